@@ -1,0 +1,38 @@
+"""Errors for static facts: they name the argument, what came and what is accepted."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def at_least(name: str, value: Any, minimum: int) -> int:
+    """Returns `value` as an int of at least `minimum`.
+
+    Raises:
+      ValueError: `value` is no integer, or is below `minimum`.
+    Example:
+      num_samples = at_least("num_samples", num_samples, 1)
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name}: got {value!r}, expected an integer >= {minimum}") from None
+    if number < minimum:
+        raise ValueError(f"{name}: got {number}, expected an integer >= {minimum}")
+    return number
+
+
+def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
+    """Returns `value` if it is among `accepted`.
+
+    Raises:
+      ValueError: it is not; the message lists what is.
+    Example:
+      one_of("binarization", "otsu", ("none", "threshold"))  # raises
+    """
+    choices = list(accepted)
+    if value not in choices:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(str, choices))}")
+    return value
