@@ -1,0 +1,7 @@
+"""`python -m experiments` lists the recipes; `python -m experiments NAME` runs one."""
+
+import sys
+
+from experiments.harness.cli import choose
+
+choose(sys.argv[1:])

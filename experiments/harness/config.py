@@ -1,0 +1,90 @@
+"""The flags that every training recipe has, checked when they are given."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from typing import Annotated
+
+import tyro
+
+from jaxgen.checks import at_least
+
+Directory = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
+
+PLACES = frozenset({"data_dir", "run_dir", "resume", "devices"})
+"""Fields that say where a run takes place, not what it computes: they may change on resuming."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """What a training recipe is told; a recipe extends it and gives its own defaults.
+
+    Raises:
+      ValueError: a value is out of range; the message names the argument.
+    Example:
+      @dataclasses.dataclass(frozen=True, kw_only=True)
+      class Config(TrainingConfig):
+        epochs: int = 200
+        latents: int = 16
+        '''Dimensions of the latent.'''
+    """
+
+    dataset: str = "digits"
+    """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
+    data_dir: Directory = None
+    """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    epochs: int = 100
+    """Passes over the training set."""
+    batch_size: int = 128
+    """Images per update, over all devices together."""
+    learning_rate: float = 1e-3
+    """Step size of the optimiser (its peak, where the recipe has a schedule)."""
+    seed: int = 0
+    """Fixes initialisation, order of the data and every random draw."""
+    run_dir: Directory = None
+    """Where everything is written; runs/NAME-TIME if not given."""
+    resume: bool = False
+    """Continue the run in --run-dir from its last checkpoint; give the same flags as before."""
+    devices: int = 1
+    """Devices that share each batch; a CPU pretends as many as asked."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices"):
+            at_least(name, getattr(self, name), 1)
+        if at_least("seed", self.seed, 0) >= 2**32:
+            raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate: got {self.learning_rate}, expected a number > 0")
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
+            )
+        if self.resume and self.run_dir is None:
+            raise ValueError("resume: got no run_dir, expected the one of the run to continue")
+
+
+def require_devices(count: int) -> None:
+    """Makes sure that JAX has `count` devices, pretending them where the backend is a CPU.
+
+    Call it before anything else touches JAX: the number of CPU devices is fixed when the backend
+    starts, that is, at the first array.
+
+    Raises:
+      ValueError: there are fewer devices and no more can be pretended.
+    Example:
+      require_devices(config.devices)
+    """
+    import jax
+
+    if count > max(jax.config.jax_num_cpu_devices, 1):  # type: ignore[attr-defined]
+        # RuntimeError: the backend runs already, with as many devices as the next lines find.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", count)
+    available = jax.device_count()
+    if count > available:
+        raise ValueError(
+            f"devices: got {count}, expected at most {available} ({jax.default_backend()}; a CPU "
+            "pretends more only if asked before JAX starts)"
+        )

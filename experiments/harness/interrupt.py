@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM as a flag that a loop polls at a place where it can save."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Interruption:
+    """Which signal has arrived, if any; `bool(interruption)` says whether to stop."""
+
+    signum: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signum is not None
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Interruption]:
+    """Within the block, the first SIGINT or SIGTERM only sets the flag that the block polls.
+
+    That first signal also puts the handlers back that were there before, so a second one acts at
+    once: under the command line it ends the process, in a notebook it raises KeyboardInterrupt.
+    Signals reach Python in the main thread alone; in any other the flag is never set.
+
+    Example:
+      with deferred_interrupts() as interruption:
+        while not interruption: ...
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+
+    def restore() -> None:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        interruption.signum = signal.Signals(signum)
+        restore()
+
+    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for signum in previous:
+            signal.signal(signum, note)
+        yield interruption
+    finally:
+        restore()

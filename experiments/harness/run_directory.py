@@ -1,0 +1,172 @@
+"""The directory that holds all there is of a run, safe against kills, typos and second runs.
+
+config.json     what was asked, written first
+metrics.jsonl   one record per epoch, appended as it happens
+result.json     the numbers at the end
+pictures/*.png
+checkpoints/    left to whoever saves them
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.harness.config import PLACES
+from experiments.harness.records import config_from_json, to_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """An open run; `open_run` makes one. Records and results may hold NumPy and JAX numbers.
+
+    A number that is not finite is written as null: JSON has no NaN, and a reader that fails on the
+    file would hide the rest of it.
+    """
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The absolute path for checkpoints; not made here."""
+        return self.path / "checkpoints"
+
+    def record(self, metrics: Mapping[str, Any]) -> None:
+        """Appends one record to metrics.jsonl; its `epoch` is what `rewind` goes by."""
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(to_json(metrics) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Returns the records so far; a last line torn by a kill is left out."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is torn
+
+    def rewind(self, epoch: int) -> list[dict[str, Any]]:
+        """Drops the records after `epoch` (epochs count from 1) and returns those kept.
+
+        A resumed run calls it with the epoch of its checkpoint, 0 if it found none: a kill between
+        a record and its checkpoint would otherwise leave an epoch in the file twice.
+        """
+        kept = [record for record in self.metrics() if record["epoch"] <= epoch]
+        with _replacing(self.path / "metrics.jsonl") as temporary:
+            temporary.write_text("".join(to_json(r) + "\n" for r in kept), encoding="utf-8")
+        return kept
+
+    def write_result(self, result: Mapping[str, Any]) -> Path:
+        """Writes result.json and returns its path."""
+        path = self.path / "result.json"
+        with _replacing(path) as temporary:
+            temporary.write_text(to_json(result, indent=2) + "\n", encoding="utf-8")
+        return path
+
+    def save_picture(self, name: str, figure: Figure) -> Path:
+        """Writes pictures/NAME.png and returns its path.
+
+        Raises:
+          ValueError: `name` is more than one plain file name.
+        Example:
+          run.save_picture("samples", image_grid(images, title="Samples"))
+        """
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"name: got {name!r}, expected letters, digits, '_', '-' and '.'")
+        path = self.path / "pictures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        with _replacing(path) as temporary:
+            figure.savefig(temporary, format="png")
+        return path
+
+
+def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirectory:
+    """Returns the run directory at `path`, new or, with `resume`, the one that `config` began.
+
+    Args:
+      path: made if missing, parents too.
+      config: a dataclass of JSON values, tuples included.
+      resume: continue; every field but those of `config.PLACES` must then be as it was stored.
+    Raises:
+      ValueError: `path` cannot be written, is in use by another run, or holds none to resume; or
+        the configurations differ (each differing field is listed). Nothing has been written then.
+    Example:
+      run = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
+    """
+    path = Path(path).expanduser().absolute()
+    stored = path / "config.json"
+    if resume:
+        _refuse_other_config(stored, config)
+        if not os.access(path, os.W_OK):
+            raise ValueError(f"run_dir: got {path}, which cannot be written")
+        return RunDirectory(path)
+    text = to_json(dataclasses.asdict(config), indent=2)
+    if config_from_json(text, type(config)) != config:
+        raise ValueError(f"config: got {config}, which JSON does not hold exactly")
+    try:
+        # Hidden files are what a kill in mid-write leaves: no reason to call a directory used.
+        if path.exists() and any(not p.name.startswith(".") for p in path.iterdir()):
+            raise ValueError(
+                f"run_dir: got {path}, which is not empty; expected a new or empty directory, or "
+                "--resume to continue the run in it"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        with _replacing(stored) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
+        ) from error
+    return RunDirectory(path)
+
+
+def new_path(name: str) -> Path:
+    """Returns the default place of a run of recipe `name`: runs/NAME-YYYYMMDD-HHMMSS."""
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _refuse_other_config(stored: Path, config: Any) -> None:
+    """Raises ValueError unless the file `stored` holds `config`, places aside."""
+    try:
+        text = stored.read_text(encoding="utf-8")
+    except OSError:
+        raise ValueError(
+            f"run_dir: got {stored.parent}, which holds no run to resume (no config.json); leave "
+            "out --resume to begin one"
+        ) from None
+    try:
+        before = config_from_json(text, type(config))
+    except ValueError as error:
+        raise ValueError(
+            f"run_dir: {stored} is not a configuration of this recipe: {error}"
+        ) from None
+    differences = [
+        f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
+        for name in (field.name for field in dataclasses.fields(config))
+        if name not in PLACES and getattr(before, name) != getattr(config, name)
+    ]
+    if differences:
+        raise ValueError(
+            f"resume: got another configuration than {stored} holds ({'; '.join(differences)}); "
+            "expected the same flags as before, or a new run_dir"
+        )
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path that takes the place of `path` at once, if the block succeeds."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
