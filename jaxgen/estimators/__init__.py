@@ -1,4 +1,4 @@
-"""Estimators of grad E_q[f(z)]: surrogates whose value is E_q[f] and whose gradient estimates its."""
+"""Gradients of expectations E_q[f(z)] in the parameters of q, all under one contract."""
 
 from jaxgen.estimators.base import Estimate, Estimator, evaluate
 from jaxgen.estimators.pathwise import pathwise
