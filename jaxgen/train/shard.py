@@ -1,0 +1,68 @@
+"""The same update on many devices: the batch is split, the state is whole on each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxgen.checks import at_least
+from jaxgen.train.step import Update
+from jaxgen.types import Info, Key
+
+
+def data_mesh(num_devices: int | None = None) -> Mesh:
+    """Returns a mesh of the first `num_devices` devices (all of them by default), axis "data".
+
+    Raises:
+      ValueError: num_devices is below one, or more than there are.
+    Example:
+      mesh = data_mesh(8)
+    """
+    devices = jax.devices()
+    count = len(devices) if num_devices is None else at_least("num_devices", num_devices, 1)
+    if count > len(devices):
+        raise ValueError(
+            f"num_devices: got {count}, expected at most {len(devices)}, the devices there are"
+        )
+    # Explicit axes, the default, refuse the reshapes and gathers that losses are written with.
+    return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices[:count])
+
+
+def shard(update: Update, mesh: Mesh) -> Update:
+    """Returns `update`, data-parallel over the axis "data" of `mesh`.
+
+    The meaning is that of one device: the loss sees the whole batch, means and batch statistics are
+    global, random draws are the same numbers. Only the layout is fixed: every array of the batch
+    split along its leading axis, the state whole on each device. The compiler adds the sums between
+    devices, in another order than one device takes them: equal to rounding, not to the bit.
+
+    Use it under `jit`, alone or inside `scan_epoch`. Placing the state and the data on the mesh
+    beforehand, `jax.device_put(data, NamedSharding(mesh, PartitionSpec()))`, spares a copy to each
+    device at every call.
+
+    Raises:
+      ValueError: `mesh` has no axis "data", or does not divide the batch.
+    Example:
+      epoch = jax.jit(scan_epoch(shard(update, data_mesh()), 128), donate_argnums=0)
+    """
+    if "data" not in mesh.shape:
+        raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
+    num_devices = mesh.shape["data"]
+    whole = NamedSharding(mesh, PartitionSpec())
+    split = NamedSharding(mesh, PartitionSpec("data"))
+
+    def sharded(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
+        for array in jax.tree.leaves(batch):
+            if array.ndim == 0 or array.shape[0] % num_devices:
+                raise ValueError(
+                    f"batch: got an array of shape {array.shape}, expected a leading axis "
+                    f"divisible by the {num_devices} devices"
+                )
+        batch = jax.lax.with_sharding_constraint(batch, split)
+        state = jax.lax.with_sharding_constraint(state, whole)
+        state, info = update(state, batch, key)
+        return jax.lax.with_sharding_constraint(state, whole), info
+
+    return sharded

@@ -1,0 +1,124 @@
+"""One step down the gradient of a loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jaxgen.types import Info, Key, Loss, Params
+
+Update: TypeAlias = Callable[[Any, Any, Key], tuple[Any, Info]]
+"""`(state, batch, key) -> (state, info)`: one change of the state, to be scanned or sharded."""
+
+
+@struct.dataclass
+class TrainState:
+    """All that one player's training carries from step to step.
+
+    Attributes:
+      params: what the optimiser changes.
+      opt_state: the optimiser's own state.
+      ema: exponential moving average of the params, or None if none is kept.
+      step: number of updates made, an int32 scalar.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    ema: Params | None
+    step: Any
+
+
+def init_state(
+    params: Params, optimizer: optax.GradientTransformation, *, ema: bool = False
+) -> TrainState:
+    """Returns the state before the first step.
+
+    Every leaf is a copy with a buffer of its own, so that an update may donate the state: neither
+    the caller's `params` nor two aliases of one array can be lost with it.
+
+    Args:
+      params: the initial params.
+      optimizer: any optax transformation, clipping and schedules included.
+      ema: whether to keep an average of the params, for `gradient_step(..., ema_decay=...)`.
+    Example:
+      state = init_state(params, optax.adam(1e-3), ema=True)
+    """
+    state = TrainState(
+        params=params,
+        opt_state=optimizer.init(params),
+        ema=params if ema else None,
+        step=jnp.zeros((), jnp.int32),
+    )
+    return jax.tree.map(jnp.copy, state)
+
+
+def gradient_step(
+    loss: Loss, optimizer: optax.GradientTransformation, *, ema_decay: float | None = None
+) -> Update:
+    """Returns the update that moves the params one optimiser step down the gradient of `loss`.
+
+    Its info is the loss's own, with three entries added: `loss` (in the loss's unit), `grad_norm`
+    (the Euclidean norm of the whole gradient, before the optimiser touches it) and `all_finite`
+    (whether both of these are finite; a NaN or an infinity in any gradient shows in the norm).
+
+    A step that is not finite still returns the state it computed. Nothing is hidden: the loop reads
+    `all_finite`, stops, and has its last checkpoint. To skip such steps instead, wrap the
+    optimiser in `optax.apply_if_finite`; the info still tells.
+
+    The average is bias-corrected as in Adam: after t steps `ema` is the mean of the t params seen,
+    the one k steps back weighted by decay^k, and the initial params have no part in it. Until the
+    first step it holds a copy of the initial params.
+
+    Args:
+      loss: `(params, key, batch) -> (scalar, info)`.
+      optimizer: the transformation that `init_state` was given.
+      ema_decay: weight of the past in the average, in (0, 1); None if the state keeps none.
+    Raises:
+      ValueError: ema_decay is outside (0, 1), or the state keeps an average without a decay or the
+        reverse; `loss` returns no scalar.
+    Example:
+      update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
+      state, info = jax.jit(update, donate_argnums=0)(state, batch, key)
+    Source: Kingma & Ba (2015), section 3, for the bias correction.
+    """
+    if ema_decay is not None and not 0.0 < ema_decay < 1.0:
+        raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
+
+    def scalar_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
+        value, info = loss(params, key, batch)
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "
+                "average the datapoints' values first"
+            )
+        return value, info
+
+    def update(state: TrainState, batch: Any, key: Key) -> tuple[TrainState, Info]:
+        if (state.ema is None) != (ema_decay is None):
+            kept = "no average" if state.ema is None else "an average"
+            raise ValueError(
+                f"ema_decay: got {ema_decay} for a state that keeps {kept}, expected init_state's "
+                "ema=True together with a decay, or neither"
+            )
+        grad = jax.value_and_grad(scalar_loss, has_aux=True)
+        (value, info), grads = grad(state.params, key, batch)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        step = state.step + 1
+        ema = None
+        if ema_decay is not None:
+            weight = (1 - ema_decay) / -jnp.expm1(step * math.log(ema_decay))  # 1 at the first step
+            ema = optax.incremental_update(params, state.ema, weight)
+            ema = optax.tree.cast_like(ema, params)  # the float32 weight would widen bfloat16
+        grad_norm = optax.tree.norm(grads)
+        all_finite = jnp.isfinite(value) & jnp.isfinite(grad_norm)
+        info = {**info, "loss": value, "grad_norm": grad_norm, "all_finite": all_finite}
+        return TrainState(params=params, opt_state=opt_state, ema=ema, step=step), info
+
+    return update
