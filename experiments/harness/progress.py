@@ -46,12 +46,12 @@ def progress(
       with progress(100, unit="epoch") as advance:
         advance(1, "elbo -93.1")  # epoch 12/100   3.1 epochs/s   0:00:28 left   elbo -93.1
     """
-    stream = stream or sys.stderr
-    live = stream.isatty() and os.environ.get("TERM") != "dumb"
+    output = stream or sys.stderr
+    live = output.isatty() and os.environ.get("TERM") != "dumb"
     bar = Progress(
         BarColumn(bar_width=30),
         TextColumn("{task.fields[status]}", markup=False),
-        console=Console(file=stream, force_jupyter=False),
+        console=Console(file=output, force_jupyter=False),
         disable=not live,
         speed_estimate_period=float("inf"),  # an epoch may take longer than any period
     )
@@ -67,7 +67,7 @@ def progress(
         now = time.monotonic()
         finished = task.completed >= total
         if not live and (finished or now - last_line >= seconds_between_lines):
-            print(status, file=stream, flush=True)
+            print(status, file=output, flush=True)
             last_line = now
 
     with bar:
