@@ -33,7 +33,10 @@ def bernoulli_log_prob(logits: Float[Array, "..."], x: Array) -> Float[Array, ".
     Example:
       bernoulli_log_prob(jnp.array(100.0), 0)  # -100., where log(1 - sigmoid) is -inf
     """
-    softplus = jnp.maximum(logits, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    # Both branches turn at the same point, so that the gradient is right at a logit of zero too.
+    positive = logits >= 0
+    minus_abs = jnp.where(positive, -logits, logits)
+    softplus = jnp.where(positive, logits, 0.0) + jnp.log1p(jnp.exp(minus_abs))
     return x.astype(logits.dtype) * logits - softplus
 
 

@@ -21,8 +21,8 @@ def assert_unbiased(draws, truth, false_alarm=1e-6):
     """Asserts that the mean over the leading axis of `draws` is `truth`, in every component.
 
     The chance of rejecting an unbiased estimator is at most `false_alarm` (Bonferroni over the
-    components, normal approximation of the mean). Where all draws agree, the mean must be `truth` to
-    rounding.
+    components, normal approximation of the mean). Where all draws agree, the mean must be `truth`
+    to rounding.
     """
     draws, truth = np.asarray(draws, np.float64), np.asarray(truth, np.float64)
     count = len(draws)

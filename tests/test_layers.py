@@ -43,9 +43,9 @@ def violations(name, source):
     allowed = MAY_IMPORT[name] | {name}
     for module in imported_modules(source):
         parts = module.split(".")
-        if parts[0] in {"experiments", "benchmarks", "tests"}:
-            yield module
-        elif parts[0] == "jaxgen" and len(parts) > 1 and parts[1] not in allowed | {"__version__"}:
+        if parts[0] in {"experiments", "benchmarks", "tests"} or (
+            parts[0] == "jaxgen" and len(parts) > 1 and parts[1] not in allowed | {"__version__"}
+        ):
             yield module
 
 

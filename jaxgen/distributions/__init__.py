@@ -1,0 +1,6 @@
+"""Distributions that distrax lacks, or has in a form that is slower or less stable."""
+
+from jaxgen.distributions.bernoulli import Bernoulli
+from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
+
+__all__ = ["Bernoulli", "DiscretizedLogistic"]

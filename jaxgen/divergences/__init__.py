@@ -1,0 +1,1 @@
+"""Comparing distributions: f-divergences, kernel and classifier two-sample tests."""

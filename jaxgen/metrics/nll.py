@@ -1,0 +1,49 @@
+"""Importance-sampled log likelihood with any number of samples in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.numerics import log_mean_exp
+from jaxgen.objectives import importance_weighted_bound
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def log_marginal(
+    key: Key,
+    log_joint: Callable[[Array], Array],
+    q: Distribution,
+    num_samples: int,
+    *,
+    chunk_size: int = 100,
+) -> Scalar:
+    """Returns log 1/K sum_k p(x, z_k) / q(z_k) of one datapoint, in nats, a lower bound on average.
+
+    The K samples are drawn and weighed `chunk_size` at a time.
+
+    Args:
+      log_joint: z to log p(x, z), in nats, for the one x at hand.
+      q: the proposal q(z|x).
+      num_samples: K, a multiple of `chunk_size` (or smaller than it).
+      chunk_size: samples held in memory at once.
+    Raises:
+      ValueError: a count is below one, or num_samples is no multiple of chunk_size.
+    Example:
+      nll = -log_marginal(key, log_joint, model.encode(params, x), 5000)
+    Source: Burda et al. (2016), section 4; Rezende et al. (2014), appendix E.
+    """
+    num_samples = at_least("num_samples", num_samples, 1)
+    chunk_size = min(at_least("chunk_size", chunk_size, 1), num_samples)
+    if num_samples % chunk_size:
+        raise ValueError(f"num_samples: got {num_samples}, expected a multiple of {chunk_size}")
+
+    def chunk(index: Array) -> Array:
+        return importance_weighted_bound(jax.random.fold_in(key, index), log_joint, q, chunk_size)
+
+    bounds = jax.lax.map(chunk, jnp.arange(num_samples // chunk_size))
+    return log_mean_exp(bounds, axis=0)

@@ -1,0 +1,72 @@
+"""p(x|z) for images: what a decoder's outputs mean, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import distrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.distributions import Bernoulli, DiscretizedLogistic
+from jaxgen.types import Distribution
+
+
+class Likelihood(NamedTuple):
+    """A family of distributions over images, independent given z.
+
+    Attributes:
+      outputs: numbers that the decoder gives per pixel and channel.
+      distribution: those numbers, of shape [height, width, channels, outputs], to p(x|z) over
+        [height, width, channels].
+      initial_bias: the mean image of the data, in [0, 1], to the decoder's output bias, so that an
+        untrained decoder already says the mean.
+    """
+
+    outputs: int
+    distribution: Callable[[Float[Array, "height width channels outputs"]], Distribution]
+    initial_bias: Callable[
+        [Float[Array, "height width channels"]], Float[Array, "height width channels outputs"]
+    ]
+
+
+def _bernoulli(outputs: Array) -> Distribution:
+    return distrax.Independent(Bernoulli(outputs[..., 0]), 3)
+
+
+def _logit_of_mean(mean: Array) -> Array:
+    mean = jnp.clip(mean, 1e-3, 1 - 1e-3)
+    return (jnp.log(mean) - jnp.log1p(-mean))[..., None]
+
+
+# A pixel that never varies would otherwise drive its scale to zero; uniform dequantisation noise of
+# an 8-bit pixel has standard deviation 1 / (256 sqrt(12)) = .0011.
+_SMALLEST_SCALE = 1e-3
+_INITIAL_SCALE = 0.25
+
+
+def _loc_and_scale(outputs: Array) -> tuple[Array, Array]:
+    return outputs[..., 0], jax.nn.softplus(outputs[..., 1]) + _SMALLEST_SCALE
+
+
+def _mean_and_initial_scale(mean: Array) -> Array:
+    raw_scale = jnp.full_like(mean, jnp.log(jnp.expm1(_INITIAL_SCALE - _SMALLEST_SCALE)))
+    return jnp.stack([mean, raw_scale], axis=-1)
+
+
+def _gaussian(outputs: Array) -> Distribution:
+    return distrax.Independent(distrax.Normal(*_loc_and_scale(outputs)), 3)
+
+
+def _discretized_logistic(outputs: Array) -> Distribution:
+    return distrax.Independent(DiscretizedLogistic(*_loc_and_scale(outputs)), 3)
+
+
+LIKELIHOODS: dict[str, Likelihood] = {
+    "bernoulli": Likelihood(1, _bernoulli, _logit_of_mean),
+    "gaussian": Likelihood(2, _gaussian, _mean_and_initial_scale),
+    "discretized_logistic": Likelihood(2, _discretized_logistic, _mean_and_initial_scale),
+}
+"""By name: binary pixels; a density with learned mean and diagonal covariance; 8-bit pixels."""

@@ -1,0 +1,87 @@
+"""The variational autoencoder: a Gaussian latent, a network each way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import distrax
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.checks import at_least
+from jaxgen.types import Distribution, Key, Params
+
+
+class VAE(NamedTuple):
+    """Pure functions over `params`, each for one datapoint.
+
+    Attributes:
+      init: `key -> params`.
+      prior: `params -> p(z)`.
+      encode: `(params, x) -> q(z|x)`, amortised.
+      decode: `(params, z) -> p(x|z)`.
+    """
+
+    init: Callable[[Key], Params]
+    prior: Callable[[Params], Distribution]
+    encode: Callable[[Params, Array], Distribution]
+    decode: Callable[[Params, Array], Distribution]
+
+
+def diagonal_gaussian(
+    mean: Float[Array, "latent"], log_scale: Float[Array, "latent"]
+) -> distrax.Independent:
+    """Returns N(mean, diag(exp(log_scale))²) over one vector."""
+    return distrax.Independent(distrax.Normal(mean, jnp.exp(log_scale)), 1)
+
+
+def gaussian_vae(
+    encoder: nn.Module,
+    decoder: nn.Module,
+    likelihood: Callable[[Array], Distribution],
+    *,
+    latent_size: int,
+    x_shape: tuple[int, ...],
+) -> VAE:
+    """Returns the VAE with p(z) = N(0, I) and q(z|x) = N(mean(x), diag(scale(x))²).
+
+    Args:
+      encoder: one x to [2, latent_size], the mean and the log scale.
+      decoder: one z to the likelihood's parameters.
+      likelihood: those parameters to p(x|z).
+      latent_size: length of z, at least one.
+      x_shape: shape of one datapoint.
+    Raises:
+      ValueError: latent_size is below one; at init, if the encoder's output has another shape.
+    Example:
+      model = gaussian_vae(
+          MLP((200,), (2, 50)), MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution,
+          latent_size=50, x_shape=(28, 28, 1))
+      params = model.init(jax.random.key(0))
+    Source: Kingma & Welling (2014), section 3.
+    """
+    latent_size = at_least("latent_size", latent_size, 1)
+
+    def init(key: Key) -> Params:
+        key_encoder, key_decoder = jax.random.split(key)
+        outputs, encoder_params = encoder.init_with_output(key_encoder, jnp.zeros(x_shape))
+        if outputs.shape != (2, latent_size):
+            raise ValueError(
+                f"encoder: got an output of shape {outputs.shape}, expected (2, {latent_size})"
+            )
+        decoder_params = decoder.init(key_decoder, jnp.zeros(latent_size))
+        return {"encoder": encoder_params, "decoder": decoder_params}
+
+    def prior(params: Params) -> Distribution:
+        return diagonal_gaussian(jnp.zeros(latent_size), jnp.zeros(latent_size))
+
+    def encode(params: Params, x: Array) -> Distribution:
+        return diagonal_gaussian(*encoder.apply(params["encoder"], x))
+
+    def decode(params: Params, z: Array) -> Distribution:
+        return likelihood(decoder.apply(params["decoder"], z))
+
+    return VAE(init, prior, encode, decode)

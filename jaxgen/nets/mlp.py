@@ -1,0 +1,41 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+
+class MLP(nn.Module):
+    """Dense layers from one array of any shape to one of `output_shape`.
+
+    Attributes:
+      hidden: widths of the hidden layers; empty for an affine map.
+      output_shape: shape of what comes out.
+      activation: after every hidden layer.
+      kernel_init: of every layer; Glorot-uniform as in Burda et al. (2016).
+      output_bias_init: `(key, output_shape, dtype) -> array`, so that a decoder can start at the
+        mean of the data.
+    Example:
+      net = MLP((200, 200), (28, 28, 1), nn.tanh)
+      logits = net.apply(net.init(key, z), z)
+    """
+
+    hidden: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    activation: Callable[[Array], Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
+    output_bias_init: nn.initializers.Initializer = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Maps one array to one array."""
+        x = x.reshape(-1)
+        for width in self.hidden:
+            x = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(x))
+        x = nn.Dense(math.prod(self.output_shape), use_bias=False, kernel_init=self.kernel_init)(x)
+        bias = self.param("output_bias", self.output_bias_init, self.output_shape)
+        return x.reshape(self.output_shape) + bias

@@ -1,0 +1,87 @@
+"""The evidence lower bound, log p(x) >= E_q[log p(x|z)] - KL(q || p(z))."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array
+
+from jaxgen.estimators import Estimator, pathwise
+from jaxgen.types import Distribution, Key, Scalar
+
+
+class ElboTerms(NamedTuple):
+    """The two terms of one datapoint's ELBO, in nats; `reconstruction - kl` is the bound.
+
+    Attributes:
+      reconstruction: E_q[log p(x|z)], minus the distortion.
+      kl: KL(q(z|x) || p(z)), the rate; a Monte Carlo estimate of it may be negative.
+    """
+
+    reconstruction: Scalar
+    kl: Scalar
+
+    @property
+    def elbo(self) -> Scalar:
+        """The bound itself."""
+        return self.reconstruction - self.kl
+
+
+KL = Callable[[Key, Distribution, Distribution, Estimator], Scalar]
+"""`(key, q, prior, estimator) -> KL(q || prior)`, in nats."""
+
+
+def analytic_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
+    """Returns KL(q || prior) in closed form: no noise.
+
+    Raises:
+      NotImplementedError: distrax knows no closed form for this pair; use `monte_carlo_kl`.
+    """
+    return q.kl_divergence(prior)
+
+
+def monte_carlo_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
+    """Returns the estimate of E_q[log q(z) - log prior(z)] at the estimator's samples.
+
+    Works for any q and prior with densities. With the reconstruction's key the samples are the
+    same, which for a good posterior makes the ELBO less noisy than the analytic KL does.
+    """
+
+    def log_ratio(z: Array) -> Array:
+        return q.log_prob(z) - prior.log_prob(z)
+
+    return estimator.apply((), key, log_ratio, q)[0]
+
+
+def elbo(
+    key: Key,
+    log_likelihood: Callable[[Array], Array],
+    q: Distribution,
+    prior: Distribution,
+    *,
+    kl: KL = analytic_kl,
+    estimator: Estimator | None = None,
+) -> ElboTerms:
+    """Returns the terms of the ELBO of one datapoint, differentiable in all that they depend on.
+
+    Both terms are estimated without bias, from common samples. Weigh, average and negate outside.
+
+    Args:
+      log_likelihood: z to log p(x|z), in nats, for the one x at hand.
+      q: the posterior q(z|x).
+      prior: p(z).
+      kl: `analytic_kl`, `monte_carlo_kl`, or a function of the same form.
+      estimator: a stateless estimator of the gradient of E_q; `pathwise()`, one sample, by default.
+    Example:
+      def bound(params, key, x):
+          log_likelihood = lambda z: model.decode(params, z).log_prob(x)
+          return elbo(key, log_likelihood, model.encode(params, x), model.prior(params)).elbo
+      batch_bounds = jax.vmap(bound, (None, 0, 0))(params, keys, xs)
+    Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
+    """
+    estimator = pathwise() if estimator is None else estimator
+    # One key for both terms on purpose: common random numbers.
+    reconstruction, _ = estimator.apply((), jax.random.clone(key), log_likelihood, q)
+    return ElboTerms(reconstruction, kl(key, q, prior, estimator))

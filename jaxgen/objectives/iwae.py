@@ -1,0 +1,36 @@
+"""The importance-weighted bound, log p(x) >= E log 1/K sum_k p(x, z_k) / q(z_k)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.numerics import log_mean_exp
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def importance_weighted_bound(
+    key: Key, log_joint: Callable[[Array], Array], q: Distribution, num_samples: int
+) -> Scalar:
+    """Returns log 1/K sum_k exp(log p(x, z_k) - log q(z_k)) of one datapoint, in nats.
+
+    Its expectation rises with K from the ELBO (K = 1) to log p(x). Differentiable along the samples
+    if q is reparameterisable. The mean is over the K samples of this datapoint and nothing else.
+
+    Args:
+      log_joint: z to log p(x, z), in nats, for the one x at hand.
+      q: the proposal q(z|x).
+      num_samples: K.
+    Raises:
+      ValueError: num_samples is below one.
+    Example:
+      bound = importance_weighted_bound(key, log_joint, model.encode(params, x), 50)
+    Source: Burda et al. (2016), equation 8.
+    """
+    num_samples = at_least("num_samples", num_samples, 1)
+    samples = q.sample(seed=key, sample_shape=(num_samples,))
+    log_weights = jax.vmap(lambda z: log_joint(z) - q.log_prob(z))(samples)
+    return log_mean_exp(log_weights, axis=0)

@@ -1,0 +1,39 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen.models import LIKELIHOODS
+
+SHAPE = (3, 2, 1)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_an_untrained_decoder_says_the_mean_of_the_data(name):
+    likelihood = LIKELIHOODS[name]
+    mean = jax.random.uniform(jax.random.key(0), SHAPE, minval=0.3, maxval=0.7)
+    bias = likelihood.initial_bias(mean)
+    assert bias.shape == (*SHAPE, likelihood.outputs)
+    p = likelihood.distribution(bias)
+    assert p.event_shape == SHAPE
+    tolerance = 0.08 if name == "discretized_logistic" else 1e-5  # its ends fold the tails in
+    np.testing.assert_allclose(p.mean(), mean, atol=tolerance)
+    sample = p.sample(seed=jax.random.key(1))
+    assert sample.shape == SHAPE
+    assert p.log_prob(sample).shape == ()
+
+
+def test_gaussian_learns_its_mean_and_its_diagonal_covariance():
+    outputs = jax.random.normal(jax.random.key(0), (*SHAPE, 2))
+    x = jax.random.uniform(jax.random.key(1), SHAPE)
+    loc, raw = np.asarray(outputs[..., 0]), np.asarray(outputs[..., 1])
+    expected = stats.norm(loc, np.log1p(np.exp(raw)) + 1e-3).logpdf(x).sum()
+    np.testing.assert_allclose(
+        LIKELIHOODS["gaussian"].distribution(outputs).log_prob(x), expected, rtol=1e-5
+    )
+
+
+def test_bernoulli_of_an_always_black_pixel_is_finite():
+    bias = LIKELIHOODS["bernoulli"].initial_bias(jnp.zeros(SHAPE))
+    np.testing.assert_allclose(jax.nn.sigmoid(bias), 1e-3, rtol=1e-4)

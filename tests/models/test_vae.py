@@ -1,0 +1,47 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.models import LIKELIHOODS, gaussian_vae
+from jaxgen.nets import MLP
+
+SHAPE = (4, 4, 1)
+
+
+def small_vae(latent_size=3, encoder_outputs=(2, 3)):
+    return gaussian_vae(
+        MLP((8,), encoder_outputs),
+        MLP((8,), (*SHAPE, 1)),
+        LIKELIHOODS["bernoulli"].distribution,
+        latent_size=latent_size,
+        x_shape=SHAPE,
+    )
+
+
+def test_functions_have_one_datapoint_shapes():
+    model = small_vae()
+    params = model.init(jax.random.key(0))
+    x = jnp.ones(SHAPE)
+    z = model.encode(params, x).sample(seed=jax.random.key(1))
+    assert z.shape == (3,)
+    assert model.decode(params, z).log_prob(x).shape == ()
+    np.testing.assert_allclose(
+        model.prior(params).log_prob(jnp.zeros(3)), -1.5 * np.log(2 * np.pi), rtol=1e-6
+    )
+
+
+def test_posterior_is_the_encoders_mean_and_log_scale():
+    model, net = small_vae(), MLP((8,), (2, 3))
+    params = model.init(jax.random.key(0))
+    mean, log_scale = net.apply(params["encoder"], jnp.ones(SHAPE))
+    q = model.encode(params, jnp.ones(SHAPE))
+    np.testing.assert_allclose(q.mean(), mean)
+    np.testing.assert_allclose(q.stddev(), jnp.exp(log_scale), rtol=1e-6)
+
+
+def test_bad_sizes_are_named():
+    with pytest.raises(ValueError, match="latent_size: got 0, expected an integer >= 1"):
+        small_vae(latent_size=0)
+    with pytest.raises(ValueError, match=r"encoder: got an output of shape \(2, 4\)"):
+        small_vae(encoder_outputs=(2, 4)).init(jax.random.key(0))

@@ -1,0 +1,45 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from jaxgen.numerics import all_finite, bernoulli_log_prob, log_mean_exp
+
+
+def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
+    values = np.random.default_rng(0).normal(scale=300.0, size=(5, 7)).astype(np.float32)
+    for axis in (0, 1, (0, 1)):
+        count = np.prod([values.shape[a] for a in np.atleast_1d(axis)])
+        expected = special.logsumexp(values.astype(np.float64), axis=axis) - np.log(count)
+        np.testing.assert_allclose(log_mean_exp(jnp.asarray(values), axis), expected, rtol=1e-6)
+
+
+def test_log_mean_exp_of_nothing_likely_is_minus_infinity():
+    assert log_mean_exp(jnp.full(4, -jnp.inf), 0) == -jnp.inf
+
+
+@pytest.mark.parametrize("x", [0.0, 1.0])
+def test_bernoulli_log_prob_is_scipys(x):
+    logits = np.linspace(-30, 30, 121)
+    expected = stats.bernoulli.logpmf(x, special.expit(logits))
+    expected = np.where(np.isfinite(expected), expected, -np.abs(logits))
+    with jax.enable_x64(True):
+        ours = bernoulli_log_prob(jnp.asarray(logits), jnp.asarray(x))
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-12)
+
+
+@pytest.mark.parametrize("logit", [-1e4, -100.0, 0.0, 100.0, 1e4])
+@pytest.mark.parametrize("x", [0, 1])
+def test_bernoulli_log_prob_has_its_gradient_at_extreme_logits(logit, x):
+    value, gradient = jax.value_and_grad(bernoulli_log_prob)(
+        logit_array := jnp.array(logit), jnp.array(x)
+    )
+    assert jnp.isfinite(value)
+    np.testing.assert_allclose(gradient, x - jax.nn.sigmoid(logit_array), atol=1e-6)
+
+
+def test_all_finite_looks_at_every_float():
+    assert all_finite({"a": jnp.ones(3), "n": jnp.array(1)})
+    assert not all_finite({"a": jnp.ones(3), "b": jnp.array([0.0, jnp.nan])})
+    assert all_finite({})
