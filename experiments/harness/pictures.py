@@ -135,7 +135,6 @@ def learning_curve(
         everything.append(values)
         marker = "o" if len(points) == 1 else None
         axes.plot(epochs, values, marker=marker, lw=1.8, label=f"{name}  {values[-1]:.2f}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
     low, high = np.percentile(np.concatenate(everything), [5, 100])
     if high > low:
         axes.set_ylim(low - 0.1 * (high - low), high + 0.08 * (high - low))
@@ -159,7 +158,6 @@ def bars(
     values = np.sort(np.asarray(values, float))[::-1]
     figure, axes = _plot(title, xlabel, ylabel)
     axes.bar(np.arange(1, len(values) + 1), values, width=0.8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y", alpha=0.25)
     axes.set_axisbelow(True)
     return figure
@@ -235,6 +233,7 @@ def _ticks(axis: Any, places: Sequence[float], labels: Sequence[str]) -> None:
 def _plot(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(6, 4), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -242,5 +241,6 @@ def _plot(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     axes.set_title(title, loc="left", color=INK, fontsize=11)
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # epochs and dimensions are counted
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
