@@ -1,0 +1,68 @@
+"""VIMCO: the score function for a multi-sample bound, each sample judged against the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.checks import at_least
+from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
+from jaxgen.estimators.surrogate import with_gradient
+from jaxgen.numerics import log_mean_exp
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def vimco(num_samples: int) -> Estimator:
+    """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k)), z_1..z_K ~ q.
+
+    The objective is not E_q[f] but the bound: f is a log weight, log p(x, z) - log q(z), and the
+    surrogate's value is L. Each score is weighted by L - L_(-k), where L_(-k) puts the geometric
+    mean of the other weights in the place of the k-th: unbiased, since L_(-k) does not see z_k.
+    f's own dependence on params, through log q too, is differentiated; f is not, in the sample.
+
+    Args:
+      num_samples: K, draws of z and evaluations of f per call.
+    Raises:
+      ValueError: num_samples is below two.
+    Example:
+      bound, _ = vimco(50).apply((), key, lambda z: log_joint(x, z) - q.log_prob(z), q)
+    Source: Mnih & Rezende (2016), equation 10.
+    """
+    num_samples = at_least("num_samples", num_samples, 2)
+
+    def apply(
+        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+    ) -> tuple[Scalar, Estimate]:
+        samples = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(num_samples,)))
+        log_weights = evaluate(f, samples)
+        log_probs = log_prob(q, samples)
+        bound = log_mean_exp(log_weights, axis=0)
+        surrogate = with_gradient(bound, bound - leave_one_out_bounds(log_weights), log_probs)
+        estimate = Estimate(jax.lax.stop_gradient(log_weights), finite(q, log_weights, log_probs))
+        return surrogate, estimate
+
+    return Estimator(
+        name="vimco",
+        init=lambda key, q, context=None: (),
+        apply=apply,
+        update=lambda state, estimates: state,
+        unbiased=True,
+        accepts="any distribution with a density",
+        evaluations=num_samples,
+    )
+
+
+def leave_one_out_bounds(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
+    """Returns L_(-k): the bound, in nats, with log w_k replaced by the mean of the other log w.
+
+    Example:
+      leave_one_out_bounds(jnp.array([0.0, 1.0, 2.0]))[1]  # bound of [0, 1, 2]: (0 + 2) / 2 = 1
+    Source: Mnih & Rezende (2016), equation 9.
+    """
+    is_own = jnp.eye(len(log_weights), dtype=bool)
+    others = jnp.where(is_own, 0.0, log_weights)
+    means = jnp.sum(others, axis=1, keepdims=True) / (len(log_weights) - 1)
+    return log_mean_exp(jnp.where(is_own, means, log_weights), axis=1)
