@@ -81,8 +81,8 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
             arguments = arguments[:1] * len(value)
         if len(arguments) == len(value):
             return tuple(_typed(name, v, a) for v, a in zip(value, arguments, strict=True))
-    elif type(value) is hint or (hint is float and type(value) is int):
-        return hint(value)
     elif hint is types.NoneType and value is None:
         return None
+    elif type(value) is hint or (hint is float and type(value) is int):
+        return hint(value)
     raise ValueError(f"{name}: got {value!r}, expected {getattr(hint, '__name__', hint)}")

@@ -1,0 +1,119 @@
+"""The training loop of every recipe: epochs, records, checkpoints, and every way to end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from flax.training.early_stopping import EarlyStopping
+
+from experiments.harness.errors import Interrupted, TrainingFailed
+from experiments.harness.interrupt import deferred_interrupts
+from experiments.harness.progress import progress
+from experiments.harness.run_directory import RunDirectory
+from jaxgen.train import TrainState, latest_step, restore, save
+from jaxgen.types import Info, Key, Params
+
+SECONDS_BETWEEN_CHECKPOINTS = 10.0
+
+
+def fit(
+    run: RunDirectory,
+    state: TrainState,
+    epoch: Callable[[TrainState, Key, int], tuple[TrainState, Info]],
+    validate: Callable[[Params], dict[str, Any]],
+    *,
+    key: Key,
+    epochs: int,
+    patience: int | None = None,
+    headline: str = "elbo",
+) -> Params:
+    """Runs `epochs` epochs, continuing from the run's last checkpoint if it has one.
+
+    Epoch i draws from `fold_in(key, i)` alone, so a run that was killed anywhere and resumed ends
+    with the params of one that was not, to the bit. Checkpoints come at the end of the epoch after
+    every `SECONDS_BETWEEN_CHECKPOINTS`, at the last epoch and at SIGINT and SIGTERM.
+
+    Args:
+      run: where records and checkpoints go.
+      state: the state before the first epoch; its buffers may be donated.
+      epoch: `(state, key, index) -> (state, infos)`, compiled; every info has a leading axis of
+        steps and `all_finite` is among them.
+      validate: numbers of the held-out data, under the averaged params if the state keeps them.
+      key: of this training.
+      epochs: how many in all.
+      patience: stop after as many epochs without a better `validation_{headline}` (higher is
+        better) and return the best epoch's params; None trains to the end and returns the last.
+      headline: the info shown with the progress.
+    Returns:
+      The params to use: the average if the state keeps one.
+    Raises:
+      TrainingFailed: a step was not finite. Its epoch is neither recorded nor saved.
+      Interrupted: a signal came; the epoch under way was finished and saved.
+    """
+    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, _used(state))}
+    done = 0
+    if latest_step(run.checkpoints) is not None:
+        done, saved = restore(run.checkpoints, saved)
+    state, best = saved["state"], saved["best"]
+    stopping = EarlyStopping(patience=epochs if patience is None else patience)
+    for record in run.rewind(done):
+        stopping = stopping.update(-_number(record[f"validation_{headline}"]))
+
+    def checkpoint(index: int) -> None:
+        save(run.checkpoints, index, {"state": state, "best": best})
+
+    last_save, begun = time.monotonic(), time.monotonic()
+    with (
+        deferred_interrupts() as interruption,
+        progress(epochs, done=done) as advance,
+    ):
+        for index in range(done, epochs):
+            if stopping.should_stop:
+                break
+            state, infos = epoch(state, jax.random.fold_in(key, index), index)
+            infos = jax.device_get(infos)
+            _stop_unless_finite(infos, run, index)
+            record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
+            del record["train_all_finite"]
+            record |= {f"validation_{k}": v for k, v in validate(_used(state)).items()}
+            stopping = stopping.update(-float(record[f"validation_{headline}"]))
+            if stopping.has_improved and patience is not None:
+                best = jax.tree.map(jax.numpy.copy, _used(state))
+            now = time.monotonic()
+            run.record({"epoch": index + 1, **record, "seconds": now - begun})
+            finished = index + 1 == epochs or stopping.should_stop
+            if finished or interruption or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                checkpoint(index + 1)
+                last_save = time.monotonic()
+            advance(1, f"{headline} {record[f'validation_{headline}']:.2f}")
+            if interruption.signum and not finished:
+                reached = f"epoch {index + 1} of {epochs} is saved"
+                raise Interrupted(interruption.signum, run.path, reached)
+    return _used(state) if patience is None else best
+
+
+def _used(state: TrainState) -> Params:
+    return state.params if state.ema is None else state.ema
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _stop_unless_finite(infos: Info, run: RunDirectory, index: int) -> None:
+    """Raises TrainingFailed naming the first step that was not finite, and its terms."""
+    finite = np.asarray(infos["all_finite"])
+    if finite.all():
+        return
+    step = int(np.argmin(finite))
+    terms = [k for k, v in infos.items() if k != "all_finite" and not np.isfinite(v[step]).all()]
+    last = latest_step(run.checkpoints)
+    kept = "no checkpoint was saved before it" if last is None else f"epoch {last} is saved"
+    raise TrainingFailed(
+        f"not finite: {', '.join(terms) or 'the gradient'} at step {step + 1} of epoch "
+        f"{index + 1}; {kept} in {run.checkpoints}. A lower learning rate or --clip-norm may help."
+    )

@@ -1,0 +1,370 @@
+"""Variational autoencoder on images: train, evaluate, save and draw.
+
+z ~ N(0, I), an amortised Gaussian posterior, and Bernoulli, Gaussian or discretised logistic pixels
+(Kingma & Welling 2014; lecture 18, Variational Autoencoder).
+
+  python -m experiments vae
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from experiments.harness.cli import main
+from experiments.harness.config import TrainingConfig, require_devices
+from experiments.harness.fit import fit
+from experiments.harness.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
+from experiments.harness.progress import progress
+from experiments.harness.run_directory import RunDirectory, new_path, open_run
+from experiments.harness.table import print_table
+from jaxgen.checks import at_least, one_of
+from jaxgen.data import ImageSet, load
+from jaxgen.data.pixels import dequantize
+from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
+from jaxgen.models import LIKELIHOODS, VAE, gaussian_vae
+from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
+from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.types import Info, Key, Loss, Params
+
+ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
+KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TrainingConfig):
+    """One variational autoencoder and how it is trained."""
+
+    epochs: int = 300
+    batch_size: int = 64
+    binarization: Literal["dynamic", "threshold", "none"] | None = None
+    """Of grey pixels, for the Bernoulli likelihood (dynamic if not given): a fresh draw each use,
+    a cut at one half, or none for a set that is binary already."""
+    likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"] = "bernoulli"
+    """p(x|z): binary pixels; a density with learned mean and variance; 256 grey levels."""
+    architecture: Literal["mlp", "conv"] = "mlp"
+    """Networks on both sides."""
+    hidden: tuple[int, ...] = (200, 200)
+    """Widths of the hidden layers of each MLP."""
+    activation: Literal["tanh", "relu"] = "tanh"
+    """After every hidden layer."""
+    latent_size: int = 16
+    """Dimensions of z."""
+    kl: Literal["analytic", "monte_carlo"] = "analytic"
+    """KL(q || p) in closed form, or estimated at the sample of z."""
+    beta: float = 1.0
+    """Weight of the KL in the training objective; reported numbers are always at 1."""
+    warmup_epochs: int = 0
+    """Epochs over which that weight rises linearly from 0 to beta."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Of the learning rate: constant, or down to a hundredth along half a cosine."""
+    clip_norm: float | None = None
+    """Largest norm of a gradient; longer ones are shortened."""
+    ema_decay: float | None = None
+    """Keep an average of the params with this decay and evaluate that."""
+    patience: int | None = None
+    """Stop after as many epochs without a better validation ELBO, and use the best epoch."""
+    nll_samples: int = 5000
+    """Importance samples per test image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("likelihood", self.likelihood, LIKELIHOODS)
+        one_of("architecture", self.architecture, ("mlp", "conv"))
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("kl", self.kl, KLS)
+        one_of("schedule", self.schedule, ("constant", "cosine"))
+        at_least("latent_size", self.latent_size, 1)
+        at_least("warmup_epochs", self.warmup_epochs, 0)
+        at_least("nll_samples", self.nll_samples, 1)
+        for width in self.hidden:
+            at_least("hidden", width, 1)
+        if self.patience is not None:
+            at_least("patience", self.patience, 1)
+        if not self.beta >= 0:
+            raise ValueError(f"beta: got {self.beta}, expected a number >= 0")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"clip_norm: got {self.clip_norm}, expected a positive number")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"ema_decay: got {self.ema_decay}, expected a number in (0, 1)")
+        if self.likelihood != "bernoulli" and self.binarization not in (None, "none"):
+            raise ValueError(
+                f"binarization: got {self.binarization!r} with the {self.likelihood} likelihood, "
+                "which models grey pixels; expected none"
+            )
+
+    @property
+    def pixels(self) -> str:
+        """The binarisation in force."""
+        return self.binarization or ("dynamic" if self.likelihood == "bernoulli" else "none")
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains the model of `config`; returns what result.json holds."""
+    begun = time.monotonic()
+    require_devices(config.devices)
+    train, validation, test = (load_split(config, s) for s in ("train", "validation", "test"))
+    if config.batch_size > len(train.images):
+        raise ValueError(
+            f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
+            f"training images of {config.dataset}"
+        )
+    model = make_model(config, train.images)
+    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
+        jax.random.key(config.seed), 5
+    )
+    params = model.init(key_init)
+    out = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
+
+    terms = datapoint_terms(model, prepare(config, train), KLS[config.kl])
+    mesh = data_mesh(config.devices)
+    whole = NamedSharding(mesh, PartitionSpec())
+    optimizer = make_optimizer(config, len(train.images) // config.batch_size)
+    state = init_state(params, optimizer, ema=config.ema_decay is not None)
+
+    def one_epoch(state: Any, key: Key, images: Array, beta: Array) -> tuple[Any, Info]:
+        update = gradient_step(make_loss(terms, beta), optimizer, ema_decay=config.ema_decay)
+        return scan_epoch(shard(update, mesh), config.batch_size)(state, key, images)
+
+    compiled = jax.jit(one_epoch, donate_argnums=0)
+    images = jax.device_put(train.images, whole)
+
+    @jax.jit
+    def validate(params: Params, images: Array) -> Info:
+        return jax.tree.map(jnp.mean, batch_terms(terms, params, key_validation, images))
+
+    held_out = jax.device_put(validation.images, whole)
+    params = fit(
+        out,
+        jax.device_put(state, whole),
+        lambda state, key, index: compiled(state, key, images, kl_weight(config, index)),
+        lambda params: jax.device_get(validate(params, held_out)),
+        key=key_fit,
+        epochs=config.epochs,
+        patience=config.patience,
+    )
+    seconds = time.monotonic() - begun
+
+    params = jax.device_put(params, mesh.devices.flat[0])
+    result = evaluate(config, model, terms, params, key_test, test)
+    result |= {"training_seconds": seconds, "seconds": time.monotonic() - begun}
+    pictures = draw(out, config, model, params, key_pictures, test, result)
+    out.write_result(result)
+    report(config, result, out, pictures)
+    return result
+
+
+def load_split(config: Config, split: str) -> ImageSet:
+    """Returns one split of the images, binarised as the likelihood needs it."""
+    images = load(config.dataset, split, data_dir=config.data_dir, binarization=config.pixels)
+    if config.likelihood == "bernoulli" and config.pixels == "none" and not images.binary:
+        raise ValueError(
+            f"binarization: got 'none' for the grey pixels of {config.dataset}, which a Bernoulli "
+            "likelihood has no probability for; expected dynamic or threshold"
+        )
+    return images
+
+
+def prepare(config: Config, images: ImageSet) -> Callable[[Key, Array], Array]:
+    """Returns the function from bytes to what the likelihood models."""
+    return dequantize if config.likelihood == "gaussian" else images.prepare
+
+
+def make_model(config: Config, images: np.ndarray) -> VAE:
+    """Returns the VAE whose untrained decoder says the mean of `images`."""
+    likelihood = LIKELIHOODS[config.likelihood]
+    x_shape = images.shape[1:]
+    bias = likelihood.initial_bias(jnp.asarray(images.mean(axis=0, dtype=np.float64) / 255))
+    out_shape = bias.shape
+
+    def output_bias(key: Key, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        return jnp.asarray(bias, dtype)
+
+    activation = ACTIVATIONS[config.activation]
+    encoder: nn.Module
+    decoder: nn.Module
+    if config.architecture == "mlp":
+        encoder = MLP(config.hidden, (2, config.latent_size), activation)
+        decoder = MLP(config.hidden[::-1], out_shape, activation, output_bias_init=output_bias)
+    else:
+        encoder = ConvEncoder((2, config.latent_size))
+        decoder = ConvDecoder(out_shape, output_bias_init=output_bias)
+    return gaussian_vae(
+        encoder,
+        decoder,
+        likelihood.distribution,
+        latent_size=config.latent_size,
+        x_shape=x_shape,
+    )
+
+
+def make_optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
+    """Returns Adam with the schedule and the clipping asked for."""
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = optax.cosine_decay_schedule(rate, config.epochs * steps_per_epoch, alpha=0.01)
+    clip = optax.identity()
+    if config.clip_norm is not None:
+        clip = optax.clip_by_global_norm(config.clip_norm)
+    return optax.chain(clip, optax.adam(rate))
+
+
+Terms = Callable[[Params, Key, Array], ElboTerms]
+
+
+def datapoint_terms(model: VAE, prepare: Callable[[Key, Array], Array], kl: Any) -> Terms:
+    """Returns `(params, key, bytes of one image) -> its ELBO terms`."""
+
+    def terms(params: Params, key: Key, image: Array) -> ElboTerms:
+        key_x, key_z = jax.random.split(key)
+        x = prepare(key_x, image)
+        q = model.encode(params, x)
+        return elbo(
+            key_z,
+            lambda z: model.decode(params, z).log_prob(x),
+            q,
+            model.prior(params),
+            kl=kl,
+        )
+
+    return terms
+
+
+def batch_terms(terms: Terms, params: Params, key: Key, images: Array) -> Info:
+    """Returns the named terms of every image, in nats."""
+    keys = jax.random.split(key, len(images))
+    batch = jax.vmap(terms, (None, 0, 0))(params, keys, images)
+    return {"elbo": batch.elbo, "reconstruction": batch.reconstruction, "kl": batch.kl}
+
+
+def make_loss(terms: Terms, beta: Array) -> Loss:
+    """Returns the mean over the batch of -(reconstruction - beta KL)."""
+
+    def loss(params: Params, key: Key, images: Array) -> tuple[Array, Info]:
+        info = jax.tree.map(jnp.mean, batch_terms(terms, params, key, images))
+        return beta * info["kl"] - info["reconstruction"], info
+
+    return loss
+
+
+def kl_weight(config: Config, epoch: int) -> Array:
+    """Returns beta, or the part of it that `epoch` of the warm-up has reached."""
+    return jnp.asarray(config.beta * min(1.0, (epoch + 1) / (config.warmup_epochs + 1)))
+
+
+def evaluate(
+    config: Config, model: VAE, terms: Terms, params: Params, key: Key, test: ImageSet
+) -> dict[str, Any]:
+    """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
+    to_x = prepare(config, test)
+    chunk = max(c for c in range(1, 101) if config.nll_samples % c == 0)
+
+    @jax.jit
+    def numbers(key: Key, images: Array) -> dict[str, Array]:
+        key_terms, key_nll = jax.random.split(key)
+
+        def one(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+            index, image = indexed
+            key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, index))
+            x = to_x(key_x, image)
+            q, prior = model.encode(params, x), model.prior(params)
+
+            def log_joint(z: Array) -> Array:
+                return model.decode(params, z).log_prob(x) + prior.log_prob(z)
+
+            log_px = log_marginal(key_z, log_joint, q, config.nll_samples, chunk_size=chunk)
+            return -log_px, q.mean(), kl_per_dimension(q, prior)
+
+        indices = jnp.arange(len(images))
+        nll, means, kls = jax.lax.map(one, (indices, images), batch_size=10)
+        info = batch_terms(terms, params, key_terms, images)
+        return {**info, "nll": nll, "means": means, "kls": kls}
+
+    blocks = np.array_split(test.images, max(1, round(len(test.images) / 500)))
+    rows = []
+    with progress(len(blocks), unit="block") as advance:
+        for i, block in enumerate(blocks):
+            rows.append(jax.device_get(numbers(jax.random.fold_in(key, i), jnp.asarray(block))))
+            advance(1, "test NLL")
+    each = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    dims = test.images[0].size
+    bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
+    nll = float(each["nll"].mean())
+    return {
+        "test_elbo": float(each["elbo"].mean()),
+        "test_nll": nll,
+        "test_nll_stderr": float(each["nll"].std(ddof=1) / np.sqrt(len(each["nll"]))),
+        "bits_per_dim": float(bits_per_dim(nll, dims, bin_width=bin_width)),
+        "active_units": int(active_units(jnp.asarray(each["means"])).sum()),
+        "latent_size": config.latent_size,
+        "test_reconstruction": float(each["reconstruction"].mean()),
+        "test_kl": float(each["kl"].mean()),
+        "kl_per_dimension": each["kls"].mean(axis=0).tolist(),
+        "test_images": len(test.images),
+        "nll_samples": config.nll_samples,
+    }
+
+
+def draw(
+    out: RunDirectory,
+    config: Config,
+    model: VAE,
+    params: Params,
+    key: Key,
+    test: ImageSet,
+    result: dict[str, Any],
+) -> list[str]:
+    """Draws samples, reconstructions, the latents and the learning curve; returns the paths."""
+    key_prior, key_x = jax.random.split(key)
+    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
+    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+    x = prepare(config, test)(key_x, jnp.asarray(test.images[:30]))
+    posterior = jax.vmap(lambda x: model.encode(params, x).mean())
+    curve = {"train_elbo": "train", "validation_elbo": "validation"}
+    figures = {
+        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
+        "reconstructions": side_by_side(x, decode(posterior(x))),
+        "learning_curve": learning_curve(out.metrics(), curve),
+        "kl_per_dimension": bars(result["kl_per_dimension"]),
+    }
+    if config.latent_size == 2:
+        quantiles = (np.arange(15) + 0.5) / 15
+        axis = jax.scipy.stats.norm.ppf(jnp.asarray(quantiles))
+        lattice = jnp.stack(jnp.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+        images = decode(lattice)
+        figures["latent_grid"] = latent_grid(
+            images.reshape(15, 15, *images.shape[1:]), quantiles.tolist()
+        )
+    return [str(out.save_picture(name, figure)) for name, figure in figures.items()]
+
+
+def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
+    """Prints the table of the result and where everything is."""
+    rows = [
+        ["ELBO", result["test_elbo"], "nats"],
+        ["  reconstruction", result["test_reconstruction"], "nats"],
+        ["  KL", result["test_kl"], "nats"],
+        [f"NLL ({config.nll_samples} importance samples)", result["test_nll"], "nats"],
+        ["bits/dim", result["bits_per_dim"], "bits"],
+        ["active units", result["active_units"], f"of {config.latent_size}"],
+        ["time", result["seconds"], "seconds"],
+    ]
+    title = f"VAE on {config.dataset}: {result['test_images']} test images"
+    print_table(title, ["quantity", "value", "unit"], rows)
+    print("pictures:", *pictures, sep="\n  ")
+    print(f"everything: {out.path}")
+
+
+if __name__ == "__main__":
+    main(Config, run)
