@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def image_grid(
     images = _checked(images, 4)
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    blank = np.ones((rows * columns - len(images), *images.shape[1:]))
-    tiles = np.concatenate([images, blank]).reshape(rows, columns, *images.shape[1:])
+    white = np.full((rows * columns - len(images), *images.shape[1:]), 255, np.uint8)
+    tiles = np.concatenate([images, white]).reshape(rows, columns, *images.shape[1:])
     return _mosaic(tiles, title)[0]
 
 
@@ -114,7 +114,8 @@ def learning_curve(
 ) -> Figure:
     """Returns the quantities `keys` of `records` against the epoch, the last value of each named.
 
-    The first epochs, far below the rest, are cut off below so that the end can be read.
+    The first twentieth of the epochs, far off the rest, does not stretch the scale: it may leave
+    the picture, so that the end can be read.
 
     Args:
       records: as `RunDirectory.metrics` returns them; each has an `epoch`.
@@ -126,18 +127,17 @@ def learning_curve(
       learning_curve(run.metrics(), {"train_elbo": "train", "validation_elbo": "validation"})
     """
     figure, axes = _plot(title, "epoch", ylabel)
-    everything = []
+    settled = []
     for key, name in keys.items():
         points = [(r["epoch"], r[key]) for r in records if r.get(key) is not None]
         if not points:
             raise ValueError(f"keys: got {key!r}, which no record holds")
         epochs, values = np.array(points, float).T
-        everything.append(values)
+        settled.extend(values[len(values) // 20 :])
         marker = "o" if len(points) == 1 else None
         axes.plot(epochs, values, marker=marker, lw=1.8, label=f"{name}  {values[-1]:.2f}")
-    low, high = np.percentile(np.concatenate(everything), [5, 100])
-    if high > low:
-        axes.set_ylim(low - 0.1 * (high - low), high + 0.08 * (high - low))
+    margin = 0.08 * (max(settled) - min(settled)) or 1.0
+    axes.set_ylim(min(settled) - margin, max(settled) + margin)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, title="last epoch", alignment="left")
     return figure
@@ -163,26 +163,26 @@ def bars(
     return figure
 
 
-def _checked(images: Any, rank: int) -> np.ndarray:
+def _checked(images: ArrayLike, rank: int) -> UInt8[np.ndarray, "..."]:
     images = np.asarray(images, float)
     if images.ndim != rank or images.shape[-1] not in (1, 3) or not images.size:
         raise ValueError(
             f"images: got shape {images.shape}, expected {rank} axes, the last three being height, "
             "width and channels (1 or 3)"
         )
-    # Not a number is drawn in black: a picture must not hide what went wrong, nor fail on it.
-    return np.clip(np.nan_to_num(images), 0.0, 1.0)
+    # Not a number is drawn in black: a picture must not fail on what went wrong.
+    return np.round(255 * np.clip(np.nan_to_num(images), 0.0, 1.0)).astype(np.uint8)
 
 
 def _mosaic(
-    tiles: np.ndarray,
+    tiles: UInt8[np.ndarray, "rows columns height width channels"],
     title: str,
     *,
     left: float = 0.1,
     bottom: float = 0.1,
     row_gaps: tuple[float, float] = (GAP, GAP),
 ) -> tuple[Figure, Axes, tuple[list[float], list[float]]]:
-    """Lays out [rows, columns, height, width, channels]; also returns the tiles' centres.
+    """Lays out the tiles; also returns the tiles' centres.
 
     One pixel of an image is a whole number of pixels on the canvas, so none is blurred or uneven.
     `left` and `bottom` are margins in inches, `row_gaps` what stands between rows in turn.
@@ -190,7 +190,7 @@ def _mosaic(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows, columns, height, width, channels = tiles.shape
+    rows, columns, height, width, _ = tiles.shape
     scale = max(1, min(round(0.55 * DPI / width), 1800 // (columns * width)))
     gap = max(1, round(GAP * width * scale))
     tops, y = [], 0
@@ -198,7 +198,7 @@ def _mosaic(
         tops.append(y)
         y += height * scale + max(1, round(row_gaps[i % 2] * width * scale))
     total = (tops[-1] + height * scale, columns * (width * scale + gap) - gap)
-    canvas = np.ones((*total, channels))
+    canvas = np.full((*total, 3), 255, np.uint8)
     lefts = [j * (width * scale + gap) for j in range(columns)]
     for i, top in enumerate(tops):
         for j, start in enumerate(lefts):
@@ -214,7 +214,7 @@ def _mosaic(
     FigureCanvasAgg(figure)
     box = (at_left / size[0], below / size[1], total[1] / size[0], total[0] / size[1])
     axes = figure.add_axes(box)
-    axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(canvas, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if title:

@@ -53,6 +53,7 @@ def progress(
         TextColumn("{task.fields[status]}", markup=False),
         console=Console(file=output, force_jupyter=False),
         disable=not live,
+        get_time=time.monotonic,
         speed_estimate_period=float("inf"),  # an epoch may take longer than any period
     )
     bar.add_task("", total=total, completed=done, status=f"{unit} {done}/{total}")

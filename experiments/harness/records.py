@@ -83,6 +83,9 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
             return tuple(_typed(name, v, a) for v, a in zip(value, arguments, strict=True))
     elif hint is types.NoneType and value is None:
         return None
-    elif type(value) is hint or (hint is float and type(value) is int):
-        return hint(value)
-    raise ValueError(f"{name}: got {value!r}, expected {getattr(hint, '__name__', hint)}")
+    elif type(value) is hint:
+        return value
+    elif hint is float and type(value) is int:
+        return float(value)
+    accepted = hint.__name__ if isinstance(hint, type) else str(hint)
+    raise ValueError(f"{name}: got {value!r}, expected {accepted}")
