@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ def deferred_interrupts() -> Iterator[Interruption]:
     def note(signum: int, frame: FrameType | None) -> None:
         interruption.signum = signal.Signals(signum)
         restore()
+        # Straight to stderr: a handler may have interrupted a print to a buffered stream.
+        os.write(2, b"\nstopping where the run can be saved; a second signal stops it at once\n")
 
     previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -172,7 +172,7 @@ def test_devices_are_pretended_before_jax_starts():
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_sets_the_flag_and_restores_the_handlers(signum):
+def test_the_first_signal_sets_the_flag_and_restores_the_handlers(signum, capfd):
     before = signal.getsignal(signum)
     with deferred_interrupts() as interruption:
         assert not interruption
@@ -181,6 +181,7 @@ def test_the_first_signal_sets_the_flag_and_restores_the_handlers(signum):
         assert interruption.signum is signum
         assert signal.getsignal(signum) is before
     assert signal.getsignal(signum) is before
+    assert "stopping where the run can be saved" in capfd.readouterr().err
 
 
 def test_the_second_ctrl_c_acts_at_once():

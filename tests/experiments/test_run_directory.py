@@ -127,12 +127,13 @@ def test_a_file_in_the_place_of_the_directory(tmp_path):
     assert contents(tmp_path) == {"file": b"mine"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_directory(tmp_path):
     run = open_run(tmp_path / "run", Config())
     tmp_path.chmod(0o500)
     run.path.chmod(0o500)
     try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("root may write anywhere")
         with pytest.raises(ValueError, match=r"run_dir: got .*\(Permission denied\)"):
             open_run(tmp_path / "other", Config())
         with pytest.raises(ValueError, match=r"run_dir: got .*cannot be written"):
