@@ -1,0 +1,92 @@
+"""Encoded images of array_record files to arrays."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.data.image_set import as_pixels
+from jaxgen.data.splits import Arrays
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's names for the numbers of channels that are read."""
+
+
+class Features(NamedTuple):
+    """What to read of each example: its image, of so many channels, and its label if it has one."""
+
+    image: str
+    channels: int
+    label: str | None
+
+
+def decode(shards: dict[Path, int], features: Features) -> Arrays:
+    """Returns all images and labels in `shards`, each a file with the count it must hold.
+
+    Raises:
+      ValueError: a file is missing, truncated or damaged, or the images differ in size.
+    Example:
+      decode({Path("a.array_record-00000-of-00001"): 10_000}, Features("image", 1, "label"))
+    """
+    import tensorflow_datasets as tfds
+    from PIL import Image
+    from rich.console import Console
+    from rich.progress import track
+
+    kinds: dict[str, Any] = {features.image: tfds.features.Image(shape=(None, None, None))}
+    if features.label:
+        kinds[features.label] = tfds.features.ClassLabel()
+    parse = tfds.features.FeaturesDict(kinds).deserialize_example_np
+    # Pillow decodes, to the declared channels: TFDS would leave a grey JPEG among colour ones grey.
+    encoded: Any = {features.image: tfds.decode.SkipDecoding()}
+    total = sum(shards.values())
+    progress = track(
+        _records(shards),
+        "Decoding images, once",
+        total=total,
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    images, labels = np.empty(0, np.uint8), np.empty(total, np.int32)
+    for i, record in enumerate(progress):
+        example: Any = parse(record, decoders=encoded)
+        with Image.open(io.BytesIO(example[features.image])) as image:
+            pixels = np.asarray(image.convert(MODES[features.channels]))
+        pixels = pixels.reshape(*pixels.shape[:2], features.channels)
+        if i == 0:
+            images = np.empty((total, *pixels.shape), np.uint8)
+        if pixels.shape != images.shape[1:]:
+            raise ValueError(
+                f"name: got an image of shape {pixels.shape} after {i} of {images.shape[1:]}, "
+                "expected a set whose images have one size"
+            )
+        images[i] = pixels
+        if features.label:
+            labels[i] = example[features.label]
+    return Arrays(as_pixels(images), labels if features.label else None)
+
+
+def _records(shards: dict[Path, int]) -> Iterator[bytes]:
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    for path, count in shards.items():
+        try:
+            reader = ArrayRecordReader(str(path))
+            records = reader.read_all()
+            reader.close()
+        except RuntimeError as error:
+            raise ValueError(
+                f"data_dir: {path} is truncated or damaged ({error}); prepare the set again"
+            ) from None
+        if len(records) != count:
+            raise ValueError(
+                f"data_dir: {path} holds {len(records)} examples, expected the {count} that "
+                "dataset_info.json says; prepare the set again"
+            )
+        yield from records

@@ -1,0 +1,97 @@
+"""8-bit pixels to floats, inside the compiled step: images stay uint8 until they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped, UInt16
+
+from jaxgen.types import Key
+
+Pixels: TypeAlias = Shaped[Array | np.ndarray, "*shape"]
+"""uint8 pixels, 0 to 255, of any shape."""
+
+Prepare: TypeAlias = Callable[..., Array]
+"""`(key, pixels) -> floats in [0, 1]` of the same shape; the key is free to be ignored."""
+
+
+def _uint8(images: Pixels) -> Array:
+    if images.dtype != jnp.uint8:
+        raise ValueError(
+            f"images: got {images.dtype}, expected uint8 pixels (0 to 255): they are scaled here, "
+            "once, inside the compiled step"
+        )
+    return jnp.asarray(images)
+
+
+def _random_uint16(key: Key, shape: tuple[int, ...]) -> UInt16[Array, "..."]:
+    """Two numbers from every 32 random bits: a quarter of the cost of asking JAX for uint16."""
+    size = int(np.prod(shape))
+    words = jax.random.bits(key, ((size + 1) // 2,), jnp.uint32)
+    halves = jax.lax.bitcast_convert_type(words, jnp.uint16)
+    return halves.reshape(-1)[:size].reshape(shape)
+
+
+def scale(key: Key, images: Pixels) -> Float[Array, "*shape"]:
+    """Returns images / 255: grey levels in [0, 1], drawing nothing.
+
+    Raises:
+      ValueError: images are not uint8.
+    Example:
+      x = scale(key, jnp.asarray(batch))  # uint8 [128, 28, 28, 1] -> float32
+    """
+    return _uint8(images).astype(jnp.float32) / 255.0
+
+
+def threshold(key: Key, images: Pixels) -> Float[Array, "*shape"]:
+    """Returns 1 where a pixel is 128 or more and 0 elsewhere, drawing nothing.
+
+    Raises:
+      ValueError: images are not uint8.
+    Example:
+      x = threshold(key, jnp.asarray(batch))
+    """
+    return (_uint8(images) >= 128).astype(jnp.float32)
+
+
+def dynamic(key: Key, images: Pixels) -> Float[Array, "*shape"]:
+    """Returns a fresh draw of Bernoulli(images / 255) for every pixel.
+
+    Sixteen random bits a pixel are compared with round(65536 · pixel / 255), so 0 and 255 are
+    certain and any other probability is within 2**-17 of its own.
+
+    Raises:
+      ValueError: images are not uint8.
+    Example:
+      x = dynamic(jax.random.fold_in(key, step), jnp.asarray(batch))
+    Source: Salakhutdinov & Murray (2008); drawn anew at every use as in Burda et al. (2016).
+    """
+    pixels = _uint8(images).astype(jnp.uint32)
+    # 65536/255 = 257 + 1/255, and pixel/255 rounds to one from 128 on: exact in integers.
+    thresholds = 257 * pixels + (pixels >> 7)
+    return (_random_uint16(key, images.shape) < thresholds).astype(jnp.float32)
+
+
+def dequantize(key: Key, images: Pixels) -> Float[Array, "*shape"]:
+    """Returns (images + u) / 256 in [0, 1), with u uniform on [0, 1): for continuous likelihoods.
+
+    The mean log density of the result bounds the log probability of the 8-bit image from below,
+    once the change of unit is counted: log P(images) >= E[log p(x)] - dimensions · log 256, in
+    nats. u is a multiple of 2**-16, which makes the result exact in float32 and never 1.
+
+    Raises:
+      ValueError: images are not uint8.
+    Example:
+      x = dequantize(key, jnp.asarray(batch))
+    Source: Theis, van den Oord & Bethge (2016), section 3.1.
+    """
+    pixels = _uint8(images).astype(jnp.uint32)
+    return ((pixels << 16) + _random_uint16(key, images.shape)).astype(jnp.float32) / 2.0**24
+
+
+BINARIZATIONS: dict[str, Prepare] = {"none": scale, "threshold": threshold, "dynamic": dynamic}
+"""What `binarization` may be. Grey images are never binarised unless that is asked for."""
