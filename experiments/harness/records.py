@@ -7,6 +7,7 @@ import json
 import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 Config = TypeVar("Config")
@@ -30,16 +31,12 @@ def _plain(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
-    if isinstance(value, types.MappingProxyType):
-        return _plain(dict(value))
-    if hasattr(value, "__fspath__"):
-        return value.__fspath__()
     raise ValueError(f"value: got {type(value).__name__}, expected something that JSON can hold")
 
 
