@@ -59,7 +59,7 @@ def save(directory: str | os.PathLike[str], step: int, tree: Any, *, keep: int =
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{step}.{secrets.token_hex(4)}"
     # Orbax refuses arrays of size zero; shape and dtype are all there is to them.
-    v1.save(folder, {name: _plain(leaf) for name, leaf in leaves.items() if leaf.size})
+    v1.save(str(folder), {name: _plain(leaf) for name, leaf in leaves.items() if leaf.size})
     body = {
         "step": step,
         "folder": folder.name,
@@ -110,9 +110,7 @@ def restore(
         manifest = _verified(root, step)
     except CheckpointError as error:
         intact = [str(other) for other in steps if other != step and _is_intact(root, other)]
-        hint = (
-            f"step {' and '.join(intact)} can be restored" if intact else "no other step is intact"
-        )
+        hint = f"intact: step {', '.join(intact)}" if intact else "no other step is intact"
         raise CheckpointError(f"{error}; step {step} is refused, {hint}") from None
     wanted = _named_leaves("template", template, jax.Array, jax.ShapeDtypeStruct)
     _check_leaves({name: _describe(leaf) for name, leaf in wanted.items()}, manifest["leaves"])
@@ -122,7 +120,7 @@ def restore(
     # Read into numpy, so that a leaf may go to other devices, or to none in particular.
     plain = {name: jax.eval_shape(_plain, leaf) for name, leaf in wanted.items() if leaf.size}
     host = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in plain.items()}
-    loaded = v1.load(root / manifest["folder"], host) if host else {}
+    loaded = v1.load(str(root / manifest["folder"]), host) if host else {}
     leaves = [_place(loaded.get(name), leaf) for name, leaf in wanted.items()]
     return step, jax.tree.unflatten(jax.tree.structure(template), leaves)
 
@@ -154,10 +152,8 @@ def _named_leaves(argument: str, tree: Any, *kinds: type) -> dict[str, Any]:
     }
     for name, leaf in leaves.items():
         if not isinstance(leaf, kinds):
-            accepted = " or ".join(kind.__name__ for kind in kinds)
-            raise ValueError(
-                f"{argument}: got {type(leaf).__name__} at {name}, expected {accepted}"
-            )
+            came = type(leaf).__name__
+            raise ValueError(f"{argument}: got {came} at {name}, expected a jax.Array")
     return leaves
 
 
@@ -225,7 +221,9 @@ def _verified(root: Path, step: int) -> dict[str, Any]:
     for name in sorted(found.keys() | manifest["files"].keys()):
         if name not in found:
             raise CheckpointError(f"{folder / name}: missing")
-        if found[name] != manifest["files"].get(name):
+        if name not in manifest["files"]:
+            raise CheckpointError(f"{folder / name}: not in the manifest")
+        if found[name] != manifest["files"][name]:
             raise CheckpointError(f"{folder / name}: damaged, its SHA-256 is not the manifest's")
     return manifest
 

@@ -30,7 +30,7 @@ class TrainState:
 
     params: Params
     opt_state: optax.OptState
-    ema: Params | None
+    ema: Any
     step: Any
 
 

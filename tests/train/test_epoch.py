@@ -1,0 +1,88 @@
+"""An epoch visits the data once, in a new order each time, and compiles once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen.train import gradient_step, init_state, scan_epoch
+
+
+def seen(state, batch, key):
+    """An update that counts its calls and reports what it was given."""
+    return state + 1, {"batch": batch, "noise": jax.random.uniform(key)}
+
+
+@pytest.mark.parametrize(("size", "batch_size"), [(12, 4), (13, 4), (5, 5), (7, 1)])
+def test_every_datapoint_once(size, batch_size):
+    data = {"index": jnp.arange(size), "square": jnp.arange(size, dtype=jnp.uint8) ** 2}
+    epoch = jax.jit(scan_epoch(seen, batch_size))
+    orders = []
+    for i in range(3):
+        steps, infos = epoch(jnp.int32(0), jax.random.key(i), data)
+        index, square = np.asarray(infos["batch"]["index"]), infos["batch"]["square"]
+        assert int(steps) == size // batch_size == len(index)
+        assert index.shape == (size // batch_size, batch_size)
+        assert len(np.unique(index)) == index.size, "a datapoint came twice"
+        assert index.size > size - batch_size, "more than the remainder was left out"
+        np.testing.assert_array_equal(square, index.astype(np.uint8) ** 2)
+        assert len(np.unique(infos["noise"])) == len(index), "two updates shared a key"
+        orders.append(index.ravel().tolist())
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_the_epoch_is_the_loop():
+    """The scan equals the same updates called one by one on the batches that it reports."""
+    x = jax.random.normal(jax.random.key(1), (20, 3))
+
+    def loss(params, key, batch):
+        value = jnp.mean((batch @ params - 1) ** 2)
+        return value, {"batch": batch}
+
+    optimizer = optax.adam(0.1)
+    update = gradient_step(loss, optimizer)
+    one_by_one = jax.jit(update)
+    state, infos = jax.jit(scan_epoch(update, 4))(
+        init_state(jnp.zeros(3), optimizer), jax.random.key(2), x
+    )
+    slow, losses = init_state(jnp.zeros(3), optimizer), []
+    for i, batch in enumerate(infos["batch"]):
+        slow, info = one_by_one(slow, batch, jax.random.key(i))
+        losses.append(info["loss"])
+    np.testing.assert_allclose(state.params, slow.params, rtol=1e-5)
+    np.testing.assert_allclose(infos["loss"], losses, rtol=1e-5)
+    assert infos["all_finite"].shape == (5,)
+
+
+def test_compiled_once_and_donated():
+    traces = []
+
+    def loss(params, key, batch):
+        traces.append(batch.shape)
+        return jnp.mean((batch - params) ** 2), {}
+
+    optimizer = optax.adam(0.1)
+    update = gradient_step(loss, optimizer, ema_decay=0.9)
+    epoch = jax.jit(scan_epoch(update, 8), donate_argnums=0)
+    state = first = init_state(jnp.zeros(2), optimizer, ema=True)
+    data = jax.random.normal(jax.random.key(0), (64, 2))
+    state, _ = epoch(state, jax.random.key(1), data)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first))
+    after_one = len(traces)
+    for i in range(3):
+        state, _ = epoch(state, jax.random.fold_in(jax.random.key(2), i), data)
+    assert len(traces) == after_one > 0
+    assert epoch._cache_size() == 1
+    assert int(state.step) == 32
+
+
+def test_misuse_is_named():
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="batch_size: got 0, expected an integer >= 1"):
+        scan_epoch(seen, 0)
+    with pytest.raises(ValueError, match="batch_size: got 11, expected at most 10"):
+        scan_epoch(seen, 11)(0, key, jnp.zeros((10, 2)))
+    for data in ((jnp.zeros(4), jnp.zeros(5)), (), jnp.zeros(()), (jnp.zeros(()), jnp.zeros(3))):
+        with pytest.raises(ValueError, match=r"data: got shapes .* common leading axis"):
+            scan_epoch(seen, 2)(0, key, data)
