@@ -35,10 +35,10 @@ Loss: TypeAlias = Callable[[Params, Key, Any], tuple[jax.Array, Info]]
 class Distribution(Protocol):
     """Anything that samples and scores, in distrax's spelling."""
 
-    def sample(self, *, seed: Key, sample_shape: Any = ()) -> Array:
+    def sample(self, *, seed: Any, sample_shape: Any = ()) -> Any:
         """Draws an array of shape `sample_shape + batch_shape + event_shape`."""
         ...
 
-    def log_prob(self, value: Array) -> Array:
+    def log_prob(self, value: Any) -> Any:
         """Log density or mass of `value`, in nats, of shape `batch_shape`."""
         ...

@@ -26,4 +26,4 @@ class Bernoulli(distrax.Bernoulli):
 
     def log_prob(self, value: Array) -> Array:
         """Log mass of `value` in [0, 1], elementwise, in nats."""
-        return bernoulli_log_prob(self.logits, value)
+        return bernoulli_log_prob(jnp.asarray(self.logits), value)

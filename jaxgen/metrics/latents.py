@@ -37,4 +37,4 @@ def kl_per_dimension(q: distrax.Independent, prior: distrax.Independent) -> Floa
     Example:
       jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
     """
-    return q.distribution.kl_divergence(prior.distribution)
+    return jnp.asarray(q.distribution.kl_divergence(prior.distribution))

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.distributions import Bernoulli, DiscretizedLogistic
-from jaxgen.types import Distribution
 
 
 class Likelihood(NamedTuple):
@@ -26,13 +25,13 @@ class Likelihood(NamedTuple):
     """
 
     outputs: int
-    distribution: Callable[[Float[Array, "height width channels outputs"]], Distribution]
+    distribution: Callable[[Float[Array, "height width channels outputs"]], distrax.Independent]
     initial_bias: Callable[
         [Float[Array, "height width channels"]], Float[Array, "height width channels outputs"]
     ]
 
 
-def _bernoulli(outputs: Array) -> Distribution:
+def _bernoulli(outputs: Array) -> distrax.Independent:
     return distrax.Independent(Bernoulli(outputs[..., 0]), 3)
 
 
@@ -56,11 +55,11 @@ def _mean_and_initial_scale(mean: Array) -> Array:
     return jnp.stack([mean, raw_scale], axis=-1)
 
 
-def _gaussian(outputs: Array) -> Distribution:
+def _gaussian(outputs: Array) -> distrax.Independent:
     return distrax.Independent(distrax.Normal(*_loc_and_scale(outputs)), 3)
 
 
-def _discretized_logistic(outputs: Array) -> Distribution:
+def _discretized_logistic(outputs: Array) -> distrax.Independent:
     return distrax.Independent(DiscretizedLogistic(*_loc_and_scale(outputs)), 3)
 
 

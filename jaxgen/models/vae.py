@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.types import Distribution, Key, Params
+from jaxgen.types import Key, Params
 
 
 class VAE(NamedTuple):
@@ -26,9 +26,9 @@ class VAE(NamedTuple):
     """
 
     init: Callable[[Key], Params]
-    prior: Callable[[Params], Distribution]
-    encode: Callable[[Params, Array], Distribution]
-    decode: Callable[[Params, Array], Distribution]
+    prior: Callable[[Params], distrax.Independent]
+    encode: Callable[[Params, Array], distrax.Independent]
+    decode: Callable[[Params, Array], distrax.Independent]
 
 
 def diagonal_gaussian(
@@ -41,7 +41,7 @@ def diagonal_gaussian(
 def gaussian_vae(
     encoder: nn.Module,
     decoder: nn.Module,
-    likelihood: Callable[[Array], Distribution],
+    likelihood: Callable[[Array], distrax.Independent],
     *,
     latent_size: int,
     x_shape: tuple[int, ...],
@@ -75,13 +75,14 @@ def gaussian_vae(
         decoder_params = decoder.init(key_decoder, jnp.zeros(latent_size))
         return {"encoder": encoder_params, "decoder": decoder_params}
 
-    def prior(params: Params) -> Distribution:
+    def prior(params: Params) -> distrax.Independent:
         return diagonal_gaussian(jnp.zeros(latent_size), jnp.zeros(latent_size))
 
-    def encode(params: Params, x: Array) -> Distribution:
-        return diagonal_gaussian(*encoder.apply(params["encoder"], x))
+    def encode(params: Params, x: Array) -> distrax.Independent:
+        mean, log_scale = jnp.asarray(encoder.apply(params["encoder"], x))
+        return diagonal_gaussian(mean, log_scale)
 
-    def decode(params: Params, z: Array) -> Distribution:
-        return likelihood(decoder.apply(params["decoder"], z))
+    def decode(params: Params, z: Array) -> distrax.Independent:
+        return likelihood(jnp.asarray(decoder.apply(params["decoder"], z)))
 
     return VAE(init, prior, encode, decode)

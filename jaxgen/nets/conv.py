@@ -53,7 +53,7 @@ class ConvDecoder(nn.Module):
       logits = net.apply(net.init(key, z), z)
     """
 
-    output_shape: tuple[int, int, int, int]
+    output_shape: tuple[int, ...]
     channels: tuple[int, int] = (64, 32)
     hidden: int = 256
     activation: Callable[[Array], Array] = nn.relu

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array
@@ -33,9 +33,11 @@ KL = Callable[[Key, Distribution, Distribution, Estimator], Scalar]
 """`(key, q, prior, estimator) -> KL(q || prior)`, in nats."""
 
 
-def analytic_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
+def analytic_kl(key: Key, q: Any, prior: Any, estimator: Estimator) -> Scalar:
     """Returns KL(q || prior) in closed form: no noise.
 
+    Args:
+      q: a distrax distribution, or anything else with `kl_divergence`.
     Raises:
       NotImplementedError: distrax knows no closed form for this pair; use `monte_carlo_kl`.
     """

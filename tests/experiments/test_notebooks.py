@@ -1,0 +1,26 @@
+"""Every notebook runs from its first cell to its last."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments" / "colab").glob("*.ipynb")), ids=lambda p: p.stem
+)
+@pytest.mark.filterwarnings("default")
+def test_notebook_runs(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
+    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(ROOT)}}).execute()
+    shown = [
+        data
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        for data in output.get("data", {})
+    ]
+    assert "image/png" in shown
