@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.types import Scalar
+from jaxgen.numerics import all_finite
+from jaxgen.types import Distribution, Scalar
 
 State = Any
 Objective = Callable[[Array], Array]
@@ -40,12 +41,14 @@ class Estimator(NamedTuple):
       apply: `(state, key, f, q, context=None) -> (surrogate, estimate)`. Only reads the state. The
         surrogate's value is the Monte Carlo estimate of E_q[f] and its gradient, in whatever f and
         q depend on, is the estimate of the gradient. If the state holds learned parameters, the
-        surrogate's gradient in the state is their training signal and is zero elsewhere.
+        surrogate's gradient in the state is their training signal (of a loss to lower, whichever
+        way f is to go) and is zero elsewhere.
       update: `(state, estimates) -> state`, with `estimates` of a whole batch (a leading axis):
         a baseline moves once a step and never sees the sample that it is subtracted from.
       unbiased: whether the gradient's expectation is the gradient of E_q[f].
       accepts: the distributions `q` may be, in words.
-      evaluations: evaluations of f in one call of `apply`.
+      evaluations: evaluations of f in one call of `apply`, or `q -> that` where it depends on the
+        number of latents; `count_evaluations` reads either.
     """
 
     name: str
@@ -54,7 +57,17 @@ class Estimator(NamedTuple):
     update: Callable[[State, Estimate], State]
     unbiased: bool
     accepts: str
-    evaluations: int
+    evaluations: int | Callable[[Distribution], int]
+
+
+def count_evaluations(estimator: Estimator, q: Distribution) -> int:
+    """Returns the evaluations of f in one call of the estimator's `apply` with this q.
+
+    Example:
+      count_evaluations(measure_valued(2), distrax.Bernoulli(jnp.zeros(8)))  # 2 (1 + 8)
+    """
+    count = estimator.evaluations
+    return count(q) if callable(count) else count
 
 
 def evaluate(f: Objective, samples: Array) -> Float[Array, "samples"]:
@@ -70,4 +83,46 @@ def evaluate(f: Objective, samples: Array) -> Float[Array, "samples"]:
     if shape is None or len(shape) != 1:
         came = "no array" if shape is None else f"shape {shape[1:]}"
         raise ValueError(f"f: got {came} for one sample, expected one number (shape ())")
-    return jnp.asarray(values)
+    return values.astype(jnp.result_type(values, float))
+
+
+def log_prob(q: Distribution, samples: Array) -> Float[Array, "samples"]:
+    """Returns log q at each of `samples` (leading axis), in nats.
+
+    Raises:
+      ValueError: q is a batch of distributions, which has no one log probability.
+    Example:
+      log_prob(distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((8, 3)))  # [8]
+    """
+    log_probs = q.log_prob(samples)
+    if log_probs.ndim != 1:
+        raise ValueError(
+            f"q: got a {type(q).__name__} of batch shape {log_probs.shape[1:]}, expected one "
+            "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
+        )
+    return log_probs
+
+
+def parameters(
+    q: Distribution,
+) -> tuple[dict[int, Array], Callable[[dict[int, Array]], Distribution]]:
+    """Returns the floating arrays that q is made of, and the way back from such arrays to a q.
+
+    distrax's and TFP's distributions are pytrees of their parameters; of anything else the
+    dictionary is empty.
+
+    Example:
+      params, rebuild = parameters(distrax.Normal(0.0, 1.0))
+    """
+    leaves, tree = jax.tree.flatten(q)
+
+    def rebuild(params: dict[int, Array]) -> Distribution:
+        return jax.tree.unflatten(tree, [params.get(i, leaf) for i, leaf in enumerate(leaves)])
+
+    arrays = {i: leaf for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")}
+    return {i: x for i, x in arrays.items() if jnp.issubdtype(x.dtype, jnp.floating)}, rebuild
+
+
+def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:
+    """Returns whether q's own parameters, and `arrays` computed with them, are all finite."""
+    return all_finite((parameters(q)[0], arrays))

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate
-from jaxgen.numerics import all_finite
+from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
+from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
 
@@ -18,12 +18,14 @@ def pathwise(num_samples: int = 1) -> Estimator:
 
     Unbiased where f is differentiable and z is a differentiable transformation of noise that does
     not depend on the params (Gaussian, logistic, their flows, implicitly reparameterised gamma).
-    Usually the lowest variance of all for smooth f; useless where f is a step.
+    Usually the lowest variance of all for smooth f; useless where f is a step. Derivatives of any
+    order are right.
 
     Args:
       num_samples: S, draws of z and evaluations of f per call.
     Raises:
-      ValueError: num_samples is below one; q's samples carry no gradient (a discrete q).
+      ValueError: num_samples is below one; the samples of q carry no gradient in one of its
+        parameters (a discrete q, the weights of a mixture).
     Example:
       value, _ = pathwise(64).apply((), key, lambda z: jnp.sum(z**2), distrax.Normal(mean, 1.0))
     Source: Kingma & Welling (2014), section 2.4; Mohamed et al. (2020), section 5.
@@ -33,15 +35,10 @@ def pathwise(num_samples: int = 1) -> Estimator:
     def apply(
         state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
-        samples = q.sample(seed=key, sample_shape=(num_samples,))
-        if not jnp.issubdtype(samples.dtype, jnp.inexact):
-            raise ValueError(
-                f"q: got samples of {samples.dtype} from {type(q).__name__}, expected a "
-                "reparameterisable distribution (continuous samples); for discrete q use the "
-                "score function or a relaxation"
-            )
+        samples = reparameterized_samples(key, q, num_samples)
         values = evaluate(f, samples)
-        return jnp.mean(values), Estimate(jax.lax.stop_gradient(values), all_finite(values))
+        estimate = Estimate(jax.lax.stop_gradient(values), finite(q, values))
+        return jnp.mean(values), estimate
 
     return Estimator(
         name="pathwise",

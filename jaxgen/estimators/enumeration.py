@@ -1,0 +1,74 @@
+"""Exact gradients of discrete expectations: the sum over every state of q."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
+from jaxgen.estimators.factors import factors
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def enumeration(max_states: int = 4096) -> Estimator:
+    """Returns the exact gradient of sum_z q(z) f(z), of any order and with no variance.
+
+    Costs states^latents evaluations of f in one vmap, so it is refused above a count. The
+    Estimate's one value is E_q[f].
+
+    Args:
+      max_states: the largest number of states of q that will be enumerated.
+    Raises:
+      ValueError: max_states is below one; q is neither Bernoulli nor categorical, or has more
+        states than max_states.
+    Example:
+      value, _ = enumeration().apply((), key, f, distrax.Bernoulli(logits))
+    """
+    max_states = at_least("max_states", max_states, 1)
+
+    def apply(
+        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+    ) -> tuple[Scalar, Estimate]:
+        states = all_states(q, max_states)
+        log_probs, values = log_prob(q, states), evaluate(f, states)
+        expectation = jnp.sum(jnp.exp(log_probs) * values)
+        all_finite = finite(q, log_probs, values)
+        return expectation, Estimate(jax.lax.stop_gradient(expectation)[None], all_finite)
+
+    return Estimator(
+        name="enumeration",
+        init=lambda key, q, context=None: (),
+        apply=apply,
+        update=lambda state, estimates: state,
+        unbiased=True,
+        accepts=f"Bernoulli or categorical with at most {max_states} states",
+        evaluations=count_states,
+    )
+
+
+def count_states(q: Distribution) -> int:
+    """Returns the number of states of a discrete q, states^latents."""
+    num_latents, num_states = factors(q).log_probs.shape
+    return num_states**num_latents
+
+
+def all_states(q: Distribution, max_states: int) -> Array:
+    """Returns every state of q, as q draws them, on a leading axis.
+
+    Raises:
+      ValueError: q is neither Bernoulli nor categorical, or has more than max_states states.
+    """
+    count = count_states(q)
+    if count > max_states:
+        raise ValueError(
+            f"q: got {count} states, expected at most {max_states} (max_states) to enumerate; "
+            "`local` sums over one latent at a time"
+        )
+    latents = factors(q)
+    num_latents, num_states = latents.log_probs.shape
+    return latents.decode(np.indices((num_states,) * num_latents).reshape(num_latents, -1).T)

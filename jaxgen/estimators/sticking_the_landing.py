@@ -1,0 +1,77 @@
+"""Sticking the landing: the pathwise gradient of an f that contains log q, without its score."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, parameters
+from jaxgen.estimators.reparameterization import reparameterized_samples
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def sticking_the_landing(num_samples: int = 1) -> Estimator:
+    """Returns the estimator grad 1/S sum_s f(z_s, stop(q)) with reparameterised z_s.
+
+    Here f takes q too and uses it for log q(z) alone: `def f(z, q): log_joint(z) - q.log_prob(z)`.
+    The path through the params of log q at fixed z, the score, has expectation zero and is left
+    out: when q is the posterior, the gradient of the ELBO is zero for every sample. Written
+    `def f(z, q=q)`, the same function serves every other estimator as it stands.
+
+    Args:
+      num_samples: S, draws of z and evaluations of f per call.
+    Raises:
+      ValueError: num_samples is below one; f does not take (z, q); q is not reparameterisable.
+    Example:
+      elbo, _ = sticking_the_landing(8).apply(
+          (), key, lambda z, q=q: prior.log_prob(z) - q.log_prob(z), q
+      )
+    Source: Roeder et al. (2017), equation 8.
+    """
+    num_samples = at_least("num_samples", num_samples, 1)
+
+    def apply(
+        state: Any, key: Key, f: Callable[..., Array], q: Distribution, context: Any = None
+    ) -> tuple[Scalar, Estimate]:
+        samples = reparameterized_samples(key, q, num_samples)
+        values = evaluate(with_stopped(f, q), samples)
+        estimate = Estimate(jax.lax.stop_gradient(values), finite(q, values))
+        return jnp.mean(values), estimate
+
+    return Estimator(
+        name="sticking the landing",
+        init=lambda key, q, context=None: (),
+        apply=apply,
+        update=lambda state, estimates: state,
+        unbiased=True,
+        accepts="any reparameterisable distribution; f takes (z, q)",
+        evaluations=num_samples,
+    )
+
+
+def with_stopped(f: Callable[..., Array], q: Distribution) -> Objective:
+    """Returns z -> f(z, q) in which the params of q carry no gradient.
+
+    Raises:
+      ValueError: f does not take two arguments, or q hides its parameters (a pytree shows them).
+    """
+    try:
+        inspect.signature(f).bind(None, q)
+    except TypeError:
+        raise ValueError(
+            "f: got a function that cannot be called as f(z, q), expected one of the sample and of "
+            "q, whose params are stopped: def f(z, q=q): return log_joint(z) - q.log_prob(z)"
+        ) from None
+    if not parameters(q)[0]:
+        raise ValueError(
+            f"q: got {type(q).__name__}, expected a pytree of its parameters (any distrax or TFP "
+            "distribution), since they must be stopped"
+        )
+    stopped = jax.lax.stop_gradient(q)
+    return lambda z: f(z, stopped)
