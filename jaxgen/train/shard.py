@@ -38,9 +38,9 @@ def shard(update: Update, mesh: Mesh) -> Update:
     split along its leading axis, the state whole on each device. The compiler adds the sums between
     devices, in another order than one device takes them: equal to rounding, not to the bit.
 
-    Use it under `jit`, alone or inside `scan_epoch`. Placing the state and the data on the mesh
-    beforehand, `jax.device_put(data, NamedSharding(mesh, PartitionSpec()))`, spares a copy to each
-    device at every call.
+    Use it under `jit`, alone or inside `scan_epoch`. Place the state and the data on the mesh
+    beforehand, `jax.device_put(data, NamedSharding(mesh, PartitionSpec()))`: otherwise the data are
+    copied to each device at every call, and the second call, whose state has moved, compiles again.
 
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
