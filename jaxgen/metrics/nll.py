@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.numerics import log_mean_exp
-from jaxgen.objectives import importance_weighted_bound
+from jaxgen.objectives import log_importance_weights
 from jaxgen.types import Distribution, Key, Scalar
 
 
@@ -29,21 +28,22 @@ def log_marginal(
     Args:
       log_joint: z to log p(x, z), in nats, for the one x at hand.
       q: the proposal q(z|x).
-      num_samples: K, a multiple of `chunk_size` (or smaller than it).
+      num_samples: K.
       chunk_size: samples held in memory at once.
     Raises:
-      ValueError: a count is below one, or num_samples is no multiple of chunk_size.
+      ValueError: a count is below one.
     Example:
       nll = -log_marginal(key, log_joint, model.encode(params, x), 5000)
     Source: Burda et al. (2016), section 4; Rezende et al. (2014), appendix E.
     """
     num_samples = at_least("num_samples", num_samples, 1)
     chunk_size = min(at_least("chunk_size", chunk_size, 1), num_samples)
-    if num_samples % chunk_size:
-        raise ValueError(f"num_samples: got {num_samples}, expected a multiple of {chunk_size}")
 
     def chunk(index: Array) -> Array:
-        return importance_weighted_bound(jax.random.fold_in(key, index), log_joint, q, chunk_size)
+        weights = log_importance_weights(jax.random.fold_in(key, index), log_joint, q, chunk_size)
+        # What the last chunk draws beyond K has no weight.
+        wanted = index * chunk_size + jnp.arange(chunk_size) < num_samples
+        return jax.nn.logsumexp(jnp.where(wanted, weights, -jnp.inf))
 
-    bounds = jax.lax.map(chunk, jnp.arange(num_samples // chunk_size))
-    return log_mean_exp(bounds, axis=0)
+    sums = jax.lax.map(chunk, jnp.arange(-(-num_samples // chunk_size)))
+    return jax.nn.logsumexp(sums) - jnp.log(float(num_samples))

@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.numerics import log_mean_exp
 from jaxgen.types import Distribution, Key, Scalar
+
+
+def log_importance_weights(
+    key: Key, log_joint: Callable[[Array], Array], q: Distribution, num_samples: int
+) -> Float[Array, "samples"]:
+    """Returns log p(x, z_k) - log q(z_k) for `num_samples` draws from q, of one datapoint, in nats.
+
+    Args:
+      log_joint: z to log p(x, z), in nats, for the one x at hand.
+      q: the proposal q(z|x).
+      num_samples: K.
+    Raises:
+      ValueError: num_samples is below one.
+    Example:
+      log_weights = log_importance_weights(key, log_joint, model.encode(params, x), 50)
+    Source: Burda et al. (2016), equation 7.
+    """
+    num_samples = at_least("num_samples", num_samples, 1)
+    samples = q.sample(seed=key, sample_shape=(num_samples,))
+    return jax.vmap(lambda z: log_joint(z) - q.log_prob(z))(samples)
 
 
 def importance_weighted_bound(
@@ -30,7 +50,4 @@ def importance_weighted_bound(
       bound = importance_weighted_bound(key, log_joint, model.encode(params, x), 50)
     Source: Burda et al. (2016), equation 8.
     """
-    num_samples = at_least("num_samples", num_samples, 1)
-    samples = q.sample(seed=key, sample_shape=(num_samples,))
-    log_weights = jax.vmap(lambda z: log_joint(z) - q.log_prob(z))(samples)
-    return log_mean_exp(log_weights, axis=0)
+    return log_mean_exp(log_importance_weights(key, log_joint, q, num_samples), axis=0)

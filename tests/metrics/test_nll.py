@@ -17,7 +17,7 @@ def log_joint(z):
 
 def test_is_the_enumerated_marginal_in_expectation_however_it_is_chunked():
     q = distrax.Bernoulli(probs=0.7)
-    for chunk_size in (1, 4, 100):
+    for chunk_size in (1, 3, 4, 100):  # 3 leaves a part of a chunk over
         keys = jax.random.split(jax.random.key(chunk_size), 10_000)
         estimate = jax.jit(
             jax.vmap(lambda key, c=chunk_size: log_marginal(key, log_joint, q, 8, chunk_size=c))
@@ -34,7 +34,7 @@ def test_the_posterior_as_proposal_gives_the_answer_with_one_sample():
 
 def test_counts_that_do_not_fit():
     q = distrax.Bernoulli(probs=0.7)
-    with pytest.raises(ValueError, match="num_samples: got 150, expected a multiple of 100"):
-        log_marginal(jax.random.key(0), log_joint, q, 150)
+    with pytest.raises(ValueError, match="num_samples: got 0, expected an integer >= 1"):
+        log_marginal(jax.random.key(0), log_joint, q, 0)
     with pytest.raises(ValueError, match="chunk_size: got 0"):
         log_marginal(jax.random.key(0), log_joint, q, 100, chunk_size=0)
