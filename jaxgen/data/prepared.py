@@ -133,8 +133,11 @@ def _shards(folder: Path, info: dict[str, Any], split: dict[str, Any]) -> dict[P
         filetype_suffix="array_record",
     )
     counts = [int(count) for count in split.get("shardLengths", [])]
-    paths = template.sharded_filepaths(num_shards=len(counts))
-    return {Path(path): count for path, count in zip(paths, counts, strict=True)}
+    paths = [Path(path) for path in template.sharded_filepaths(num_shards=len(counts))]
+    for path in paths:
+        if os.path.dirname(os.path.abspath(path)) != os.path.abspath(folder):
+            raise ValueError(f"data_dir: {folder} names a file outside itself, {path}")
+    return dict(zip(paths, counts, strict=True))
 
 
 def _features(name: str, declared: dict[str, Any]) -> Features:

@@ -249,6 +249,15 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"data_dir: .*toy-test\.array_record.* cannot be"):
             load("toy", "test", data_dir=root)
 
+    def test_files_outside_the_set_are_refused(self, root):
+        folder = write_set(root, {"train": random_split(6)})
+        path = folder / "dataset_info.json"
+        info = json.loads(path.read_text())
+        info["splits"][0]["filepathTemplate"] = "../elsewhere-{SPLIT}.{FILEFORMAT}"
+        path.write_text(json.dumps(info))
+        with pytest.raises(ValueError, match="names a file outside itself"):
+            load("toy", "train", data_dir=root)
+
     @pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
     def test_broken_metadata_is_named(self, root, file):
         folder = write_set(root, {"test": random_split(9)})
