@@ -33,7 +33,7 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.data.pixels import dequantize
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, VAE, gaussian_vae
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
@@ -183,7 +183,7 @@ def prepare(config: Config, images: ImageSet) -> Callable[[Key, Array], Array]:
     return dequantize if config.likelihood == "gaussian" else images.prepare
 
 
-def make_model(config: Config, images: np.ndarray) -> VAE:
+def make_model(config: Config, images: np.ndarray) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
     likelihood = LIKELIHOODS[config.likelihood]
     x_shape = images.shape[1:]
@@ -225,7 +225,9 @@ def make_optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransf
 Terms = Callable[[Params, Key, Array], ElboTerms]
 
 
-def datapoint_terms(model: VAE, prepare: Callable[[Key, Array], Array], kl: Any) -> Terms:
+def datapoint_terms(
+    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], kl: Any
+) -> Terms:
     """Returns `(params, key, bytes of one image) -> its ELBO terms`."""
 
     def terms(params: Params, key: Key, image: Array) -> ElboTerms:
@@ -266,7 +268,12 @@ def kl_weight(config: Config, epoch: int) -> Array:
 
 
 def evaluate(
-    config: Config, model: VAE, terms: Terms, params: Params, key: Key, test: ImageSet
+    config: Config,
+    model: LatentVariableModel,
+    terms: Terms,
+    params: Params,
+    key: Key,
+    test: ImageSet,
 ) -> dict[str, Any]:
     """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
     to_x = prepare(config, test)
@@ -320,7 +327,7 @@ def evaluate(
 def draw(
     out: RunDirectory,
     config: Config,
-    model: VAE,
+    model: LatentVariableModel,
     params: Params,
     key: Key,
     test: ImageSet,

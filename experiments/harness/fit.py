@@ -51,7 +51,8 @@ def fit(
     Returns:
       The params to use: the average if the state keeps one.
     Raises:
-      TrainingFailed: a step was not finite. Its epoch is neither recorded nor saved.
+      TrainingFailed: a step or the validation was not finite; that epoch is neither recorded nor
+        saved.
       Interrupted: a signal came; the epoch under way was finished and saved.
     """
     saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, _used(state))}
@@ -59,40 +60,43 @@ def fit(
     if latest_step(run.checkpoints) is not None:
         done, saved = restore(run.checkpoints, saved)
     state, best = saved["state"], saved["best"]
-    stopping = EarlyStopping(patience=epochs if patience is None else patience)
+    # Flax counts from zero the epochs that it is patient for.
+    stopping = EarlyStopping(patience=epochs if patience is None else patience - 1)
+    earlier = 0.0
     for record in run.rewind(done):
-        stopping = stopping.update(-_number(record[f"validation_{headline}"]))
+        stopping = stopping.update(-record[f"validation_{headline}"])
+        earlier = record["seconds"]
 
-    def checkpoint(index: int) -> None:
-        save(run.checkpoints, index, {"state": state, "best": best})
-
-    last_save, begun = time.monotonic(), time.monotonic()
+    last_save = time.monotonic()
+    begun = last_save - earlier
     with (
         deferred_interrupts() as interruption,
         progress(epochs, done=done) as advance,
     ):
         for index in range(done, epochs):
-            if stopping.should_stop:
+            if stopping.should_stop:  # the run was complete
                 break
             state, infos = epoch(state, jax.random.fold_in(key, index), index)
-            infos = jax.device_get(infos)
-            _stop_unless_finite(infos, run, index)
+            infos, validation = jax.device_get((infos, validate(_used(state))))
+            _stop_unless_finite(infos, validation, run, index)
             record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
             del record["train_all_finite"]
-            record |= {f"validation_{k}": v for k, v in validate(_used(state)).items()}
+            record |= {f"validation_{name}": value for name, value in validation.items()}
             stopping = stopping.update(-float(record[f"validation_{headline}"]))
             if stopping.has_improved and patience is not None:
                 best = jax.tree.map(jax.numpy.copy, _used(state))
             now = time.monotonic()
             run.record({"epoch": index + 1, **record, "seconds": now - begun})
-            finished = index + 1 == epochs or stopping.should_stop
-            if finished or interruption or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
-                checkpoint(index + 1)
-                last_save = time.monotonic()
+            # Read once: a signal between two readings would stop the run with nothing saved.
+            stop = bool(interruption) or stopping.should_stop or index + 1 == epochs
+            if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+                save(run.checkpoints, index + 1, {"state": state, "best": best})
+                done, last_save = index + 1, time.monotonic()
             advance(1, f"{headline} {record[f'validation_{headline}']:.2f}")
-            if interruption.signum and not finished:
-                reached = f"epoch {index + 1} of {epochs} is saved"
-                raise Interrupted(interruption.signum, run.path, reached)
+            if stop:
+                break
+        if interruption.signum:
+            raise Interrupted(interruption.signum, run.path, f"epoch {done} of {epochs} is saved")
     return _used(state) if patience is None else best
 
 
@@ -100,20 +104,24 @@ def _used(state: TrainState) -> Params:
     return state.params if state.ema is None else state.ema
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def _stop_unless_finite(infos: Info, run: RunDirectory, index: int) -> None:
+def _stop_unless_finite(
+    infos: Info, validation: dict[str, Any], run: RunDirectory, index: int
+) -> None:
     """Raises TrainingFailed naming the first step that was not finite, and its terms."""
     finite = np.asarray(infos["all_finite"])
-    if finite.all():
+    if not finite.all():
+        step = int(np.argmin(finite))
+        at = {k: v[step] for k, v in infos.items() if k != "all_finite"}
+        place = f"step {step + 1} of epoch {index + 1}"
+    else:  # the params of the last step have been through no loss yet
+        at = {f"validation {name}": value for name, value in validation.items()}
+        place = f"the end of epoch {index + 1}"
+    terms = [name for name, value in at.items() if not np.isfinite(value).all()]
+    if finite.all() and not terms:
         return
-    step = int(np.argmin(finite))
-    terms = [k for k, v in infos.items() if k != "all_finite" and not np.isfinite(v[step]).all()]
     last = latest_step(run.checkpoints)
     kept = "no checkpoint was saved before it" if last is None else f"epoch {last} is saved"
     raise TrainingFailed(
-        f"not finite: {', '.join(terms) or 'the gradient'} at step {step + 1} of epoch "
-        f"{index + 1}; {kept} in {run.checkpoints}. A lower learning rate or --clip-norm may help."
+        f"not finite: {', '.join(terms) or 'the gradient'} at {place}; {kept} in "
+        f"{run.checkpoints}. A lower learning rate or --clip-norm may help."
     )
