@@ -1,6 +1,7 @@
 """Models: bundles of pure functions over explicit params; they know no objective."""
 
+from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
-from jaxgen.models.vae import VAE, gaussian_vae
+from jaxgen.models.vae import gaussian_vae
 
-__all__ = ["LIKELIHOODS", "VAE", "Likelihood", "gaussian_vae"]
+__all__ = ["LIKELIHOODS", "LatentVariableModel", "Likelihood", "gaussian_vae"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import distrax
 import flax.linen as nn
@@ -12,23 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
+from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.types import Key, Params
-
-
-class VAE(NamedTuple):
-    """Pure functions over `params`, each for one datapoint.
-
-    Attributes:
-      init: `key -> params`.
-      prior: `params -> p(z)`.
-      encode: `(params, x) -> q(z|x)`, amortised.
-      decode: `(params, z) -> p(x|z)`.
-    """
-
-    init: Callable[[Key], Params]
-    prior: Callable[[Params], distrax.Independent]
-    encode: Callable[[Params, Array], distrax.Independent]
-    decode: Callable[[Params, Array], distrax.Independent]
 
 
 def diagonal_gaussian(
@@ -45,7 +29,7 @@ def gaussian_vae(
     *,
     latent_size: int,
     x_shape: tuple[int, ...],
-) -> VAE:
+) -> LatentVariableModel:
     """Returns the VAE with p(z) = N(0, I) and q(z|x) = N(mean(x), diag(scale(x))²).
 
     Args:
@@ -85,4 +69,4 @@ def gaussian_vae(
     def decode(params: Params, z: Array) -> distrax.Independent:
         return likelihood(jnp.asarray(decoder.apply(params["decoder"], z)))
 
-    return VAE(init, prior, encode, decode)
+    return LatentVariableModel(init, prior, encode, decode)
