@@ -69,7 +69,7 @@ def constant(value: float) -> Baseline:
 
     Example:
       score_function(8, constant(-90.0))
-    Source: Williams (1992), section 5.
+    Source: Williams (1992).
     """
 
     def apply(
@@ -122,7 +122,7 @@ def moving_average(decay: float = 0.99) -> Baseline:
       ValueError: decay is outside [0, 1).
     Example:
       score_function(8, moving_average(0.9))
-    Source: Mnih & Gregor (2014), section 2.3.
+    Source: Mnih & Gregor (2014).
     """
     check_decay(decay)
 

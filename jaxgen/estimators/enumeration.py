@@ -71,4 +71,5 @@ def all_states(q: Distribution, max_states: int) -> Array:
         )
     latents = factors(q)
     num_latents, num_states = latents.log_probs.shape
-    return latents.decode(np.indices((num_states,) * num_latents).reshape(num_latents, -1).T)
+    states = np.indices((num_states,) * num_latents).reshape(num_latents, -1).T
+    return latents.decode(jnp.asarray(states))

@@ -30,9 +30,10 @@ class Factors(NamedTuple):
 
 def innermost(q: Distribution) -> Any:
     """Returns the distribution of one latent: q without its `Independent`s."""
-    while isinstance(q, distrax.Independent | tfp.distributions.Independent):
-        q = q.distribution
-    return q
+    latent: Any = q
+    while isinstance(latent, distrax.Independent | tfp.distributions.Independent):
+        latent = latent.distribution
+    return latent
 
 
 def factors(q: Distribution) -> Factors:
@@ -46,9 +47,8 @@ def factors(q: Distribution) -> Factors:
     latent = innermost(q)
     if isinstance(latent, distrax.Bernoulli):
         shape, one_hot = latent.batch_shape, False
-        log_probs = jnp.stack(
-            [jax.nn.log_sigmoid(-latent.logits), jax.nn.log_sigmoid(latent.logits)], axis=-1
-        )
+        logits = jnp.asarray(latent.logits)
+        log_probs = jax.nn.log_sigmoid(jnp.stack([-logits, logits], axis=-1))
     elif isinstance(latent, distrax.Categorical):
         shape, one_hot = latent.batch_shape, isinstance(latent, distrax.OneHotCategorical)
         log_probs = jax.nn.log_softmax(latent.logits)

@@ -29,7 +29,7 @@ def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], A
     Example:
       estimator = score_function(1, learned(mlp.init, mlp.apply))
       state = estimator.init(key, q, x)
-    Source: Mnih & Gregor (2014), section 2.3.
+    Source: Mnih & Gregor (2014).
     """
 
     def begin(key: Key, q: Distribution, context: Any = None) -> Params:

@@ -19,7 +19,7 @@ def leave_one_out() -> Baseline:
 
     Example:
       score_function(4, leave_one_out())  # the RLOO estimator
-    Source: Salimans & Knowles (2014); Kool et al. (2019), equation 8.
+    Source: Salimans & Knowles (2014); Kool et al. (2019).
     """
 
     def apply(

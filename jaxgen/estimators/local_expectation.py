@@ -25,7 +25,7 @@ def local_expectation(num_samples: int = 1) -> Estimator:
       ValueError: num_samples is below one; q is neither Bernoulli nor categorical.
     Example:
       value, _ = local_expectation(4).apply((), key, f, distrax.Bernoulli(logits))
-    Source: Titsias & Lazaro-Gredilla (2015), equation 9.
+    Source: Titsias & Lazaro-Gredilla (2015).
     """
     num_samples = at_least("num_samples", num_samples, 1)
 

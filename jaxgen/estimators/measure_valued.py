@@ -45,7 +45,7 @@ def measure_valued(num_samples: int = 1) -> Estimator:
       ValueError: num_samples is below one; q is no diagonal Gaussian, Bernoulli or Poisson.
     Example:
       value, _ = measure_valued(8).apply((), key, f, distrax.MultivariateNormalDiag(mean, scale))
-    Source: Mohamed et al. (2020), section 6; table 1 and the couplings of section 7.2.
+    Source: Mohamed et al. (2020), section 6.
     """
     num_samples = at_least("num_samples", num_samples, 1)
 
@@ -96,10 +96,10 @@ def _draw(key: Key, q: Distribution, num_samples: int) -> tuple[Array, list[Weak
     latent = innermost(q)
     if _is_gaussian(latent):
         scale = latent.scale if isinstance(latent, distrax.Normal) else latent.scale_diag
-        return _gaussian(key, latent.loc, scale, num_samples)
+        return _gaussian(key, jnp.asarray(latent.loc), jnp.asarray(scale), num_samples)
     if isinstance(latent, distrax.Bernoulli):  # dE/dp = f(1) - f(0): the sample and its flip
         z = q.sample(seed=key, sample_shape=(num_samples,))
-        return z, [WeakDerivative(latent.probs, 1.0 - 2.0 * z, 1 - z)]
+        return z, [WeakDerivative(jnp.asarray(latent.probs), 1.0 - 2.0 * z, 1 - z)]
     if isinstance(latent, tfp.distributions.Poisson):  # dE/drate = E f(z + 1) - E f(z)
         z = q.sample(seed=key, sample_shape=(num_samples,))
         return z, [WeakDerivative(latent.mean(), jnp.ones_like(z), z + 1)]

@@ -27,7 +27,7 @@ def muprop() -> Baseline:
       ValueError: q has no mean (an integer Categorical).
     Example:
       score_function(1, muprop())
-    Source: Gu et al. (2016), equations 3 and 4.
+    Source: Gu et al. (2016).
     """
 
     def apply(
@@ -42,10 +42,12 @@ def muprop() -> Baseline:
     return stateless(apply, evaluations=1)
 
 
-def _mean(q: Distribution) -> Array:
+def _mean(q: Any) -> Array:
     latent = innermost(q)
     try:
-        return latent.probs if isinstance(latent, distrax.OneHotCategorical) else q.mean()
+        return jnp.asarray(
+            latent.probs if isinstance(latent, distrax.OneHotCategorical) else q.mean()
+        )
     except (AttributeError, NotImplementedError):
         raise ValueError(
             f"q: got {type(latent).__name__}, expected a distribution with a mean (for categories, "

@@ -40,7 +40,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Basel
       ValueError: decay is outside [0, 1).
     Example:
       score_function(8, optimal_coefficient())
-    Source: Weaver & Tao (2001); Greensmith et al. (2004), theorem 8.
+    Source: Weaver & Tao (2001); Greensmith et al. (2004).
     """
     check_decay(decay)
 
@@ -93,4 +93,5 @@ def squared_score(q: Distribution, samples: Array) -> Float[Array, "samples"]:
         )
     score = jax.grad(lambda params, z: rebuild(params).log_prob(z))
     scores = jax.vmap(score, (None, 0))(params, samples)
-    return sum(jnp.sum(jnp.square(g.reshape(len(samples), -1)), axis=1) for g in scores.values())
+    flat = [g.reshape(len(samples), -1) for g in scores.values()]
+    return jnp.sum(jnp.concatenate(flat, axis=1) ** 2, axis=1)

@@ -30,7 +30,7 @@ def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimato
         distributions.
     Example:
       value, _ = score_function(64).apply((), key, f, distrax.Bernoulli(logits))
-    Source: Williams (1992); the surrogate: Foerster et al. (2018), equations 8 and 10.
+    Source: Williams (1992); the surrogate: Foerster et al. (2018).
     """
     num_samples = at_least("num_samples", num_samples, baseline.min_samples)
 

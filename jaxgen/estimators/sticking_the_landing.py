@@ -32,7 +32,7 @@ def sticking_the_landing(num_samples: int = 1) -> Estimator:
       elbo, _ = sticking_the_landing(8).apply(
           (), key, lambda z, q=q: prior.log_prob(z) - q.log_prob(z), q
       )
-    Source: Roeder et al. (2017), equation 8.
+    Source: Roeder et al. (2017).
     """
     num_samples = at_least("num_samples", num_samples, 1)
 
