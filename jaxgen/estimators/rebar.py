@@ -6,7 +6,7 @@ import math
 
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxgen.estimators.base import Estimator, Objective
 from jaxgen.estimators.logits import Latent
@@ -23,8 +23,8 @@ class RebarState:
       eta: how much of the control variate is subtracted; zero is the plain score function.
     """
 
-    log_temperature: Scalar
-    eta: Scalar
+    log_temperature: Float[Array, "..."]
+    eta: Float[Array, "..."]
 
 
 def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> Estimator:

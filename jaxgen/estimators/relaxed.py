@@ -17,8 +17,9 @@ def relaxed(temperature: float = 0.5, num_samples: int = 1) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(soften(z_s / t)), z_s = logits + noise_s.
 
     soften is the sigmoid (the binary Concrete) or the softmax. Both value and gradient are those
-    of E[f(relaxed z)], not of E_q[f]: biased for any f that is not linear, less so as t falls,
-    while the variance grows as t falls. f must accept floats between 0 and 1.
+    of E[f(relaxed z)], not of E_q[f]: biased unless f is constant. The bias vanishes as t falls,
+    but not steadily, and the variance grows (on Tucker's toy, t = .45, logit .3, the gradient is
+    8%, 30% and 14% too large at t = 1, .5, .1). f must accept floats between 0 and 1.
 
     Args:
       temperature: t > 0, the width of the softened step in units of the logits.
