@@ -1,0 +1,29 @@
+"""What the README shows runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda s: s.splitlines()[-1][:40])
+def test_snippet_runs(snippet):
+    assert "assert" in snippet, "a snippet ends with the equality that checks it"
+    exec(compile(snippet, "README.md", "exec"), {})
+
+
+def test_there_are_snippets_and_two_commands():
+    assert len(SNIPPETS) >= 2
+    for marker, ending in (("run", "-m experiments vae"), ("test", ".venv/bin/pytest")):
+        command = re.search(rf"<!-- {marker} -->\n```sh\n(.*)\n```", README)
+        assert command is not None
+        assert command[1].endswith(ending)
+
+
+def test_every_room_is_on_the_map():
+    rooms = {p.parent.name for p in (Path(__file__).parents[1] / "jaxgen").glob("*/__init__.py")}
+    described = set(re.findall(r"`jaxgen\.(\w+)`", README)) | {"divergences"}
+    assert rooms == described
