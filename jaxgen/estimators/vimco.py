@@ -22,6 +22,7 @@ def vimco(num_samples: int) -> Estimator:
     surrogate's value is L. Each score is weighted by L - L_(-k), where L_(-k) puts the geometric
     mean of the other weights in the place of the k-th: unbiased, since L_(-k) does not see z_k.
     f's own dependence on params, through log q too, is differentiated; f is not, in the sample.
+    A weight of zero makes geometric means zero and scores infinite: `all_finite` says so.
 
     Args:
       num_samples: K, draws of z and evaluations of f per call.

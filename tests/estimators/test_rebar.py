@@ -60,7 +60,7 @@ def test_equals_the_formula_at_the_coupled_noise():
 
 
 def test_laws_that_broken_noise_breaks(key):
-    """z~ of its own noise is unbiased too; of z's noise (a reused key), or not given b, it is not."""
+    """z~ of its own noise is unbiased; of z's noise (a reused key), or not given b, it is not."""
     first, second = jax.random.logistic(key, (2, NUM_DRAWS, 8))
     run = jax.jit(jax.vmap(by_the_book, (0, 0, None)), static_argnums=2)
     truth = coupled.gradient()

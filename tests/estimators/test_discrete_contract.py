@@ -1,0 +1,131 @@
+"""What every estimator of discrete latents owes to its caller, besides its own law."""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import bernoulli_inside, by_name, one_hots, surrogate
+
+from jaxgen.estimators.arm import arm
+from jaxgen.estimators.disarm import disarm
+from jaxgen.estimators.rebar import rebar
+from jaxgen.estimators.relax import relax, relax_black_box
+from jaxgen.estimators.relaxed import relaxed
+from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
+from jaxgen.estimators.vimco import vimco
+
+LINEAR = (lambda key, z, context: jnp.ones(()), lambda scale, z, context: scale * jnp.sum(z))
+ANTITHETIC = [arm(4), disarm(4)]
+RELAXABLE = [
+    relaxed(num_samples=4),
+    straight_through(4),
+    gumbel_straight_through(num_samples=4),
+    rebar(num_samples=4),
+    relax(*LINEAR, num_samples=4),
+    relax_black_box(*LINEAR, num_samples=4),
+]
+ALL = [*ANTITHETIC, *RELAXABLE, vimco(4)]
+PROBLEM = bernoulli_inside
+
+
+def gradient(estimator, params, key):
+    """The gradient of bernoulli_inside, and the Estimate."""
+    state = estimator.init(jax.random.key(1), PROBLEM.q(params), None)
+    return jax.grad(surrogate(estimator, PROBLEM, state), has_aux=True)(params, key)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+def test_vmap_and_scan_and_jit_agree(estimator, key):
+    """A batch of datapoints by vmap, by scan, and one by one."""
+    keys = jax.random.split(key, 3)
+    params = jax.tree.map(lambda p: jnp.stack([p, 0.5 * p, -p]), PROBLEM.params)
+    one = lambda params, key: gradient(estimator, params, key)[0]  # noqa: E731
+    batched = jax.jit(jax.vmap(one))(params, keys)
+    same_keys = jax.random.clone(keys)
+    _, scanned = jax.lax.scan(lambda _, x: (None, one(*x)), None, (params, same_keys))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), batched, scanned
+    )
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+def test_logits_that_are_not_finite_are_reported(estimator, bad, key):
+    good, wrong = jax.random.split(key)
+    assert gradient(estimator, PROBLEM.params, good)[1].all_finite
+    params = PROBLEM.params | {"logits": PROBLEM.params["logits"].at[1].set(bad)}
+    assert not gradient(estimator, params, wrong)[1].all_finite
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+def test_evaluations_are_counted(estimator, key):
+    """Every sample that f sees, hard or relaxed, forwards."""
+    seen = []
+
+    def f(z):
+        jax.debug.callback(lambda _: seen.append(1), z)
+        return jnp.sum(z * 1.0)
+
+    q = PROBLEM.q(PROBLEM.params)
+    state = estimator.init(jax.random.key(1), q, None)
+    values = estimator.apply(state, key, f, q)[1].values
+    jax.block_until_ready(values)
+    jax.effects_barrier()
+    assert len(seen) == estimator.evaluations
+
+
+@pytest.mark.parametrize("estimator", ANTITHETIC + RELAXABLE, ids=by_name)
+def test_a_continuous_q_is_refused(estimator, key):
+    with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
+        estimator.apply((), key, jnp.sum, distrax.Normal(0.0, 1.0))
+
+
+@pytest.mark.parametrize("estimator", ANTITHETIC, ids=by_name)
+def test_antithetic_pairs_are_of_bits(estimator, key):
+    with pytest.raises(ValueError, match=r"q: got OneHotCategorical, expected distrax\.Bernoulli"):
+        estimator.apply((), key, jnp.sum, one_hots.q(one_hots.params))
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+def test_a_batch_of_distributions_is_refused(estimator, key):
+    q = distrax.Bernoulli(jnp.zeros(3))
+    with pytest.raises(ValueError, match=r"q: got .*batch shape \(3,\).*Independent"):
+        estimator.apply((), key, jnp.sum, q)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+def test_f_of_many_numbers_is_refused(estimator, key):
+    with pytest.raises(ValueError, match=r"f: got shape \(3,\)"):
+        estimator.apply((), key, lambda z: z * 1.0, PROBLEM.q(PROBLEM.params))
+
+
+@pytest.mark.parametrize("estimator", [*RELAXABLE, arm(4), disarm(4)], ids=by_name)
+def test_samples_are_floats_of_the_event_shape(estimator, key):
+    """Whatever the dtype of q."""
+    q = distrax.Independent(distrax.Bernoulli(jnp.zeros((2, 3)), dtype=bool), 2)
+
+    def f(z):
+        assert z.shape == (2, 3)
+        assert z.dtype == jnp.float32
+        return jnp.sum(z)
+
+    state = estimator.init(jax.random.key(1), q, None)
+    assert estimator.apply(state, key, f, q)[1].values.shape == (4,)
+
+
+def test_probs_are_as_good_as_logits(key):
+    """The gradient goes on from the logits to whatever q was made of."""
+    probs = jnp.array([0.2, 0.6])
+
+    def of_probs(probs, key):
+        q = distrax.Independent(distrax.Bernoulli(probs=probs), 1)
+        return disarm(4).apply((), key, lambda b: jnp.prod(b + 1), q)[0]
+
+    def of_logits(logits, key):
+        q = distrax.Independent(distrax.Bernoulli(logits), 1)
+        return disarm(4).apply((), key, lambda b: jnp.prod(b + 1), q)[0]
+
+    ours = jax.grad(of_probs)(probs, key)
+    theirs = jax.grad(of_logits)(jax.scipy.special.logit(probs), jax.random.clone(key))
+    np.testing.assert_allclose(ours, theirs / (probs * (1 - probs)), rtol=1e-5)
