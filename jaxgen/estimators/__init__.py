@@ -1,7 +1,10 @@
 """Gradients of expectations E_q[f(z)] in the parameters of q, all under one contract."""
 
+from jaxgen.estimators.arm import arm
 from jaxgen.estimators.base import Estimate, Estimator, count_evaluations, evaluate
 from jaxgen.estimators.baselines import Baseline, Control, constant, moving_average, none
+from jaxgen.estimators.disarm import disarm
+from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import enumeration
 from jaxgen.estimators.exact_moments import (
     exact_moments,
@@ -23,8 +26,13 @@ from jaxgen.estimators.moments import (
 from jaxgen.estimators.muprop import muprop
 from jaxgen.estimators.optimal_coefficient import optimal_coefficient
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.rebar import RebarState, rebar
+from jaxgen.estimators.relax import RelaxState, relax, relax_black_box
+from jaxgen.estimators.relaxed import relaxed
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
+from jaxgen.estimators.vimco import vimco
 
 __all__ = [
     "Baseline",
@@ -33,13 +41,19 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Moments",
+    "RebarState",
+    "RelaxState",
+    "arm",
     "constant",
     "count_evaluations",
     "directional_snr",
+    "disarm",
+    "doubly_reparameterized",
     "enumeration",
     "evaluate",
     "exact_moments",
     "grad_moments",
+    "gumbel_straight_through",
     "learned",
     "leave_one_out",
     "local_expectation",
@@ -51,8 +65,14 @@ __all__ = [
     "optimal_coefficient",
     "paired_bias",
     "pathwise",
+    "rebar",
+    "relax",
+    "relax_black_box",
+    "relaxed",
     "replay",
     "sample_space",
     "score_function",
     "sticking_the_landing",
+    "straight_through",
+    "vimco",
 ]
