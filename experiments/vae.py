@@ -9,6 +9,7 @@ z ~ N(0, I), an amortised Gaussian posterior, and Bernoulli, Gaussian or discret
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from statistics import NormalDist
@@ -141,15 +142,16 @@ def run(config: Config) -> dict[str, Any]:
     images = jax.device_put(train.images, whole)
 
     @jax.jit
-    def validate(params: Params, images: Array) -> Info:
-        return jax.tree.map(jnp.mean, batch_terms(terms, params, key_validation, images))
+    def validate(params: Params, key: Key, images: Array) -> Info:
+        return jax.tree.map(jnp.mean, batch_terms(terms, params, key, images))
 
     held_out = jax.device_put(validation.images, whole)
     params = fit(
         out,
         jax.device_put(state, whole),
         lambda state, key, index: compiled(state, key, images, kl_weight(config, index)),
-        lambda params: validate(params, held_out),
+        # The same draws after every epoch: what changes is the model.
+        lambda params: validate(params, jax.random.clone(key_validation), held_out),
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
@@ -169,7 +171,10 @@ def run(config: Config) -> dict[str, Any]:
 
 def load_split(config: Config, split: str) -> ImageSet:
     """Returns one split of the images, binarised as the likelihood needs it."""
-    images = load(config.dataset, split, data_dir=config.data_dir, binarization=config.pixels)
+    try:
+        images = load(config.dataset, split, data_dir=config.data_dir, binarization=config.pixels)
+    except ValueError as error:  # what `load` calls its name is --dataset here
+        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
     if config.likelihood == "bernoulli" and config.pixels == "none" and not images.binary:
         raise ValueError(
             f"binarization: got 'none' for the grey pixels of {config.dataset}, which a Bernoulli "
@@ -247,9 +252,12 @@ def datapoint_terms(
 
 def batch_terms(terms: Terms, params: Params, key: Key, images: Array) -> Info:
     """Returns the named terms of every image, in nats."""
-    keys = jax.random.split(key, len(images))
-    batch = jax.vmap(terms, (None, 0, 0))(params, keys, images)
-    return {"elbo": batch.elbo, "reconstruction": batch.reconstruction, "kl": batch.kl}
+
+    def named(key: Key, image: Array) -> Info:
+        of_image = terms(params, key, image)
+        return {"elbo": of_image.elbo, **of_image._asdict()}
+
+    return jax.vmap(named)(jax.random.split(key, len(images)), images)
 
 
 def make_loss(terms: Terms, beta: Array) -> Loss:
