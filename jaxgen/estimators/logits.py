@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.estimators.factors import innermost
 from jaxgen.types import Distribution
 
 
@@ -62,20 +63,18 @@ def _categorical_residual(slope: Array, z: Array, logits: Array) -> Array:
     return kept - jax.nn.softmax(logits) * jnp.sum(kept, axis=-1, keepdims=True)
 
 
-def _innermost(q: Any, accepted: str, *kinds: type) -> Any:
-    """Returns what q is Independent of, of one of `kinds` and a single distribution in all."""
-    innermost = q
-    while isinstance(innermost, distrax.Independent):
-        innermost = innermost.distribution
-    if not isinstance(innermost, kinds):
-        came = type(innermost).__name__
+def _single(q: Any, accepted: str, *kinds: type) -> Any:
+    """Returns what q is Independent of, of one of `kinds`, provided that q is one distribution."""
+    latent = innermost(q)
+    if not isinstance(latent, kinds):
+        came = type(latent).__name__
         raise ValueError(f"q: got {came}, expected {accepted} (or Independent of it)")
     if q.batch_shape:
         raise ValueError(
             f"q: got a {type(q).__name__} of batch shape {q.batch_shape}, expected one "
             "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
         )
-    return innermost
+    return latent
 
 
 def bernoulli_logits(q: Distribution) -> Float[Array, "..."]:
@@ -86,7 +85,7 @@ def bernoulli_logits(q: Distribution) -> Float[Array, "..."]:
     Example:
       bernoulli_logits(distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1))  # shape [8]
     """
-    return _innermost(q, "distrax.Bernoulli", distrax.Bernoulli).logits
+    return _single(q, "distrax.Bernoulli", distrax.Bernoulli).logits
 
 
 def relaxable(q: Distribution) -> Latent:
@@ -100,13 +99,13 @@ def relaxable(q: Distribution) -> Latent:
       relaxed = latent.soften((latent.logits + latent.noise(key, logits.shape)) / temperature)
     Source: Maddison et al. (2017); z given b: Tucker et al. (2017), appendix C.
     """
-    innermost = _innermost(
+    latent = _single(
         q,
         "distrax.Bernoulli or distrax.OneHotCategorical",
         distrax.Bernoulli,
         distrax.OneHotCategorical,
     )
-    logits = jnp.asarray(innermost.logits)
-    if isinstance(innermost, distrax.Bernoulli):
+    logits = jnp.asarray(latent.logits)
+    if isinstance(latent, distrax.Bernoulli):
         return Latent(logits, jax.random.logistic, _step, jax.nn.sigmoid, _bernoulli_residual)
     return Latent(logits, jax.random.gumbel, _argmax, jax.nn.softmax, _categorical_residual)
