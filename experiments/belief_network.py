@@ -1,0 +1,490 @@
+"""Sigmoid belief network on binary images: one gradient estimator, or several compared.
+
+Bernoulli latents, a learned prior, Bernoulli pixels drawn anew at each use; linear, or nonlinear
+with --hidden 200 200. Every estimator of the gradient of the ELBO starts from the same params, sees
+the same images in the same order and spends the same evaluations of log p(x, z) - log q(z|x), save
+local_expectation, which needs one more per latent. The numbers are ELBOs at samples of q whatever
+is climbed: relaxed climbs a relaxed ELBO, vimco the importance-weighted bound.
+(Mnih & Gregor 2014; Dong, Mnih & Tucker 2020; lecture 18, gradients of expectations.)
+
+  python -m experiments belief_network --estimator disarm rloo score_function
+
+Dong et al.'s settings, 1e6 steps: --dataset fashion_mnist --learning-rate 1e-4 --epochs 1000
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import distrax
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from experiments.harness.cli import main
+from experiments.harness.config import TrainingConfig, require_devices
+from experiments.harness.errors import Interrupted
+from experiments.harness.fit import fit
+from experiments.harness.pictures import image_grid, learning_curve, side_by_side
+from experiments.harness.progress import progress
+from experiments.harness.run_directory import RunDirectory, new_path, open_run
+from experiments.harness.table import print_table
+from jaxgen.checks import at_least, one_of
+from jaxgen.data import ImageSet, load
+from jaxgen.estimators import (
+    Estimator,
+    arm,
+    count_evaluations,
+    disarm,
+    gumbel_straight_through,
+    learned,
+    leave_one_out,
+    local_expectation,
+    moving_average,
+    muprop,
+    optimal_coefficient,
+    rebar,
+    relax,
+    relaxed,
+    score_function,
+    straight_through,
+    vimco,
+)
+from jaxgen.metrics import active_units, log_marginal
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network
+from jaxgen.nets import MLP
+from jaxgen.train import Update, data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.types import Info, Key, Loss, Params
+
+
+class Controls(NamedTuple):
+    """The networks that learn to predict the objective.
+
+    Attributes:
+      of_x: NVIL's baseline, from the image less the mean.
+      of_x_and_z: RELAX's control, from that and the continuous z behind the sample.
+    """
+
+    of_x: nn.Module
+    of_x_and_z: nn.Module
+
+
+def _nvil(evaluations: int, controls: Controls) -> Estimator:
+    net = controls.of_x
+    return score_function(evaluations, learned(net.init, net.apply))
+
+
+def _relax(evaluations: int, controls: Controls) -> Estimator:
+    net = controls.of_x_and_z
+
+    def both(z: Array, x: Array) -> Array:
+        return jnp.concatenate([x.reshape(-1), z])
+
+    return relax(
+        lambda key, z, x: net.init(key, both(z, x)),
+        lambda params, z, x: jnp.asarray(net.apply(params, both(z, x))),
+        num_samples=evaluations // 2,
+    )
+
+
+ESTIMATORS: dict[str, Callable[[int, Controls], Estimator]] = {
+    "score_function": lambda n, _: score_function(n),
+    "moving_average": lambda n, _: score_function(n, moving_average()),
+    "optimal_coefficient": lambda n, _: score_function(n, optimal_coefficient()),
+    "nvil": _nvil,
+    "rloo": lambda n, _: score_function(n, leave_one_out()),
+    "muprop": lambda n, _: score_function(n - 1, muprop()),
+    "arm": lambda n, _: arm(n),
+    "disarm": lambda n, _: disarm(n),
+    "rebar": lambda n, _: rebar(num_samples=n // 2),
+    "relax": _relax,
+    "vimco": lambda n, _: vimco(n),
+    "relaxed": lambda n, _: relaxed(num_samples=n),
+    "straight_through": lambda n, _: straight_through(n),
+    "gumbel_straight_through": lambda n, _: gumbel_straight_through(num_samples=n),
+    "local_expectation": lambda n, _: local_expectation(1),
+}
+"""By name: (evaluations of the objective, networks) to the estimator that spends so many."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TrainingConfig):
+    """One belief network and the estimators it is trained with, one after the other."""
+
+    estimator: tuple[str, ...] = ("disarm",)
+    """One name or several: score_function, moving_average, optimal_coefficient, nvil, rloo, muprop,
+    arm, disarm, rebar, relax, vimco, relaxed, straight_through, gumbel_straight_through,
+    local_expectation."""
+    evaluations: int = 2
+    """Of the objective, per image and step; even."""
+    epochs: int = 200
+    batch_size: int = 50
+    prior_learning_rate: float = 1e-2
+    """Step size of SGD on the prior's logits; --learning-rate is Adam's on both networks."""
+    control_learning_rate: float = 1e-3
+    """Step size of Adam on what an estimator learns: baseline, control, temperature."""
+    hidden: tuple[int, ...] = ()
+    """Widths of the LeakyReLU(.3) layers on each side; none for the linear network."""
+    latent_size: int = 200
+    """Dimensions of z."""
+    nll_samples: int = 1000
+    """Importance samples per test image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.estimator:
+            one_of("estimator", name, ESTIMATORS)
+        if not self.estimator or len(set(self.estimator)) < len(self.estimator):
+            raise ValueError(f"estimator: got {self.estimator}, expected one or more, each once")
+        if at_least("evaluations", self.evaluations, 2) % 2:
+            raise ValueError(f"evaluations: got {self.evaluations}, expected an even number")
+        at_least("latent_size", self.latent_size, 1)
+        at_least("nll_samples", self.nll_samples, 1)
+        for width in self.hidden:
+            at_least("hidden", width, 1)
+        for name in ("prior_learning_rate", "control_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected a number > 0")
+
+
+class Problem(NamedTuple):
+    """What every estimator is given alike.
+
+    Attributes:
+      train, validation, test: the images.
+      x_mean: of the training images, in [0, 1].
+      model: the network.
+      params: where it starts.
+    """
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    x_mean: Array
+    model: LatentVariableModel
+    params: Params
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains with each estimator of `config`; returns what result.json holds, by their names."""
+    require_devices(config.devices)
+    problem = make_problem(config)
+    out = open_run(config.run_dir or new_path("belief_network"), config, resume=config.resume)
+    results: dict[str, Any] = {}
+    curves: list[dict[str, Any]] = []
+    for name in config.estimator:
+        part = out
+        if len(config.estimator) > 1:
+            part = RunDirectory(out.path / name)
+            part.path.mkdir(exist_ok=True)
+            print(name)
+        try:
+            results[name] = train_and_evaluate(config, problem, name, part)
+        except Interrupted as interrupted:  # the run to resume is the whole one
+            saved = f"{name}'s last epoch is saved"
+            raise Interrupted(interrupted.signum, out.path, saved) from None
+        curves += [{"epoch": r["epoch"], name: r["train_elbo"]} for r in part.metrics()]
+    out.write_result(results)
+    if len(results) > 1:
+        title = f"Train ELBO by estimator, {config.evaluations} evaluations per image and step"
+        comparison = learning_curve(curves, {name: name for name in results}, title=title)
+        out.save_picture("comparison", comparison)
+    report(config, problem, results, out)
+    return results
+
+
+def make_problem(config: Config) -> Problem:
+    """Returns the images and the network whose untrained decoder says their mean."""
+    train, validation, test = (
+        load(config.dataset, split, data_dir=config.data_dir, binarization="dynamic")
+        for split in ("train", "validation", "test")
+    )
+    if config.batch_size > len(train.images):
+        raise ValueError(
+            f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
+            f"training images of {config.dataset}"
+        )
+    x_mean = jnp.asarray(train.images.mean(axis=0, dtype=np.float64) / 255, jnp.float32)
+    likelihood = LIKELIHOODS["bernoulli"]
+    bias = likelihood.initial_bias(x_mean)
+
+    def leaky_relu(x: Array) -> Array:
+        return nn.leaky_relu(x, 0.3)
+
+    model = belief_network(
+        MLP(config.hidden, (config.latent_size,), leaky_relu),
+        MLP(config.hidden, bias.shape, leaky_relu, output_bias_init=lambda *_: bias),
+        likelihood.distribution,
+        latent_size=config.latent_size,
+        x_mean=x_mean,
+    )
+    params = jax.jit(model.init)(jax.random.fold_in(jax.random.key(config.seed), 0))
+    return Problem(train, validation, test, x_mean, model, params)
+
+
+def make_estimator(name: str, evaluations: int, x_mean: Array) -> Estimator:
+    """Returns the estimator of that name; NVIL's baseline starts at the mean image's log prob."""
+    likelihood = LIKELIHOODS["bernoulli"]
+    of_mean = likelihood.distribution(likelihood.initial_bias(x_mean)).log_prob(x_mean)
+    controls = Controls(
+        of_x=MLP((100,), (), nn.tanh, output_bias_init=lambda *_: jnp.asarray(of_mean)),
+        of_x_and_z=MLP((100,), (), nn.tanh),
+    )
+    return ESTIMATORS[name](evaluations, controls)
+
+
+def joint_and_posterior(
+    model: LatentVariableModel, params: Params, x: Array
+) -> tuple[Callable[[Array], Array], distrax.Independent]:
+    """Returns z -> log p(x, z), in nats, and q(z|x)."""
+    prior = model.prior(params)
+
+    def log_joint(z: Array) -> Array:
+        return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
+
+    return log_joint, model.encode(params, x)
+
+
+def make_loss(
+    model: LatentVariableModel,
+    estimator: Estimator,
+    prepare: Callable[[Key, Array], Array],
+    x_mean: Array,
+) -> Loss:
+    """Returns the negative ELBO, meaned over the batch, of params {"model", "estimator"}.
+
+    The surrogate is climbed, but an estimator's own state descends it: its gradient is turned
+    around, once here and once by the minus of the loss. The info's `elbo` is that of one fresh
+    sample of q per image.
+    """
+
+    def loss(params: Params, key: Key, images: Array) -> tuple[Array, Info]:
+        state = turned(params["estimator"])
+
+        def one(key: Key, image: Array) -> tuple[Array, Any, Array]:
+            key_x, key_z, key_elbo = jax.random.split(key, 3)
+            x = prepare(key_x, image)
+            log_joint, q = joint_and_posterior(model, params["model"], x)
+
+            def log_weight(z: Array) -> Array:
+                return log_joint(z) - q.log_prob(z)
+
+            surrogate, estimate = estimator.apply(state, key_z, log_weight, q, x - x_mean)
+            return surrogate, estimate, log_weight(q.sample(seed=key_elbo))
+
+        keys = jax.random.split(key, len(images))
+        surrogates, estimates, elbos = jax.vmap(one)(keys, images)
+        return -jnp.mean(surrogates), {"elbo": jnp.mean(elbos), "estimates": estimates}
+
+    return loss
+
+
+def turned(tree: Any) -> Any:
+    """Returns `tree`, whose gradient has the other sign from here on."""
+    return jax.tree.map(lambda x: 2 * jax.lax.stop_gradient(x) - x, tree)
+
+
+def estimator_step(
+    loss: Loss, optimizer: optax.GradientTransformation, estimator: Estimator
+) -> Update:
+    """Returns the gradient step after which the estimator's state sees the batch's estimates."""
+    step = gradient_step(loss, optimizer)
+
+    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
+        state, info = step(state, batch, key)
+        estimates = info.pop("estimates")
+        held = estimator.update(state.params["estimator"], estimates)
+        info["all_finite"] &= jnp.all(estimates.all_finite)
+        return state.replace(params={**state.params, "estimator": held}), info
+
+    return update
+
+
+def make_optimizer(config: Config) -> optax.GradientTransformation:
+    """Returns Adam for the networks, SGD for the prior, Adam for the estimator's own state."""
+    return optax.partition(
+        {
+            "networks": optax.adam(config.learning_rate),
+            "prior": optax.sgd(config.prior_learning_rate),
+            "estimator": optax.adam(config.control_learning_rate),
+        },
+        {
+            "model": {"encoder": "networks", "decoder": "networks", "prior": "prior"},
+            "estimator": "estimator",
+        },
+    )
+
+
+def train_and_evaluate(
+    config: Config, problem: Problem, name: str, out: RunDirectory
+) -> dict[str, Any]:
+    """Trains with the estimator `name` in the directory `out`; returns its numbers."""
+    model, x_mean = problem.model, problem.x_mean
+    key_init, key_fit, key_validation, key_train, key_test, key_pictures = jax.random.split(
+        jax.random.fold_in(jax.random.key(config.seed), 1), 6
+    )
+    estimator = make_estimator(name, config.evaluations, x_mean)
+    q = model.encode(problem.params, x_mean)
+    params = {
+        "model": problem.params,
+        "estimator": estimator.init(key_init, q, jnp.zeros_like(x_mean)),
+    }
+    optimizer = make_optimizer(config)
+    mesh = data_mesh(config.devices)
+    whole = NamedSharding(mesh, PartitionSpec())
+    loss = make_loss(model, estimator, problem.train.prepare, x_mean)
+    update = shard(estimator_step(loss, optimizer, estimator), mesh)
+    epoch = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
+    images, held_out = jax.device_put((problem.train.images, problem.validation.images), whole)
+
+    @jax.jit
+    def validate(params: Params, images: Array) -> Info:
+        one = partial(elbo_draw, model, problem.validation.prepare, params)
+        return {
+            "elbo": jnp.mean(jax.vmap(one)(jax.random.split(key_validation, len(images)), images))
+        }
+
+    params = fit(
+        out,
+        jax.device_put(init_state(params, optimizer), whole),
+        lambda state, key, index: epoch(state, key, images),
+        lambda params: validate(params["model"], held_out),
+        key=key_fit,
+        epochs=config.epochs,
+    )
+    trained = time.monotonic()
+    params = jax.device_put(params["model"], mesh.devices.flat[0])
+    result = {
+        "evaluations": count_evaluations(estimator, q),
+        **evaluate_train(problem, params, key_train),
+        **evaluate_test(problem, params, key_test, config.nll_samples),
+    }
+    draw(out, problem, params, key_pictures, name)
+    training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
+    seconds = training_seconds + time.monotonic() - trained
+    return result | {"training_seconds": training_seconds, "seconds": seconds}
+
+
+DRAWS = 10
+"""Of every training image and its z, for the final train ELBO."""
+
+
+def elbo_draw(
+    model: LatentVariableModel,
+    prepare: Callable[[Key, Array], Array],
+    params: Params,
+    key: Key,
+    image: Array,
+) -> Array:
+    """Returns log p(x, z) - log q(z|x), in nats, for one binarisation of `image` and one z of q."""
+    key_x, key_z = jax.random.split(key)
+    log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
+    z = q.sample(seed=key_z)
+    return log_joint(z) - q.log_prob(z)
+
+
+def evaluate_train(problem: Problem, params: Params, key: Key) -> dict[str, Any]:
+    """Returns the ELBO of the training images, with the half-width of its 95% interval.
+
+    The images are all there are, so the interval is of the draws of x and z alone.
+    """
+
+    def one(key: Key, image: Array) -> dict[str, Array]:
+        draw = partial(elbo_draw, problem.model, problem.train.prepare, params)
+        return {"elbo": jax.vmap(draw, (0, None))(jax.random.split(key, DRAWS), image)}
+
+    draws = for_each(one, key, problem.train.images, "train ELBO")["elbo"].astype(np.float64)
+    stderr = np.sqrt(draws.var(axis=1, ddof=1).mean() / draws.size)
+    return {"train_elbo": float(draws.mean()), "train_elbo_interval": float(1.96 * stderr)}
+
+
+def evaluate_test(problem: Problem, params: Params, key: Key, nll_samples: int) -> dict[str, Any]:
+    """Returns the test ELBO, the importance-sampled NLL and the use of the latents."""
+    model, prepare = problem.model, problem.test.prepare
+
+    def one(key: Key, image: Array) -> dict[str, Array]:
+        key_x, key_nll, key_elbo = jax.random.split(key, 3)
+        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
+        return {
+            "elbo": elbo_draw(model, prepare, params, key_elbo, image),
+            "nll": -log_marginal(key_nll, log_joint, q, nll_samples),
+            "mean": q.mean(),
+        }
+
+    each = for_each(one, key, problem.test.images, "test NLL")
+    return {
+        "test_elbo": float(each["elbo"].mean()),
+        "test_nll": float(each["nll"].mean()),
+        "test_nll_stderr": float(each["nll"].std(ddof=1) / np.sqrt(len(each["nll"]))),
+        "active_units": int(active_units(jnp.asarray(each["mean"])).sum()),
+    }
+
+
+def for_each(
+    one: Callable[[Key, Array], dict[str, Array]], key: Key, images: np.ndarray, message: str
+) -> dict[str, np.ndarray]:
+    """Returns `one` of every image, block by block with progress, ten images at a time."""
+
+    @jax.jit
+    def numbers(key: Key, images: Array) -> dict[str, Array]:
+        keys = jax.random.split(key, len(images))
+        return jax.lax.map(lambda pair: one(*pair), (keys, images), batch_size=10)
+
+    blocks = np.array_split(images, max(1, len(images) // 2500))
+    rows = []
+    with progress(len(blocks), unit="block") as advance:
+        for i, block in enumerate(blocks):
+            rows.append(jax.device_get(numbers(jax.random.fold_in(key, i), jnp.asarray(block))))
+            advance(1, message)
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def draw(out: RunDirectory, problem: Problem, params: Params, key: Key, name: str) -> None:
+    """Draws samples, reconstructions and the learning curve."""
+    key_prior, key_x, key_q = jax.random.split(key, 3)
+    model = problem.model
+    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
+    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+    x = problem.test.prepare(key_x, jnp.asarray(problem.test.images[:30]))
+    z_of_x = jax.jit(jax.vmap(lambda key, x: model.encode(params, x).sample(seed=key)))
+    reconstructions = decode(z_of_x(jax.random.split(key_q, len(x)), x))
+    curve = {"train_elbo": "train", "validation_elbo": "validation"}
+    figures = {
+        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
+        "reconstructions": side_by_side(x, reconstructions),
+        "learning_curve": learning_curve(out.metrics(), curve, title=f"Learning curve, {name}"),
+    }
+    for picture, figure in figures.items():
+        out.save_picture(picture, figure)
+
+
+def report(config: Config, problem: Problem, results: dict[str, Any], out: RunDirectory) -> None:
+    """Prints the comparison and where everything is."""
+    steps = config.epochs * (len(problem.train.images) // config.batch_size)
+    rows = [
+        [
+            name,
+            f"{result['train_elbo']:.2f} ± {result['train_elbo_interval']:.2f}",
+            result["test_elbo"],
+            result["test_nll"],
+            result["active_units"],
+            result["training_seconds"],
+        ]
+        for name, result in results.items()
+    ]
+    columns = ["estimator", "train ELBO", "test ELBO", "test NLL", "active", "seconds"]
+    title = f"Belief network on {config.dataset}: nats per image after {steps} steps"
+    print_table(title, columns, rows)
+    print(f"everything: {out.path}")
+
+
+if __name__ == "__main__":
+    main(Config, run)
