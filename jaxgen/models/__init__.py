@@ -3,6 +3,19 @@
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
+from jaxgen.models.sequential import SequentialModel
+from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.vae import gaussian_vae
+from jaxgen.models.variational_rnn import variational_rnn
 
-__all__ = ["LIKELIHOODS", "LatentVariableModel", "Likelihood", "belief_network", "gaussian_vae"]
+__all__ = [
+    "LIKELIHOODS",
+    "LatentVariableModel",
+    "Likelihood",
+    "SequentialModel",
+    "belief_network",
+    "gaussian_vae",
+    "linear_gaussian",
+    "stochastic_volatility",
+    "variational_rnn",
+]

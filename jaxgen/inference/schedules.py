@@ -1,0 +1,62 @@
+"""Resampling schedules: when the weights are uneven enough to resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxgen.types import Scalar
+
+Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
+"""The log weights to whether to resample now."""
+
+
+def effective_sample_size(log_weights: Float[Array, "particles"]) -> Scalar:
+    """Returns (sum_k w_k)² / sum_k w_k², between 1 and the number of particles.
+
+    The weights need not be normalised. Zero if all of them are zero.
+
+    Example:
+      effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0])))  # 2.
+    Source: Kong et al. (1994).
+    """
+    largest = jnp.max(log_weights)
+    weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
+    squares = jnp.sum(weights**2)
+    return jnp.sum(weights) ** 2 / jnp.where(squares == 0.0, 1.0, squares)
+
+
+def never(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
+    """Never resample: importance sampling of whole sequences."""
+    return jnp.array(False)
+
+
+def always(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
+    """Resample at every step."""
+    return jnp.array(True)
+
+
+def ess_below(fraction: float) -> Schedule:
+    """Returns the schedule that resamples when the ESS is below `fraction` of the particles.
+
+    The estimate of the likelihood stays unbiased. The gradient of its log jumps where the ESS
+    crosses the threshold, which no gradient estimator here accounts for.
+
+    Raises:
+      ValueError: fraction is outside (0, 1].
+    Example:
+      smc(key, step, start, xs, 100, when=ess_below(0.5))
+    Source: Liu & Chen (1995); unbiasedness: Del Moral et al. (2012).
+    """
+    if not 0.0 < fraction <= 1.0:
+        raise ValueError(f"fraction: got {fraction}, expected a number in (0, 1]")
+
+    def when(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
+        ess = effective_sample_size(jax.lax.stop_gradient(log_weights))
+        return ess < fraction * len(log_weights)
+
+    return when

@@ -1,0 +1,186 @@
+"""Sequential Monte Carlo: weighted particles through time, and an unbiased likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxgen.checks import at_least
+from jaxgen.inference.resampling import Resampling, systematic
+from jaxgen.inference.schedules import Schedule, effective_sample_size, ess_below
+from jaxgen.types import Key, Scalar
+
+Step: TypeAlias = Callable[[Key, Any, Any], tuple[Any, Any, Scalar]]
+"""`(key, state, x) -> (state, sample, log_weight)`, for one particle at one time.
+
+Draws from the proposal and returns what the next step needs, what to record (the latent, say), and
+log p(z_t, x_t | past) - log q(z_t | past, x_t), in nats.
+"""
+
+
+_HALF = ess_below(0.5)
+
+
+class SMCResult(NamedTuple):
+    """One sequence's particles and what became of them. A masked step changes nothing.
+
+    Attributes:
+      log_likelihood: log Z-hat, in nats; E[Z-hat] is p(x_1, ..., x_T).
+      log_increments: its terms, estimates of log p(x_t | x_1, ..., x_{t-1}) in nats; zero where
+        masked.
+      states: of the particles after the last step.
+      samples: what each particle's step recorded, with axes [time, particles, ...]; zero where
+        masked.
+      log_weights: after each step, normalised: exp of them sums to one over the particles.
+      ess: effective sample size after each step; zero where all weights are.
+      ancestors: the particle at the step before that each particle continues.
+      resampled: whether they were drawn, or each particle is its own ancestor.
+      log_ancestor_probs: log probability of the ancestors given the weights, in nats, with its
+        gradient; zero where they were not drawn, None if the scheme has no such score.
+      alive: whether any weight was above zero. After a step without, log_likelihood is -inf and the
+        particles go on with equal weights.
+      all_finite: whether log_likelihood is finite. If it is not and every step was alive, some
+        weight was NaN or infinite.
+    """
+
+    log_likelihood: Scalar
+    log_increments: Float[Array, "time"]
+    states: Any
+    samples: Any
+    log_weights: Float[Array, "time particles"]
+    ess: Float[Array, "time"]
+    ancestors: Int[Array, "time particles"]
+    resampled: Bool[Array, "time"]
+    log_ancestor_probs: Float[Array, "time"] | None
+    alive: Bool[Array, "time"]
+    all_finite: Bool[Array, ""]
+
+
+def smc(
+    key: Key,
+    step: Step,
+    start: Any,
+    xs: Any,
+    num_particles: int,
+    *,
+    resampling: Resampling = systematic,
+    when: Schedule = _HALF,
+    mask: Bool[Array, "time"] | None = None,
+) -> SMCResult:
+    """Returns the particles' estimate of one sequence's likelihood and of its latents.
+
+    E[Z-hat] = p(xs) for any proposal that covers the posterior, any of the resampling schemes and
+    any schedule; so E[log Z-hat] is a lower bound of log p(xs). Differentiable along the samples if
+    the proposals are reparameterised; the choice of ancestors has no gradient here (see
+    `log_ancestor_probs`). Batch it with `vmap` over keys, sequences and masks.
+
+    Args:
+      step: moves one particle and weighs the move.
+      start: the state before the first step, common to all particles.
+      xs: a pytree of arrays with a common leading axis of time.
+      num_particles: K.
+      resampling: how ancestors are drawn, before a step.
+      when: whether they are, given the weights; `never` makes it importance sampling.
+      mask: which steps exist, for sequences of different length in one batch. What stands in `xs`
+        at the others has no effect, on the gradient either, be it NaN.
+    Raises:
+      ValueError: num_particles is below one; xs has no steps, or no common time axis; mask is not
+        one boolean per step; step does not return one number as its log weight.
+    Example:
+      def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+          z = z + jax.random.normal(key)
+          return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      result = smc(key, step, jnp.zeros(()), xs, 100)
+      filtered_mean = jnp.sum(jnp.exp(result.log_weights) * result.samples, axis=1)
+    Source: Doucet & Johansen (2011), section 3.5.
+    """
+    num_particles = at_least("num_particles", num_particles, 1)
+    time = _length(xs)
+    mask = jnp.ones(time, bool) if mask is None else jnp.asarray(mask)
+    if mask.shape != (time,) or mask.dtype != jnp.bool_:
+        raise ValueError(
+            f"mask: got {mask.dtype} of shape {mask.shape}, expected bool of shape {(time,)}, one "
+            "per step of xs"
+        )
+    key_ancestors, key_moves = jax.random.split(key)
+    first = jax.tree.map(lambda leaf: leaf[0], xs)
+    log_uniform = -jnp.log(float(num_particles))
+
+    def body(carry: tuple[Any, Array], inputs: tuple[Array, Any, Array]) -> tuple[Any, Any]:
+        states, log_weights = carry
+        t, x, exists = inputs
+        # A gradient must not meet what the padding holds: zero times NaN is NaN.
+        x = _where(exists, x, first)
+
+        resampled = exists & (t > 0) & when(log_weights)
+        drawn = resampling.sample(jax.random.fold_in(key_ancestors, t), log_weights)
+        ancestors = jnp.where(resampled, drawn, jnp.arange(num_particles))
+        log_ancestor_prob = None
+        if resampling.log_prob is not None:
+            log_ancestor_prob = jnp.where(resampled, resampling.log_prob(log_weights, drawn), 0.0)
+        parents = jax.tree.map(lambda leaf: leaf[ancestors], states)
+        log_weights = jnp.where(resampled, log_uniform, log_weights)
+
+        # Keys by the number of the step: padding leaves the draws before it as they are.
+        keys = jax.random.split(jax.random.fold_in(key_moves, t), num_particles)
+        moved, samples, log_ratios = jax.vmap(step, (0, 0, None))(keys, parents, x)
+        if log_ratios.shape != (num_particles,):
+            raise ValueError(
+                f"step: got a log weight of shape {log_ratios.shape[1:]}, expected one number "
+                "(shape ()); is a distribution over vectors lacking distrax.Independent?"
+            )
+        unnormalized = log_weights + log_ratios
+        normalized, log_increment, alive = _normalize(unnormalized)
+        ess = effective_sample_size(jnp.where(exists, unnormalized, log_weights))
+        log_weights = jnp.where(exists, normalized, log_weights)
+        history = {
+            "log_increments": jnp.where(exists, log_increment, 0.0),
+            "samples": _where(exists, samples, jax.tree.map(jnp.zeros_like, samples)),
+            "log_weights": log_weights,
+            "ess": jax.lax.stop_gradient(ess),
+            "ancestors": ancestors,
+            "resampled": resampled,
+            "log_ancestor_probs": log_ancestor_prob,
+            "alive": alive | ~exists,
+        }
+        return (_where(exists, moved, parents), log_weights), history
+
+    states = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (num_particles, *jnp.shape(leaf))), start
+    )
+    carry = (states, jnp.full(num_particles, log_uniform, float))
+    (states, _), history = jax.lax.scan(body, carry, (jnp.arange(time), xs, mask))
+    log_likelihood = jnp.sum(history["log_increments"])
+    return SMCResult(
+        log_likelihood=log_likelihood,
+        states=states,
+        all_finite=jnp.isfinite(log_likelihood),
+        **history,
+    )
+
+
+def _normalize(log_weights: Array) -> tuple[Array, Array, Array]:
+    """The normalised log weights (equal ones if all are -inf), log of their sum, and if not all."""
+    alive = ~jnp.all(log_weights == -jnp.inf)
+    safe = jnp.where(alive, log_weights, 0.0)
+    total = jax.nn.logsumexp(safe)
+    return safe - total, jnp.where(alive, total, -jnp.inf), alive
+
+
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def _length(xs: Any) -> int:
+    """The number of steps, from the leading axis that all arrays of `xs` share."""
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(xs)]
+    lengths = {shape[:1] for shape in shapes}
+    if len(lengths) != 1 or () in lengths or (0,) in lengths:
+        raise ValueError(
+            f"xs: got shapes {shapes}, expected arrays with a common time axis of one step or more"
+        )
+    return shapes[0][0]

@@ -1,0 +1,158 @@
+"""Filtering bounds, log p(x_1..T) >= E log Z-hat: what sequential Monte Carlo is climbed by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+from jaxgen.inference import (
+    Resampling,
+    Schedule,
+    SMCResult,
+    always,
+    ess_below,
+    multinomial,
+    never,
+    smc,
+    stratified,
+    systematic,
+)
+from jaxgen.inference.smc import Step
+from jaxgen.types import Distribution, Key, Scalar
+
+
+def importance_step(
+    prior: Callable[[Any], Distribution],
+    encode: Callable[[Any, Any], Distribution],
+    decode: Callable[[Any, Array], Distribution],
+    update: Callable[[Any, Array, Any], Any],
+) -> Step:
+    """Returns the step of `smc` for a sequential latent-variable model; it records z_t.
+
+    The weight is p(z_t | state) p(x_t | state, z_t) / q(z_t | state, x_t).
+
+    Args:
+      prior: `state -> p(z_t | state)`.
+      encode: `(state, x) -> q(z_t | state, x_t)`, the proposal. With `lambda state, x:
+        prior(state)` it is the bootstrap filter.
+      decode: `(state, z) -> p(x_t | state, z_t)`.
+      update: `(state, z, x) -> state` of the next step.
+    Example:
+      step = importance_step(*(partial(f, params) for f in
+          (model.prior, model.encode, model.decode, model.update)))
+      result = smc(key, step, model.start(params), xs, 16)
+    Source: Maddison et al. (2017), section 3.
+    """
+
+    def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Scalar]:
+        q = encode(state, x)
+        z = q.sample(seed=key)
+        log_joint = prior(state).log_prob(z) + decode(state, z).log_prob(x)
+        return update(state, z, x), z, log_joint - q.log_prob(z)
+
+    return step
+
+
+def ignore_resampling(result: SMCResult) -> Scalar:
+    """Returns log Z-hat with its gradient along the samples alone.
+
+    Biased wherever particles are resampled, yet the usual choice: the term left out carries most of
+    the variance. Source: Maddison et al. (2017), section 4.
+    """
+    return result.log_likelihood
+
+
+def score_resampling(result: SMCResult) -> Scalar:
+    """Returns log Z-hat with the gradient through the choice of ancestors as well.
+
+    Adds sum_t log P(ancestors_t) stop(log Z-hat of t..T), as a term of value zero: the score
+    function, each choice multiplied by what comes after it. Unbiased for schedules that do not look
+    at the weights (`always`); `ess_below` leaves the jumps at its threshold out.
+
+    Raises:
+      ValueError: the resampling scheme has no log probability to differentiate.
+    Source: Maddison et al. (2017), section 4; Naesseth et al. (2018), section 3.
+    """
+    log_probs = result.log_ancestor_probs
+    if log_probs is None:
+        raise ValueError(
+            "resampling: got a scheme without log_prob, expected one whose score has a finite "
+            "variance: multinomial"
+        )
+    # A sequence of likelihood zero has no direction in which to climb.
+    terms = jnp.where(result.all_finite, result.log_increments, 0.0)
+    still_to_come = jax.lax.stop_gradient(jnp.cumsum(terms[::-1])[::-1])
+    return result.log_likelihood + jnp.sum(
+        (log_probs - jax.lax.stop_gradient(log_probs)) * still_to_come
+    )
+
+
+class FilteringObjective(NamedTuple):
+    """A way to turn particles into a bound.
+
+    Attributes:
+      resampling: how ancestors are drawn.
+      when: whether they are, given the weights.
+      gradient: the result of `smc` to log Z-hat with the gradient to climb.
+    """
+
+    resampling: Resampling
+    when: Schedule
+    gradient: Callable[[SMCResult], Scalar] = ignore_resampling
+
+
+FILTERING_OBJECTIVES: dict[str, FilteringObjective] = {
+    "iwae": FilteringObjective(systematic, never),
+    "fivo": FilteringObjective(multinomial, ess_below(0.5)),
+    "aesmc": FilteringObjective(systematic, always),
+    "vsmc": FilteringObjective(stratified, always),
+}
+"""By name: Burda et al. (2016), which never resamples; filtering variational objectives (Maddison
+et al. 2017); auto-encoding SMC (Le et al. 2018); variational SMC (Naesseth et al. 2018). Schemes
+and schedules are those of the authors' code."""
+
+
+def filtering_bound(
+    key: Key,
+    step: Step,
+    start: Any,
+    xs: Any,
+    num_particles: int,
+    objective: FilteringObjective,
+    *,
+    mask: Bool[Array, "time"] | None = None,
+) -> tuple[Scalar, SMCResult]:
+    """Returns one sequence's log Z-hat in nats, with the objective's gradient, and its particles.
+
+    Its expectation rises with the number of particles to log p(xs).
+
+    Args:
+      step: moves and weighs one particle (see `smc`), with a reparameterised proposal.
+      start: the state before the first step.
+      xs: a pytree of arrays with a common leading axis of time.
+      num_particles: K.
+      objective: one of `FILTERING_OBJECTIVES`, or another.
+      mask: which steps exist.
+    Raises:
+      ValueError: as `smc`; or the objective's gradient does not fit its resampling scheme.
+    Example:
+      fivo = FILTERING_OBJECTIVES["fivo"]
+      bound, result = filtering_bound(key, step, start, xs, 16, fivo)
+      unbiased = fivo._replace(when=always, gradient=score_resampling)
+    Source: Maddison et al. (2017), section 3.
+    """
+    result = smc(
+        key,
+        step,
+        start,
+        xs,
+        num_particles,
+        resampling=objective.resampling,
+        when=objective.when,
+        mask=mask,
+    )
+    return objective.gradient(result), result
