@@ -78,7 +78,10 @@ def evaluate(f: Objective, samples: Array) -> Float[Array, "samples"]:
     Example:
       evaluate(lambda z: jnp.sum(z**2), jnp.ones((8, 3)))  # shape [8]
     """
-    values = jax.vmap(f)(samples)
+    if len(samples) == 1:  # an axis of length one would cost XLA a transpose of every cotangent
+        values = jax.tree.map(lambda value: jnp.asarray(value)[None], f(samples[0]))
+    else:
+        values = jax.vmap(f)(samples)
     shape = getattr(values, "shape", None)
     if shape is None or len(shape) != 1:
         came = "no array" if shape is None else f"shape {shape[1:]}"

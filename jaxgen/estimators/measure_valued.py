@@ -101,8 +101,10 @@ def _draw(key: Key, q: Distribution, num_samples: int) -> tuple[Array, list[Weak
         z = q.sample(seed=key, sample_shape=(num_samples,))
         return z, [WeakDerivative(jnp.asarray(latent.probs), 1.0 - 2.0 * z, 1 - z)]
     if isinstance(latent, tfp.distributions.Poisson):  # dE/drate = E f(z + 1) - E f(z)
-        z = q.sample(seed=key, sample_shape=(num_samples,))
-        return z, [WeakDerivative(latent.mean(), jnp.ones_like(z), z + 1)]
+        rate = jnp.asarray(latent.mean())
+        # Not q.sample, for TFP's sampler insists on float64.
+        z = jax.random.poisson(key, rate, (num_samples, *rate.shape)).astype(rate.dtype)
+        return z, [WeakDerivative(rate, jnp.ones_like(z), z + 1)]
     raise ValueError(
         f"q: got {type(latent).__name__}, expected distrax.Normal, distrax.MultivariateNormalDiag, "
         "distrax.Bernoulli or TFP's Poisson (or Independent of one)"

@@ -1,0 +1,226 @@
+"""The score function with each control variate, against exact gradients.
+
+False-alarm rate 1e-6 per test. At the sample sizes used a gradient 2% too large is rejected.
+"""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import problems
+import pytest
+from laws import assert_unbiased, rejected
+
+from jaxgen.estimators import (
+    Control,
+    constant,
+    exact_moments,
+    learned,
+    leave_one_out,
+    moving_average,
+    muprop,
+    none,
+    optimal_coefficient,
+    replay,
+    sample_space,
+    score_function,
+)
+from jaxgen.estimators.baselines import stateless
+
+DRAWS, SAMPLES = 2000, 256
+CONTEXT = jnp.array([0.3, -0.2])
+network = learned(
+    lambda key, x: jax.random.normal(key, x.shape), lambda params, x: jnp.sum(params * x)
+)
+BASELINES = {
+    "none": none(),
+    "constant": constant(0.5),
+    "moving_average": moving_average(0.5),
+    "optimal_coefficient": optimal_coefficient(decay=0.5),
+    "optimal_muprop": optimal_coefficient(muprop(), decay=0.5),
+    "learned": network,
+    "leave_one_out": leave_one_out(),
+    "muprop": muprop(),
+}
+LAWS = [
+    *(("none", p) for p in (problems.gaussian_inside, problems.coupled, problems.bernoulli_inside)),
+    *(("none", p) for p in (problems.categoricals, problems.one_hots)),
+    *(("leave_one_out", p) for p in (problems.gaussian_inside, problems.cosine, problems.coupled)),
+    *(("leave_one_out", p) for p in (problems.bernoulli_inside, problems.categoricals)),
+    *(("muprop", p) for p in (problems.gaussian_inside, problems.bernoulli_inside)),
+    *(("muprop", p) for p in (problems.coupled, problems.one_hots)),
+    *(("optimal_coefficient", p) for p in (problems.gaussian_inside, problems.categoricals)),
+    ("optimal_muprop", problems.bernoulli_inside),
+    ("moving_average", problems.bernoulli_inside),
+    ("learned", problems.gaussian_inside),
+    ("learned", problems.bernoulli_inside),
+    ("constant", problems.bernoulli_inside),
+]
+
+
+def state_after_a_batch(estimator, problem, key):
+    """The state that one batch, independent of what follows, leaves behind."""
+    key_init, key_batch = jax.random.split(key)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+    apply = problems.surrogate(estimator, problem, state, CONTEXT)
+    batch = lambda keys: jax.vmap(apply, (None, 0))(problem.params, keys)[1]  # noqa: E731
+    estimates = problems.quick_jit(batch)(jax.random.split(key_batch, 32))
+    return estimator.update(state, estimates)
+
+
+@pytest.mark.parametrize(("name", "problem"), LAWS, ids=lambda x: getattr(x, "name", x))
+def test_is_unbiased(name, problem, key):
+    estimator = score_function(4 * SAMPLES if name == "none" else SAMPLES, BASELINES[name])
+    key_state, key_draws = jax.random.split(key)
+    state = state_after_a_batch(estimator, problem, key_state)
+    draws = problems.draws(estimator, problem, key_draws, DRAWS, state, CONTEXT)
+    assert_unbiased(draws, problem.gradient())
+    with rejected():
+        assert_unbiased(1.02 * draws, problem.gradient())
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")  # within TFP's sampler
+def test_is_unbiased_for_poisson(key):
+    with jax.debug_key_reuse(False):  # nor does that sampler keep to the rule on keys
+        draws = problems.draws(score_function(4, leave_one_out()), problems.poisson, key, DRAWS)
+    assert_unbiased(draws, problems.poisson.gradient())
+
+
+def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
+    mean_of_all = stateless(lambda f, q, samples, values, context: Control(jnp.mean(values)))
+    draws = problems.draws(score_function(8, mean_of_all), problems.quadratic, key, 20 * DRAWS)
+    with rejected():
+        assert_unbiased(draws, problems.quadratic.gradient())
+
+
+def test_a_control_variate_without_its_mean_is_rejected(key):
+    full = muprop()
+    forgetful = full._replace(apply=lambda *args: full.apply(*args)._replace(mean=0.0))
+    draws = problems.draws(score_function(SAMPLES, forgetful), problems.quadratic, key, DRAWS)
+    with rejected():
+        assert_unbiased(draws, problems.quadratic.gradient())
+
+
+def test_params_inside_f_left_out_are_rejected(key):
+    problem = problems.bernoulli_inside
+    blind = problem._replace(f=lambda params, b: problem.f(jax.lax.stop_gradient(params), b))
+    draws = problems.draws(score_function(SAMPLES), blind, key, DRAWS)
+    with rejected():
+        assert_unbiased(draws, problem.gradient())
+
+
+def test_a_reused_key_is_rejected(key):
+    # A baseline from a second sample is independent, unless it is drawn with the key of the first.
+    def from_key(key):
+        def apply(f, q, samples, values, context):
+            return Control(jax.vmap(f)(q.sample(seed=key, sample_shape=(len(samples),))))
+
+        return score_function(64, stateless(apply))
+
+    def draws(estimator_of, key):
+        def one(key):
+            first, second = jax.random.split(key)
+            return problems.gradient(from_key(estimator_of(first, second)), problems.quadratic)(
+                first
+            )
+
+        return problems.quick_jit(jax.vmap(one))(jax.random.split(key, DRAWS))
+
+    independent, reused = jax.random.split(key)
+    truth = problems.quadratic.gradient()
+    assert_unbiased(draws(lambda first, second: second, independent), truth)
+    with jax.debug_key_reuse(False), rejected():
+        assert_unbiased(draws(lambda first, second: first, reused), truth)
+
+
+def exact_variance(estimator, problem, num_samples):
+    def gradient(samples):
+        def loss(params):
+            q = replay(problem.q(params), samples)
+            return estimator.apply((), jax.random.key(0), lambda z: problem.f(params, z), q)[0]
+
+        return jax.grad(loss)(problem.params)
+
+    return exact_moments(gradient, *sample_space(problem.q(problem.params), num_samples))
+
+
+@pytest.mark.parametrize("problem", problems.BERNOULLI[:2], ids=problems.by_name)
+def test_exact_moments_on_the_toy(problem):
+    plain = exact_variance(score_function(2), problem, 2)
+    rloo = exact_variance(score_function(2, leave_one_out()), problem, 2)
+    for moments in (plain, rloo):
+        np.testing.assert_allclose(moments.mean, problem.gradient()[0], rtol=1e-4, atol=1e-8)
+    # One Bernoulli: Var[f (b - p)] / 2, and RLOO is (f(1) - f(0)) [b_1 != b_2] / 2 on average.
+    p = jax.nn.sigmoid(problem.params)
+    f0, f1 = problem.f(None, 0.0), problem.f(None, 1.0)
+    second = p * (f1 * (1 - p)) ** 2 + (1 - p) * (f0 * p) ** 2
+    grad = (f1 - f0) * p * (1 - p)
+    np.testing.assert_allclose(plain.trace, (second - grad**2) / 2, rtol=1e-4)
+    differ = 2 * p * (1 - p)
+    np.testing.assert_allclose(
+        rloo.trace, ((f1 - f0) / 2) ** 2 * differ * (1 - differ), rtol=1e-3, atol=1e-12
+    )
+    assert rloo.trace < plain.trace
+
+
+@pytest.mark.parametrize("name", ["leave_one_out", "muprop"])
+def test_second_derivatives_are_unbiased(name, key):
+    problem = problems.bernoulli_inside
+    apply = problems.surrogate(score_function(16, BASELINES[name]), problem)
+    flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
+    hessian = jax.hessian(lambda flat, key: apply(unravel(flat), key)[0])
+    draws = problems.quick_jit(jax.vmap(lambda key: hessian(flat, key)))(
+        jax.random.split(key, DRAWS)
+    )
+    truth = jax.hessian(lambda flat: problem.exact(unravel(flat)))(flat)
+    assert_unbiased(draws, truth)
+
+
+def test_a_surrogate_of_first_order_only_is_rejected(key):
+    problem = problems.quadratic
+    flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
+
+    def surrogate(flat, key):  # log q times f, the usual one
+        q = problem.q(unravel(flat))
+        z = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(64,)))
+        return jnp.mean(q.log_prob(z) * jax.vmap(lambda z: problem.f(None, z))(z))
+
+    hessian = lambda key: jax.hessian(surrogate)(flat, key)  # noqa: E731
+    draws = problems.quick_jit(jax.vmap(hessian))(jax.random.split(key, DRAWS))
+    with rejected():
+        assert_unbiased(draws, jax.hessian(lambda flat: problem.exact(unravel(flat)))(flat))
+
+
+def test_bad_input():
+    q = distrax.Bernoulli(jnp.zeros(3))
+    key_q, key_f = jax.random.split(jax.random.key(0))
+    with pytest.raises(ValueError, match="num_samples: got 0, expected an integer >= 1"):
+        score_function(0)
+    with pytest.raises(ValueError, match="num_samples: got 1, expected an integer >= 2"):
+        score_function(1, leave_one_out())
+    with pytest.raises(ValueError, match=r"q: got a Bernoulli of batch shape \(3,\)"):
+        score_function(2).apply((), key_q, jnp.sum, q)
+    with pytest.raises(ValueError, match=r"f: got shape \(3,\) for one sample"):
+        score_function(2).apply((), key_f, lambda z: z, distrax.Independent(q, 1))
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf, -jnp.inf])
+def test_params_that_are_not_finite_are_told(bad, key):
+    key_bad, key_good = jax.random.split(key)
+    f = lambda b: jnp.sum(b) * 1.0  # noqa: E731
+    apply = lambda key, q: score_function(4).apply((), key, f, q)[1].all_finite  # noqa: E731
+    assert not apply(key_bad, distrax.Independent(distrax.Bernoulli(jnp.array([0.0, bad])), 1))
+    assert apply(key_good, distrax.Independent(distrax.Bernoulli(jnp.array([0.0, 30.0])), 1))
+
+
+def test_a_custom_distribution_is_enough(key):
+    class Coin:
+        def sample(self, *, seed, sample_shape=()):
+            return jax.random.bernoulli(seed, 0.3, sample_shape)
+
+        def log_prob(self, value):
+            return jnp.where(value, jnp.log(0.3), jnp.log(0.7))
+
+    value, estimate = score_function(8).apply((), key, lambda z: z, Coin())
+    np.testing.assert_allclose(value, estimate.values.mean(), rtol=1e-6)
+    assert estimate.all_finite
