@@ -1,0 +1,137 @@
+"""How long does an epoch of training take, beside numpyro, PyTorch and the matrix products alone?
+
+The work is the same for all; `benchmarks/vae_contestants.py` says what it is. Rounds are
+interleaved, compilation is apart, and the losses stand beside the times: they must agree.
+
+  python -m benchmarks.training_speed
+  python -m benchmarks.training_speed --data-dir ~/tensorflow_datasets   # real Fashion-MNIST
+
+On the processor of `benchmarks/results/training_speed_cpu.json`: see there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from benchmarks.timing import environment, interleaved, ratio
+from benchmarks.vae_contestants import (
+    BATCH,
+    Images,
+    jaxgen_epoch,
+    matrix_products_epoch,
+    numpyro_epoch,
+    torch_epoch,
+)
+from experiments.harness.table import print_table
+from jaxgen.checks import at_least
+from jaxgen.data import load
+
+PEERS = {
+    "numpyro": ("numpyro", numpyro_epoch),
+    "torch": ("torch", torch_epoch),
+    "torch, fused Adam": ("torch", functools.partial(torch_epoch, fused=True)),
+}
+"""By name in the table: the package it needs, and what it runs."""
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "numpyro", "torch", "numpy")
+
+
+def synthetic_images(count: int) -> Images:
+    """Returns images of eight latent factors, about as dark as clothes are."""
+    rng = np.random.default_rng(0)
+    logits = 0.7 * rng.normal(size=(count, 8)) @ rng.normal(size=(8, 784)) - 1
+    return (255 / (1 + np.exp(-logits))).astype(np.uint8).reshape(count, 28, 28, 1)
+
+
+def measure(images: Images, rounds: int) -> dict[str, Any]:
+    """Returns the times of an epoch, their ratios and the losses; peers not installed are absent.
+
+    Raises:
+      ValueError: there are fewer than 16 batches of images.
+    """
+    at_least("len(images)", len(images), 16 * BATCH)
+    found = {
+        name: make(images)
+        for name, (package, make) in PEERS.items()
+        if importlib.util.find_spec(package)
+    }
+    contestants = {"jaxgen": jaxgen_epoch(images), **found}
+    before = environment(PACKAGES)
+    timings = interleaved({**contestants, "matrix products": matrix_products_epoch(images)}, rounds)
+    return {
+        "environment": before,
+        "images": len(images),
+        "batch_size": BATCH,
+        "seconds": {name: timing.summary() for name, timing in timings.items()},
+        "ratios": {
+            f"jaxgen / {name}": ratio(timings["jaxgen"], timing)
+            for name, timing in timings.items()
+            if name != "jaxgen"
+        },
+        "final_loss": {name: timings[name].answers[-1] for name in contestants},
+        "absent": [name for name in PEERS if name not in found],
+    }
+
+
+def report(result: dict[str, Any]) -> None:
+    """Prints the times as a table, then the ratios."""
+    rows = [
+        [name, *(seconds[k] for k in ("median", "min", "max", "compile")), _loss(result, name)]
+        for name, seconds in result["seconds"].items()
+    ]
+    where = result["environment"]
+    print_table(
+        f"{result['images']} images an epoch, {where['threads']} threads of {where['processor']}",
+        ["", "median s", "min s", "max s", "compile s", "loss, nats"],
+        rows,
+    )
+    for name, spread in result["ratios"].items():
+        print("{}: {of_medians:.3f} (rounds: {min:.3f} to {max:.3f})".format(name, **spread))
+    for name in result["absent"]:
+        print(f"{name}: not installed, left out")
+
+
+def _loss(result: dict[str, Any], name: str) -> str:
+    loss = result["final_loss"].get(name)
+    return "" if loss is None else f"{loss:.2f}"
+
+
+def main(
+    *,
+    quick: bool = False,
+    rounds: int | None = None,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+) -> None:
+    """Times one epoch of a VAE in jaxgen and its peers.
+
+    Args:
+      quick: a tenth of the images and three rounds.
+      rounds: counted epochs of each contestant; nine if not given.
+      out: directory for training_speed.json.
+      data_dir: where TFDS keeps fashion_mnist; synthetic images if not given.
+    """
+    count = 6_000 if quick else 60_000
+    if data_dir is None:
+        images = synthetic_images(count)
+    else:
+        images = load("fashion_mnist", "train+validation", data_dir=data_dir).images[:count]
+    result = measure(images, rounds or (3 if quick else 9))
+    result["data"] = "synthetic" if data_dir is None else "fashion_mnist"
+    report(result)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / "training_speed.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
