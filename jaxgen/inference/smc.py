@@ -69,7 +69,7 @@ def smc(
     *,
     resampling: Resampling = systematic,
     when: Schedule = _HALF,
-    mask: Bool[Array, "time"] | None = None,
+    mask: Array | None = None,
 ) -> SMCResult:
     """Returns the particles' estimate of one sequence's likelihood and of its latents.
 
@@ -85,8 +85,8 @@ def smc(
       num_particles: K.
       resampling: how ancestors are drawn, before a step.
       when: whether they are, given the weights; `never` makes it importance sampling.
-      mask: which steps exist, for sequences of different length in one batch. What stands in `xs`
-        at the others has no effect, on the gradient either, be it NaN.
+      mask: one boolean per step, which steps exist, for sequences of different length in one batch.
+        What stands in `xs` at the others has no effect, on the gradient either, be it NaN.
     Raises:
       ValueError: num_particles is below one; xs has no steps, or no common time axis; mask is not
         one boolean per step; step does not return one number as its log weight.

@@ -124,7 +124,7 @@ def filtering_bound(
     num_particles: int,
     objective: FilteringObjective,
     *,
-    mask: Bool[Array, "time"] | None = None,
+    mask: Array | None = None,
 ) -> tuple[Scalar, SMCResult]:
     """Returns one sequence's log Z-hat in nats, with the objective's gradient, and its particles.
 
