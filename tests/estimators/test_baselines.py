@@ -1,0 +1,162 @@
+"""What each control variate of the score function predicts, and how it learns."""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import problems
+import pytest
+from scipy import optimize
+
+from jaxgen.estimators import (
+    Estimate,
+    learned,
+    leave_one_out,
+    moving_average,
+    muprop,
+    optimal_coefficient,
+    replay,
+    sample_space,
+    score_function,
+)
+from jaxgen.estimators.optimal_coefficient import squared_score
+
+
+def control(baseline, state, values, context=None):
+    """What a baseline that looks at no sample says where f took these values."""
+    values = jnp.asarray(values)
+    return baseline.apply(state, jnp.sum, distrax.Normal(0.0, 1.0), values, values, context)
+
+
+def seen(values):
+    return Estimate(jnp.asarray(values), jnp.array(True))
+
+
+def test_moving_average_is_a_decaying_mean_corrected_for_its_start():
+    baseline = moving_average(0.9)
+    state = baseline.init(jax.random.key(0), distrax.Normal(0.0, 1.0))
+    assert control(baseline, state, [1.0]).values == 0
+    batches = np.array([[[1.0, 3.0]], [[5.0, 7.0]], [[2.0, 2.0]]])
+    for batch in batches:
+        state = baseline.update(state, seen(batch))
+    weights = np.array([0.81, 0.9, 1.0])
+    expected = weights @ batches.mean(axis=(1, 2)) / weights.sum()
+    np.testing.assert_allclose(control(baseline, state, [1.0]).values, expected, rtol=1e-6)
+
+
+def test_moving_average_leaves_out_what_is_not_finite():
+    baseline = moving_average(0.5)
+    state = baseline.init(jax.random.key(0), distrax.Normal(0.0, 1.0))
+    state = baseline.update(state, seen([[1.0, jnp.nan], [jnp.inf, 3.0]]))
+    state = baseline.update(state, seen([[jnp.nan, jnp.nan]]))
+    np.testing.assert_allclose(state.mean(), 2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, 2.0])
+def test_a_decay_outside_its_range_is_refused(decay):
+    for baseline in (moving_average, lambda decay: optimal_coefficient(decay=decay)):
+        with pytest.raises(ValueError, match=r"decay: got .*, expected a number in \[0, 1\)"):
+            baseline(decay)
+
+
+@pytest.mark.parametrize("problem", [problems.toy(0.1, 1.2), problems.coupled])
+def test_the_optimal_coefficient_has_the_least_variance(problem):
+    # Fed the whole sample space with its probabilities, the coefficient is exact.
+    baseline = optimal_coefficient(decay=0.0)
+    q = problem.q(problem.params)
+    samples, weights = sample_space(q, 1)
+    samples = samples[:, 0]
+    f = lambda z: problem.f(problem.params, z)  # noqa: E731
+    values = jax.vmap(f)(samples)
+    state = baseline.init(jax.random.key(0), q)
+    told = baseline.apply(state, f, q, samples, values, None)
+    products, squares, inner = told.statistics
+    statistics = (products * weights, squares * weights, inner)
+    state = baseline.update(state, Estimate(values, jnp.array(True), statistics))
+
+    score = jax.jacobian(lambda p: problem.q(p).log_prob(samples))(problem.params)
+    score, values, weights = map(np.asarray, (score.reshape(len(samples), -1), values, weights))
+
+    def trace(c):
+        draws = (values - c)[:, None] * score
+        return np.sum(weights @ (draws - weights @ draws) ** 2)
+
+    best = optimize.minimize_scalar(trace, bounds=(-10, 10), method="bounded").x
+    np.testing.assert_allclose(state.running.mean(), best, atol=1e-2)
+    assert trace(best) < 0.9 * trace(0.0)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "params"),
+    [
+        (lambda p: distrax.Bernoulli(p), jnp.array(0.4)),
+        (lambda p: distrax.Categorical(p), jnp.array([0.1, -0.5, 1.0])),
+        (lambda p: distrax.Independent(distrax.OneHotCategorical(p), 1), jnp.ones((2, 3))),
+        (lambda p: distrax.Normal(*p), jnp.array([0.4, 1.2])),
+    ],
+)
+def test_the_score_is_the_gradient_in_the_parameters(distribution, params, key):
+    samples = distribution(params).sample(seed=key, sample_shape=(5,))
+    score = jax.vmap(jax.grad(lambda p, z: distribution(p).log_prob(z)), (None, 0))
+    expected = jnp.sum(score(params, samples).reshape(5, -1) ** 2, axis=1)
+    np.testing.assert_allclose(squared_score(distribution(params), samples), expected, rtol=1e-5)
+
+
+def test_the_learned_baseline_trains_through_the_surrogate_and_nothing_else_does(key):
+    problem = problems.bernoulli_inside
+    x = jnp.array([0.5, 2.0])
+    estimator = score_function(16, learned(lambda key, x: jnp.zeros(2), lambda w, x: w @ x))
+    state = estimator.init(key, problem.q(problem.params), x)
+
+    def surrogate(params, state, key):
+        return problems.surrogate(estimator, problem, state, x)(params, key)
+
+    grad = jax.jit(jax.grad(surrogate, argnums=(0, 1), has_aux=True))
+    (_, in_state), estimate = grad(problem.params, state, jax.random.key(1))
+    # d/dw mean (f - w x)^2 = -2 mean(f - w x) x
+    np.testing.assert_allclose(in_state, -2 * jnp.mean(estimate.values) * x, rtol=1e-5)
+
+    for i in range(200):  # descend it, as the optimiser of a maximised f would too
+        (_, in_state), _ = grad(problem.params, state, jax.random.fold_in(jax.random.key(2), i))
+        state = state - 0.02 * in_state
+    np.testing.assert_allclose(state @ x, problem.exact(problem.params), rtol=0.1)
+
+    average = score_function(4, moving_average())
+    state = average.init(jax.random.key(3), problem.q(problem.params))
+    surrogate = lambda state: problems.surrogate(average, problem, state)(  # noqa: E731
+        problem.params, jax.random.key(4)
+    )[0]
+    for leaf in jax.tree.leaves(jax.grad(surrogate)(state)):
+        assert leaf == 0
+
+
+def test_muprop_takes_all_the_variance_of_a_linear_f(key):
+    logits = jnp.array([0.3, -1.0])
+    f = lambda b: 3.0 * b[0] - b[1]  # noqa: E731
+    grad = lambda key: jax.grad(  # noqa: E731
+        lambda p: score_function(1, muprop()).apply(
+            (), key, f, distrax.Independent(distrax.Bernoulli(p), 1)
+        )[0]
+    )(logits)
+    slope = jax.nn.sigmoid(logits) * jax.nn.sigmoid(-logits)
+    draws = jax.jit(jax.vmap(grad))(jax.random.split(key, 10))
+    np.testing.assert_allclose(draws, jnp.tile(jnp.array([3.0, -1.0]) * slope, (10, 1)), rtol=1e-5)
+
+
+def test_leave_one_out_is_the_mean_of_the_others():
+    others = control(leave_one_out(), (), [1.0, 2.0, 6.0])
+    np.testing.assert_allclose(others.values, [4.0, 3.5, 1.5], rtol=1e-6)
+
+
+def test_bad_input():
+    key = jax.random.key(0)
+    q = distrax.Categorical(jnp.zeros(3))
+    with pytest.raises(ValueError, match="q: got Categorical, expected a distribution with a mean"):
+        score_function(1, muprop()).apply((), key, lambda z: 1.0 * z, q)
+    network = learned(lambda key, x: x, lambda w, x: w * x)
+    with pytest.raises(ValueError, match="context: got None"):
+        network.init(jax.random.key(1), q)
+    with pytest.raises(ValueError, match=r"apply: got shape \(2,\), expected one number"):
+        control(network, jnp.ones(2), [1.0], context=jnp.ones(2))
+    with pytest.raises(ValueError, match=r"q: got _?Replay, expected a pytree of its parameters"):
+        squared_score(replay(q, jnp.ones(1)), jnp.ones(1))
