@@ -1,0 +1,100 @@
+"""Hamiltonian Monte Carlo: a transition that leaves a density as it is, guided by its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxgen.checks import at_least
+from jaxgen.types import Key, Scalar
+
+LogDensity: TypeAlias = Callable[[Float[Array, "..."]], Array]
+"""A point to the log of a density there, in nats; the density need not be normalised."""
+
+
+class HMCInfo(NamedTuple):
+    """What one transition did.
+
+    Attributes:
+      acceptance_probability: of the proposal; zero if its energy is not a number.
+      accepted: whether the chain moved.
+      energy_error: the Hamiltonian at the end of the trajectory less that at its start, in nats; it
+        would be zero if the step size were.
+    """
+
+    acceptance_probability: Scalar
+    accepted: Bool[Array, ""]
+    energy_error: Scalar
+
+
+def leapfrog(
+    log_density: LogDensity,
+    z: Float[Array, "..."],
+    momentum: Float[Array, "..."],
+    step_size: Float[Array, "..."] | float,
+    num_steps: int,
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Returns position and momentum after `num_steps` of the leapfrog integrator.
+
+    The map preserves volume, and is its own inverse once the momentum's sign is changed.
+
+    Args:
+      step_size: one number, or one for each entry of z (a diagonal mass matrix).
+      num_steps: one gradient each, and one more.
+    Raises:
+      ValueError: num_steps is below one.
+    Example:
+      z_new, momentum_new = leapfrog(log_density, z, momentum, 0.1, 20)
+    Source: Neal (2011), equations 2.28 to 2.30.
+    """
+    num_steps = at_least("num_steps", num_steps, 1)
+    gradient = jax.grad(log_density)
+
+    def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
+        z, momentum, slope = carry
+        momentum = momentum + 0.5 * step_size * slope
+        z = z + step_size * momentum
+        slope = gradient(z)
+        return (z, momentum + 0.5 * step_size * slope, slope), None
+
+    (z, momentum, _), _ = jax.lax.scan(step, (z, momentum, gradient(z)), length=num_steps)
+    return z, momentum
+
+
+def hmc_step(
+    key: Key,
+    log_density: LogDensity,
+    z: Float[Array, "..."],
+    *,
+    step_size: Float[Array, "..."] | float,
+    num_leapfrog_steps: int,
+) -> tuple[Float[Array, "..."], HMCInfo]:
+    """Returns the next point of a chain that leaves `log_density` invariant.
+
+    Fresh Gaussian momentum, a leapfrog trajectory, and Metropolis' test. The transition is
+    reversible. A trajectory that reaches a NaN or a density of zero is refused and the chain stays.
+
+    Args:
+      z: where the chain is, an array of any shape.
+      step_size: one number, or one for each entry of z. An acceptance near 0.65 is about the best.
+      num_leapfrog_steps: gradients per transition, one less.
+    Raises:
+      ValueError: num_leapfrog_steps is below one.
+    Example:
+      step = lambda z, key: hmc_step(key, log_density, z, step_size=0.2, num_leapfrog_steps=10)
+      z, info = jax.lax.scan(step, z, jax.random.split(key, 1000))
+    Source: Neal (2011), section 5.3 and figure 2.
+    """
+    key_momentum, key_test = jax.random.split(key)
+    momentum = jax.random.normal(key_momentum, z.shape, z.dtype)
+    proposal, momentum_end = leapfrog(log_density, z, momentum, step_size, num_leapfrog_steps)
+    energy_error = (log_density(z) - 0.5 * jnp.sum(momentum**2)) - (
+        log_density(proposal) - 0.5 * jnp.sum(momentum_end**2)
+    )
+    acceptance = jnp.nan_to_num(jnp.exp(-jnp.maximum(energy_error, 0.0)), nan=0.0)
+    accepted = jax.random.uniform(key_test, dtype=acceptance.dtype) < acceptance
+    return jnp.where(accepted, proposal, z), HMCInfo(acceptance, accepted, energy_error)

@@ -1,0 +1,118 @@
+"""Mixtures p(x) = sum_k w_k p(x | component k): exact E-step, M-step and bound of any family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.inference.em import EMSteps
+from jaxgen.types import Scalar
+
+Component = Any
+"""The parameters of one component, a pytree of arrays."""
+
+
+class ComponentFamily(NamedTuple):
+    """What components are, with a closed-form maximum-likelihood fit.
+
+    Attributes:
+      log_prob: `(component, x) -> log p(x | component)` of one datapoint, in nats.
+      fit: `(xs, weights) -> component`, the maximiser of the weighted sum of log p(x | component);
+        the weights of the datapoints sum to one.
+    """
+
+    log_prob: Callable[[Component, Array], Array]
+    fit: Callable[[Array, Array], Component]
+
+
+class Mixture(NamedTuple):
+    """The parameters of a mixture of K components.
+
+    Attributes:
+      log_weights: log w_k; exp of it sums to one.
+      components: with a leading axis of K on every leaf.
+    """
+
+    log_weights: Float[Array, "components"]
+    components: Component
+
+
+def mixture_log_joint(
+    family: ComponentFamily, mixture: Mixture, x: Array
+) -> Float[Array, "components"]:
+    """Returns log p(x, k) of one datapoint for every component k, in nats.
+
+    Their `logsumexp` is log p(x); their `softmax` is the posterior p(k | x).
+
+    Example:
+      log_px = jax.nn.logsumexp(mixture_log_joint(full_gaussian(), mixture, x))
+    """
+    log_probs = jax.vmap(family.log_prob, (0, None))(mixture.components, x)
+    return mixture.log_weights + log_probs
+
+
+def mixture_elbo(
+    family: ComponentFamily, mixture: Mixture, q: Float[Array, "components"], x: Array
+) -> Scalar:
+    """Returns E_q[log p(x, k)] + H(q) of one datapoint, in nats; log p(x) if q = p(k | x).
+
+    Args:
+      q: probabilities of the components.
+    Example:
+      bound = mixture_elbo(full_gaussian(), mixture, jnp.array([0.5, 0.5]), x)
+    """
+    log_joint = mixture_log_joint(family, mixture, x)
+    # A component that q rules out has no part in the bound, though its log joint may be -inf.
+    log_ratio = jnp.where(q > 0, log_joint - jnp.log(jnp.where(q > 0, q, 1.0)), 0.0)
+    return jnp.sum(q * log_ratio)
+
+
+def fit_mixture(
+    family: ComponentFamily,
+    q: Float[Array, "datapoints components"],
+    xs: Float[Array, "datapoints ..."],
+) -> Mixture:
+    """Returns the mixture that maximises the summed bound of `xs` at fixed q: the M-step.
+
+    A component that q gives no datapoint gets weight zero and is fitted to all the data: any
+    component is a maximiser then, and this one is finite.
+
+    Args:
+      q: the posterior of each datapoint (rows sum to one).
+    Example:
+      start = fit_mixture(full_gaussian(), jax.nn.one_hot(labels, 3), xs)
+    """
+    counts = jnp.sum(q, axis=0)
+    uniform = 1.0 / len(xs)
+    weights = jnp.where(counts > 0, q / jnp.where(counts > 0, counts, 1.0), uniform)
+    components = jax.vmap(family.fit, (None, 1))(xs, weights)
+    return Mixture(jnp.log(counts / jnp.sum(counts)), components)
+
+
+def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -> EMSteps:
+    """Returns exact EM for a mixture of this family on the data.
+
+    The E-step's q are the responsibilities p(k | x), an array [datapoints, components].
+
+    Args:
+      xs: the data, one datapoint per row.
+    Raises:
+      ValueError: there are no datapoints.
+    Example:
+      result = em(mixture_steps(diagonal_gaussian(), xs), start, 50)
+    Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2.2.
+    """
+    if xs.ndim < 1 or not len(xs):
+        raise ValueError(f"xs: got shape {xs.shape}, expected at least one datapoint, one per row")
+
+    def e_step(mixture: Mixture) -> Array:
+        return jax.vmap(lambda x: jax.nn.softmax(mixture_log_joint(family, mixture, x)))(xs)
+
+    def elbo(mixture: Mixture, q: Array) -> Array:
+        return jnp.mean(jax.vmap(lambda q, x: mixture_elbo(family, mixture, q, x))(q, xs))
+
+    return EMSteps(e_step, lambda q: fit_mixture(family, q, xs), elbo)

@@ -1,0 +1,77 @@
+"""Step sizes of HMC along an annealing path, found by a pilot run."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from jaxgen.checks import at_least
+from jaxgen.inference.ais import annealed
+from jaxgen.inference.hmc import LogDensity, hmc_step
+from jaxgen.types import Distribution, Key
+
+GAIN = 0.3
+"""How far the log step size moves per unit of acceptance off its target, at each temperature."""
+
+
+def tune_step_sizes(
+    key: Key,
+    log_joint: LogDensity,
+    initial: Distribution,
+    betas: ArrayLike,
+    *,
+    num_chains: int,
+    num_leapfrog_steps: int,
+    first: float = 0.5,
+    target_acceptance: float = 0.65,
+) -> Float[Array, "steps"]:
+    """Returns a step size for each temperature after the first, at which HMC accepts about rightly.
+
+    A pilot of `num_chains` chains anneals once; after every transition the common step size rises
+    if they accepted more than the target on average, and falls otherwise. Adapting within the
+    chains that are weighed would bias their weights, so the pilot's draws are thrown away.
+
+    Args:
+      log_joint, initial, betas: as for `annealed_importance_weight`; a few hundred temperatures.
+      num_chains: over which acceptance is averaged.
+      num_leapfrog_steps: of each transition, as it will be used.
+      first: the step size at the first temperature, in the unit of z.
+      target_acceptance: in (0, 1).
+    Raises:
+      ValueError: a count is below one, or target_acceptance is outside (0, 1).
+    Example:
+      sizes = tune_step_sizes(key, log_joint, prior, betas, num_chains=32, num_leapfrog_steps=10)
+      def transition(key, log_density, z, beta):
+          size = jnp.interp(beta, betas[1:], sizes)
+          return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=10)
+    Source: Wu et al. (2017), section 4.1, who adapt within each chain.
+    """
+    num_chains = at_least("num_chains", num_chains, 1)
+    if not 0 < target_acceptance < 1:
+        raise ValueError(f"target_acceptance: got {target_acceptance}, expected a number in (0, 1)")
+    key_initial, key_chains = jax.random.split(key)
+
+    def step(
+        carry: tuple[Array, Array], at: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array], Array]:
+        zs, log_size = carry
+        index, beta = at
+        density, size = annealed(log_joint, initial, beta), jnp.exp(log_size)
+
+        def move(key: Key, z: Array) -> tuple[Array, Array]:
+            z, info = hmc_step(
+                key, density, z, step_size=size, num_leapfrog_steps=num_leapfrog_steps
+            )
+            return z, info.acceptance_probability
+
+        keys = jax.random.split(jax.random.fold_in(key_chains, index), num_chains)
+        zs, acceptance = jax.vmap(move)(keys, zs)
+        return (zs, log_size + GAIN * (jnp.mean(acceptance) - target_acceptance)), size
+
+    zs = initial.sample(seed=key_initial, sample_shape=(num_chains,))
+    rising = jnp.asarray(np.asarray(betas)[1:], zs.dtype)
+    start = (zs, jnp.log(jnp.asarray(first, zs.dtype)))
+    return jax.lax.scan(step, start, (jnp.arange(len(rising)), rising))[1]

@@ -1,0 +1,39 @@
+"""Schedules of inverse temperatures from 0 to 1, for annealing."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxgen.checks import at_least
+
+
+def linear_temperatures(num_steps: int) -> Float[np.ndarray, "temperatures"]:
+    """Returns `num_steps` equal steps from 0 to 1.
+
+    Raises:
+      ValueError: num_steps is below one.
+    Example:
+      linear_temperatures(4)  # [0, .25, .5, .75, 1]
+    """
+    return np.linspace(0.0, 1.0, at_least("num_steps", num_steps, 1) + 1)
+
+
+def sigmoidal_temperatures(
+    num_steps: int, *, sharpness: float = 4.0
+) -> Float[np.ndarray, "temperatures"]:
+    """Returns `num_steps` steps from 0 to 1, the shortest at both ends.
+
+    Args:
+      sharpness: delta in sigmoid(delta (2t/T - 1)), which is then scaled to [0, 1]; above zero.
+    Raises:
+      ValueError: num_steps is below one, or sharpness is not positive.
+    Example:
+      betas = sigmoidal_temperatures(1000)
+    Source: Wu et al. (2017), section 4.1; Grosse, Ghahramani & Adams (2015), section 5.
+    """
+    if not sharpness > 0:
+        raise ValueError(f"sharpness: got {sharpness}, expected a positive number")
+    centred = 2 * linear_temperatures(num_steps) - 1
+    # sigmoid(u) is (1 + tanh(u/2)) / 2, and so scaled the ends are exactly 0 and 1.
+    return 0.5 * (1 + np.tanh(0.5 * sharpness * centred) / np.tanh(0.5 * sharpness))
