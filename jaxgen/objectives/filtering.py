@@ -48,7 +48,7 @@ def importance_step(
     Source: Maddison et al. (2017), section 3.
     """
 
-    def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Scalar]:
+    def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Array]:
         q = encode(state, x)
         z = q.sample(seed=key)
         log_joint = prior(state).log_prob(z) + decode(state, z).log_prob(x)

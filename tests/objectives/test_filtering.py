@@ -1,0 +1,192 @@
+"""Filtering bounds against the Kalman filter, and their gradients against enumeration."""
+
+import itertools
+from functools import cache, partial
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from kalman import example
+from laws import assert_biased, assert_unbiased, rejected
+
+from jaxgen.inference import always, multinomial
+from jaxgen.models import linear_gaussian
+from jaxgen.objectives import (
+    FILTERING_OBJECTIVES,
+    FilteringObjective,
+    filtering_bound,
+    ignore_resampling,
+    importance_step,
+    score_resampling,
+)
+
+KALMAN = example()
+MODEL = linear_gaussian(latent_size=2, x_size=2)
+EVERY = pytest.mark.parametrize("name", FILTERING_OBJECTIVES)
+
+
+def params(key):
+    """The Kalman filter's model with an arbitrary proposal, somewhat too broad."""
+    half_log = {
+        "initial_log_scale": KALMAN.cov,
+        "transition_log_scale": KALMAN.transition_cov,
+        "emission_log_scale": KALMAN.emission_cov,
+    }
+    return MODEL.init(key) | {
+        **{name: jnp.asarray(0.5 * np.log(np.diag(c))) for name, c in half_log.items()},
+        "initial_mean": jnp.asarray(KALMAN.mean),
+        "transition": jnp.asarray(KALMAN.transition),
+        "emission": jnp.asarray(KALMAN.emission),
+        "proposal": {
+            "weights": jnp.array([[0.6, -0.1], [0.2, 0.7]]),
+            "bias": jnp.array([0.1, -0.2]),
+            "log_precision": jnp.array([-1.0, -0.5]),
+        },
+    }
+
+
+def bound(objective, params, key, xs, num_particles, mask=None):
+    parts = (MODEL.prior, MODEL.encode, MODEL.decode, MODEL.update)
+    step = importance_step(*(partial(part, params) for part in parts))
+    start = MODEL.start(params)
+    return filtering_bound(key, step, start, xs, num_particles, objective, mask=mask)[0]
+
+
+LONG, SHORT, DRAWS = 40, 6, 4000
+XS = KALMAN.sample(np.random.default_rng(1), LONG)
+TERMS, _, _ = KALMAN.filter(XS)
+
+
+@jax.jit
+def any_bound(keys, index, mask):
+    """Every objective in one compiled program."""
+    schemes, schedules, _ = zip(*FILTERING_OBJECTIVES.values(), strict=True)
+    branches = [scheme.sample for scheme in schemes]
+    dispatched = FilteringObjective(
+        multinomial._replace(sample=lambda *args: jax.lax.switch(index, branches, *args)),
+        lambda log_weights: jax.lax.switch(index, schedules, log_weights),
+    )
+    xs = jnp.asarray(XS, jnp.float32)
+    one = partial(bound, dispatched, params(jax.random.key(0)))
+    return jax.vmap(lambda key: one(key, xs, 8, mask))(keys)
+
+
+@cache
+def bounds(name, time):
+    index = list(FILTERING_OBJECTIVES).index(name)
+    keys = jax.random.split(jax.random.key(0), DRAWS)
+    return np.asarray(any_bound(keys, index, np.arange(LONG) < time), np.float64)
+
+
+@EVERY
+def test_exponentiated_it_is_an_unbiased_estimate_of_the_likelihood(name):
+    draws = np.exp(bounds(name, SHORT) - TERMS[:SHORT].sum())
+    assert_unbiased(draws, 1.0)
+    with rejected():
+        assert_unbiased(1.08 * draws, 1.0)
+
+
+def test_filtering_bounds_are_above_iwae_at_equal_particles_on_a_long_sequence():
+    gaps = {name: TERMS.sum() - bounds(name, LONG) for name in FILTERING_OBJECTIVES}
+    means = {name: gap.mean() for name, gap in gaps.items()}
+    assert all(0 < means[name] < 0.5 * means["iwae"] for name in ("fivo", "aesmc", "vsmc"))
+
+
+# A problem of coins: every noise and every choice of ancestors can be listed.
+TIME, PARTICLES = 3, 2
+COINS_X = np.array([0.3, -1.2, 0.8])
+THETA = np.array([0.4, 0.7])
+
+
+def move(theta, z, coin, x, np):
+    """A particle's next z and log weight; any function will do."""
+    z = 0.8 * z + theta[0] * coin + 0.1 * theta[1]
+    return z, theta[1] * x * z - 0.9 * z**2 - 0.3 * np.cos(theta[0] + z)
+
+
+def exact_bound(theta):
+    """E log Z-hat over 2^6 coins and 4^2 choices of ancestors, in float64."""
+    coins = np.array(list(itertools.product([-1.0, 1.0], repeat=TIME * PARTICLES)))
+    coins = coins.reshape(-1, TIME, PARTICLES)
+    choices = np.array(list(itertools.product(range(PARTICLES), repeat=PARTICLES)))
+    total = 0.0
+    for path in itertools.product(choices, repeat=TIME - 1):
+        z, log_weight = move(theta, np.zeros(PARTICLES), coins[:, 0], COINS_X[0], np)
+        log_z = np.log(np.mean(np.exp(log_weight), axis=1))
+        prob = np.ones(len(coins))
+        for t, ancestors in enumerate(path, 1):
+            weights = np.exp(log_weight) / np.exp(log_weight).sum(axis=1, keepdims=True)
+            prob *= weights[:, ancestors].prod(axis=1)
+            z, log_weight = move(theta, z[:, ancestors], coins[:, t], COINS_X[t], np)
+            log_z += np.log(np.mean(np.exp(log_weight), axis=1))
+        total += np.mean(prob * log_z)
+    return total
+
+
+@pytest.fixture(scope="module")
+def coin_gradients():
+    """Values and gradients of both settings, 40,000 draws each."""
+
+    def value(theta, key, gradient):
+        def step(key, z, x):
+            z, log_weight = move(theta, z, jax.random.rademacher(key, dtype=float), x, jnp)
+            return z, z, log_weight
+
+        objective = FilteringObjective(multinomial, always, gradient)
+        xs = jnp.asarray(COINS_X, jnp.float32)
+        return filtering_bound(key, step, jnp.zeros(()), xs, PARTICLES, objective)[0]
+
+    def draws(gradient, seed):
+        one = jax.value_and_grad(partial(value, gradient=gradient))
+        keys = jax.random.split(jax.random.key(seed), 40_000)
+        return jax.jit(jax.vmap(one, (None, 0)))(jnp.asarray(THETA, jnp.float32), keys)
+
+    return {gradient: draws(gradient, 0) for gradient in (ignore_resampling, score_resampling)}
+
+
+def test_the_score_of_the_ancestors_makes_the_gradient_unbiased(coin_gradients):
+    step = 1e-5 * np.eye(2)
+    truth = [(exact_bound(THETA + s) - exact_bound(THETA - s)) / 2e-5 for s in step]
+    values, gradients = coin_gradients[score_resampling]
+    assert_unbiased(values, exact_bound(THETA))
+    assert_unbiased(gradients, truth)
+    assert_biased(coin_gradients[ignore_resampling][1], truth)
+
+
+def test_the_score_leaves_the_value_alone(coin_gradients):
+    np.testing.assert_array_equal(
+        coin_gradients[score_resampling][0], coin_gradients[ignore_resampling][0]
+    )
+
+
+def test_a_likelihood_of_zero_has_no_gradient():
+    def value(theta, log_weight):
+        def step(key, z, x):
+            return z + theta, z, jnp.where(x == 1, log_weight, -((z - theta * x) ** 2))
+
+        objective = FilteringObjective(multinomial, always, score_resampling)
+        key, start = jax.random.key(0), jnp.zeros(())
+        return filtering_bound(key, step, start, jnp.arange(3.0), 4, objective)[0]
+
+    dead, gradient = jax.jit(jax.value_and_grad(value))(1.0, -jnp.inf)
+    assert dead == -jnp.inf
+    assert np.isfinite(gradient)
+
+
+@pytest.mark.parametrize("name", ["aesmc", "vsmc"])
+def test_a_scheme_without_a_tame_score_is_refused(name):
+    objective = FILTERING_OBJECTIVES[name]._replace(gradient=score_resampling)
+    with pytest.raises(ValueError, match="resampling: got a scheme without log_prob"):
+        bound(objective, params(jax.random.key(0)), jax.random.key(1), jnp.zeros((3, 2)), 4)
+
+
+def test_a_proposal_of_the_wrong_event_shape_is_refused():
+    normal = distrax.Normal(jnp.zeros(2), 1.0)  # not Independent: one log probability per latent
+    step = importance_step(
+        lambda state: normal, lambda state, x: normal, lambda state, z: normal, lambda s, z, x: s
+    )
+    objective = FILTERING_OBJECTIVES["fivo"]
+    with pytest.raises(ValueError, match=r"step: got a log weight of shape \(2,\)"):
+        filtering_bound(jax.random.key(0), step, (), jnp.zeros((3, 2)), 4, objective)
