@@ -50,8 +50,11 @@ def jaxgen_epoch(images: Images) -> Epoch:
         key_x, key_z = jax.random.split(key)
         x = threshold(key_x, image)
         q = model.encode(params, x)
-        terms = elbo(key_z, lambda z: model.decode(params, z).log_prob(x), q, model.prior(params))
-        return -terms.elbo
+
+        def log_likelihood(z: Array) -> Array:
+            return jnp.asarray(model.decode(params, z).log_prob(x))
+
+        return -elbo(key_z, log_likelihood, q, model.prior(params)).elbo
 
     def loss(params: Params, key: Key, batch: Array) -> tuple[Array, Info]:
         keys = jax.random.split(key, len(batch))

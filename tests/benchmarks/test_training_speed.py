@@ -41,11 +41,13 @@ def test_a_round_is_needed():
 @pytest.mark.parametrize(("package", "make"), [("numpyro", numpyro_epoch), ("torch", torch_epoch)])
 def test_peers_do_the_same_work(package, make):
     pytest.importorskip(package, reason=f"{package} is not installed: its epoch is not compared")
-    ours, theirs = jaxgen_epoch(IMAGES), make(IMAGES)
-    losses = np.array([(ours(i), theirs(i)) for i in range(4)])
-    # Each starts near 784 log 2 = 543 nats; other seeds and batches move the first epochs by a few.
-    assert np.all(losses[0] > 200)
+    few = IMAGES[: 4 * 128]
+    ours, theirs = jaxgen_epoch(few), make(few)
+    losses = np.array([(ours(i), theirs(i)) for i in range(41)])
+    # From near 784 log 2 = 543 nats to about 116; other seeds move the end by one or two.
+    np.testing.assert_allclose(losses[0], 543, rtol=0.03)
     np.testing.assert_allclose(losses[-1, 0], losses[-1, 1], rtol=0.03)
+    assert losses[-1, 0] < 130
 
 
 def test_measures_and_reports(capsys):
