@@ -24,6 +24,7 @@ from jaxgen.inference.gaussian_components import (
     full_gaussian,
 )
 from jaxgen.inference.hmc import HMCInfo, hmc_step, leapfrog
+from jaxgen.inference.kalman import KalmanResult, kalman_filter
 from jaxgen.inference.mixture import (
     ComponentFamily,
     Mixture,
@@ -37,7 +38,11 @@ from jaxgen.inference.schedules import Schedule, always, effective_sample_size, 
 from jaxgen.inference.smc import SMCResult, smc
 from jaxgen.inference.step_sizes import tune_step_sizes
 from jaxgen.inference.svi import LocalOptimum, SVIState, optimize_local, svi_step
-from jaxgen.inference.temperatures import linear_temperatures, sigmoidal_temperatures
+from jaxgen.inference.temperatures import (
+    Temperatures,
+    linear_temperatures,
+    sigmoidal_temperatures,
+)
 
 __all__ = [
     "RESAMPLING",
@@ -51,12 +56,14 @@ __all__ = [
     "FactorPosterior",
     "FullGaussian",
     "HMCInfo",
+    "KalmanResult",
     "LocalOptimum",
     "Mixture",
     "Resampling",
     "SMCResult",
     "SVIState",
     "Schedule",
+    "Temperatures",
     "always",
     "annealed_importance_weight",
     "bidirectional_bounds",
@@ -72,6 +79,7 @@ __all__ = [
     "hmc_step",
     "independent",
     "isotropic",
+    "kalman_filter",
     "leapfrog",
     "linear_temperatures",
     "mixture_elbo",

@@ -3,7 +3,7 @@
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
-from jaxgen.models.sequential import SequentialModel
+from jaxgen.models.sequential import SequentialModel, sample_sequence
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.vae import gaussian_vae
 from jaxgen.models.variational_rnn import variational_rnn
@@ -16,6 +16,7 @@ __all__ = [
     "belief_network",
     "gaussian_vae",
     "linear_gaussian",
+    "sample_sequence",
     "stochastic_volatility",
     "variational_rnn",
 ]

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import distrax
-from jaxtyping import Array
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
+from jaxgen.checks import at_least
 from jaxgen.types import Key, Params
 
 
@@ -32,3 +35,25 @@ class SequentialModel(NamedTuple):
     encode: Callable[[Params, Any, Array], distrax.Independent]
     decode: Callable[[Params, Any, Array], distrax.Independent]
     update: Callable[[Params, Any, Array, Array], Any]
+
+
+def sample_sequence(
+    key: Key, model: SequentialModel, params: Params, time: int
+) -> tuple[Float[Array, "time ..."], Float[Array, "time ..."]]:
+    """Returns one draw of (x_1..T, z_1..T) from the model.
+
+    Raises:
+      ValueError: time is below one.
+    Example:
+      xs, zs = jax.vmap(lambda key: sample_sequence(key, model, params, 50))(keys)
+    """
+    time = at_least("time", time, 1)
+
+    # Not a scan over split keys: under vmap, jax.debug_key_reuse takes that for reuse.
+    def step(state: Any, t: Array) -> tuple[Any, tuple[Array, Array]]:
+        key_z, key_x = jax.random.split(jax.random.fold_in(key, t))
+        z = model.prior(params, state).sample(seed=key_z)
+        x = model.decode(params, state, z).sample(seed=key_x)
+        return model.update(params, state, z, x), (x, z)
+
+    return jax.lax.scan(step, model.start(params), jnp.arange(time))[1]

@@ -6,9 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from kalman import example
+from laws import assert_unbiased
 from scipy import stats
 
-from jaxgen.models import linear_gaussian, stochastic_volatility, variational_rnn
+from jaxgen.models import (
+    linear_gaussian,
+    sample_sequence,
+    stochastic_volatility,
+    variational_rnn,
+)
 from jaxgen.nets import MLP
 
 TIME = 4
@@ -156,3 +163,26 @@ def test_the_recurrent_likelihood_and_proposal_read_their_arguments():
 def test_bad_sizes_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_samples_have_the_moments_of_the_joint_gaussian():
+    kalman = example()
+    model = linear_gaussian(latent_size=2, x_size=2)
+    params = model.init(jax.random.key(0)) | {
+        "initial_mean": jnp.asarray(kalman.mean),
+        "initial_log_scale": jnp.asarray(0.5 * np.log(np.diag(kalman.cov))),
+        "transition": jnp.asarray(kalman.transition),
+        "transition_log_scale": jnp.asarray(0.5 * np.log(np.diag(kalman.transition_cov))),
+        "emission": jnp.asarray(kalman.emission),
+        "emission_log_scale": jnp.asarray(0.5 * np.log(np.diag(kalman.emission_cov))),
+    }
+    keys = jax.random.split(jax.random.key(1), 20_000)
+    xs, zs = jax.jit(jax.vmap(lambda key: sample_sequence(key, model, params, TIME)))(keys)
+    assert zs.shape == (20_000, TIME, 2)
+    flat = np.asarray(xs, np.float64).reshape(len(xs), -1)
+    mean, cov = kalman.joint(TIME)
+    assert_unbiased(flat, mean)
+    centred = flat - mean
+    assert_unbiased(centred[:, :, None] * centred[:, None, :], cov)
+    with pytest.raises(ValueError, match="time: got 0, expected an integer >= 1"):
+        sample_sequence(jax.random.key(0), model, params, 0)
