@@ -37,6 +37,7 @@ from experiments.harness.pictures import image_grid, learning_curve, side_by_sid
 from experiments.harness.progress import progress
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
+from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.estimators import (
@@ -181,6 +182,7 @@ def run(config: Config) -> dict[str, Any]:
     require_devices(config.devices)
     problem = make_problem(config)
     out = open_run(config.run_dir or new_path("belief_network"), config, resume=config.resume)
+    print(f"run directory: {out.path}")
     results: dict[str, Any] = {}
     curves: list[dict[str, Any]] = []
     for name in config.estimator:
@@ -368,6 +370,7 @@ def train_and_evaluate(
         lambda params: validate(params["model"], held_out),
         key=key_fit,
         epochs=config.epochs,
+        watch=tensorboard(out.path) if config.tensorboard else None,
     )
     trained = time.monotonic()
     params = jax.device_put(params["model"], mesh.devices.flat[0])

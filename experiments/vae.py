@@ -30,6 +30,7 @@ from experiments.harness.pictures import bars, image_grid, latent_grid, learning
 from experiments.harness.progress import progress
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
+from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.data.pixels import dequantize
@@ -127,6 +128,7 @@ def run(config: Config) -> dict[str, Any]:
     )
     params = jax.jit(model.init)(key_init)
     out = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
+    print(f"run directory: {out.path}")
 
     terms = datapoint_terms(model, prepare(config, train), KLS[config.kl])
     mesh = data_mesh(config.devices)
@@ -155,6 +157,7 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
+        watch=tensorboard(out.path) if config.tensorboard else None,
     )
     trained = time.monotonic()
 

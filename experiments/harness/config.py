@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import math
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from jaxgen.checks import at_least
 
 Directory = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
-PLACES = frozenset({"data_dir", "run_dir", "resume", "devices"})
+PLACES = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
 
@@ -49,6 +50,8 @@ class TrainingConfig:
     """Continue the run in --run-dir from its last checkpoint; give the same flags as before."""
     devices: int = 1
     """Devices that share each batch; a CPU pretends as many as asked."""
+    tensorboard: bool = False
+    """Also write every record under RUN_DIR/tensorboard (needs the extra of that name)."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "devices"):
@@ -60,6 +63,11 @@ class TrainingConfig:
         if self.batch_size % self.devices:
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
+            )
+        if self.tensorboard and importlib.util.find_spec("tensorboardX") is None:
+            raise ValueError(
+                "tensorboard: got True without tensorboardX, expected pip install "
+                "'jaxgen[tensorboard]' first"
             )
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")

@@ -30,6 +30,7 @@ def fit(
     epochs: int,
     patience: int | None = None,
     headline: str = "elbo",
+    watch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Params:
     """Runs `epochs` epochs, continuing from the run's last checkpoint if it has one.
 
@@ -48,6 +49,7 @@ def fit(
       patience: stop after as many epochs without a better `validation_{headline}` (higher is
         better) and return the best epoch's params; None trains to the end and returns the last.
       headline: the info shown with the progress.
+      watch: is handed every record too.
     Returns:
       The params to use: the average if the state keeps one.
     Raises:
@@ -86,7 +88,10 @@ def fit(
             if stopping.has_improved and patience is not None:
                 best = jax.tree.map(jax.numpy.copy, _used(state))
             now = time.monotonic()
-            run.record({"epoch": index + 1, **record, "seconds": now - begun})
+            record = {"epoch": index + 1, **record, "seconds": now - begun}
+            run.record(record)
+            if watch is not None:
+                watch(record)
             # Read once: a signal between two readings would stop the run with nothing saved.
             stop = bool(interruption) or stopping.should_stop or index + 1 == epochs
             if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
