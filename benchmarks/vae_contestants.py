@@ -176,8 +176,9 @@ def matrix_products_epoch(images: Images) -> Callable[[int], Any]:
     keys = jax.random.split(jax.random.key(0), 4)
     shapes = (PIXELS, HIDDEN), (HIDDEN, 2 * LATENTS), (LATENTS, HIDDEN), (HIDDEN, PIXELS)
     weights = [0.05 * jax.random.normal(key, s) for key, s in zip(keys, shapes, strict=True)]
-    batches = jnp.asarray(images[: 16 * BATCH].reshape(-1, BATCH, PIXELS)) / 255.0
-    steps = jnp.arange(len(images) // BATCH) % len(batches)
+    count = min(16, len(images) // BATCH)
+    batches = jnp.asarray(images[: count * BATCH].reshape(count, BATCH, PIXELS)) / 255.0
+    steps = jnp.arange(len(images) // BATCH) % count
 
     @jax.jit
     def products(weights: list[Array], batches: Array) -> list[Array]:

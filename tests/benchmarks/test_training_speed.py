@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.timing import Timing, interleaved, ratio
-from benchmarks.training_speed import measure, report, synthetic_images
-from benchmarks.vae_contestants import jaxgen_epoch, numpyro_epoch, torch_epoch
-
-IMAGES = synthetic_images(16 * 128 + 5)
+from benchmarks.training_speed import PEERS, measure, report, synthetic_images
 
 
 def test_rounds_are_interleaved_in_turning_order_and_the_first_is_apart():
@@ -38,33 +35,35 @@ def test_a_round_is_needed():
         interleaved({"a": lambda i: i}, rounds=0)
 
 
-@pytest.mark.parametrize(("package", "make"), [("numpyro", numpyro_epoch), ("torch", torch_epoch)])
-def test_peers_do_the_same_work(package, make):
-    pytest.importorskip(package, reason=f"{package} is not installed: its epoch is not compared")
-    few = IMAGES[: 4 * 128]
-    ours, theirs = jaxgen_epoch(few), make(few)
-    losses = np.array([(ours(i), theirs(i)) for i in range(41)])
-    # From near 784 log 2 = 543 nats to about 116; other seeds move the end by one or two.
-    np.testing.assert_allclose(losses[0], 543, rtol=0.03)
-    np.testing.assert_allclose(losses[-1, 0], losses[-1, 1], rtol=0.03)
-    assert losses[-1, 0] < 130
+@pytest.fixture(scope="module")
+def result():
+    return measure(synthetic_images(4 * 128 + 5), rounds=24)
 
 
-def test_measures_and_reports(capsys):
-    result = measure(IMAGES, rounds=1)
-    names = {"jaxgen", "matrix products"}
-    assert names <= set(result["seconds"])
+@pytest.mark.parametrize("peer", PEERS)
+def test_peers_do_the_same_work(result, peer):
+    if peer in result["absent"]:
+        pytest.skip(f"{peer} is not installed: its losses are not compared")
+    ours, theirs = (np.array(result["seconds"][name]["answers"]) for name in ("jaxgen", peer))
+    # From near 784 log 2 = 543 nats to about 153; other seeds move the end by a few.
+    np.testing.assert_allclose([ours[0], theirs[0]], 543, rtol=0.03)
+    np.testing.assert_allclose(ours[-1], theirs[-1], rtol=0.05)
+    assert ours[-1] < 170
+
+
+def test_record_is_json_and_the_report_names_everyone(result, capsys):
+    assert {"jaxgen", "matrix products"} <= set(result["seconds"])
     assert set(result["final_loss"]) == set(result["seconds"]) - {"matrix products"}
     assert json.loads(json.dumps(result)) == result
     report(result)
     printed = capsys.readouterr().out
-    for name in [*result["seconds"], *result["absent"]]:
+    for name in [*result["seconds"], *result["ratios"], *result["absent"]]:
         assert name in printed
 
 
 def test_too_few_images_are_an_error():
-    with pytest.raises(ValueError, match=r"len\(images\): got 100, expected an integer >= 2048"):
-        measure(IMAGES[:100], rounds=1)
+    with pytest.raises(ValueError, match=r"len\(images\): got 100, expected an integer >= 128"):
+        measure(synthetic_images(100), rounds=1)
 
 
 def test_an_unknown_flag_exits_with_two():
