@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
-from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
 from jaxgen.inference.hmc import LogDensity
+from jaxgen.inference.temperatures import Temperatures
 from jaxgen.numerics import all_finite, log_mean_exp
 from jaxgen.types import Distribution, Key, Scalar
 
@@ -51,7 +51,7 @@ def annealed_importance_weight(
     log_joint: LogDensity,
     initial: Distribution,
     transition: Transition,
-    betas: ArrayLike,
+    betas: Temperatures,
 ) -> AnnealedWeight:
     """Returns one weight w with E[w] = p(x), from a chain that anneals `initial` to the posterior.
 
@@ -77,7 +77,7 @@ def annealed_importance_weight(
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
         increment = at.rise * (log_joint(z) - initial.log_prob(z))
-        key = jax.random.fold_in(key_chain, at.index)
+        key = jax.random.fold_in(key_chain, at.number)
         z, info = transition(key, annealed(log_joint, initial, at.beta), z, at.beta)
         return z, (increment, info)
 
@@ -93,7 +93,7 @@ def reverse_annealed_importance_weight(
     log_joint: LogDensity,
     initial: Distribution,
     transition: Transition,
-    betas: ArrayLike,
+    betas: Temperatures,
 ) -> AnnealedWeight:
     """Returns one weight w with E[1/w] = 1/p(x), from a chain that anneals the posterior away.
 
@@ -113,7 +113,7 @@ def reverse_annealed_importance_weight(
     """
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
-        key_step = jax.random.fold_in(key, at.index)
+        key_step = jax.random.fold_in(key, at.number)
         z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
         return z, (at.rise * (log_joint(z) - initial.log_prob(z)), info)
 
@@ -144,7 +144,7 @@ def bidirectional_bounds(
     log_joint: LogDensity,
     initial: Distribution,
     transition: Transition,
-    betas: ArrayLike,
+    betas: Temperatures,
     num_chains: int,
 ) -> BidirectionalBounds:
     """Returns bounds on log p(x) of a simulated datapoint from both sides: BDMC.
@@ -184,12 +184,12 @@ def bidirectional_bounds(
 class _Temperature(NamedTuple):
     """One step of the schedule: from `beta - rise` to `beta`."""
 
-    index: Array
+    number: Array
     beta: Array
     rise: Array
 
 
-def _temperatures(betas: ArrayLike) -> _Temperature:
+def _temperatures(betas: Temperatures) -> _Temperature:
     """Returns the steps of the schedule on a leading axis."""
     schedule = np.asarray(betas, np.float64)
     rises = np.diff(schedule)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
 from jaxgen.inference.ais import annealed
 from jaxgen.inference.hmc import LogDensity, hmc_step
+from jaxgen.inference.temperatures import Temperatures
 from jaxgen.types import Distribution, Key
 
 GAIN = 0.3
@@ -21,7 +21,7 @@ def tune_step_sizes(
     key: Key,
     log_joint: LogDensity,
     initial: Distribution,
-    betas: ArrayLike,
+    betas: Temperatures,
     *,
     num_chains: int,
     num_leapfrog_steps: int,

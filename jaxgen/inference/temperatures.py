@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 from jaxtyping import Float
 
 from jaxgen.checks import at_least
+
+Temperatures: TypeAlias = Sequence[float] | Float[np.ndarray, "temperatures"]
+"""Inverse temperatures that rise from 0 to 1, known when a program is compiled."""
 
 
 def linear_temperatures(num_steps: int) -> Float[np.ndarray, "temperatures"]:
