@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ def tensorboard(run: Path) -> Callable[[Mapping[str, Any]], None]:
     """
     from tensorboardX import SummaryWriter
 
-    writer = SummaryWriter(str(run / "tensorboard"))
+    writer = SummaryWriter(str(run / "tensorboard"), flush_secs=1)
+    atexit.register(writer.close)
 
     def watch(record: Mapping[str, Any]) -> None:
         for name, value in record.items():
             if name != "epoch":
                 writer.add_scalar(name, float(value), record["epoch"])
-        writer.flush()
 
     return watch
