@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ def tensorboard(run: Path) -> Callable[[Mapping[str, Any]], None]:
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(str(run / "tensorboard"), flush_secs=1)
-    atexit.register(writer.close)
 
     def watch(record: Mapping[str, Any]) -> None:
         for name, value in record.items():
