@@ -87,10 +87,13 @@ def none() -> Baseline:
 
 @struct.dataclass
 class Decaying:
-    """A decaying sum of numbers and of their weights; `decaying_mean` is their ratio."""
+    """A decaying sum of numbers and of their weights.
 
-    total: Scalar
-    weight: Scalar
+    Two scalars; as any pytree it may hold their shapes or shardings too, hence no narrower types.
+    """
+
+    total: Any
+    weight: Any
 
     @classmethod
     def empty(cls) -> Decaying:

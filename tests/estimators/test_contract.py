@@ -1,0 +1,173 @@
+"""What every estimator owes its caller: see test_discrete_contract for the discrete ones."""
+
+import inspect
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import problems
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxgen.estimators import (
+    count_evaluations,
+    enumeration,
+    evaluate,
+    learned,
+    leave_one_out,
+    local_expectation,
+    measure_valued,
+    moving_average,
+    muprop,
+    optimal_coefficient,
+    pathwise,
+    score_function,
+    sticking_the_landing,
+)
+from jaxgen.estimators.surrogate import with_gradient
+
+NETWORK = learned(lambda key, x: jax.random.normal(key, x.shape), lambda w, x: jnp.sum(w * x))
+GAUSSIAN = [
+    pathwise(3),
+    sticking_the_landing(3),
+    score_function(3, leave_one_out()),
+    score_function(3, NETWORK),
+    score_function(3, optimal_coefficient(muprop())),
+    measure_valued(3),
+]
+CASES = [
+    *((estimator, problems.gaussian_inside) for estimator in GAUSSIAN),
+    (enumeration(), problems.bernoulli_inside),
+    (local_expectation(3), problems.bernoulli_inside),
+]
+IDS = [f"{i}-{estimator.name}" for i, (estimator, _) in enumerate(CASES)]
+CONTEXT = jnp.array([0.3, -0.2])
+
+
+def loss(estimator, problem):
+    """(params, state, key, x) -> surrogate, Estimate of one datapoint x that shifts f."""
+
+    def one(params, state, key, x):
+        q = problem.q(params)
+        f = lambda z, q=q: problem.f(params, z) * (1 + x[0])  # noqa: E731
+        return estimator.apply(state, key, f, q, x)
+
+    return one
+
+
+@pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
+def test_eager_jit_vmap_and_scan_agree(estimator, problem, key):
+    key_init, key_batch = jax.random.split(key)
+    keys = jax.random.split(key_batch, 3)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+    grad = jax.value_and_grad(loss(estimator, problem), has_aux=True)
+    one = lambda key: grad(problem.params, state, key, CONTEXT)  # noqa: E731
+
+    eager = one(jax.random.clone(keys)[0])
+    (value, estimate), _ = eager
+    assert value.shape == ()
+    assert estimate.all_finite
+    if estimator.name != "enumeration":
+        assert estimate.values.shape == (3,)
+        np.testing.assert_allclose(value, estimate.values.mean(), rtol=1e-5)
+    batched = problems.quick_jit(jax.vmap(one))(jax.random.clone(keys))
+    scan = lambda keys: jax.lax.scan(lambda _, key: (None, one(key)), None, keys)[1]  # noqa: E731
+    scanned = problems.quick_jit(scan)(jax.random.clone(keys))
+    jitted = problems.quick_jit(one)(jax.random.clone(keys)[0])
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-4)  # noqa: E731
+    jax.tree.map(close, eager, jitted)
+    jax.tree.map(close, batched, scanned)
+    jax.tree.map(close, eager, jax.tree.map(lambda x: x[0], batched))
+    new_state = estimator.update(state, batched[0][1])
+    assert jax.tree.structure(new_state) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
+def test_nothing_in_the_estimate_carries_a_gradient(estimator, problem, key):
+    key_init, key_apply = jax.random.split(key)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+
+    def told(params):
+        _, estimate = loss(estimator, problem)(params, state, key_apply, CONTEXT)
+        numbers = [jnp.sum(x) for x in jax.tree.leaves((estimate.values, estimate.statistics))]
+        return jnp.sum(jnp.stack(numbers))
+
+    for leaf in jax.tree.leaves(problems.quick_jit(jax.grad(told))(problem.params)):
+        np.testing.assert_array_equal(leaf, 0.0)
+
+
+@pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
+def test_a_bad_param_is_told_under_jit(estimator, problem, key):
+    key_init, key_apply = jax.random.split(key)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+    bad = jax.tree.map(lambda x: x.at[0].set(jnp.nan), problem.params)
+    _, estimate = problems.quick_jit(loss(estimator, problem))(bad, state, key_apply, CONTEXT)
+    assert not estimate.all_finite
+
+
+@pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
+def test_the_metadata_is_true(estimator, problem):
+    arguments = list(inspect.signature(estimator.apply).parameters)
+    assert arguments == ["state", "key", "f", "q", "context"]
+    assert estimator.unbiased
+    assert estimator.accepts
+    assert count_evaluations(estimator, problem.q(problem.params)) >= 3
+
+
+@pytest.mark.parametrize("baseline", [leave_one_out(), moving_average(), NETWORK, muprop()])
+def test_sharded_over_eight_devices_it_is_the_same_gradient(baseline, key):
+    estimator, problem = score_function(4, baseline), problems.bernoulli_inside
+    key_init, key_x, key_batch = jax.random.split(key, 3)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+    xs = jax.random.normal(key_x, (16, 2))
+
+    def step(params, state, key, xs):
+        keys = jax.random.split(key, len(xs))
+
+        def total(params, state):
+            values, estimates = jax.vmap(loss(estimator, problem), (None, None, 0, 0))(
+                params, state, keys, xs
+            )
+            return jnp.mean(values), estimates
+
+        grads, estimates = jax.grad(total, argnums=(0, 1), has_aux=True)(params, state)
+        return grads, estimator.update(state, estimates)
+
+    expected = jax.jit(step)(problem.params, state, jax.random.clone(key_batch), xs)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    whole = NamedSharding(mesh, PartitionSpec())
+    split = NamedSharding(mesh, PartitionSpec("data"))
+    sharded = jax.jit(step, in_shardings=(whole, whole, whole, split), out_shardings=whole)
+    got = sharded(problem.params, state, key_batch, xs)
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # noqa: E731
+    jax.tree.map(close, got, expected)
+
+
+def test_f_may_return_integers_and_must_return_one_number():
+    ones = jnp.ones((4, 3), int)
+    values = evaluate(jnp.sum, ones)
+    assert values.dtype == jnp.float32
+    np.testing.assert_array_equal(values, 3.0)
+    for f, came in ((lambda z: z, r"shape \(3,\)"), (lambda z: (z, z), "no array")):
+        with pytest.raises(ValueError, match=f"f: got {came} for one sample"):
+            evaluate(f, ones)
+
+
+def test_with_gradient_adds_to_the_gradient_and_not_to_the_value():
+    params = {"a": jnp.array([1.0, 2.0]), "b": jnp.array(3.0)}
+    added = {"a": jnp.array([10.0, 20.0]), "b": jnp.array(30.0)}
+
+    def surrogate(params):
+        return with_gradient(jnp.sum(params["a"]) * params["b"], added, params)
+
+    value, grad = jax.value_and_grad(surrogate)(params)
+    np.testing.assert_allclose(value, 9.0)
+    np.testing.assert_allclose(grad["a"], [13.0, 23.0])
+    np.testing.assert_allclose(grad["b"], 33.0)
+
+
+def test_a_batch_of_distributions_is_refused_by_every_score(key):
+    q = distrax.Normal(jnp.zeros(3), 1.0)
+    with pytest.raises(ValueError, match="make a vector of latents"):
+        score_function(2).apply((), key, jnp.sum, q)

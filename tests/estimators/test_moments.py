@@ -1,0 +1,176 @@
+"""Sampled and exact moments of gradients against closed forms."""
+
+import math
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import problems
+import pytest
+from scipy import stats
+
+from jaxgen.estimators import (
+    directional_snr,
+    exact_moments,
+    grad_moments,
+    measure_valued,
+    normal_quadrature,
+    paired_bias,
+    pathwise,
+    relaxed,
+    replay,
+    sample_space,
+    score_function,
+)
+
+MEAN, SCALE, SHIFT = 0.7, 0.8, -0.5
+D = MEAN - SHIFT
+THRESHOLD = stats.norm.isf(1e-6 / 2 / 12)  # 12 comparisons, one false alarm in a million runs
+
+# Variances of d/dmean and d/dscale of E (x - k)^2, one sample (Mohamed et al. 2020).
+CLOSED_FORMS = {
+    "score function": (
+        D**4 / SCALE**2 + 14 * D**2 + 15 * SCALE**2,
+        2 * D**4 / SCALE**2 + 60 * D**2 + 74 * SCALE**2,
+    ),
+    "pathwise": (4 * SCALE**2, 4 * D**2 + 8 * SCALE**2),
+    "measure-valued": (D**2 * (16 / math.pi - 4), 4 * D**2 + 4 * SCALE**2),
+}
+
+
+def quadratic(estimator):
+    def loss(params, key):
+        return estimator.apply((), key, lambda z: (z - SHIFT) ** 2, distrax.Normal(*params))[0]
+
+    return lambda key: jax.grad(loss)((jnp.array(MEAN), jnp.array(SCALE)), key)
+
+
+@pytest.mark.parametrize(
+    "estimator", [score_function(), pathwise(), measure_valued()], ids=lambda e: e.name
+)
+def test_variances_are_the_closed_forms_within_their_errors(estimator, key):
+    moments = jax.jit(lambda key: grad_moments(quadratic(estimator), key, 100_000, 1000))(key)
+    expected = np.array(CLOSED_FORMS[estimator.name])
+    assert np.all(np.abs(np.array(moments.mean) - [2 * D, 2 * SCALE])
+                  < THRESHOLD * np.sqrt(expected / 100_000))  # fmt: skip
+    errors = np.array(moments.variance_stderr)
+    assert np.all(np.abs(np.array(moments.variance) - expected) < THRESHOLD * errors)
+    assert np.all(errors < 0.05 * expected), "the interval is wide enough to hold anything"
+    assert abs(moments.trace - expected.sum()) < THRESHOLD * moments.trace_stderr
+    snr = 2 * np.hypot(D, SCALE) / np.sqrt(expected.sum())
+    np.testing.assert_allclose(moments.snr, snr, rtol=0.05)
+    wrong = 1.3 * expected
+    assert np.any(np.abs(np.array(moments.variance) - wrong) > THRESHOLD * errors)
+
+
+def test_streaming_agrees_with_all_draws_at_once(key):
+    # Far from zero, where sums of squares lose everything in float32.
+    draw = lambda key: {"a": 1e4 + jax.random.normal(key, (2, 3)), "b": jax.random.uniform(key)}  # noqa: E731
+    with jax.debug_key_reuse(False):
+        moments = jax.jit(lambda key: grad_moments(draw, key, 600, 30))(key)
+        batches = jax.random.split(key, 20)
+        draws = jax.vmap(jax.vmap(draw))(jax.vmap(lambda key: jax.random.split(key, 30))(batches))
+    batched = jax.tree.map(lambda x: np.asarray(x, np.float64), draws)
+    flat = jax.tree.map(lambda x: x.reshape(600, *x.shape[2:]), batched)
+    for name in ("a", "b"):
+        np.testing.assert_allclose(moments.mean[name], flat[name].mean(0), rtol=1e-6)
+        np.testing.assert_allclose(moments.variance[name], flat[name].var(0, ddof=1), rtol=2e-3)
+        between = batched[name].var(axis=1, ddof=1)
+        stderr = between.std(axis=0, ddof=1) / np.sqrt(20)
+        np.testing.assert_allclose(moments.variance_stderr[name], stderr, rtol=2e-2)
+    trace = sum(x.var(axis=1, ddof=1).reshape(20, -1).sum(1) for x in batched.values())
+    np.testing.assert_allclose(moments.trace_stderr, trace.std(ddof=1) / np.sqrt(20), rtol=2e-2)
+    np.testing.assert_allclose(moments.trace, trace.mean(), rtol=2e-2)
+
+
+def test_standard_errors_cover(key):
+    # Of 400 runs the 2 sigma interval should hold the variance of a normal in some 95%.
+    run = lambda key: grad_moments(jax.random.normal, key, 800, 20)  # noqa: E731
+    with jax.debug_key_reuse(False):  # which takes a scan over keys under vmap for a reuse
+        moments = jax.jit(jax.vmap(run))(jax.random.split(key, 400))
+    covered = np.abs(moments.variance - 1) < 2 * moments.variance_stderr
+    assert 0.9 < covered.mean() < 0.99
+
+
+def test_paired_bias_tells_the_biased_from_the_unbiased(key):
+    problem = problems.coupled
+    truth = problem.gradient()
+    exact = lambda key: truth  # noqa: E731
+    key_good, key_bad, key_same = jax.random.split(key, 3)
+    good = problems.gradient(score_function(32), problem)
+    bad = problems.gradient(relaxed(temperature=0.5, num_samples=32), problem)
+    test = lambda g, r, key: jax.jit(lambda key: paired_bias(g, r, key, 1000, 50))(key)  # noqa: E731
+    assert test(good, exact, key_good).worst_z < THRESHOLD
+    biased = test(bad, exact, key_bad)
+    assert biased.worst_z > THRESHOLD
+    np.testing.assert_allclose(biased.worst_z, jnp.max(jnp.abs(biased.z)))
+
+    slightly = lambda key: good(key) + 1e-3  # noqa: E731
+    paired = test(slightly, good, key_same)  # noise far above 1e-3 cancels in the pairs
+    np.testing.assert_allclose(paired.difference, 1e-3, rtol=1e-2)
+    assert paired.worst_z > THRESHOLD
+
+
+def test_rounding_is_no_bias(key):
+    exact = lambda key: jnp.array([1.0, -3.0])  # noqa: E731
+    rounded = lambda key: exact(key) * (1 + 1e-7)  # noqa: E731
+    assert paired_bias(rounded, exact, key, 100, 10).worst_z < 1
+
+
+def test_directional_snr_of_isotropic_noise(key):
+    # g = (m + e1, e2) with unit normals: E |m + e1| E 1/|e2| is infinite, so take three coordinates
+    # across: E |m + e1| times E 1 / chi_3 = sqrt(2 / pi).
+    direction = {"a": jnp.array([4.0, 0.0]), "b": jnp.zeros(2)}
+
+    def gradient(key):
+        noise = jax.random.normal(key, (4,))
+        return {"a": direction["a"] + noise[:2], "b": noise[2:]}
+
+    ratio = jax.jit(lambda key: directional_snr(gradient, direction, key, 100_000, 10_000))(key)
+    along = stats.foldnorm(4.0).mean()
+    np.testing.assert_allclose(ratio, along * math.sqrt(2 / math.pi), rtol=0.02)
+
+
+def test_exact_moments_by_enumeration_agree_with_sampling(key):
+    problem = problems.toy(0.2)
+    estimator = score_function(3)
+
+    def gradient(samples):
+        def loss(logit):
+            f = lambda z: problem.f(logit, z)  # noqa: E731
+            q = replay(problem.q(logit), samples)
+            return estimator.apply((), jax.random.key(0), f, q)[0]
+
+        return jax.grad(loss)(problem.params)
+
+    samples, weights = sample_space(problem.q(problem.params), 3)
+    assert samples.shape == (8, 3)
+    np.testing.assert_allclose(weights.sum(), 1.0, rtol=1e-6)
+    exact = exact_moments(gradient, samples, weights)
+    draw = lambda key: problems.gradient(estimator, problem)(key)[0]  # noqa: E731
+    sampled = jax.jit(lambda key: grad_moments(draw, key, 50_000, 1000))(key)
+    np.testing.assert_allclose(exact.mean, problem.gradient()[0], rtol=1e-5)
+    assert abs(sampled.variance - exact.variance) < THRESHOLD * sampled.variance_stderr
+    np.testing.assert_allclose(exact.trace, exact.variance, rtol=1e-6)
+
+
+def test_normal_quadrature_is_exact_for_polynomials():
+    noise, weights = normal_quadrature(5, 2)
+    assert noise.shape == (25, 2)
+    moment = weights @ (noise[:, 0] ** 4 * noise[:, 1] ** 2)
+    np.testing.assert_allclose([weights.sum(), moment], [1.0, 3.0], rtol=1e-5)
+
+
+def test_bad_input(key):
+    with pytest.raises(ValueError, match="batch_size: got 1, expected an integer >= 2"):
+        grad_moments(jax.random.normal, key, 100, 1)
+    with pytest.raises(ValueError, match="num_draws: got 100, expected a multiple of 30"):
+        grad_moments(jax.random.normal, key, 100, 30)
+    with pytest.raises(ValueError, match="num_draws: got 10, expected an integer >= 20"):
+        grad_moments(jax.random.normal, key, 10, 10)
+    bits = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
+    with pytest.raises(ValueError, match="num_samples: got 3 of 256 states each"):
+        sample_space(bits, 3)
+    with pytest.raises(ValueError, match=r"samples: got shape \(2, 8\), expected"):
+        score_function(4).apply((), key, jnp.sum, replay(bits, jnp.zeros((2, 8))))
