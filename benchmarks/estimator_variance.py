@@ -1,0 +1,199 @@
+"""Bias, variance and cost of every gradient estimator, on problems with known answers and networks.
+
+Each estimator gets the same evaluations of f, on the same trajectory of params; the rows go to
+rows.csv and rows.jsonl, the pictures to pictures/, a table per problem to the terminal.
+
+  python -m benchmarks.estimator_variance --quick --out DIR
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from benchmarks.measure import GROUPS, Make, Row, at_budget, measure
+from benchmarks.problems import NETWORKS, TOYS, Problem
+from benchmarks.timing import environment
+from benchmarks.variance_report import pictures, print_rows, write_rows
+from experiments.harness.cli import main
+from experiments.harness.config import Directory
+from experiments.harness.progress import progress
+from jaxgen.checks import at_least, one_of
+from jaxgen.data import load
+from jaxgen.estimators import (
+    arm,
+    disarm,
+    gumbel_straight_through,
+    learned,
+    leave_one_out,
+    local_expectation,
+    measure_valued,
+    moving_average,
+    muprop,
+    optimal_coefficient,
+    pathwise,
+    rebar,
+    relax,
+    relaxed,
+    score_function,
+    sticking_the_landing,
+    straight_through,
+)
+from jaxgen.nets import MLP
+from jaxgen.types import Params
+
+_NETWORK = MLP((100,), (1,))  # of the learned baseline, and of RELAX's control
+
+
+def _one_number(params: Params, x: Array) -> Array:
+    return jnp.asarray(_NETWORK.apply(params, x))[0]
+
+
+ESTIMATORS: dict[str, Make] = {
+    "score_function": score_function,
+    "moving_average": lambda s: score_function(s, moving_average()),
+    "optimal_coefficient": lambda s: score_function(s, optimal_coefficient()),
+    "learned_baseline": lambda s: score_function(s, learned(_NETWORK.init, _one_number)),
+    "rloo": lambda s: score_function(s, leave_one_out()),
+    "muprop": lambda s: score_function(s, muprop()),
+    "measure_valued": measure_valued,
+    "pathwise": pathwise,
+    "sticking_the_landing": sticking_the_landing,
+    "arm": arm,
+    "disarm": disarm,
+    "rebar": lambda s: rebar(num_samples=s),
+    "relax": lambda s: relax(
+        lambda key, z, x: _NETWORK.init(key, z),
+        lambda params, z, x: _one_number(params, z),
+        num_samples=s,
+    ),
+    "local_expectation": local_expectation,
+    "relaxed": lambda s: relaxed(num_samples=s),
+    "straight_through": straight_through,
+    "gumbel_straight_through": lambda s: gumbel_straight_through(num_samples=s),
+}
+"""`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
+
+
+def accepted(problem: Problem, estimators: Mapping[str, Make]) -> dict[str, Make]:
+    """Returns the estimators that accept the problem's q and f."""
+
+    def works(make: Make) -> bool:
+        x = problem.batch(jax.random.key(0))[0]
+        f, q = problem.target(problem.params, x)
+        try:
+            _, estimator = at_budget(make, q, 2)
+            key = jax.random.key(0)
+            jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
+        except ValueError:
+            return False
+        return True
+
+    return {name: make for name, make in estimators.items() if works(make)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is measured, and how well."""
+
+    problems: tuple[str, ...] = (*TOYS, *NETWORKS)
+    """Problems, by name."""
+    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    """Estimators, by name; each is tried on the problems that it accepts."""
+    quick: bool = False
+    """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
+    evaluations: tuple[int, ...] = (2, 8)
+    """Budgets: evaluations of f per datapoint and gradient."""
+    draws: int = 20_000
+    """Gradients per cell, on the problems whose gradient is known; a multiple of 20."""
+    network_draws: int = 1000
+    """Gradients per cell on the networks, a multiple of 20."""
+    steps: tuple[int, ...] = (100, 300, 1000, 3000)
+    """Training steps of the networks after which the gradients are measured."""
+    dataset: str = "digits"
+    """Of the networks: the embedded set (digits) or the TFDS name of a prepared image set."""
+    data_dir: Directory = None
+    """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    seed: int = 0
+    """Fixes the training and every random draw."""
+    out: str = "runs/estimator_variance"
+    """Directory for rows.csv, rows.jsonl, about.json and the pictures."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("problems", (*TOYS, *NETWORKS)), ("estimators", ESTIMATORS)):
+            for value in getattr(self, name):
+                one_of(name, value, known)
+        for name in ("evaluations", "steps"):
+            if list(getattr(self, name)) != sorted(set(getattr(self, name))):
+                raise ValueError(f"{name}: got {getattr(self, name)}, expected rising integers")
+            for value in getattr(self, name):
+                at_least(name, value, 1)
+        for name in ("draws", "network_draws"):
+            if at_least(name, getattr(self, name), 2 * GROUPS) % GROUPS:
+                raise ValueError(
+                    f"{name}: got {getattr(self, name)}, expected a multiple of {GROUPS}"
+                )
+
+
+QUICK: dict[str, Any] = {
+    "problems": ("quadratic", "toy_0.45", "sbn_linear"),
+    "evaluations": (2,),
+    "draws": 4000,
+    "network_draws": 100,
+    "steps": (50, 200),
+}
+"""What --quick changes of the defaults."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures, prints and draws everything; returns what about.json holds."""
+    if config.quick:
+        default = Config()
+        kept = {k: v for k, v in QUICK.items() if getattr(config, k) == getattr(default, k)}
+        config = dataclasses.replace(config, **kept)
+    out = Path(config.out)
+    try:
+        (out / "pictures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"out: got {out}, expected a directory ({error.strerror})") from error
+    images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
+    start, cpu = time.monotonic(), time.process_time()
+    rows: list[Row] = []
+    with progress(len(config.problems), unit="problem") as advance:
+        for name in config.problems:
+            problem = TOYS[name]() if name in TOYS else NETWORKS[name](images, config.steps)
+            tried = {estimator: ESTIMATORS[estimator] for estimator in config.estimators}
+            mine = measure(
+                problem,
+                accepted(problem, tried),
+                evaluations=config.evaluations,
+                num_draws=config.draws if name in TOYS else config.network_draws,
+                seed=config.seed,
+            )
+            print_rows(mine)
+            rows += mine
+            advance(1, name)
+    about = {
+        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in PLACES},
+        "seconds": round(time.monotonic() - start, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        **environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
+    }
+    write_rows(rows, about, out)
+    for name, figure in pictures(rows).items():
+        figure.savefig(out / "pictures" / f"{name}.png")
+    print(f"{len(rows)} rows in {about['seconds']} s: {out}/rows.csv, .jsonl and pictures/")
+    return about
+
+
+PLACES = ("data_dir", "out")  # say where, not what
+
+if __name__ == "__main__":
+    main(Config, run)
