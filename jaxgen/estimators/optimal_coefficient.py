@@ -56,7 +56,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Basel
         context: Any,
     ) -> Control:
         h = baseline.apply(state.inner, f, q, samples, values, context)
-        c = state.running.mean().astype(values.dtype)
+        c = jax.lax.stop_gradient(state.running.mean()).astype(values.dtype)
         norms = squared_score(q, samples)
         statistics = (values * h.values * norms, h.values**2 * norms, h.statistics)
         return Control(c * h.values, c * h.mean, h.loss, statistics)
