@@ -37,7 +37,6 @@ from experiments.harness.pictures import image_grid, learning_curve, side_by_sid
 from experiments.harness.progress import progress
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.estimators import (
@@ -181,7 +180,9 @@ def run(config: Config) -> dict[str, Any]:
     """Trains with each estimator of `config`; returns what result.json holds, by their names."""
     require_devices(config.devices)
     problem = make_problem(config)
+    measures = make_measures(problem, config.nll_samples)
     out = open_run(config.run_dir or new_path("belief_network"), config, resume=config.resume)
+    print(f"run directory: {out.path}")
     print(f"run directory: {out.path}")
     results: dict[str, Any] = {}
     curves: list[dict[str, Any]] = []
@@ -190,9 +191,8 @@ def run(config: Config) -> dict[str, Any]:
         if len(config.estimator) > 1:
             part = RunDirectory(out.path / name)
             part.path.mkdir(exist_ok=True)
-            print(name)
         try:
-            results[name] = train_and_evaluate(config, problem, name, part)
+            results[name] = train_and_evaluate(config, problem, measures, name, part)
         except Interrupted as interrupted:  # the run to resume is the whole one
             saved = f"{name}'s last epoch is saved"
             raise Interrupted(interrupted.signum, out.path, saved) from None
@@ -202,7 +202,7 @@ def run(config: Config) -> dict[str, Any]:
         title = f"Train ELBO by estimator, {config.evaluations} evaluations per image and step"
         comparison = learning_curve(curves, {name: name for name in results}, title=title)
         out.save_picture("comparison", comparison)
-    report(config, problem, results, out)
+    report(config, problem, results)
     return results
 
 
@@ -333,8 +333,71 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
     )
 
 
+class Measures(NamedTuple):
+    """What is computed of trained params, each compiled once for all estimators.
+
+    Attributes:
+      validation: `(params, key, images)` to an ELBO per image, one draw of x and z.
+      train: likewise to `DRAWS` ELBOs per image.
+      test: likewise to the ELBO, the NLL and E_q[z|x] per image.
+      pictures: `(params, key, images)` to samples, images as drawn, and their reconstructions.
+    """
+
+    validation: Callable[[Params, Key, Array], Array]
+    train: Callable[[Params, Key, Array], Array]
+    test: Callable[[Params, Key, Array], dict[str, Array]]
+    pictures: Callable[[Params, Key, Array], tuple[Array, Array, Array]]
+
+
+DRAWS = 10
+"""Of every training image and its z, for the final train ELBO."""
+
+
+def make_measures(problem: Problem, nll_samples: int) -> Measures:
+    """Returns the measures of the problem's model on its images, in nats."""
+    model, prepare = problem.model, problem.test.prepare
+
+    def elbo(prepare: Callable[[Key, Array], Array], params: Params, key: Key, image: Array):
+        key_x, key_z = jax.random.split(key)
+        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
+        z = q.sample(seed=key_z)
+        return log_joint(z) - q.log_prob(z)
+
+    def elbos(params: Params, key: Key, image: Array) -> Array:
+        draw = partial(elbo, problem.train.prepare, params)
+        return jax.vmap(draw, (0, None))(jax.random.split(key, DRAWS), image)
+
+    def numbers(params: Params, key: Key, image: Array) -> dict[str, Array]:
+        key_x, key_nll, key_elbo = jax.random.split(key, 3)
+        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
+        nll = -log_marginal(key_nll, log_joint, q, nll_samples)
+        return {"elbo": elbo(prepare, params, key_elbo, image), "nll": nll, "mean": q.mean()}
+
+    def each(one: Callable[[Params, Key, Array], Any]) -> Callable[[Params, Key, Array], Any]:
+        def of_all(params: Params, key: Key, images: Array) -> Any:
+            keys = jax.random.split(key, len(images))
+            return jax.lax.map(lambda pair: one(params, *pair), (keys, images), batch_size=10)
+
+        return jax.jit(of_all)
+
+    def pictures(params: Params, key: Key, images: Array) -> tuple[Array, Array, Array]:
+        key_prior, key_x, key_q = jax.random.split(key, 3)
+        decode = jax.vmap(lambda z: model.decode(params, z).mean())
+        encode = jax.vmap(lambda key, x: model.encode(params, x).sample(seed=key))
+        x = prepare(key_x, images)
+        z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+        return decode(z), x, decode(encode(jax.random.split(key_q, len(x)), x))
+
+    return Measures(
+        validation=each(partial(elbo, problem.validation.prepare)),
+        train=each(elbos),
+        test=each(numbers),
+        pictures=jax.jit(pictures),
+    )
+
+
 def train_and_evaluate(
-    config: Config, problem: Problem, name: str, out: RunDirectory
+    config: Config, problem: Problem, measures: Measures, name: str, out: RunDirectory
 ) -> dict[str, Any]:
     """Trains with the estimator `name` in the directory `out`; returns its numbers."""
     model, x_mean = problem.model, problem.x_mean
@@ -350,127 +413,74 @@ def train_and_evaluate(
     optimizer = make_optimizer(config)
     mesh = data_mesh(config.devices)
     whole = NamedSharding(mesh, PartitionSpec())
-    hold = HOLDS.get(name, jax.lax.stop_gradient)
+    hold = HOLDS[name] if name in HOLDS else jax.lax.stop_gradient
     loss = make_loss(model, estimator, problem.train.prepare, x_mean, hold)
     update = shard(estimator_step(loss, optimizer, estimator), mesh)
     epoch = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
     images, held_out = jax.device_put((problem.train.images, problem.validation.images), whole)
 
-    @jax.jit
-    def validate(params: Params, images: Array) -> Info:
-        one = partial(elbo_draw, model, problem.validation.prepare, params)
-        return {
-            "elbo": jnp.mean(jax.vmap(one)(jax.random.split(key_validation, len(images)), images))
-        }
+    def validate(params: Params) -> dict[str, Any]:
+        key = jax.random.clone(key_validation)  # the same draws after every epoch
+        return {"elbo": jnp.mean(measures.validation(params["model"], key, held_out))}
 
     params = fit(
         out,
         jax.device_put(init_state(params, optimizer), whole),
         lambda state, key, index: epoch(state, key, images),
-        lambda params: validate(params["model"], held_out),
+        validate,
         key=key_fit,
         epochs=config.epochs,
-        watch=tensorboard(out.path) if config.tensorboard else None,
     )
     trained = time.monotonic()
     params = jax.device_put(params["model"], mesh.devices.flat[0])
-    result = {
-        "evaluations": count_evaluations(estimator, q),
-        **evaluate_train(problem, params, key_train),
-        **evaluate_test(problem, params, key_test, config.nll_samples),
-    }
-    draw(out, problem, params, key_pictures, name)
+    train = by_blocks(partial(measures.train, params), key_train, problem.train.images, "train")
+    test = by_blocks(partial(measures.test, params), key_test, problem.test.images, "test")
+    draw(out, measures.pictures(params, key_pictures, problem.test.images[:30]), name)
     training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
-    seconds = training_seconds + time.monotonic() - trained
-    return result | {"training_seconds": training_seconds, "seconds": seconds}
-
-
-DRAWS = 10
-"""Of every training image and its z, for the final train ELBO."""
-
-
-def elbo_draw(
-    model: LatentVariableModel,
-    prepare: Callable[[Key, Array], Array],
-    params: Params,
-    key: Key,
-    image: Array,
-) -> Array:
-    """Returns log p(x, z) - log q(z|x), in nats, for one binarisation of `image` and one z of q."""
-    key_x, key_z = jax.random.split(key)
-    log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
-    z = q.sample(seed=key_z)
-    return log_joint(z) - q.log_prob(z)
-
-
-def evaluate_train(problem: Problem, params: Params, key: Key) -> dict[str, Any]:
-    """Returns the ELBO of the training images, with the half-width of its 95% interval.
-
-    The images are all there are, so the interval is of the draws of x and z alone.
-    """
-
-    def one(key: Key, image: Array) -> dict[str, Array]:
-        draw = partial(elbo_draw, problem.model, problem.train.prepare, params)
-        return {"elbo": jax.vmap(draw, (0, None))(jax.random.split(key, DRAWS), image)}
-
-    draws = for_each(one, key, problem.train.images, "train ELBO")["elbo"].astype(np.float64)
-    stderr = np.sqrt(draws.var(axis=1, ddof=1).mean() / draws.size)
-    return {"train_elbo": float(draws.mean()), "train_elbo_interval": float(1.96 * stderr)}
-
-
-def evaluate_test(problem: Problem, params: Params, key: Key, nll_samples: int) -> dict[str, Any]:
-    """Returns the test ELBO, the importance-sampled NLL and the use of the latents."""
-    model, prepare = problem.model, problem.test.prepare
-
-    def one(key: Key, image: Array) -> dict[str, Array]:
-        key_x, key_nll, key_elbo = jax.random.split(key, 3)
-        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
-        return {
-            "elbo": elbo_draw(model, prepare, params, key_elbo, image),
-            "nll": -log_marginal(key_nll, log_joint, q, nll_samples),
-            "mean": q.mean(),
-        }
-
-    each = for_each(one, key, problem.test.images, "test NLL")
     return {
-        "test_elbo": float(each["elbo"].mean()),
-        "test_nll": float(each["nll"].mean()),
-        "test_nll_stderr": float(each["nll"].std(ddof=1) / np.sqrt(len(each["nll"]))),
-        "active_units": int(active_units(jnp.asarray(each["mean"])).sum()),
+        "evaluations": count_evaluations(estimator, q),
+        **summary(train, test),
+        "training_seconds": training_seconds,
+        "seconds": training_seconds + time.monotonic() - trained,
     }
 
 
-def for_each(
-    one: Callable[[Key, Array], dict[str, Array]], key: Key, images: np.ndarray, message: str
-) -> dict[str, np.ndarray]:
-    """Returns `one` of every image, block by block with progress, ten images at a time."""
-
-    @jax.jit
-    def numbers(key: Key, images: Array) -> dict[str, Array]:
-        keys = jax.random.split(key, len(images))
-        return jax.lax.map(lambda pair: one(*pair), (keys, images), batch_size=10)
-
+def by_blocks(
+    measure: Callable[[Key, Array], Any], key: Key, images: np.ndarray, message: str
+) -> Any:
+    """Returns `measure` of all the images, block by block with progress."""
     blocks = np.array_split(images, max(1, len(images) // 2500))
     rows = []
     with progress(len(blocks), unit="block") as advance:
         for i, block in enumerate(blocks):
-            rows.append(jax.device_get(numbers(jax.random.fold_in(key, i), jnp.asarray(block))))
+            rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
             advance(1, message)
-    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
 
 
-def draw(out: RunDirectory, problem: Problem, params: Params, key: Key, name: str) -> None:
+def summary(train: np.ndarray, test: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the means, in nats, and the use of the latents.
+
+    The interval of the train ELBO, half a 95% one, is of the draws of x and z alone: the images
+    are all there are, and another seed of the training moves it more.
+    """
+    train_stderr = np.sqrt(train.var(axis=1, ddof=1).mean() / train.size)
+    return {
+        "train_elbo": train.mean(),
+        "train_elbo_interval": 1.96 * train_stderr,
+        "test_elbo": test["elbo"].mean(),
+        "test_nll": test["nll"].mean(),
+        "test_nll_stderr": test["nll"].std(ddof=1) / np.sqrt(len(test["nll"])),
+        "active_units": int(active_units(jnp.asarray(test["mean"], jnp.float32)).sum()),
+    }
+
+
+def draw(out: RunDirectory, pictures: tuple[Array, Array, Array], name: str) -> None:
     """Draws samples, reconstructions and the learning curve."""
-    key_prior, key_x, key_q = jax.random.split(key, 3)
-    model = problem.model
-    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
-    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
-    x = problem.test.prepare(key_x, jnp.asarray(problem.test.images[:30]))
-    z_of_x = jax.jit(jax.vmap(lambda key, x: model.encode(params, x).sample(seed=key)))
-    reconstructions = decode(z_of_x(jax.random.split(key_q, len(x)), x))
+    samples, x, reconstructions = pictures
     curve = {"train_elbo": "train", "validation_elbo": "validation"}
     figures = {
-        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
+        "samples": image_grid(samples, title="E[x|z] for z from the prior"),
         "reconstructions": side_by_side(x, reconstructions),
         "learning_curve": learning_curve(out.metrics(), curve, title=f"Learning curve, {name}"),
     }
@@ -478,7 +488,7 @@ def draw(out: RunDirectory, problem: Problem, params: Params, key: Key, name: st
         out.save_picture(picture, figure)
 
 
-def report(config: Config, problem: Problem, results: dict[str, Any], out: RunDirectory) -> None:
+def report(config: Config, problem: Problem, results: dict[str, Any]) -> None:
     """Prints the comparison and where everything is."""
     steps = config.epochs * (len(problem.train.images) // config.batch_size)
     rows = [
@@ -495,7 +505,6 @@ def report(config: Config, problem: Problem, results: dict[str, Any], out: RunDi
     columns = ["estimator", "train ELBO", "test ELBO", "test NLL", "active", "seconds"]
     title = f"Belief network on {config.dataset}: nats per image after {steps} steps"
     print_table(title, columns, rows)
-    print(f"everything: {out.path}")
 
 
 if __name__ == "__main__":
