@@ -6,7 +6,8 @@ interleaved, compilation is apart, and the losses stand beside the times: they m
   python -m benchmarks.training_speed
   python -m benchmarks.training_speed --data-dir ~/tensorflow_datasets   # real Fashion-MNIST
 
-On the processor of `benchmarks/results/training_speed_cpu.json`: see there.
+Measure on a machine that does nothing else: PyTorch's threads wait for each other in every
+operation, so that a second busy program slows it many times more than it slows XLA.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def report(result: dict[str, Any]) -> None:
     )
     for name, spread in result["ratios"].items():
         print("{}: {of_medians:.3f} (rounds: {min:.3f} to {max:.3f})".format(name, **spread))
+    if where["load_average"] > 1:
+        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
     for name in result["absent"]:
         print(f"{name}: not installed, left out")
 
@@ -115,7 +118,7 @@ def main(
     Args:
       quick: a tenth of the images and three rounds.
       rounds: counted epochs of each contestant; nine if not given.
-      out: directory for training_speed.json.
+      out: directory for training_speed_PLATFORM.json.
       data_dir: where TFDS keeps fashion_mnist; synthetic images if not given.
     """
     count = 6_000 if quick else 60_000
@@ -123,12 +126,14 @@ def main(
         images = synthetic_images(count)
     else:
         images = load("fashion_mnist", "train+validation", data_dir=data_dir).images[:count]
-    result = measure(images, rounds or (3 if quick else 9))
+    if rounds is None:
+        rounds = 3 if quick else 9
+    result = measure(images, rounds)
     result["data"] = "synthetic" if data_dir is None else "fashion_mnist"
     report(result)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        path = out / "training_speed.json"
+        path = out / f"training_speed_{result['environment']['platform']}.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
         print(f"written to {path}")
 
