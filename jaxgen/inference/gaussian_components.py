@@ -45,7 +45,11 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     def log_prob(component: FullGaussian, x: Array) -> Array:
         scale = jnp.linalg.cholesky(component.covariance)
-        whitened = jax.scipy.linalg.solve_triangular(scale, x - component.mean, lower=True)
+        # Inverted, because it is every datapoint's: under vmap a solve would be one per datapoint.
+        whiten = jax.scipy.linalg.solve_triangular(
+            scale, jnp.eye(len(x), dtype=x.dtype), lower=True
+        )
+        whitened = whiten @ (x - component.mean)
         log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(scale)))
         return -0.5 * (jnp.sum(whitened**2) + log_det + len(x) * jnp.log(2 * jnp.pi))
 
