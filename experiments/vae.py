@@ -69,7 +69,7 @@ class Config(TrainingConfig):
     beta: float = 1.0
     """Weight of the KL in the training objective; reported numbers are always at 1."""
     warmup_epochs: int = 0
-    """Epochs over which that weight rises linearly from 0 to beta."""
+    """W epochs before that weight is beta: it is beta (i + 1) / (W + 1) in epoch i = 0, 1, ..."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Of the learning rate: constant, or down to a hundredth along half a cosine."""
     clip_norm: float | None = None
@@ -95,8 +95,8 @@ class Config(TrainingConfig):
             at_least("hidden", width, 1)
         if self.patience is not None:
             at_least("patience", self.patience, 1)
-        if not self.beta >= 0:
-            raise ValueError(f"beta: got {self.beta}, expected a number >= 0")
+        if not 0 <= self.beta < float("inf"):
+            raise ValueError(f"beta: got {self.beta}, expected a finite number >= 0")
         if self.clip_norm is not None and not self.clip_norm > 0:
             raise ValueError(f"clip_norm: got {self.clip_norm}, expected a positive number")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 
@@ -23,7 +24,7 @@ def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -
     return jax.nn.logsumexp(log_values, axis=axis) - jnp.log(jnp.asarray(count, log_values.dtype))
 
 
-def bernoulli_log_prob(logits: Float[Array, "..."], x: Array) -> Float[Array, "..."]:
+def bernoulli_log_prob(logits: Float[Array, "..."], x: ArrayLike) -> Float[Array, "..."]:
     """Returns log Bernoulli(x; sigmoid(logits)) elementwise, in nats, for x in [0, 1].
 
     Written with a single exponential, x·l - max(l, 0) - log(1 + exp(-|l|)): exact and with a finite
@@ -33,7 +34,7 @@ def bernoulli_log_prob(logits: Float[Array, "..."], x: Array) -> Float[Array, ".
     Example:
       bernoulli_log_prob(jnp.array(100.0), 0)  # -100., where log(1 - sigmoid) is -inf
     """
-    logits, x = jnp.broadcast_arrays(logits, x.astype(logits.dtype))
+    logits, x = jnp.broadcast_arrays(logits, jnp.asarray(x, logits.dtype))
     shape = logits.shape
     # Along one flat axis: XLA's CPU does not vectorise a loop over 28x28x1 pixels as they lie.
     logits, x = logits.reshape(-1), x.reshape(-1)

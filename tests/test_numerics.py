@@ -39,6 +39,10 @@ def test_bernoulli_log_prob_has_its_gradient_at_extreme_logits(logit, x):
     np.testing.assert_allclose(gradient, x - jax.nn.sigmoid(logit_array), atol=1e-6)
 
 
+def test_bernoulli_log_prob_takes_plain_numbers():
+    assert bernoulli_log_prob(jnp.array(100.0), 0) == -100.0
+
+
 def test_all_finite_looks_at_every_float():
     assert all_finite({"a": jnp.ones(3), "n": jnp.array(1)})
     assert not all_finite({"a": jnp.ones(3), "b": jnp.array([0.0, jnp.nan])})

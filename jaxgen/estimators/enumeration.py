@@ -67,7 +67,7 @@ def all_states(q: Distribution, max_states: int) -> Array:
     if count > max_states:
         raise ValueError(
             f"q: got {count} states, expected at most {max_states} (max_states) to enumerate; "
-            "`local` sums over one latent at a time"
+            "`local_expectation` sums over one latent at a time"
         )
     latents = factors(q)
     num_latents, num_states = latents.log_probs.shape

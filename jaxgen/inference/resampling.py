@@ -80,7 +80,10 @@ def _inverse_cdf(
     """The particle at each of `points`, which lie in [0, K), K being all the weight there is."""
     log_weights = jax.lax.stop_gradient(log_weights)
     # The largest is one: equal weights have exact sums.
-    cumulative = jnp.cumsum(jnp.exp(log_weights - jnp.max(log_weights)))
+    weights = jnp.exp(log_weights - jnp.max(log_weights))
+    # A float32 sum over many may fall back where it should stand still, which would leave a gap for
+    # a particle without weight: such a particle has no step of its own, and the sum never falls.
+    cumulative = jax.lax.cummax(jnp.where(weights > 0, jnp.cumsum(weights), 0.0))
     total = cumulative[-1]
     points = points.astype(total.dtype) * (total / len(log_weights))
     # Strictly below the total, lest a last particle without weight be drawn.

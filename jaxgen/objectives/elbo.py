@@ -75,7 +75,10 @@ def elbo(
       q: the posterior q(z|x).
       prior: p(z).
       kl: `analytic_kl`, `monte_carlo_kl`, or a function of the same form.
-      estimator: a stateless estimator of the gradient of E_q; `pathwise()`, one sample, by default.
+      estimator: a stateless estimator of the gradient of E_q[f]; `pathwise()`, one sample, by
+        default. Not one of a multi-sample bound such as `vimco`, whose value is no E_q[f].
+    Raises:
+      ValueError: q is a batch of distributions, not one.
     Example:
       def bound(params, key, x):
           log_likelihood = lambda z: model.decode(params, z).log_prob(x)
@@ -84,6 +87,11 @@ def elbo(
     Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
     """
     estimator = pathwise() if estimator is None else estimator
+    if getattr(q, "batch_shape", ()):
+        raise ValueError(
+            f"q: got a {type(q).__name__} of batch shape {tuple(q.batch_shape)}, expected one "  # pyright: ignore[reportAttributeAccessIssue]
+            "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
+        )
     # One key for both terms on purpose: common random numbers.
     reconstruction, _ = estimator.apply((), jax.random.clone(key), log_likelihood, q)
     return ElboTerms(reconstruction, kl(key, q, prior, estimator))

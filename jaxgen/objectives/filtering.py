@@ -128,7 +128,7 @@ def filtering_bound(
 ) -> tuple[Scalar, SMCResult]:
     """Returns one sequence's log Z-hat in nats, with the objective's gradient, and its particles.
 
-    Its expectation rises with the number of particles to log p(xs).
+    It tends to log p(xs) as the number of particles grows.
 
     Args:
       step: moves and weighs one particle (see `smc`), with a reparameterised proposal.

@@ -93,6 +93,12 @@ def test_exact_posterior_makes_the_monte_carlo_bound_exact_without_noise():
     np.testing.assert_allclose(bounds, model.log_marginal(x), rtol=2e-5)
 
 
+def test_a_batch_of_latents_is_no_posterior():
+    q = distrax.Normal(MEAN, SCALE)  # two latents, not one vector of two
+    with pytest.raises(ValueError, match=r"q: got a Normal of batch shape \(2,\), expected one"):
+        elbo(jax.random.key(0), lambda z: MODEL.log_likelihood(X, z), q, MODEL.prior)
+
+
 def test_bound_is_below_the_log_likelihood():
     reconstruction, rate = MODEL.elbo_terms(X, MEAN, SCALE)
     assert reconstruction - rate < MODEL.log_marginal(X)

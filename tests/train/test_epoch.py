@@ -32,6 +32,14 @@ def test_every_datapoint_once(size, batch_size):
     assert orders[0] != orders[1] != orders[2]
 
 
+def test_no_datapoint_is_left_out_for_ever():
+    epoch = jax.jit(scan_epoch(seen, 4))
+    data = {"index": jnp.arange(7), "square": jnp.arange(7, dtype=jnp.uint8) ** 2}
+    taken = [epoch(jnp.int32(0), jax.random.key(i), data)[1]["batch"]["index"] for i in range(30)]
+    # Each is left out of 30 epochs in a row with probability (3/7)**30 = 9e-12.
+    np.testing.assert_array_equal(np.unique(np.asarray(taken)), np.arange(7))
+
+
 def test_the_epoch_is_the_loop():
     """The scan equals the same updates called one by one on the batches that it reports."""
     x = jax.random.normal(jax.random.key(1), (20, 3))
