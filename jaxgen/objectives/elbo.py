@@ -87,10 +87,11 @@ def elbo(
     Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
     """
     estimator = pathwise() if estimator is None else estimator
-    if getattr(q, "batch_shape", ()):
+    batch_shape = getattr(q, "batch_shape", ())
+    if batch_shape:
         raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {tuple(q.batch_shape)}, expected one "  # pyright: ignore[reportAttributeAccessIssue]
-            "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
+            f"q: got a {type(q).__name__} of batch shape {batch_shape}, expected one distribution "
+            "(batch shape ()): make a vector of latents of it with distrax.Independent"
         )
     # One key for both terms on purpose: common random numbers.
     reconstruction, _ = estimator.apply((), jax.random.clone(key), log_likelihood, q)
