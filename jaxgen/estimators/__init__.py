@@ -3,6 +3,7 @@
 from jaxgen.estimators.arm import arm
 from jaxgen.estimators.base import Estimate, Estimator, count_evaluations, evaluate
 from jaxgen.estimators.baselines import Baseline, Control, constant, moving_average, none
+from jaxgen.estimators.bound import ELBO, IWAE, Bound
 from jaxgen.estimators.disarm import disarm
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import enumeration
@@ -30,13 +31,17 @@ from jaxgen.estimators.rebar import RebarState, rebar
 from jaxgen.estimators.relax import RelaxState, relax, relax_black_box
 from jaxgen.estimators.relaxed import relaxed
 from jaxgen.estimators.score_function import score_function
+from jaxgen.estimators.sets import over_sets
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
 from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
 from jaxgen.estimators.vimco import vimco
 
 __all__ = [
+    "ELBO",
+    "IWAE",
     "Baseline",
     "Bias",
+    "Bound",
     "Control",
     "Estimate",
     "Estimator",
@@ -63,6 +68,7 @@ __all__ = [
     "none",
     "normal_quadrature",
     "optimal_coefficient",
+    "over_sets",
     "paired_bias",
     "pathwise",
     "rebar",

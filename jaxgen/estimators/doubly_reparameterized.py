@@ -10,14 +10,14 @@ from jaxtyping import Array
 
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, evaluate, finite
+from jaxgen.estimators.bound import IWAE, Bound
 from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.estimators.sticking_the_landing import with_stopped
 from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.numerics import log_mean_exp
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def doubly_reparameterized(num_samples: int = 1) -> Estimator:
+def doubly_reparameterized(num_samples: int = 1, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k, q)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f(z, q) is a log weight, log p(x, z) - log q(z), that
@@ -27,16 +27,28 @@ def doubly_reparameterized(num_samples: int = 1) -> Estimator:
     (the decoder) keeps the bound's own gradient, sum_k w_k df(z_k). Unbiased; sticking the landing
     at K = 1. Written `def f(z, q=q)`, the same f serves `vimco` and every other estimator.
 
+    With another bound of the log weights l_k, the path through z_k is multiplied by
+    dL/dl_k - d²L/dl_k² in place of w_k^2: the score's coefficient dL/dl_k varies with z_k through
+    l_k, and reparameterising the score subtracts that. For the ELBO this sticks the landing.
+
     Args:
       num_samples: K, draws of z and evaluations of f per call.
+      bound: how the K log weights are joined.
     Raises:
-      ValueError: num_samples is below one; f does not take (z, q); q is not reparameterisable.
+      ValueError: num_samples is below one; the bound is not twice differentiable; f does not take
+        (z, q); q is not reparameterisable.
     Example:
       f = lambda z, q=q: log_joint(x, z) - q.log_prob(z)
       bound, _ = doubly_reparameterized(50).apply((), key, f, q)
     Source: Tucker et al. (2019), equation 8.
     """
     num_samples = at_least("num_samples", num_samples, 1)
+    path_weights = bound.path_weights
+    if path_weights is None:
+        raise ValueError(
+            f"bound: got {bound.name}, which is not twice differentiable, expected one that is, or "
+            "another gradient: pathwise, score_function, vimco (or the biased sticking_the_landing)"
+        )
 
     def apply(
         state: Any,
@@ -50,8 +62,8 @@ def doubly_reparameterized(num_samples: int = 1) -> Estimator:
         log_weights, pullback = jax.vjp(
             lambda z: evaluate(log_weight, z), jax.lax.stop_gradient(samples)
         )
-        (grad,) = pullback(jax.nn.softmax(log_weights) ** 2)
-        surrogate = with_gradient(log_mean_exp(log_weights, axis=0), grad, samples)
+        (grad,) = pullback(path_weights(log_weights))
+        surrogate = with_gradient(bound(log_weights), grad, samples)
         return surrogate, Estimate(
             jax.lax.stop_gradient(log_weights), finite(q, log_weights, samples)
         )

@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
+from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def pathwise(num_samples: int = 1) -> Estimator:
+def pathwise(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(z_s), z_s = g(noise_s; params of q).
 
     Unbiased where f is differentiable and z is a differentiable transformation of noise that does
     not depend on the params (Gaussian, logistic, their flows, implicitly reparameterised gamma).
     Usually the lowest variance of all for smooth f; useless where f is a step. Derivatives of any
-    order are right.
+    order are right. With another bound than the mean of f, the estimator of grad E[bound].
 
     Args:
       num_samples: S, draws of z and evaluations of f per call.
+      bound: how the S values of f are joined.
     Raises:
       ValueError: num_samples is below one; the samples of q carry no gradient in one of its
         parameters (a discrete q, the weights of a mixture).
@@ -38,7 +39,7 @@ def pathwise(num_samples: int = 1) -> Estimator:
         samples = reparameterized_samples(key, q, num_samples)
         values = evaluate(f, samples)
         estimate = Estimate(jax.lax.stop_gradient(values), finite(q, values))
-        return jnp.mean(values), estimate
+        return bound(values), estimate
 
     return Estimator(
         name="pathwise",

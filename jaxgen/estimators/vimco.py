@@ -10,22 +10,25 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
+from jaxgen.estimators.bound import IWAE, Bound
 from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.numerics import log_mean_exp
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def vimco(num_samples: int) -> Estimator:
+def vimco(num_samples: int, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f is a log weight, log p(x, z) - log q(z), and the
     surrogate's value is L. Each score is weighted by L - L_(-k), where L_(-k) puts the geometric
     mean of the other weights in the place of the k-th: unbiased, since L_(-k) does not see z_k.
     f's own dependence on params, through log q too, is differentiated; f is not, in the sample.
-    A weight of zero makes geometric means zero and scores infinite: `all_finite` says so.
+    A weight of zero makes geometric means zero; where it makes a score infinite, that score is left
+    out and `all_finite` says so. Any other bound L of the log weights does as well: with the ELBO
+    this is the leave-one-out baseline.
 
     Args:
       num_samples: K, draws of z and evaluations of f per call.
+      bound: how the K log weights are joined.
     Raises:
       ValueError: num_samples is below two.
     Example:
@@ -40,8 +43,10 @@ def vimco(num_samples: int) -> Estimator:
         samples = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(num_samples,)))
         log_weights = evaluate(f, samples)
         log_probs = log_prob(q, samples)
-        bound = log_mean_exp(log_weights, axis=0)
-        surrogate = with_gradient(bound, bound - leave_one_out_bounds(log_weights), log_probs)
+        value = bound(log_weights)
+        gains = value - leave_one_out_bounds(log_weights, bound)
+        gains = jnp.where(jnp.isfinite(gains), gains, 0.0)
+        surrogate = with_gradient(value, gains, log_probs)
         estimate = Estimate(jax.lax.stop_gradient(log_weights), finite(q, log_weights, log_probs))
         return surrogate, estimate
 
@@ -56,7 +61,9 @@ def vimco(num_samples: int) -> Estimator:
     )
 
 
-def leave_one_out_bounds(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
+def leave_one_out_bounds(
+    log_weights: Float[Array, "samples"], bound: Bound = IWAE
+) -> Float[Array, "samples"]:
     """Returns L_(-k): the bound, in nats, with log w_k replaced by the mean of the other log w.
 
     Example:
@@ -66,4 +73,4 @@ def leave_one_out_bounds(log_weights: Float[Array, "samples"]) -> Float[Array, "
     is_own = jnp.eye(len(log_weights), dtype=bool)
     others = jnp.where(is_own, 0.0, log_weights)
     means = jnp.sum(others, axis=1, keepdims=True) / (len(log_weights) - 1)
-    return log_mean_exp(jnp.where(is_own, means, log_weights), axis=1)
+    return jax.vmap(bound)(jnp.where(is_own, means, log_weights))

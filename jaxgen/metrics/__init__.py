@@ -1,7 +1,17 @@
 """Numbers to report: likelihoods, rates, active units."""
 
 from jaxgen.metrics.bits import bits_per_dim
+from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.latents import active_units, kl_per_dimension
 from jaxgen.metrics.nll import log_marginal
+from jaxgen.metrics.pareto import pareto_k
 
-__all__ = ["active_units", "bits_per_dim", "kl_per_dimension", "log_marginal"]
+__all__ = [
+    "ImportanceDiagnostics",
+    "active_units",
+    "bits_per_dim",
+    "importance_diagnostics",
+    "kl_per_dimension",
+    "log_marginal",
+    "pareto_k",
+]

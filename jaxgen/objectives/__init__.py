@@ -1,6 +1,8 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
+from jaxgen.estimators import ELBO, IWAE, Bound
 from jaxgen.objectives.elbo import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
 from jaxgen.objectives.filtering import (
     FILTERING_OBJECTIVES,
     FilteringObjective,
@@ -9,19 +11,35 @@ from jaxgen.objectives.filtering import (
     importance_step,
     score_resampling,
 )
+from jaxgen.objectives.gradients import GRADIENTS, Gradient, score_of_sets
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
+from jaxgen.objectives.naive_monte_carlo import log_prior_weights
+from jaxgen.objectives.renyi import BOUNDS, VR_MAX, chi_upper_bound, renyi
 
 __all__ = [
+    "BOUNDS",
+    "ELBO",
     "FILTERING_OBJECTIVES",
+    "GRADIENTS",
+    "IWAE",
+    "VR_MAX",
+    "Bound",
     "ElboTerms",
+    "EntropyTerms",
     "FilteringObjective",
+    "Gradient",
     "analytic_kl",
+    "chi_upper_bound",
     "elbo",
+    "entropy_elbo",
     "filtering_bound",
     "ignore_resampling",
     "importance_step",
     "importance_weighted_bound",
     "log_importance_weights",
+    "log_prior_weights",
     "monte_carlo_kl",
+    "renyi",
+    "score_of_sets",
     "score_resampling",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
@@ -22,14 +23,25 @@ def log_importance_weights(
       q: the proposal q(z|x).
       num_samples: K.
     Raises:
-      ValueError: num_samples is below one.
+      ValueError: num_samples is below one; log_joint or q.log_prob is not one number per sample.
     Example:
       log_weights = log_importance_weights(key, log_joint, model.encode(params, x), 50)
     Source: Burda et al. (2016), equation 7.
     """
     num_samples = at_least("num_samples", num_samples, 1)
     samples = q.sample(seed=key, sample_shape=(num_samples,))
-    return jax.vmap(lambda z: log_joint(z) - q.log_prob(z))(samples)
+
+    def log_weight(z: Array) -> Array:
+        log_p, log_q = log_joint(z), q.log_prob(z)
+        if jnp.shape(log_p) or jnp.shape(log_q):
+            raise ValueError(
+                f"q: got samples of shape {z.shape} at which log_joint has shape "
+                f"{jnp.shape(log_p)} and q.log_prob {jnp.shape(log_q)}, expected one number of "
+                "each: make a vector of latents of a batch with distrax.Independent"
+            )
+        return log_p - log_q
+
+    return jax.vmap(log_weight)(samples)
 
 
 def importance_weighted_bound(

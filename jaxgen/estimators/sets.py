@@ -1,0 +1,69 @@
+"""A multi-sample bound as an expectation, of which any estimator of E_q[f] gives the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.estimators.base import Estimate, Estimator, Objective, count_evaluations, evaluate
+from jaxgen.estimators.bound import IWAE, Bound
+from jaxgen.types import Distribution, Key, Scalar
+
+
+@struct.dataclass
+class Sets:
+    """The distribution of `num_samples` independent draws from q, taken as one sample."""
+
+    q: Any
+    num_samples: int = struct.field(pytree_node=False)
+
+    def sample(self, *, seed: Key, sample_shape: Any = ()) -> Array:
+        """Draws an array of shape `sample_shape + (num_samples,) + event_shape`."""
+        return self.q.sample(seed=seed, sample_shape=(*sample_shape, self.num_samples))
+
+    def log_prob(self, value: Array) -> Array:
+        """Log probability of each set, in nats."""
+        return jnp.sum(self.q.log_prob(value), axis=-1)
+
+
+def over_sets(estimator: Estimator, num_samples: int, bound: Bound = IWAE) -> Estimator:
+    """Returns the estimator of grad E[L], L the bound of f at K draws, by one of E_q[f]'s.
+
+    E[L] is the expectation of one function of one sample, the set z_1..z_K, so what holds for
+    `estimator` holds here: `over_sets(score_function(4, leave_one_out()), 8)` draws four sets and
+    judges each bound by the other three; a moving average or a learned baseline predicts L. For the
+    ELBO and for a good baseline within one set see `score_function` and `vimco`.
+
+    Args:
+      estimator: of q's that need no more than sampling and scoring; its samples are sets, and the
+        values in its Estimate are bounds.
+      num_samples: K, draws of z in a set.
+      bound: how the f's of a set are joined.
+    Raises:
+      ValueError: num_samples is below one.
+    Example:
+      bound, _ = over_sets(score_function(4, leave_one_out()), 8).apply((), key, f, q)
+    """
+    num_samples = at_least("num_samples", num_samples, 1)
+
+    def apply(
+        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+    ) -> tuple[Scalar, Estimate]:
+        return estimator.apply(
+            state, key, lambda z: bound(evaluate(f, z)), Sets(q=q, num_samples=num_samples), context
+        )
+
+    return estimator._replace(
+        name=f"{estimator.name} over sets",
+        init=lambda key, q, context=None: estimator.init(
+            key, Sets(q=q, num_samples=num_samples), context
+        ),
+        apply=apply,
+        evaluations=lambda q: (
+            num_samples * count_evaluations(estimator, Sets(q=q, num_samples=num_samples))
+        ),
+    )

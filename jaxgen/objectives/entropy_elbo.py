@@ -1,0 +1,54 @@
+"""The ELBO as expected energy and entropy, E_q[log p(x, z)] + H[q]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jaxtyping import Array
+
+from jaxgen.estimators import Estimator, pathwise
+from jaxgen.types import Key, Scalar
+
+
+class EntropyTerms(NamedTuple):
+    """The two terms of one datapoint's ELBO, in nats; their sum is the bound.
+
+    Attributes:
+      log_joint: E_q[log p(x, z)].
+      entropy: H[q] = -E_q[log q(z|x)].
+    """
+
+    log_joint: Scalar
+    entropy: Scalar
+
+    @property
+    def elbo(self) -> Scalar:
+        """The bound itself."""
+        return self.log_joint + self.entropy
+
+
+def entropy_elbo(
+    key: Key,
+    log_joint: Callable[[Array], Array],
+    q: Any,
+    *,
+    estimator: Estimator | None = None,
+) -> EntropyTerms:
+    """Returns the ELBO of one datapoint with the entropy in closed form.
+
+    For a joint that does not split into likelihood and prior (an undirected or unnormalised model);
+    else `elbo` has the less noisy KL, and `ELBO(log_importance_weights(...))` asks no closed form.
+
+    Args:
+      log_joint: z to log p(x, z), in nats, for the one x at hand.
+      q: the posterior q(z|x), a distrax distribution or anything else with `entropy`.
+      estimator: a stateless estimator of the gradient of E_q; `pathwise()`, one sample, by default.
+    Raises:
+      NotImplementedError: q's entropy has no closed form in distrax.
+    Example:
+      entropy_elbo(key, log_joint, model.encode(params, x)).elbo
+    Source: Jordan et al. (1999), section 4.
+    """
+    estimator = pathwise() if estimator is None else estimator
+    return EntropyTerms(estimator.apply((), key, log_joint, q)[0], q.entropy())
