@@ -405,15 +405,15 @@ def train_and_evaluate(
         jax.random.fold_in(jax.random.key(config.seed), 1), 6
     )
     estimator = make_estimator(name, config.evaluations, x_mean)
-    q = model.encode(problem.params, x_mean)
-    params = {
-        "model": problem.params,
-        "estimator": estimator.init(key_init, q, jnp.zeros_like(x_mean)),
-    }
+    q = jax.jit(model.encode)(problem.params, x_mean)
+    held = jax.jit(estimator.init)(key_init, q, jnp.zeros_like(x_mean))
+    # A weak type would become strong at the first update and have the epoch compiled again.
+    held = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), held)
+    params = {"model": problem.params, "estimator": held}
     optimizer = make_optimizer(config)
     mesh = data_mesh(config.devices)
     whole = NamedSharding(mesh, PartitionSpec())
-    hold = HOLDS[name] if name in HOLDS else jax.lax.stop_gradient
+    hold = HOLDS.get(name) or jax.lax.stop_gradient
     loss = make_loss(model, estimator, problem.train.prepare, x_mean, hold)
     update = shard(estimator_step(loss, optimizer, estimator), mesh)
     epoch = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
