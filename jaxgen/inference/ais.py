@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from jaxgen.checks import at_least
 from jaxgen.inference.hmc import LogDensity
@@ -41,7 +41,7 @@ class AnnealedWeight(NamedTuple):
     """
 
     log_weight: Scalar
-    z: Float[Array, "..."]
+    z: Array
     info: Any
     all_finite: Bool[Array, ""]
 
@@ -89,7 +89,7 @@ def annealed_importance_weight(
 
 def reverse_annealed_importance_weight(
     key: Key,
-    z: Float[Array, "..."],
+    z: Array,
     log_joint: LogDensity,
     initial: Distribution,
     transition: Transition,
@@ -140,7 +140,7 @@ class BidirectionalBounds(NamedTuple):
 
 def bidirectional_bounds(
     key: Key,
-    z: Float[Array, "..."],
+    z: Array,
     log_joint: LogDensity,
     initial: Distribution,
     transition: Transition,

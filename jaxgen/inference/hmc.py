@@ -44,7 +44,7 @@ def leapfrog(
 
     Args:
       step_size: one number, or one for each entry of z (a diagonal mass matrix).
-      num_steps: one gradient each, and one more.
+      num_steps: length of the trajectory; it takes one gradient more.
     Raises:
       ValueError: num_steps is below one.
     Example:
@@ -52,6 +52,7 @@ def leapfrog(
     Source: Neal (2011), equations 2.28 to 2.30.
     """
     num_steps = at_least("num_steps", num_steps, 1)
+    step_size = jnp.asarray(step_size, z.dtype)  # one tuned in float64 must not widen z
     gradient = jax.grad(log_density)
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
@@ -81,7 +82,7 @@ def hmc_step(
     Args:
       z: where the chain is, an array of any shape.
       step_size: one number, or one for each entry of z. An acceptance near 0.65 is about the best.
-      num_leapfrog_steps: gradients per transition, one less.
+      num_leapfrog_steps: length of the trajectory; a transition takes one gradient more.
     Raises:
       ValueError: num_leapfrog_steps is below one.
     Example:
