@@ -1,0 +1,74 @@
+"""Pictures of what depends on a count or on time: figures of matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from experiments.harness.pictures import INK, _plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def against_count(
+    counts: Sequence[int],
+    curves: Mapping[str, ArrayLike],
+    *,
+    level: tuple[str, float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+) -> Figure:
+    """Returns the curves against a count, on a logarithmic scale, beside a level they should meet.
+
+    Args:
+      counts: where the curves were measured.
+      curves: by name, one value per count.
+      level: its name and value.
+    Example:
+      against_count([1, 8, 64], {"IWAE": bounds}, level=("log p(x)", -71.3), xlabel="particles",
+                    ylabel="bound (nats)", title="Bounds")
+    """
+    figure, axes = _plot(title, xlabel, ylabel)
+    for name, values in curves.items():
+        axes.plot(counts, np.asarray(values), marker="o", ms=4, lw=1.8, label=name)
+    if level is not None:
+        axes.axhline(level[1], color=INK, lw=1.2, ls="--", label=level[0])
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def band_in_time(
+    mean: Float[ArrayLike, "time"],
+    scale: Float[ArrayLike, "time"],
+    *,
+    curves: Mapping[str, ArrayLike] | None = None,
+    dots: Mapping[str, ArrayLike] | None = None,
+    ylabel: str,
+    title: str,
+) -> Figure:
+    """Returns mean ± 2 scale in time, with curves and dots of the same length on top.
+
+    Example:
+      band_in_time(mean, scale, curves={"truth": z}, dots={"x": x}, ylabel="z", title="Filtered")
+    """
+    mean, scale = np.asarray(mean, float), np.asarray(scale, float)
+    steps = np.arange(1, len(mean) + 1)
+    figure, axes = _plot(title, "step", ylabel)
+    axes.fill_between(steps, mean - 2 * scale, mean + 2 * scale, alpha=0.25, lw=0)
+    axes.plot(steps, mean, lw=1.8, label="filtered mean ± 2 standard deviations")
+    for name, values in (curves or {}).items():
+        axes.plot(steps, np.asarray(values), color=INK, lw=1.2, label=name)
+    for name, values in (dots or {}).items():
+        axes.plot(steps, np.asarray(values), ".", color=INK, ms=4, alpha=0.6, label=name)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
