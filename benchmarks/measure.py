@@ -42,6 +42,7 @@ class Row(NamedTuple):
       subtree: the part of the params.
       samples: the estimator's num_samples.
       evaluations: evaluations of f per datapoint for one gradient.
+      unbiased: whether the estimator says that it is.
       draws: independent gradients that were measured.
       mean: component of the mean gradient along the reference gradient (the length of it, if there
         is no bias); of a single param its mean gradient.
@@ -62,6 +63,7 @@ class Row(NamedTuple):
     subtree: str
     samples: int
     evaluations: int
+    unbiased: bool
     draws: int
     mean: float
     reference: float
@@ -365,6 +367,7 @@ def _row(
         subtree=part,
         samples=cell.samples,
         evaluations=cell.evaluations,
+        unbiased=cell.estimator.unbiased,
         draws=draws,
         mean=along,
         reference=reference.length,

@@ -10,16 +10,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks.measure import Row
 from experiments.harness.pictures import DPI, INK
 from experiments.harness.records import to_json
-from experiments.harness.table import print_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARKERS = "os^vDPX*<>h"
+COLORS = [f"C{i}" for i in range(10)] + ["#14375e", "#7a4a00", "#1b5e20", "#880e4f", "#4a148c"]
 
 
 def write_rows(rows: Sequence[Row], about: Mapping[str, Any], out: Path) -> None:
@@ -43,25 +47,28 @@ def print_rows(rows: Sequence[Row]) -> None:
     for row in rows:
         if row.step == last[row.problem]:
             tables.setdefault((row.problem, row.point, row.subtree), []).append(row)
+    console = Console()
+    console = Console(width=max(console.width, 100))  # no narrower in a pipe
     for (problem, point, part), group in tables.items():
-        print_table(
-            f"{problem}, {point}: gradient of {part}",
-            ["estimator", "E", "variance", "+-", "bias z", "SNR", "ms", "var x E", "var x s"],
-            [
-                [
-                    r.estimator,
-                    r.evaluations,
-                    f"{r.variance:.4g}",
-                    f"{50 * (r.variance_high - r.variance_low) / (r.variance or 1):.1f}%",
-                    f"{r.bias_z:+.1f}",
-                    f"{r.snr:.3g}",
-                    f"{1e3 * r.seconds_per_gradient:.2g}",
-                    f"{r.variance_x_evaluations:.3g}",
-                    f"{r.variance_x_time:.2g}",
-                ]
-                for r in sorted(group, key=lambda r: r.variance)
-            ],
-        )
+        title = f"{problem}, {point}: gradient of {part}"
+        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)
+        table.add_column("estimator")
+        for heading in ("E", "variance", "+-", "bias z", "SNR", "ms", "var x E", "var x s"):
+            table.add_column(heading, justify="right")
+        for r in sorted(group, key=lambda r: r.variance):
+            half_width = 50 * (r.variance_high - r.variance_low) / (r.variance or 1)
+            table.add_row(
+                r.estimator if r.unbiased else f"{r.estimator} (biased)",
+                str(r.evaluations),
+                f"{r.variance:.4g}",
+                f"{half_width:.1f}%",
+                f"{r.bias_z:+.1f}",
+                f"{r.snr:.3g}",
+                f"{1e3 * r.seconds_per_gradient:.2g}",
+                f"{r.variance_x_evaluations:.3g}",
+                f"{r.variance_x_time:.2g}",
+            )
+        console.print(table)
 
 
 def pictures(rows: Sequence[Row]) -> dict[str, Figure]:
@@ -80,7 +87,8 @@ def pictures(rows: Sequence[Row]) -> dict[str, Figure]:
 def variance_curves(rows: Sequence[Row]) -> Figure:
     """Returns the variance of each estimator against the points of the trajectory.
 
-    The smallest budget is drawn, with its intervals as bands; names stand at the curves' ends.
+    The smallest budget is drawn, with its intervals as bands and biased estimators dotted; names
+    and evaluations of f stand at the curves' ends.
 
     Args:
       rows: of one problem and one part of its params.
@@ -93,12 +101,13 @@ def variance_curves(rows: Sequence[Row]) -> Figure:
     for i, (name, curve) in enumerate(_curves(rows).items()):
         x = [points.index(row.point) for row in curve]
         variances = [max(row.variance, _floor(rows)) for row in curve]
-        color, line = f"C{i % 10}", "-" if i < 10 else "--"
+        color, line = COLORS[i % len(COLORS)], "-" if curve[0].unbiased else ":"
         axes.plot(x, variances, line, lw=1.6, color=color, marker=MARKERS[i % len(MARKERS)], ms=4.5)
         low = [max(row.variance_low, _floor(rows)) for row in curve]
         high = [max(row.variance_high, _floor(rows)) for row in curve]
         axes.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
-        ends.append((variances[-1], name, color, curve[-1].evaluations))
+        text = f"{name} ({curve[0].evaluations})" + ("" if curve[0].unbiased else ", biased")
+        ends.append((variances[-1], text, color))
     axes.set_yscale("log")
     axes.set_xticks(range(len(points)), points)
     axes.set_ylabel("trace of the covariance, one gradient", color=INK)
@@ -122,26 +131,32 @@ def cost_bars(rows: Sequence[Row]) -> Figure:
         ("variance x evaluations of f", "variance x seconds"),
         strict=True,
     ):
-        values = [getattr(row, quantity) for row in last]
-        floor = _floor(rows) * min(v / row.variance for v, row in zip(values, last, strict=True))
-        values = [max(value, floor) for value in values]
-        relative = [row.variance_high / row.variance for row in last]
-        widths = [v * (r - 1 / r) for v, r in zip(values, relative, strict=True)]
-        lefts = [v / r for v, r in zip(values, relative, strict=True)]
-        biased = [abs(row.bias_z) > 5 for row in last]
-        colors = ["#d9a441" if b else "#4c78a8" for b in biased]
+        # A variance of zero is zero but for rounding: drawn, but not to scale.
+        floor = _floor(rows) / max(row.variance for row in last)
+        largest = max(getattr(row, quantity) for row in last)
+        values = [max(getattr(row, quantity), floor * largest) for row in last]
+        colors = ["#4c78a8" if row.unbiased else "#d9a441" for row in last]
         axes.barh(range(len(last)), values, color=colors, height=0.72)
-        axes.barh(range(len(last)), widths, left=lefts, color=INK, height=0.12, alpha=0.8)
+        errors = [
+            [
+                v * (1 - row.variance_low / (row.variance or 1))
+                for v, row in zip(values, last, strict=True)
+            ],
+            [
+                v * (row.variance_high / (row.variance or 1) - 1)
+                for v, row in zip(values, last, strict=True)
+            ],
+        ]
+        axes.errorbar(values, range(len(last)), xerr=errors, fmt="none", ecolor=INK, capsize=2)
         axes.set_xscale("log")
+        axes.set_xlim(min(values) / 4, 2 * max(values))
         axes.set_xlabel(label, color=INK)
-        axes.grid(axis="x", alpha=0.25)
-        axes.set_axisbelow(True)
     names = [f"{row.estimator} ({row.evaluations})" for row in last]
     both[0].set_yticks(range(len(last)), names)
     both[1].set_yticks([])
-    if any(abs(row.bias_z) > 5 for row in last):
-        both[1].plot([], [], "s", color="#d9a441", label="biased (|z| > 5)")
-        both[1].legend(frameon=False, fontsize=8, loc="lower right")
+    if not all(row.unbiased for row in last):
+        both[1].plot([], [], "s", color="#d9a441", label="biased")
+        both[1].legend(frameon=False, fontsize=8, loc="upper right")
     return figure
 
 
@@ -156,25 +171,31 @@ def _curves(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _floor(rows: Sequence[Row]) -> float:
-    """Where a variance that is zero but for rounding is drawn."""
-    return 1e-9 * max(row.variance for row in rows)
+    """Where a variance that is zero but for rounding is drawn: below all others."""
+    largest = max(row.variance for row in rows)
+    return min(row.variance for row in rows if row.variance >= 1e-8 * largest) / 10
 
 
-def _label_ends(axes: Axes, ends: list[tuple[float, str, str, int]], x: int) -> None:
-    """Writes each name beside the end of its curve, moved up where it would hide another."""
+def _label_ends(axes: Axes, ends: list[tuple[float, str, str]], x: int) -> None:
+    """Writes each text beside the end of its curve, as near to it as the others leave room."""
+    from sklearn.isotonic import isotonic_regression
+
     low, high = (math.log10(limit) for limit in axes.get_ylim())
-    line, place = (high - low) / 24, -math.inf
-    for value, name, color, evaluations in sorted(ends):
-        place = max(math.log10(value), place + line)
+    line = (high - low) / 26
+    ends = sorted(ends)
+    shifted = [math.log10(value) - i * line for i, (value, _, _) in enumerate(ends)]
+    places = [place + i * line for i, place in enumerate(isotonic_regression(shifted))]
+    for place, (value, text, color) in zip(places, ends, strict=True):
+        line_to = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (0, 0.5), "shrinkA": 1}
         axes.annotate(
-            f"{name} ({evaluations})",
+            text,
             (x, value),
-            (x * 1.04 + 0.04, 10**place),
+            (x * 1.05 + 0.05, 10**place),
             color=color,
             fontsize=8,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.5, "alpha": 0.6},
+            arrowprops=line_to,
         )
 
 
