@@ -335,7 +335,7 @@ def test_a_bad_argument_is_refused_in_one_line(flags, expected, tmp_path, monkey
         ("--hidden 20 0", "hidden: got 0, expected an integer >= 1"),
         ("--ema-decay 1", "ema_decay: got 1.0, expected a number in (0, 1)"),
         ("--clip-norm 0", "clip_norm: got 0.0, expected a positive number"),
-        ("--beta nan", "beta: got nan, expected a number >= 0"),
+        ("--beta nan", "beta: got nan, expected a finite number >= 0"),
         ("--likelihood gaussian --binarization threshold", "binarization: got 'threshold' with"),
         ("--patience 0", "patience: got 0, expected an integer >= 1"),
         ("--nll-samples 0", "nll_samples: got 0, expected an integer >= 1"),
