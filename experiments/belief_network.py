@@ -79,7 +79,8 @@ class Controls(NamedTuple):
 
 def _nvil(evaluations: int, controls: Controls) -> Estimator:
     net = controls.of_x
-    return score_function(evaluations, learned(net.init, net.apply))
+    predict = learned(net.init, lambda params, x: jnp.asarray(net.apply(params, x)))
+    return score_function(evaluations, predict)
 
 
 def _relax(evaluations: int, controls: Controls) -> Estimator:
@@ -371,7 +372,11 @@ def make_measures(problem: Problem, nll_samples: int) -> Measures:
         key_x, key_nll, key_elbo = jax.random.split(key, 3)
         log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
         nll = -log_marginal(key_nll, log_joint, q, nll_samples)
-        return {"elbo": elbo(prepare, params, key_elbo, image), "nll": nll, "mean": q.mean()}
+        return {
+            "elbo": elbo(prepare, params, key_elbo, image),
+            "nll": nll,
+            "mean": jnp.asarray(q.mean()),
+        }
 
     def each(one: Callable[[Params, Key, Array], Any]) -> Callable[[Params, Key, Array], Any]:
         def of_all(params: Params, key: Key, images: Array) -> Any:
@@ -382,10 +387,10 @@ def make_measures(problem: Problem, nll_samples: int) -> Measures:
 
     def pictures(params: Params, key: Key, images: Array) -> tuple[Array, Array, Array]:
         key_prior, key_x, key_q = jax.random.split(key, 3)
-        decode = jax.vmap(lambda z: model.decode(params, z).mean())
+        decode = jax.vmap(lambda z: jnp.asarray(model.decode(params, z).mean()))
         encode = jax.vmap(lambda key, x: model.encode(params, x).sample(seed=key))
         x = prepare(key_x, images)
-        z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+        z = jnp.asarray(model.prior(params).sample(seed=key_prior, sample_shape=(100,)))
         return decode(z), x, decode(encode(jax.random.split(key_q, len(x)), x))
 
     return Measures(
@@ -435,7 +440,7 @@ def train_and_evaluate(
     params = jax.device_put(params["model"], mesh.devices.flat[0])
     train = by_blocks(partial(measures.train, params), key_train, problem.train.images, "train")
     test = by_blocks(partial(measures.test, params), key_test, problem.test.images, "test")
-    draw(out, measures.pictures(params, key_pictures, problem.test.images[:30]), name)
+    draw(out, measures.pictures(params, key_pictures, jnp.asarray(problem.test.images[:30])), name)
     training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
     return {
         "evaluations": count_evaluations(estimator, q),
