@@ -1,0 +1,208 @@
+"""Every bound by every gradient, exactly: quadrature for a Gaussian q, enumeration for a discrete.
+
+The expectation over two samples is summed over the nodes of the noise, so no law is statistical.
+"""
+
+from unittest import mock
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from jaxgen.estimators import (
+    exact_moments,
+    leave_one_out,
+    normal_quadrature,
+    over_sets,
+    replay,
+    sample_space,
+    score_function,
+)
+from jaxgen.objectives import BOUNDS, GRADIENTS, IWAE, VR_MAX, renyi
+
+PARAMS = {"log_scale": jnp.array(-0.2), "mean": jnp.array(0.4), "prior_mean": jnp.array(1.0)}
+NOISE, PROBS = normal_quadrature(40, 2)
+SMOOTH = {**BOUNDS, "renyi(2)": renyi(2.0)}
+del SMOOTH["vr-max"]
+
+
+def q_of(params):
+    return distrax.Normal(params["mean"], jnp.exp(params["log_scale"]))
+
+
+def log_weight(params):
+    """f(z, q) = log w(z) of a Gaussian model whose prior mean is learned too."""
+    own = q_of(params)
+    return lambda z, q=own: (
+        distrax.Normal(params["prior_mean"], 2.0).log_prob(z)
+        + distrax.Normal(z, 0.8).log_prob(-0.5)
+        - q.log_prob(z)
+    )
+
+
+def gradient_at(noise, estimator, params=PARAMS):
+    """One draw of the gradient, as a vector, when the noise of the samples is `noise`."""
+
+    def surrogate(params):
+        key = jax.random.key(0)
+        return estimator.apply((), key, log_weight(params), q_of(params))[0]
+
+    def normal(key, shape=(), dtype=float):
+        if np.prod(shape) != noise.size:  # the check of q, which looks at the program alone
+            return noise[0] * jnp.ones(shape, dtype)
+        return noise.reshape(shape).astype(dtype)
+
+    with mock.patch.object(jax.random, "normal", normal):
+        return ravel_pytree(jax.grad(surrogate)(params))[0]
+
+
+def expected_bound(params, bound):
+    z = params["mean"] + jnp.exp(params["log_scale"]) * NOISE
+    log_weights = jax.vmap(jax.vmap(log_weight(params)))(z)
+    return PROBS @ jax.vmap(bound)(log_weights)
+
+
+def exact(bound, estimators):
+    """Means of the estimators' gradients, and the gradient of E[bound]: all vectors."""
+
+    def means(params):
+        def draws(estimator):
+            return jax.vmap(lambda noise: gradient_at(noise, estimator, params))(NOISE)
+
+        truth = jax.grad(lambda params: expected_bound(params, bound))(params)
+        return {k: PROBS @ draws(e) for k, e in estimators.items()}, ravel_pytree(truth)[0]
+
+    return jax.jit(means, compiler_options={"xla_backend_optimization_level": 0})(PARAMS)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_with_a_gaussian_q(name):
+    bound = SMOOTH[name]
+    estimators = {name: gradient(2, bound) for name, gradient in GRADIENTS.items()}
+    # DReG of IWAE on this bound: the path weights belong to the bound.
+    estimators["broken"] = GRADIENTS["doubly_reparameterized"](
+        2, bound._replace(path_weights=(renyi(0.3)).path_weights)
+    )
+    means, truth = exact(bound, estimators)
+    for gradient, estimator in estimators.items():
+        error = np.max(np.abs(means[gradient] - truth))
+        if gradient == "broken":
+            assert error > 0.01
+        elif estimator.unbiased:
+            assert error < 2e-4, gradient
+        else:
+            # The bias of sticking the landing where it is labelled biased, and nowhere else.
+            assert gradient == "sticking_the_landing"
+            assert not bound.linear
+            assert error > 0.02
+    assert estimators["sticking_the_landing"].unbiased == (name == "elbo")
+    assert GRADIENTS["sticking_the_landing"](1, bound).unbiased
+
+
+def test_the_bias_of_sticking_the_landing_is_the_scores_covariance_with_the_weights():
+    """Its bias on IWAE is E[sum_k v_k grad log q(z_k)], here by quadrature."""
+    means, truth = exact(IWAE, {"stl": GRADIENTS["sticking_the_landing"](2, IWAE)})
+    z = PARAMS["mean"] + jnp.exp(PARAMS["log_scale"]) * NOISE
+    v = jax.nn.softmax(jax.vmap(jax.vmap(log_weight(PARAMS)))(z), axis=1)
+    scores = {"log_scale": NOISE**2 - 1, "mean": NOISE * jnp.exp(-PARAMS["log_scale"])}
+    bias = [PROBS @ jnp.sum(v * scores[name], axis=1) for name in ("log_scale", "mean")]
+    np.testing.assert_allclose(means["stl"] - truth, [*bias, 0.0], atol=2e-4)
+
+
+def test_with_the_posterior_sticking_the_landing_and_dreg_have_no_noise():
+    """Prior N(m, 2), likelihood N(z; .8) at -.5."""
+    precision = 1 / 4 + 1 / 0.64
+    params = PARAMS | {
+        "mean": jnp.asarray((1.0 / 4 - 0.5 / 0.64) / precision),
+        "log_scale": jnp.asarray(-0.5 * np.log(precision)),
+    }
+    for bound in (SMOOTH["iwae"], SMOOTH["renyi"]):
+        for name in ("sticking_the_landing", "doubly_reparameterized", "pathwise"):
+            estimator = GRADIENTS[name](2, bound)
+            draws = jax.jit(jax.vmap(lambda e, s=estimator: gradient_at(e, s, params)))(
+                NOISE[::100]
+            )
+            noise = np.max(np.abs(draws[:, :2]))
+            assert noise > 0.1 if name == "pathwise" else noise < 1e-5
+
+
+LOG_JOINT = jnp.asarray(np.random.default_rng(4).normal(size=4) * 2)
+LOGITS = jnp.array([0.3, -0.2, 0.9, 0.1])
+
+
+def enumerated(bound, estimator, num_sets=1):
+    """(mean of the gradient, truth) over all tuples of states of a categorical q."""
+
+    def gradient(samples):
+        def surrogate(logits):
+            q = distrax.Categorical(logits)
+            f = lambda z, q=q: LOG_JOINT[z] - q.log_prob(z)  # noqa: E731
+            samples_of = samples.reshape(num_sets, 2) if "sets" in estimator.name else samples
+            return estimator.apply((), jax.random.key(0), f, replay(q, samples_of))[0]
+
+        return jax.grad(surrogate)(LOGITS)
+
+    def truth(logits):
+        log_probs = jax.nn.log_softmax(logits)
+        weights = (LOG_JOINT - log_probs)[jnp.indices((4, 4)).reshape(2, -1).T]
+        probs = jnp.exp(log_probs[:, None] + log_probs).ravel()
+        return probs @ jax.vmap(bound)(weights)
+
+    space = sample_space(distrax.Categorical(LOGITS), 2 * num_sets)
+    both = lambda: (exact_moments(gradient, *space).mean, jax.grad(truth)(LOGITS))  # noqa: E731
+    return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})()
+
+
+@pytest.mark.parametrize("bound", [*SMOOTH.values(), VR_MAX], ids=[*SMOOTH, "vr-max"])
+def test_with_a_discrete_q(bound):
+    for name in ("score_function", "vimco"):
+        np.testing.assert_allclose(*enumerated(bound, GRADIENTS[name](2, bound)), atol=1e-5)
+
+
+def test_sets_judge_each_other():
+    estimator = over_sets(score_function(2, leave_one_out()), 2, renyi(0.5))
+    np.testing.assert_allclose(*enumerated(renyi(0.5), estimator, 2), atol=1e-5)
+    assert estimator.unbiased
+    assert estimator.evaluations(distrax.Categorical(LOGITS)) == 4
+
+
+def test_invalid_pairs_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"bound: got vr-max.*pathwise, score_function, vimco"):
+        GRADIENTS["doubly_reparameterized"](2, VR_MAX)
+    f = lambda z, q=None: 1.0 * z  # noqa: E731
+    for name in ("pathwise", "sticking_the_landing", "doubly_reparameterized"):
+        with pytest.raises(ValueError, match=r"q: .*reparameterisable.*score function"):
+            GRADIENTS[name](2, IWAE).apply((), jax.random.key(0), f, distrax.Bernoulli(0.0))
+    for gradient in GRADIENTS.values():
+        with pytest.raises(ValueError, match=r"num_samples: got 0, expected an integer >= [12]"):
+            gradient(0, IWAE)
+
+
+def test_all_weights_zero_is_said_and_the_value_is_no_nan():
+    f = lambda z, q=None: -jnp.inf + 0.0 * z  # noqa: E731
+    for gradient in GRADIENTS.values():
+        value, estimate = gradient(3, IWAE).apply((), jax.random.key(0), f, q_of(PARAMS))
+        assert value == -jnp.inf
+        assert not estimate.all_finite
+
+
+def test_slopes_of_the_signal_to_noise_ratio_in_the_number_of_samples():
+    """Rainforth et al. (2018): the pathwise gradient's falls as K^-1/2; DReG's grows as K^1/2."""
+    counts, draws = (4, 16, 64), 10_000
+
+    def snr(name, num_samples):
+        noise = np.random.default_rng(num_samples).normal(size=(draws, num_samples))
+        estimator = GRADIENTS[name](num_samples, IWAE)
+        grads = jax.jit(jax.vmap(lambda e: gradient_at(e, estimator)[1]))(jnp.asarray(noise))
+        return abs(float(grads.mean())) / float(grads.std())
+
+    slopes = {
+        name: np.polyfit(np.log(counts), np.log([snr(name, k) for k in counts]), 1)[0]
+        for name in ("pathwise", "doubly_reparameterized")
+    }
+    print(slopes)
+    assert -0.75 < slopes["pathwise"] < -0.25
+    assert 0.35 < slopes["doubly_reparameterized"] < 0.65
