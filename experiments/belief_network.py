@@ -184,7 +184,6 @@ def run(config: Config) -> dict[str, Any]:
     measures = make_measures(problem, config.nll_samples)
     out = open_run(config.run_dir or new_path("belief_network"), config, resume=config.resume)
     print(f"run directory: {out.path}")
-    print(f"run directory: {out.path}")
     results: dict[str, Any] = {}
     curves: list[dict[str, Any]] = []
     for name in config.estimator:
