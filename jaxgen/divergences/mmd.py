@@ -1,0 +1,137 @@
+"""Maximum mean discrepancy: how far apart the mean embeddings of two sets of samples are."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from jaxgen.divergences.contrast import Contrast, vectors
+from jaxgen.divergences.gram import gram_product
+from jaxgen.divergences.kernels import Kernel
+
+
+def mmd_biased(
+    p_samples: Num[Array, "n ..."],
+    q_samples: Num[Array, "m ..."],
+    kernel: Kernel,
+    *,
+    block_size: int = 1024,
+) -> Contrast:
+    """Returns the witness at each sample; `.value` is the V-statistic of the squared MMD.
+
+    The witness is w(t) = mean_i k(x_i, t) - mean_j k(y_j, t), and MMD² = mean_i w(x_i) -
+    mean_j w(y_j), never negative for a positive definite kernel. Too large by about
+    (E k(x, x) - E k(x, x')) (1/n + 1/m) on average. A NaN among the samples makes the value NaN.
+
+    Args:
+      p_samples: the data; the samples may have any one shape.
+      q_samples: of the model; as many or not.
+      kernel: such as `rbf(median_heuristic(p_samples, q_samples))`.
+      block_size: memory grows with its square and with n + m; time with (n + m)².
+    Raises:
+      ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
+        kernel that returns no Gram matrix, or block_size below one.
+    Example:
+      mmd_biased(xs, ys, rbf(1.0)).value
+    Source: Gretton et al. (2012), equations 5 and 11.
+    """
+    xs, ys = vectors(p_samples, q_samples)
+    values = witness(jnp.concatenate([xs, ys]), xs, ys, kernel, block_size=block_size)
+    return Contrast(values[: len(xs)], values[len(xs) :])
+
+
+def mmd_unbiased(
+    p_samples: Num[Array, "n ..."],
+    q_samples: Num[Array, "m ..."],
+    kernel: Kernel,
+    *,
+    block_size: int = 1024,
+) -> Contrast:
+    """Returns the witness at each sample, of all other samples; `.value` is the U-statistic.
+
+    As `mmd_biased`, but no sample is compared with itself: unbiased for the squared MMD, so that it
+    is negative about half of the time where p is q. The kernel's diagonal does not matter.
+
+    Args:
+      p_samples: the data; the samples may have any one shape.
+      q_samples: of the model; as many or not.
+      kernel: such as `rbf(median_heuristic(p_samples, q_samples))`.
+      block_size: memory grows with its square and with n + m; time with (n + m)².
+    Raises:
+      ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
+        kernel that returns no Gram matrix, or block_size below one.
+    Example:
+      per_sample = jnp.mean(terms.p) - terms.q  # with terms = mmd_unbiased(xs, ys, rbf(1.0))
+    Source: Gretton et al. (2012), equation 3.
+    """
+    xs, ys = vectors(p_samples, q_samples)
+    pooled, everyone = jnp.concatenate([xs, ys]), jnp.arange(len(xs) + len(ys))
+    of_p = (everyone < len(xs)).astype(pooled.dtype)
+    sums = gram_product(
+        kernel,
+        pooled,
+        pooled,
+        jnp.stack([of_p, 1 - of_p], axis=1),
+        own=everyone,
+        block_size=block_size,
+    )
+    return without_self(sums[: len(xs)], sums[len(xs) :], len(xs), len(ys))
+
+
+def without_self(
+    at_p: Float[Array, "n 2"], at_q: Float[Array, "m 2"], count_p: int, count_q: int
+) -> Contrast:
+    """Returns the witness from sums over all other samples of p (column 0) and of q (column 1)."""
+    return Contrast(
+        at_p[:, 0] / (count_p - 1) - at_p[:, 1] / count_q,
+        at_q[:, 0] / count_p - at_q[:, 1] / (count_q - 1),
+    )
+
+
+def mmd_linear(
+    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."], kernel: Kernel
+) -> Float[Array, "pairs"]:
+    """Returns independent values whose mean is an unbiased estimate of the squared MMD.
+
+    One value for every two samples of each set, k(x, x') + k(y, y') - k(x, y') - k(x', y), in time
+    linear in n; an odd last sample is left out. The mean is asymptotically normal, under p = q too.
+
+    Raises:
+      ValueError: the sets differ in number, or as in `mmd_unbiased`.
+    Example:
+      values = mmd_linear(xs, ys, rbf(1.0))
+      jnp.mean(values), jnp.std(values, ddof=1) / jnp.sqrt(len(values))  # estimate, standard error
+    Source: Gretton et al. (2012), section 6.
+    """
+    xs, ys = vectors(p_samples, q_samples)
+    if len(xs) != len(ys):
+        raise ValueError(f"q_samples: got {len(ys)} samples, expected {len(xs)}, as p_samples has")
+    pairs = len(xs) // 2
+    x0, x1, y0, y1 = (a[i : 2 * pairs : 2] for a in (xs, ys) for i in (0, 1))
+    k = jax.vmap(lambda a, b: kernel(a[None], b[None])[0, 0])
+    return k(x0, x1) + k(y0, y1) - k(x0, y1) - k(x1, y0)
+
+
+def witness(
+    points: Num[Array, "k ..."],
+    p_samples: Num[Array, "n ..."],
+    q_samples: Num[Array, "m ..."],
+    kernel: Kernel,
+    *,
+    block_size: int = 1024,
+) -> Float[Array, "k"]:
+    """Returns mean_i k(x_i, t) - mean_j k(y_j, t) at each point t: positive where p has more mass.
+
+    Raises:
+      ValueError: as `mmd_biased`, or the points are not shaped as the samples.
+    Example:
+      witness(jnp.linspace(-3.0, 3.0, 100), xs, ys, rbf(0.5))  # xs and ys: numbers
+    Source: Gretton et al. (2012), section 2.3.
+    """
+    xs, ys = vectors(p_samples, q_samples, minimum=1)
+    ts = vectors(p_samples, points, minimum=1, names=("p_samples", "points"))[1]
+    weights = jnp.concatenate([jnp.full(len(xs), 1 / len(xs)), jnp.full(len(ys), -1 / len(ys))])
+    weights = weights.astype(xs.dtype)[:, None]
+    pooled = jnp.concatenate([xs, ys])
+    return gram_product(kernel, ts, pooled, weights, block_size=block_size)[:, 0]
