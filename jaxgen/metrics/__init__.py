@@ -1,6 +1,13 @@
 """Numbers to report: likelihoods, rates, active units."""
 
 from jaxgen.metrics.bits import bits_per_dim
+from jaxgen.metrics.bits_back import (
+    LatentCode,
+    bits_back_decode,
+    bits_back_encode,
+    normal_bucket_probs,
+    normal_buckets,
+)
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.latents import active_units, kl_per_dimension
 from jaxgen.metrics.nll import log_marginal
@@ -8,10 +15,15 @@ from jaxgen.metrics.pareto import pareto_k
 
 __all__ = [
     "ImportanceDiagnostics",
+    "LatentCode",
     "active_units",
+    "bits_back_decode",
+    "bits_back_encode",
     "bits_per_dim",
     "importance_diagnostics",
     "kl_per_dimension",
     "log_marginal",
+    "normal_bucket_probs",
+    "normal_buckets",
     "pareto_k",
 ]

@@ -1,0 +1,178 @@
+"""Bits-back coding: the ELBO as the length of a message that is written and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt32
+from numpy.typing import ArrayLike
+
+from jaxgen.checks import at_least
+
+
+class LatentCode(NamedTuple):
+    """A model of discrete data with discrete latents, as the tables that a coder reads.
+
+    The prior is uniform over the buckets: `normal_buckets` cuts a normal one so. Sender and
+    receiver must compute the same tables to the bit: one compiled program on one kind of machine,
+    called on one datapoint at a time. Another batch size, device or version may round differently,
+    and then the message cannot be read.
+
+    Attributes:
+      posterior: x [dims] to the probabilities of each latent's buckets, [latents, buckets].
+      likelihood: buckets [latents] to the probabilities of each dimension's values, [dims, values].
+      num_latents: how many latents.
+      num_buckets: of each latent.
+    """
+
+    posterior: Callable[[Int[np.ndarray, "dims"]], ArrayLike]
+    likelihood: Callable[[Int[np.ndarray, "latents"]], ArrayLike]
+    num_latents: int
+    num_buckets: int
+
+
+def bits_back_encode(
+    code: LatentCode, xs: Int[np.ndarray, "n dims"], initial: UInt32[np.ndarray, "initial"]
+) -> UInt32[np.ndarray, "message"]:
+    """Returns the message that `bits_back_decode` turns back into xs and `initial`.
+
+    For each datapoint z is read off the message with q(z|x), which shortens it, then x is written
+    with p(x|z) and z with p(z). The message so grows by log q(z|x) - log p(x|z) - log p(z) bits,
+    -ELBO on average if what is read is random: for the first datapoint that is `initial`, after
+    that the message itself. Its net length is 32 (len(message) - len(initial)) bits.
+
+    Probabilities are rounded to multiples of 2^-24, none to zero.
+
+    Args:
+      code: what sender and receiver share.
+      xs: from zero.
+      initial: random words, or words that are to be sent anyhow; one for each latent at least.
+    Raises:
+      ValueError: an argument or a table has the wrong shape, an x is outside its table, or a
+        table holds NaN.
+      ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
+    Example:
+      initial = np.random.default_rng(0).integers(2**32, size=latents, dtype=np.uint32)
+      message = bits_back_encode(code, xs, initial)
+    Source: Townsend et al. (2019), section 2; Duda (2009) for the coder, constriction's.
+    """
+    xs = np.ascontiguousarray(xs, np.int32)
+    if not xs.size or xs.min() < 0:
+        raise ValueError(f"xs: got shape {xs.shape} from {xs.min(initial=0)}, expected some, >= 0")
+    if len(initial) < code.num_latents:  # a latent takes 24 bits at most
+        raise ValueError(
+            f"initial: got {len(initial)} words, expected at least {code.num_latents}, one for "
+            "each latent of the first datapoint"
+        )
+    stream = _entropy_coding()
+    coder = stream.stack.AnsCoder(initial, seal=True)
+    tables = stream.model.Categorical(perfect=False)
+    prior = stream.model.Uniform(code.num_buckets)
+    for x in xs[::-1]:  # the message is a stack: what is written last is read first
+        z = coder.decode(tables, _posterior(code, x))
+        likelihood = _likelihood(code, z, len(x))
+        if x.max() >= likelihood.shape[1]:
+            raise ValueError(f"xs: got {x.max()}, expected values below {likelihood.shape[1]}")
+        coder.encode_reverse(x, tables, likelihood)
+        coder.encode_reverse(z, prior)
+    return coder.get_compressed()
+
+
+def bits_back_decode(
+    code: LatentCode, message: UInt32[np.ndarray, "message"], shape: tuple[int, int]
+) -> tuple[Int[np.ndarray, "n dims"], UInt32[np.ndarray, "initial"]]:
+    """Returns the xs and the initial words of which `bits_back_encode` made the message.
+
+    Args:
+      code: what sender and receiver share.
+      message: unchanged.
+      shape: of xs.
+    Raises:
+      ValueError: the message does not end as one of this code and shape does, which shows damage
+        as a rule, but is no checksum; or a table has the wrong shape or holds NaN.
+      ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
+    Example:
+      xs, initial = bits_back_decode(code, message, (1000, 64))
+    Source: Townsend et al. (2019), section 2.
+    """
+    stream = _entropy_coding()
+    coder = stream.stack.AnsCoder(message)
+    tables = stream.model.Categorical(perfect=False)
+    prior = stream.model.Uniform(code.num_buckets)
+    xs = np.empty(shape, np.int32)
+    for x in xs:
+        z = coder.decode(prior, code.num_latents)
+        x[:] = coder.decode(tables, _likelihood(code, z, len(x)))
+        coder.encode_reverse(z, tables, _posterior(code, x))
+    try:
+        return xs, coder.get_compressed(unseal=True)
+    except AssertionError:
+        raise ValueError(
+            f"message: got one that does not end after {shape[0]} datapoints: it is damaged, or "
+            "was written with another code"
+        ) from None
+
+
+def normal_buckets(num_buckets: int) -> Float[Array, "buckets"]:
+    """Returns the medians of the intervals that cut N(0, 1) into `num_buckets` of equal mass.
+
+    Raises:
+      ValueError: num_buckets is below two, or above 2^16, where float32 cannot tell them apart.
+    Example:
+      z = normal_buckets(4096)[indices]  # what a decoder is given
+    Source: Townsend et al. (2019), section 2.5.1.
+    """
+    return _quantiles(num_buckets, jnp.arange(num_buckets) + 0.5)
+
+
+def normal_bucket_probs(
+    mean: Float[Array, "latents"], scale: Float[Array, "latents"], num_buckets: int
+) -> Float[Array, "latents buckets"]:
+    """Returns the mass of N(mean, scale²) in each interval of `normal_buckets`.
+
+    Raises:
+      ValueError: as `normal_buckets`.
+    Example:
+      normal_bucket_probs(jnp.zeros(1), jnp.ones(1), 4)  # a quarter each
+    Source: Townsend et al. (2019), section 2.5.1.
+    """
+    edges = _quantiles(num_buckets, jnp.arange(num_buckets + 1))
+    places = (edges - mean[:, None]) / scale[:, None]
+    below, above = jax.scipy.special.ndtr(places), jax.scipy.special.ndtr(-places)
+    # Beyond the mean a difference of upper tails: that of two numbers near one has no digits.
+    return jnp.where(places[:, :-1] < 0, jnp.diff(below, axis=1), -jnp.diff(above, axis=1))
+
+
+def _quantiles(num_buckets: int, ranks: Array) -> Array:
+    if at_least("num_buckets", num_buckets, 2) > 2**16:
+        raise ValueError(f"num_buckets: got {num_buckets}, expected at most {2**16}")
+    return jax.scipy.special.ndtri(ranks / num_buckets)
+
+
+def _entropy_coding() -> Any:
+    from constriction import stream  # type: ignore[attr-defined]
+
+    return stream
+
+
+def _posterior(code: LatentCode, x: Int[np.ndarray, "dims"]) -> Float[np.ndarray, "..."]:
+    table = np.asarray(code.posterior(x), np.float32)
+    expected = (code.num_latents, code.num_buckets)
+    if table.shape != expected:
+        raise ValueError(f"posterior: got a table of shape {table.shape}, expected {expected}")
+    return table
+
+
+def _likelihood(
+    code: LatentCode, z: Int[np.ndarray, "latents"], dims: int
+) -> Float[np.ndarray, "..."]:
+    table = np.asarray(code.likelihood(z), np.float32)
+    if table.ndim != 2 or len(table) != dims:
+        raise ValueError(
+            f"likelihood: got a table of shape {table.shape}, expected ({dims}, values)"
+        )
+    return table
