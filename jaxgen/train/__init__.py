@@ -1,10 +1,25 @@
 """One update of the parameters, many of them in one scan, on many devices, saved and restored.
 
-Training sees a loss only as `(params, key, batch) -> (scalar, info)`. For early stopping use
+Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a player's as
+`(own, other, key, batch) -> (scalar, changed, info)`. For early stopping use
 `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
+from jaxgen.train.alternating import (
+    Game,
+    Order,
+    Player,
+    PlayerLoss,
+    Variables,
+    alternating_step,
+    clip_weights,
+    critic_first,
+    generator_first,
+    init_player,
+    simultaneous,
+)
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
-from jaxgen.train.epoch import scan_epoch
+from jaxgen.train.epoch import scan_draws, scan_epoch
+from jaxgen.train.per_device import per_device
 from jaxgen.train.shard import data_mesh, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state

@@ -1,4 +1,4 @@
-"""One pass over data that live on the device, as one scan."""
+"""Many updates as one scan: a pass over data that live on the device, or fresh draws each time."""
 
 from __future__ import annotations
 
@@ -55,6 +55,35 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
 
         keys = jax.random.split(updates_key, num_batches)
         return jax.lax.scan(body, state, (order.reshape(num_batches, batch_size), keys))
+
+    return epoch
+
+
+def scan_draws(
+    update: Update, draw: Callable[[Key], Any], num_steps: int
+) -> Callable[[Any, Key], tuple[Any, Info]]:
+    """Returns the epoch of `num_steps` updates, each of a batch drawn for it alone.
+
+    For data that are a distribution: no datapoint comes twice.
+
+    Args:
+      update: `(state, batch, key) -> (state, info)`.
+      draw: `key -> batch`.
+      num_steps: updates per epoch.
+    Raises:
+      ValueError: num_steps is below one.
+    Example:
+      epoch = scan_draws(update, lambda key: ring().sample(seed=key, sample_shape=512), 1000)
+      state, infos = jax.jit(epoch, donate_argnums=0)(state, key)
+    """
+    num_steps = at_least("num_steps", num_steps, 1)
+
+    def epoch(state: Any, key: Key) -> tuple[Any, Info]:
+        def body(state: Any, key: Key) -> tuple[Any, Info]:
+            draw_key, update_key = jax.random.split(key)
+            return update(state, draw(draw_key), update_key)
+
+        return jax.lax.scan(body, state, jax.random.split(key, num_steps))
 
     return epoch
 

@@ -1,0 +1,57 @@
+"""Code that runs on each device's own part of the batch, for what `shard` cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+from jax.sharding import Mesh, PartitionSpec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def per_device(function: Function, mesh: Mesh) -> Function:
+    """Returns `function` evaluated on every device's share of the batch, and averaged.
+
+    Use it where a device must be seen: batch statistics per device, as PyTorch's data parallelism
+    has them; collectives of one's own over the axis "data"; a kernel that the compiler cannot
+    split. Everything else is simpler, and independent of the number of devices, under `shard`.
+
+    Differentiate the result, never `function` itself within: the gradient of the average is the
+    average of the gradients, whereas averaging the gradients of each device inside `jax.shard_map`
+    gives them N times too large. (Params are the same on all N devices, so that their gradient
+    there is already summed over the devices.)
+
+    Args:
+      function: `(*whole, key, batch) -> arrays`, such as a `Loss` or a `PlayerLoss`; each device
+        calls it with the same `whole`, a key of its own and its share of the batch. What it
+        returns, batch statistics and info included, is averaged over the devices.
+      mesh: with an axis "data".
+    Raises:
+      ValueError: the mesh has no axis "data", or does not divide the batch.
+    Example:
+      update = gradient_step(per_device(loss, data_mesh()), optimizer)
+    Source: jax's documentation of shard_map, on `check_vma` and the transposition of `pmean`.
+    """
+    if "data" not in mesh.shape:
+        raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
+    whole, split = PartitionSpec(), PartitionSpec("data")
+
+    def local(arguments: Any, key: jax.Array, batch: Any) -> Any:
+        own_key = jax.random.fold_in(key, jax.lax.axis_index("data"))
+        return jax.lax.pmean(function(*arguments, own_key, batch), "data")
+
+    shares = jax.shard_map(local, mesh=mesh, in_specs=(whole, whole, split), out_specs=whole)
+
+    def averaged(*arguments: Any) -> Any:
+        *rest, key, batch = arguments
+        for array in jax.tree.leaves(batch):
+            if array.ndim == 0 or array.shape[0] % mesh.shape["data"]:
+                raise ValueError(
+                    f"batch: got an array of shape {array.shape}, expected a leading axis "
+                    f"divisible by the {mesh.shape['data']} devices"
+                )
+        return shares(tuple(rest), key, batch)
+
+    return averaged  # type: ignore[return-value]

@@ -1,0 +1,381 @@
+"""The two players' update, against the same games played by hand in NumPy."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen.train import (
+    Game,
+    alternating_step,
+    clip_weights,
+    critic_first,
+    generator_first,
+    init_player,
+    restore,
+    save,
+    scan_draws,
+    scan_epoch,
+    simultaneous,
+)
+
+LR_G, LR_C = 0.1, 0.3
+
+
+def generator_loss(own, other, key, batch):
+    """g c mean(x) + g²/2: with the critic's, a game of two numbers."""
+    g, c = own["params"], other["params"]
+    return g * c * batch.mean() + 0.5 * g**2, {}, {"seen": batch.mean()}
+
+
+def critic_loss(own, other, key, batch):
+    c, g = own["params"], other["params"]
+    return 0.5 * c**2 - g * c * batch.mean() + jnp.sin(c), {}, {}
+
+
+def gradients(g, c, x):
+    return c * x + g, c - g * x + np.cos(c)
+
+
+def play(g, c, batches, *, order, critic_steps=1):
+    """The same game by hand: plain descent of both."""
+    for batch in batches:
+        hands = [batch[i::critic_steps].mean() for i in range(critic_steps)]
+        if order == "generator_first":
+            g = g - LR_G * gradients(g, c, hands[-1])[0]
+        before = c
+        for x in hands:
+            c = c - LR_C * gradients(g, c, x)[1]
+        if order == "critic_first":
+            g = g - LR_G * gradients(g, c, hands[-1])[0]
+        if order == "simultaneous":
+            g = g - LR_G * gradients(g, before, hands[-1])[0]
+    return g, c
+
+
+def two_numbers(g=0.7, c=-0.4, optimizers=None, ema=False):
+    generator, critic = optimizers or (optax.sgd(LR_G), optax.sgd(LR_C))
+    return Game(
+        generator=init_player({"params": jnp.float32(g)}, generator, ema=ema),
+        critic=init_player({"params": jnp.float32(c)}, critic),
+    )
+
+
+def values(game):
+    return float(game.generator.train.params), float(game.critic.train.params)
+
+
+@pytest.fixture(scope="module")
+def batches():
+    return np.random.default_rng(0).normal(1, 1, size=(5, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("critic_steps", [1, 3])
+@pytest.mark.parametrize("order", [critic_first, generator_first, simultaneous])
+def test_games_are_those_played_by_hand(batches, order, critic_steps):
+    update = alternating_step(
+        generator_loss,
+        critic_loss,
+        optax.sgd(LR_G),
+        optax.sgd(LR_C),
+        critic_steps=critic_steps,
+        order=order,
+    )
+    expected = play(0.7, -0.4, batches, order=order.__name__, critic_steps=critic_steps)
+    epoch = jax.jit(lambda game, keys: jax.lax.scan(lambda s, x: update(s, *x), game, keys))
+    game, infos = epoch(
+        two_numbers(), (jnp.asarray(batches), jax.random.split(jax.random.key(0), 5))
+    )
+    np.testing.assert_allclose(values(game), expected, rtol=1e-5)
+    assert int(game.critic.train.step) == critic_steps * int(game.generator.train.step)
+    assert set(infos) == {
+        *(f"generator_{name}" for name in ("loss", "grad_norm", "seen")),
+        *("critic_loss", "critic_grad_norm", "all_finite"),
+    }
+    # The generator's loss sees the last hand dealt.
+    seen = batches[:, critic_steps - 1 :: critic_steps].mean(axis=1)
+    np.testing.assert_allclose(infos["generator_seen"], seen, rtol=1e-6)
+    others = {
+        values_by_hand
+        for name in ("critic_first", "generator_first", "simultaneous")
+        if (values_by_hand := play(0.7, -0.4, batches, order=name, critic_steps=critic_steps))
+    }
+    assert len(others) == 3, "the orders cannot be told apart here"
+
+
+def adam_by_hand(c, g, x, state, steps, *, b1=0.5, b2=0.999, eps_root=1e-16):
+    count, first, second = state
+    for _ in range(steps):
+        count += 1
+        gradient = gradients(g, c, x)[1]
+        first = b1 * first + (1 - b1) * gradient
+        second = b2 * second + (1 - b2) * gradient**2
+        rate = LR_C * first / (1 - b1**count)
+        c = c - rate / (np.sqrt(second / (1 - b2**count) + eps_root) + 1e-8)
+    return c, (count, first, second)
+
+
+@pytest.mark.parametrize("unroll", [0, 1, 4])
+def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll):
+    """Two steps with Adam's state carried along, against central differences in float64."""
+    adam = optax.adam(LR_C, b1=0.5, eps_root=1e-16)
+    update = jax.jit(
+        alternating_step(generator_loss, critic_loss, optax.sgd(LR_G), adam, unroll=unroll)
+    )
+    game = two_numbers(optimizers=(optax.sgd(LR_G), adam))
+    g, c, state = 0.7, -0.4, (0, 0.0, 0.0)
+    x = 1.3
+    for i in range(2):
+        game, info = update(game, jnp.full(4, x, jnp.float32), jax.random.key(i))
+        c, state = adam_by_hand(c, g, x, state, 1)
+
+        def loss(g, c=c, state=state):
+            answer, _ = adam_by_hand(c, g, x, state, unroll)
+            return g * answer * x + 0.5 * g**2
+
+        slope = (loss(g + 1e-6) - loss(g - 1e-6)) / 2e-6
+        np.testing.assert_allclose(info["generator_loss"], loss(g), rtol=1e-3)
+        np.testing.assert_allclose(info["generator_grad_norm"], abs(slope), rtol=2e-3)
+        fixed = adam_by_hand(c, g, x, state, unroll)[0] * x + g
+        g = g - LR_G * slope
+    assert (abs(slope - fixed) > 0.05 * abs(slope)) == bool(unroll), "the answer hardly moves"
+    np.testing.assert_allclose(values(game), (g, c), rtol=1e-3)
+    # Looking ahead leaves no trace in the critic.
+    assert int(game.critic.train.step) == 2
+
+
+def test_a_dead_unit_needs_the_root_kept_from_zero():
+    def dead(own, other, key, batch):  # a critic whose second unit never fires
+        alive, unit = own["params"]
+        return alive**2 * other["params"] + 0.0 * unit * other["params"], {}, {}
+
+    def answer(own, other, key, batch):
+        return own["params"] * other["params"].sum(), {}, {}
+
+    finite = []
+    for eps_root in (0.0, 1e-16):
+        adam = optax.adam(0.1, eps_root=eps_root)
+        update = alternating_step(answer, dead, optax.sgd(0.1), adam, unroll=2)
+        game = Game(
+            generator=init_player({"params": jnp.float32(0.5)}, optax.sgd(0.1)),
+            critic=init_player({"params": jnp.ones(2)}, adam),
+        )
+        finite.append(bool(update(game, jnp.ones(2), jax.random.key(0))[1]["all_finite"]))
+    assert finite == [False, True]
+
+
+def test_optimism_converges_where_plain_descent_spirals_out():
+    """min_g max_c g c: |(g, c)| grows by sqrt(1 + lr²) a step, and shrinks under optimism."""
+
+    def product(sign):
+        def loss(own, other, key, batch):
+            return sign * own["params"] * other["params"], {}, {}
+
+        return loss
+
+    radius = {}
+    for name, make in (("plain", optax.sgd), ("optimistic", optax.optimistic_gradient_descent)):
+        optimizer = make(0.2)
+        update = alternating_step(
+            product(1.0), product(-1.0), optimizer, optimizer, order=simultaneous
+        )
+        epoch = jax.jit(scan_draws(update, lambda key: jax.random.uniform(key), 300))
+        game, _ = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
+        radius[name] = np.hypot(*values(game)) / np.sqrt(2)
+    np.testing.assert_allclose(radius["plain"], 1.04**150, rtol=1e-3)
+    assert radius["optimistic"] < 1e-2
+
+
+class Net(nn.Module):
+    """Both players: a hidden layer under batch normalisation."""
+
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x):
+        # No biases: normalised away, they have no gradient but rounding, which Adam would blow up.
+        x = nn.BatchNorm(use_running_average=False, momentum=0.9)(nn.Dense(4, use_bias=False)(x))
+        return nn.Dense(self.outputs, use_bias=False)(nn.relu(x))
+
+
+GENERATOR, CRITIC = Net(3), Net(1)
+ADAM_G, ADAM_C = optax.adam(1e-2, b1=0.5), optax.adam(2e-2, b1=0.5)
+
+
+def net_generator_loss(own, critic, key, batch):
+    fake, changed = GENERATOR.apply(own, jax.random.normal(key, (8, 2)), mutable=["batch_stats"])
+    logits, _ = CRITIC.apply(critic, fake, mutable=["batch_stats"])
+    return jnp.mean(jax.nn.softplus(-logits)), changed, {}
+
+
+def net_critic_loss(own, generator, key, batch):
+    noise = jax.random.normal(key, (8, 2))
+    fake, _ = GENERATOR.apply(generator, noise, mutable=["batch_stats"])
+    real_logits, changed = CRITIC.apply(own, batch, mutable=["batch_stats"])
+    fake_logits, changed = CRITIC.apply({**own, **changed}, fake, mutable=["batch_stats"])
+    return jnp.mean(jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits)), changed, {}
+
+
+UPDATE = alternating_step(
+    net_generator_loss, net_critic_loss, ADAM_G, ADAM_C, critic_steps=2, ema_decay=0.9
+)
+EPOCH = jax.jit(scan_epoch(UPDATE, 16))
+DATA = jax.random.normal(jax.random.key(9), (64, 3))
+
+
+@jax.jit
+def nets(seed):
+    keys = jax.random.split(jax.random.key(seed))
+    return Game(
+        generator=init_player(GENERATOR.init(keys[0], jnp.ones((2, 2))), ADAM_G, ema=True),
+        critic=init_player(CRITIC.init(keys[1], jnp.ones((2, 3))), ADAM_C),
+    )
+
+
+def raw(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def test_each_changes_its_own_collections_alone():
+    """Passes are counted: each player's by its own loss, looking ahead leaves none behind."""
+
+    def counting(loss):
+        def counted(own, other, key, batch):
+            value, _, info = loss(own, other, key, batch)
+            return value, {"passes": own["passes"] + 1}, info
+
+        return counted
+
+    def player(name):
+        variables = {"params": jnp.float32(0.5), "passes": jnp.int32(0), name: jnp.ones(2)}
+        return init_player(variables, optax.sgd(0.1))
+
+    update = alternating_step(
+        counting(generator_loss),
+        counting(critic_loss),
+        optax.sgd(0.1),
+        optax.sgd(0.1),
+        critic_steps=3,
+        unroll=2,
+    )
+    game = Game(generator=player("kept"), critic=player("pool"))
+    game, _ = jax.jit(update)(game, jnp.ones(6), jax.random.key(0))
+    assert (int(game.generator.mutable["passes"]), int(game.critic.mutable["passes"])) == (1, 3)
+    np.testing.assert_array_equal(game.generator.mutable["kept"], [1.0, 1.0])
+    np.testing.assert_array_equal(game.critic.variables["pool"], [1.0, 1.0])
+
+
+def test_the_average_is_the_generators_and_comes_with_its_last_statistics():
+    game, seen = nets(0), []
+    update = jax.jit(UPDATE)
+    for i in range(3):
+        game, _ = update(game, DATA[:16], jax.random.key(i))
+        seen.append(raw(game.generator.train.params))
+    weights = 0.9 ** np.arange(2, -1, -1.0)
+    averaged = game.generator.averaged
+    for i, leaf in enumerate(raw(averaged["params"])):
+        expected = np.average([leaves[i] for leaves in seen], axis=0, weights=weights)
+        np.testing.assert_allclose(leaf, expected, rtol=1e-4, atol=1e-6)
+    assert averaged["batch_stats"] is game.generator.mutable["batch_stats"]
+    assert game.critic.averaged["params"] is game.critic.train.params
+
+
+def test_resumed_to_the_bit(tmp_path):
+    game, _ = EPOCH(nets(0), jax.random.key(0), DATA)
+    save(tmp_path, 1, game)
+    _, restored = restore(tmp_path, jax.eval_shape(lambda: nets(0)))
+    on, _ = EPOCH(game, jax.random.key(1), DATA)
+    resumed, _ = EPOCH(restored, jax.random.key(1), DATA)
+    assert jax.tree.structure(on) == jax.tree.structure(resumed)
+    for a, b in zip(raw(on), raw(resumed), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_many_seeds_in_one_program_are_the_games_one_by_one():
+    games = jax.vmap(nets)(jnp.arange(3))
+    keys = jax.random.split(jax.random.key(4), 3)
+    with jax.debug_key_reuse(False):  # it takes vmap's transpose of a scan's keys for their use
+        together, infos = jax.jit(jax.vmap(scan_epoch(UPDATE, 16), (0, 0, None)))(games, keys, DATA)
+    assert infos["critic_loss"].shape == (3, 4)
+    for i in range(3):
+        alone, _ = EPOCH(nets(i), keys[i], DATA)
+        for a, b in zip(raw(alone), raw(together), strict=True):
+            np.testing.assert_allclose(a, b[i], rtol=1e-4, atol=2e-5)
+
+
+def test_a_donated_game_takes_nothing_else_with_it():
+    variables = GENERATOR.init(jax.random.key(0), jnp.ones((2, 2)))
+    game = nets(0)
+    game = Game(generator=init_player(variables, ADAM_G, ema=True), critic=game.critic)
+    after, _ = jax.jit(UPDATE, donate_argnums=0)(game, DATA[:16], jax.random.key(1))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(game))
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((variables, after)))
+
+
+@pytest.mark.parametrize("player", ["generator", "critic"])
+def test_a_step_of_either_that_is_not_finite_is_told(player):
+    def poisoned(loss):
+        return lambda *args: ((v := loss(*args))[0] / 0.0, *v[1:])
+
+    losses = {"generator": generator_loss, "critic": critic_loss}
+    losses[player] = poisoned(losses[player])
+    update = alternating_step(
+        losses["generator"], losses["critic"], optax.sgd(0.1), optax.sgd(0.1), critic_steps=2
+    )
+    _, info = update(two_numbers(), jnp.ones(4), jax.random.key(0))
+    assert not bool(info["all_finite"])
+
+
+def test_clipped_weights_stay_in_the_box():
+    optimizer = optax.chain(optax.sgd(1.0), clip_weights(0.1))
+    params = {"w": jnp.array([0.05, -0.05, 0.0])}
+    updates, _ = optimizer.update(
+        {"w": jnp.array([-1.0, 1.0, 0.03])}, optimizer.init(params), params
+    )
+    np.testing.assert_allclose(
+        optax.apply_updates(params, updates)["w"], [0.1, -0.1, -0.03], atol=1e-7
+    )
+    with pytest.raises(ValueError, match=r"bound: got 0\.0, expected a positive number"):
+        clip_weights(0.0)
+
+
+def test_fresh_draws_each_step():
+    def update(state, batch, key):
+        return state + 1, {"batch": batch, "key": jax.random.uniform(key)}
+
+    epoch = jax.jit(scan_draws(update, lambda key: jax.random.uniform(key, (3,)), 5))
+    steps, infos = epoch(jnp.int32(0), jax.random.key(0))
+    assert int(steps) == 5
+    assert len(np.unique(infos["batch"])) == 15
+    assert len(np.unique([*np.ravel(infos["batch"]), *infos["key"]])) == 20
+    with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
+        scan_draws(update, jax.random.uniform, 0)
+
+
+def test_misuse_is_named():
+    sgd = optax.sgd(0.1)
+    with pytest.raises(ValueError, match="critic_steps: got 0, expected an integer >= 1"):
+        alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=0)
+    with pytest.raises(ValueError, match="unroll: got -1, expected an integer >= 0"):
+        alternating_step(generator_loss, critic_loss, sgd, sgd, unroll=-1)
+    update = alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=4)
+    with pytest.raises(ValueError, match=r"batch: got .* \(6,\).* divisible by critic_steps=4"):
+        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+
+    def meddling(own, other, key, batch):
+        return own["params"] * other["params"], {"batch_stats": 0.0}, {}
+
+    update = alternating_step(meddling, critic_loss, sgd, sgd)
+    with pytest.raises(ValueError, match=r"changes of batch_stats, .* \(it has none\)"):
+        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+
+    def per_datapoint(own, other, key, batch):
+        return own["params"] * batch, {}, {}
+
+    update = alternating_step(generator_loss, per_datapoint, sgd, sgd)
+    with pytest.raises(ValueError, match=r"loss: got shape \(6,\), expected one number"):
+        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+    with pytest.raises(ValueError, match=r"variables: got the collections \['w'\]"):
+        init_player({"w": jnp.ones(2)}, sgd)
