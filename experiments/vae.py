@@ -141,37 +141,16 @@ def run(config: Config) -> dict[str, Any]:
     print(f"run directory: {out.path}")
 
     terms = datapoint_terms(model, prepare(config, train), KLS[config.kl])
-    mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
-    optimizer = make_optimizer(config, len(train.images) // config.batch_size)
-    state = init_state(params, optimizer, ema=config.ema_decay is not None)
-
-    def one_epoch(state: Any, key: Key, images: Array, beta: Array) -> tuple[Any, Info]:
-        update = gradient_step(make_loss(terms, beta), optimizer, ema_decay=config.ema_decay)
-        return scan_epoch(shard(update, mesh), config.batch_size)(state, key, images)
-
-    compiled = jax.jit(one_epoch, donate_argnums=0)
-    images = jax.device_put(train.images, whole)
-
-    @jax.jit
-    def validate(params: Params, key: Key, images: Array) -> Info:
-        return jax.tree.map(jnp.mean, batch_terms(terms, params, key, images))
-
-    held_out = jax.device_put(validation.images, whole)
-    params = fit(
-        out,
-        jax.device_put(state, whole),
-        lambda state, key, index: compiled(state, key, images, kl_weight(config, index)),
-        # The same draws after every epoch: what changes is the model.
-        lambda params: validate(params, jax.random.clone(key_validation), held_out),
-        key=key_fit,
-        epochs=config.epochs,
-        patience=config.patience,
-        watch=tensorboard(out.path) if config.tensorboard else None,
+    training = make_training(
+        config,
+        lambda beta: make_loss(terms, beta),
+        lambda params, key, images: batch_terms(terms, params, key, images),
+        train.images,
+        validation.images,
     )
+    params = training(out, params, key_fit, key_validation, lambda i: kl_weight(config, i))
     trained = time.monotonic()
 
-    params = jax.device_put(params, mesh.devices.flat[0])
     result = evaluate(config, model, terms, params, key_test, test)
     pictures = draw(out, config, model, params, key_pictures, test, result)
     training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
@@ -227,6 +206,64 @@ def make_model(config: Config, images: np.ndarray) -> LatentVariableModel:
         latent_size=config.latent_size,
         x_shape=x_shape,
     )
+
+
+Training = Callable[[RunDirectory, Params, Key, Key, Callable[[int], Any]], Params]
+"""`(directory, initial params, key, key of the validation, weights by epoch) -> trained params`."""
+
+
+def make_training(
+    config: Config,
+    loss: Callable[[Any], Loss],
+    validation_terms: Callable[[Params, Key, Array], Info],
+    images: np.ndarray,
+    held_out: np.ndarray,
+) -> Training:
+    """Returns the training that `config` asks for, compiled once for all weights of the loss.
+
+    Args:
+      loss: an epoch's weights (that of the KL, for one) to its loss.
+      validation_terms: named terms of every held-out image; `elbo` is among them.
+      images: to train on.
+      held_out: to validate on.
+    """
+    mesh = data_mesh(config.devices)
+    whole = NamedSharding(mesh, PartitionSpec())
+    optimizer = make_optimizer(config, len(images) // config.batch_size)
+
+    def one_epoch(state: Any, key: Key, images: Array, weights: Any) -> tuple[Any, Info]:
+        update = gradient_step(loss(weights), optimizer, ema_decay=config.ema_decay)
+        return scan_epoch(shard(update, mesh), config.batch_size)(state, key, images)
+
+    epoch = jax.jit(one_epoch, donate_argnums=0)
+    on_device, held_out_on_device = jax.device_put((images, held_out), whole)
+
+    @jax.jit
+    def validate(params: Params, key: Key, images: Array) -> Info:
+        return jax.tree.map(jnp.mean, validation_terms(params, key, images))
+
+    def train(
+        out: RunDirectory,
+        params: Params,
+        key: Key,
+        key_validation: Key,
+        weights: Callable[[int], Any],
+    ) -> Params:
+        state = init_state(params, optimizer, ema=config.ema_decay is not None)
+        params = fit(
+            out,
+            jax.device_put(state, whole),
+            lambda state, key, index: epoch(state, key, on_device, weights(index)),
+            # The same draws after every epoch: what changes is the model.
+            lambda params: validate(params, jax.random.clone(key_validation), held_out_on_device),
+            key=key,
+            epochs=config.epochs,
+            patience=config.patience,
+            watch=tensorboard(out.path) if config.tensorboard else None,
+        )
+        return jax.device_put(params, mesh.devices.flat[0])
+
+    return train
 
 
 def make_optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
