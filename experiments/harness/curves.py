@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,9 @@ def against_count(
     counts: Sequence[int],
     curves: Mapping[str, ArrayLike],
     *,
+    theory: Mapping[str, ArrayLike] | None = None,
     level: tuple[str, float] | None = None,
+    yscale: Literal["linear", "log"] = "linear",
     xlabel: str,
     ylabel: str,
     title: str,
@@ -29,18 +31,23 @@ def against_count(
     Args:
       counts: where the curves were measured.
       curves: by name, one value per count.
+      theory: by the name of a curve, what it should be: dashed, in the curve's colour.
       level: its name and value.
+      yscale: of the values.
     Example:
       against_count([1, 8, 64], {"IWAE": bounds}, level=("log p(x)", -71.3), xlabel="particles",
                     ylabel="bound (nats)", title="Bounds")
     """
     figure, axes = _plot(title, xlabel, ylabel)
     for name, values in curves.items():
-        axes.plot(counts, np.asarray(values), marker="o", ms=4, lw=1.8, label=name)
+        (line,) = axes.plot(counts, np.asarray(values), marker="o", ms=4, lw=1.8, label=name)
+        if theory and name in theory:
+            axes.plot(counts, np.asarray(theory[name]), color=line.get_color(), lw=1.2, ls="--")
     if level is not None:
         axes.axhline(level[1], color=INK, lw=1.2, ls="--", label=level[0])
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_yscale(yscale)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     return figure
