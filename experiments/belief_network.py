@@ -14,13 +14,13 @@ Dong et al.'s settings, 1e6 steps: --dataset fashion_mnist --learning-rate 1e-4 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import distrax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -29,12 +29,11 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from experiments.harness.blocks import by_blocks
 from experiments.harness.cli import main
 from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.errors import Interrupted
 from experiments.harness.fit import fit
 from experiments.harness.pictures import image_grid, learning_curve, side_by_side
-from experiments.harness.progress import progress
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
 from jaxgen.checks import at_least, one_of
@@ -59,7 +58,7 @@ from jaxgen.estimators import (
     vimco,
 )
 from jaxgen.metrics import active_units, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, joint_and_posterior
 from jaxgen.nets import MLP
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
@@ -187,15 +186,9 @@ def run(config: Config) -> dict[str, Any]:
     results: dict[str, Any] = {}
     curves: list[dict[str, Any]] = []
     for name in config.estimator:
-        part = out
-        if len(config.estimator) > 1:
-            part = RunDirectory(out.path / name)
-            part.path.mkdir(exist_ok=True)
-        try:
+        alone = len(config.estimator) == 1
+        with contextlib.nullcontext(out) if alone else out.part(name) as part:
             results[name] = train_and_evaluate(config, problem, measures, name, part)
-        except Interrupted as interrupted:  # the run to resume is the whole one
-            saved = f"{name}'s last epoch is saved"
-            raise Interrupted(interrupted.signum, out.path, saved) from None
         curves += [{"epoch": r["epoch"], name: r["train_elbo"]} for r in part.metrics()]
     out.write_result(results)
     if len(results) > 1:
@@ -244,18 +237,6 @@ def make_estimator(name: str, evaluations: int, x_mean: Array) -> Estimator:
         of_x_and_z=MLP((100,), (), nn.tanh),
     )
     return ESTIMATORS[name](evaluations, controls)
-
-
-def joint_and_posterior(
-    model: LatentVariableModel, params: Params, x: Array
-) -> tuple[Callable[[Array], Array], distrax.Independent]:
-    """Returns z -> log p(x, z), in nats, and q(z|x)."""
-    prior = model.prior(params)
-
-    def log_joint(z: Array) -> Array:
-        return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
-
-    return log_joint, model.encode(params, x)
 
 
 def make_loss(
@@ -437,8 +418,16 @@ def train_and_evaluate(
     )
     trained = time.monotonic()
     params = jax.device_put(params["model"], mesh.devices.flat[0])
-    train = by_blocks(partial(measures.train, params), key_train, problem.train.images, "train")
-    test = by_blocks(partial(measures.test, params), key_test, problem.test.images, "test")
+    train = by_blocks(
+        partial(measures.train, params),
+        key_train,
+        problem.train.images,
+        "train ELBO",
+        block_size=2500,
+    )
+    test = by_blocks(
+        partial(measures.test, params), key_test, problem.test.images, "test NLL", block_size=2500
+    )
     draw(out, measures.pictures(params, key_pictures, jnp.asarray(problem.test.images[:30])), name)
     training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
     return {
@@ -447,19 +436,6 @@ def train_and_evaluate(
         "training_seconds": training_seconds,
         "seconds": training_seconds + time.monotonic() - trained,
     }
-
-
-def by_blocks(
-    measure: Callable[[Key, Array], Any], key: Key, images: np.ndarray, message: str
-) -> Any:
-    """Returns `measure` of all the images, block by block with progress."""
-    blocks = np.array_split(images, max(1, len(images) // 2500))
-    rows = []
-    with progress(len(blocks), unit="block") as advance:
-        for i, block in enumerate(blocks):
-            rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
-            advance(1, message)
-    return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
 
 
 def summary(train: np.ndarray, test: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -33,11 +33,11 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from experiments.harness.blocks import by_blocks
 from experiments.harness.cli import main
 from experiments.harness.config import TrainingConfig, require_devices
 from experiments.harness.fit import fit
 from experiments.harness.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
-from experiments.harness.progress import progress
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
@@ -45,7 +45,7 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.data.pixels import dequantize
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
@@ -344,26 +344,16 @@ def evaluate(
             index, image = indexed
             key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, index))
             x = to_x(key_x, image)
-            q, prior = model.encode(params, x), model.prior(params)
-
-            def log_joint(z: Array) -> Array:
-                return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
-
+            log_joint, q = joint_and_posterior(model, params, x)
             log_px = log_marginal(key_z, log_joint, q, config.nll_samples)
-            return -log_px, jnp.asarray(q.mean()), kl_per_dimension(q, prior)
+            return -log_px, jnp.asarray(q.mean()), kl_per_dimension(q, model.prior(params))
 
         indices = jnp.arange(len(images))
         nll, means, kls = jax.lax.map(one, (indices, images), batch_size=10)
         info = batch_terms(terms, params, key_terms, images)
         return {**info, "nll": nll, "means": means, "kls": kls}
 
-    blocks = np.array_split(test.images, max(1, round(len(test.images) / 500)))
-    rows = []
-    with progress(len(blocks), unit="block") as advance:
-        for i, block in enumerate(blocks):
-            rows.append(jax.device_get(numbers(jax.random.fold_in(key, i), jnp.asarray(block))))
-            advance(1, "test NLL")
-    each = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    each = by_blocks(numbers, key, test.images, "test NLL")
     dims = test.images[0].size
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
     nll = float(each["nll"].mean())

@@ -5,6 +5,7 @@ metrics.jsonl   one record per epoch, appended as it happens
 result.json     the numbers at the end
 pictures/*.png
 checkpoints/    left to whoever saves them
+PART/           of a run of several trainings, one each, with all of these but config.json
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.harness.config import PLACES
+from experiments.harness.errors import Interrupted
 from experiments.harness.records import config_from_json, to_json
 
 if TYPE_CHECKING:
@@ -64,6 +66,27 @@ class RunDirectory:
         with _replacing(self.path / "metrics.jsonl") as temporary:
             temporary.write_text("".join(to_json(r) + "\n" for r in kept), encoding="utf-8")
         return kept
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[RunDirectory]:
+        """Yields the directory of one of several trainings that make up this run.
+
+        Interrupted within the block, it is the whole run that is to be resumed: finished trainings
+        are then read back from their checkpoints.
+
+        Raises:
+          Interrupted: as the block does, in the name of the whole run.
+        Example:
+          with out.part("beta_4") as part:
+            params = fit(part, ...)
+        """
+        part = RunDirectory(self.path / name)
+        part.path.mkdir(exist_ok=True)
+        try:
+            yield part
+        except Interrupted as interrupted:
+            saved = f"the last epoch of {name} is saved"
+            raise Interrupted(interrupted.signum, self.path, saved) from None
 
     def write_result(self, result: Mapping[str, Any]) -> Path:
         """Writes result.json and returns its path."""

@@ -1,7 +1,7 @@
 """Models: bundles of pure functions over explicit params; they know no objective."""
 
 from jaxgen.models.belief_network import belief_network
-from jaxgen.models.latent_variable import LatentVariableModel
+from jaxgen.models.latent_variable import LatentVariableModel, joint_and_posterior
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
 from jaxgen.models.sequential import SequentialModel, sample_sequence
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
@@ -15,6 +15,7 @@ __all__ = [
     "SequentialModel",
     "belief_network",
     "gaussian_vae",
+    "joint_and_posterior",
     "linear_gaussian",
     "sample_sequence",
     "stochastic_volatility",

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import distrax
-from jaxtyping import Array
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from jaxgen.types import Key, Params
+from jaxgen.types import Key, Params, Scalar
 
 
 class LatentVariableModel(NamedTuple):
@@ -25,3 +26,20 @@ class LatentVariableModel(NamedTuple):
     prior: Callable[[Params], distrax.Independent]
     encode: Callable[[Params, Array], distrax.Independent]
     decode: Callable[[Params, Array], distrax.Independent]
+
+
+def joint_and_posterior(
+    model: LatentVariableModel, params: Params, x: Float[Array, "..."]
+) -> tuple[Callable[[Array], Scalar], distrax.Independent]:
+    """Returns z -> log p(x, z), in nats, and q(z|x): all that a bound needs of one datapoint.
+
+    Example:
+      log_joint, q = joint_and_posterior(model, params, x)
+      bound = importance_weighted_bound(key, log_joint, q, 50)
+    """
+    prior = model.prior(params)
+
+    def log_joint(z: Array) -> Scalar:
+        return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
+
+    return log_joint, model.encode(params, x)

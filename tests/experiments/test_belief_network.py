@@ -250,7 +250,7 @@ def test_an_interrupted_comparison_is_resumed_as_one_run(tmp_path, monkeypatch, 
     monkeypatch.setattr(recipe, "fit", interrupted)
     assert belief_network_recipe(SMALL, tmp_path) == 128 + signal.SIGTERM
     said = capsys.readouterr().err
-    assert f"moving_average's last epoch is saved in {tmp_path}\n" in said
+    assert f"the last epoch of moving_average is saved in {tmp_path}\n" in said
     assert f"--run-dir {tmp_path} --resume" in said
 
 

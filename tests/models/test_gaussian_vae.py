@@ -2,8 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
-from jaxgen.models import LIKELIHOODS, gaussian_vae
+from jaxgen.models import LIKELIHOODS, gaussian_vae, joint_and_posterior
 from jaxgen.nets import MLP
 
 SHAPE = (4, 4, 1)
@@ -45,3 +46,14 @@ def test_bad_sizes_are_named():
         small_vae(latent_size=0)
     with pytest.raises(ValueError, match=r"encoder: got an output of shape \(2, 4\)"):
         small_vae(encoder_outputs=(2, 4)).init(jax.random.key(0))
+
+
+def test_the_joint_is_the_likelihood_times_the_prior():
+    model = small_vae()
+    params = model.init(jax.random.key(0))
+    x, z = jnp.ones(SHAPE), jnp.array([0.3, -1.0, 2.0])
+    log_joint, q = joint_and_posterior(model, params, x)
+    likelihood = np.log(np.asarray(model.decode(params, z).mean())).sum()  # every pixel is one
+    expected = likelihood + stats.norm.logpdf(z).sum()
+    np.testing.assert_allclose(log_joint(z), expected, rtol=1e-5)
+    np.testing.assert_array_equal(q.mean(), model.encode(params, x).mean())

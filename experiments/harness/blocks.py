@@ -1,0 +1,42 @@
+"""What is measured of every image, block by block, so that any number of them fits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
+
+from experiments.harness.progress import progress
+from jaxgen.types import Key
+
+
+def by_blocks(
+    measure: Callable[[Key, Array], Any],
+    key: Key,
+    images: UInt8[np.ndarray, "n height width channels"],
+    message: str,
+    *,
+    block_size: int = 500,
+) -> Any:
+    """Returns `measure` of all the images, in float64 on the host, block by block with progress.
+
+    Args:
+      measure: `(key, images) -> ` a pytree of numbers per image, each with a leading axis; compiled
+        by the caller (once for every length of a block, of which there are at most two).
+      message: shown beside the progress.
+      block_size: images in a block, about.
+    Example:
+      test = by_blocks(jax.jit(numbers), key, test.images, "test NLL")
+      test["nll"].mean()
+    """
+    blocks = np.array_split(images, max(1, round(len(images) / block_size)))
+    rows = []
+    with progress(len(blocks), unit="block") as advance:
+        for i, block in enumerate(blocks):
+            rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
+            advance(1, message)
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
