@@ -12,7 +12,8 @@ def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -
     """Returns log(mean(exp(log_values))) along `axis`, in nats, without overflow.
 
     `axis` has no default: the mean runs over samples, never over datapoints, and the caller says
-    which axis that is. All entries -inf give -inf.
+    which axis that is. All entries -inf give -inf; where the mean is zero or infinite it has no
+    slope, and the gradient is zero, not NaN.
 
     Example:
       iwae = log_mean_exp(log_weights, axis=0)  # log_weights: [samples]
@@ -21,7 +22,11 @@ def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -
     count = 1
     for a in axes:
         count *= log_values.shape[a]
-    return jax.nn.logsumexp(log_values, axis=axis) - jnp.log(jnp.asarray(count, log_values.dtype))
+    largest = jax.lax.stop_gradient(jnp.max(log_values, axis=axis, keepdims=True))
+    extreme = jnp.isinf(largest)
+    log_sum = jax.nn.logsumexp(jnp.where(extreme, 0.0, log_values), axis=axis)
+    log_sum = jnp.where(jnp.squeeze(extreme, axis), jnp.squeeze(largest, axis), log_sum)
+    return log_sum - jnp.log(jnp.asarray(count, log_values.dtype))
 
 
 def bernoulli_log_prob(logits: Float[Array, "..."], x: ArrayLike) -> Float[Array, "..."]:

@@ -15,8 +15,16 @@ def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
         np.testing.assert_allclose(log_mean_exp(jnp.asarray(values), axis), expected, rtol=1e-6)
 
 
-def test_log_mean_exp_of_nothing_likely_is_minus_infinity():
-    assert log_mean_exp(jnp.full(4, -jnp.inf), 0) == -jnp.inf
+@pytest.mark.parametrize("extreme", [-np.inf, np.inf])
+def test_log_mean_exp_of_nothing_likely_or_of_infinity_has_no_slope(extreme):
+    """Beside it stands an ordinary row, whose gradient is its softmax."""
+    ordinary = jnp.array([-jnp.inf, 0.0, 1.0])
+    values = jnp.stack([jnp.array([extreme, extreme, -jnp.inf]), ordinary])
+    both = log_mean_exp(values, 1)
+    np.testing.assert_allclose(both, [extreme, np.log((1 + np.e) / 3)], rtol=1e-6)
+    gradient = jax.grad(lambda v: jnp.sum(jnp.array([1.0, 2.0]) * log_mean_exp(v, 1)))(values)
+    np.testing.assert_allclose(gradient, [[0, 0, 0], 2 * special.softmax(ordinary)], rtol=1e-6)
+    assert jnp.isnan(log_mean_exp(jnp.array([extreme, jnp.nan]), 0))
 
 
 @pytest.mark.parametrize("x", [0.0, 1.0])

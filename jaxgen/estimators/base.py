@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.numerics import all_finite
 from jaxgen.types import Distribution, Scalar
 
@@ -49,6 +50,8 @@ class Estimator(NamedTuple):
       accepts: the distributions `q` may be, in words.
       evaluations: evaluations of f in one call of `apply`, or `q -> that` where it depends on the
         number of latents; `count_evaluations` reads either.
+      bound: how the values of f are joined. With any but the ELBO, their mean, the value is no
+        estimate of E_q[f]: it is the bound of f at the samples, and the gradient that of its mean.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Estimator(NamedTuple):
     unbiased: bool
     accepts: str
     evaluations: int | Callable[[Distribution], int]
+    bound: Bound = ELBO
 
 
 def count_evaluations(estimator: Estimator, q: Distribution) -> int:

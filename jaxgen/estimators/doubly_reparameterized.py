@@ -76,4 +76,5 @@ def doubly_reparameterized(num_samples: int = 1, bound: Bound = IWAE) -> Estimat
         unbiased=True,
         accepts="any reparameterisable distribution; f takes (z, q)",
         evaluations=num_samples,
+        bound=bound,
     )

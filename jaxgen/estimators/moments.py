@@ -66,11 +66,11 @@ def grad_moments(
 
     Args:
       gradient: `key -> gradient`.
-      num_draws: gradients drawn, a multiple of batch_size.
+      num_draws: gradients drawn. What the last whole batch leaves over costs a second compilation.
       batch_size: gradients computed at once, at least 2; by default a twentieth of num_draws. The
-        standard errors come from the spread between the batches, so have some 20 of them.
+        standard errors come from the spread between whole batches, so have some 20 of them.
     Raises:
-      ValueError: batch_size is below 2, or num_draws no multiple of it, or not at least its double.
+      ValueError: batch_size is below 2, or num_draws below its double.
     Example:
       loss = lambda p, key: rloo.apply((), key, f, distrax.Bernoulli(p))[0]
       grad_moments(lambda key: jax.grad(loss)(logits, key), key, 2000).trace
@@ -79,12 +79,13 @@ def grad_moments(
     batch_size = max(2, num_draws // 20) if batch_size is None else batch_size
     batch_size = at_least("batch_size", batch_size, 2)
     num_batches, rest = divmod(at_least("num_draws", num_draws, 2 * batch_size), batch_size)
-    if rest:
-        raise ValueError(f"num_draws: got {num_draws}, expected a multiple of {batch_size}")
+
+    def batch_of(key: Key, size: int) -> _Running:
+        return _of_draws(jax.vmap(gradient)(jax.random.split(key, size)), size)
 
     def add_batch(carry: tuple[_Running, _Running], key: Key):
         draws, variances = carry
-        batch = _of_draws(jax.vmap(gradient)(jax.random.split(key, batch_size)), batch_size)
+        batch = batch_of(key, batch_size)
         variance = _variance(batch)
         one_more = _of_draws(jax.tree.map(lambda x: x[None], (variance, _total(variance))), 1)
         return (_joined(draws, batch), _joined(variances, one_more)), None
@@ -92,7 +93,10 @@ def grad_moments(
     zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(gradient, key))
     none, zeros = jnp.zeros(()), (zero, _total(zero))
     nothing = (_Running(none, zero, zero), _Running(none, zeros, zeros))
-    (draws, variances), _ = jax.lax.scan(add_batch, nothing, jax.random.split(key, num_batches))
+    keys = jax.random.split(key, num_batches + 1)
+    (draws, variances), _ = jax.lax.scan(add_batch, nothing, keys[:-1])
+    if rest:
+        draws = _joined(draws, batch_of(keys[-1], rest))
     variance, trace = _variance(draws), _total(_variance(draws))
     stderrs = jax.tree.map(lambda v: jnp.sqrt(v / num_batches), _variance(variances))
     snr = jnp.sqrt(_total(jax.tree.map(jnp.square, draws.mean)) / trace)

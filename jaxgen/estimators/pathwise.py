@@ -49,4 +49,5 @@ def pathwise(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
         unbiased=True,
         accepts="any reparameterisable distribution",
         evaluations=num_samples,
+        bound=bound,
     )

@@ -56,7 +56,7 @@ def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> E
 def initial_state(temperature: float, eta: float) -> RebarState:
     """Returns the state that starts from temperature t > 0 and weight eta."""
     return RebarState(
-        log_temperature=jnp.asarray(math.log(temperature)), eta=jnp.asarray(float(eta))
+        log_temperature=jnp.asarray(math.log(temperature), float), eta=jnp.asarray(eta, float)
     )
 
 

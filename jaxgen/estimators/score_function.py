@@ -20,7 +20,8 @@ def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimato
 
     For any q, discrete or continuous, and any f, a step or a black box. Unbiased with any of the
     room's baselines h. The surrogate is DiCE's: each f is multiplied by
-    exp(log q - stop(log q)), which is one, so derivatives of every order are unbiased too.
+    exp(log q - stop(log q)), which is one, so derivatives of every order are unbiased too. Where
+    f - h is infinite its score is left out, and `all_finite` says so.
 
     Args:
       num_samples: S, draws of z and evaluations of f per call.
@@ -42,7 +43,9 @@ def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimato
         values = evaluate(f, samples)
         control = baseline.apply(state, f, q, samples, values, context)
         one = jnp.exp(log_probs - jax.lax.stop_gradient(log_probs))
-        weighted = one * values + (1 - one) * jax.lax.stop_gradient(control.values)
+        gains = values - jax.lax.stop_gradient(control.values)
+        known = jnp.isfinite(gains)
+        weighted = values + jnp.where(known, one - 1, 0.0) * jnp.where(known, gains, 0.0)
         surrogate = jnp.mean(weighted) + _zero(control.mean) + _zero(control.loss)
         all_finite = finite(q, log_probs, values, control.values)
         estimate = Estimate(values, all_finite, control.statistics)

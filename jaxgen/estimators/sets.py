@@ -66,4 +66,5 @@ def over_sets(estimator: Estimator, num_samples: int, bound: Bound = IWAE) -> Es
         evaluations=lambda q: (
             num_samples * count_evaluations(estimator, Sets(q=q, num_samples=num_samples))
         ),
+        bound=bound,
     )

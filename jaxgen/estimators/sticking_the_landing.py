@@ -56,6 +56,7 @@ def sticking_the_landing(num_samples: int = 1, bound: Bound = ELBO) -> Estimator
         unbiased=bound.linear or num_samples == 1,
         accepts="any reparameterisable distribution; f takes (z, q)",
         evaluations=num_samples,
+        bound=bound,
     )
 
 

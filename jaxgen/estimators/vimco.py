@@ -58,6 +58,7 @@ def vimco(num_samples: int, bound: Bound = IWAE) -> Estimator:
         unbiased=True,
         accepts="any distribution with a density",
         evaluations=num_samples,
+        bound=bound,
     )
 
 

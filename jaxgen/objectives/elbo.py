@@ -51,7 +51,7 @@ def monte_carlo_kl(key: Key, q: Distribution, prior: Distribution, estimator: Es
     same, which for a good posterior makes the ELBO less noisy than the analytic KL does.
     """
 
-    def log_ratio(z: Array) -> Array:
+    def log_ratio(z: Array, q: Distribution = q) -> Array:
         return q.log_prob(z) - prior.log_prob(z)
 
     return estimator.apply((), key, log_ratio, q)[0]
@@ -76,9 +76,11 @@ def elbo(
       prior: p(z).
       kl: `analytic_kl`, `monte_carlo_kl`, or a function of the same form.
       estimator: a stateless estimator of the gradient of E_q[f]; `pathwise()`, one sample, by
-        default. Not one of a multi-sample bound such as `vimco`, whose value is no E_q[f].
+        default. With `sticking_the_landing()` and `monte_carlo_kl` there is no noise at the
+        posterior.
     Raises:
-      ValueError: q is a batch of distributions, not one.
+      ValueError: the estimator is of a multi-sample bound, as `vimco` is, whose value is no E_q[f];
+        q is a batch of distributions, not one; its event shape is not the prior's.
     Example:
       def bound(params, key, x):
           log_likelihood = lambda z: model.decode(params, z).log_prob(x)
@@ -86,13 +88,42 @@ def elbo(
       batch_bounds = jax.vmap(bound, (None, 0, 0))(params, keys, xs)
     Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
     """
-    estimator = pathwise() if estimator is None else estimator
+    estimator = of_expectation(estimator)
     batch_shape = getattr(q, "batch_shape", ())
     if batch_shape:
         raise ValueError(
             f"q: got a {type(q).__name__} of batch shape {batch_shape}, expected one distribution "
             "(batch shape ()): make a vector of latents of it with distrax.Independent"
         )
+    event_shape, expected = (getattr(p, "event_shape", None) for p in (q, prior))
+    if None not in (event_shape, expected) and event_shape != expected:
+        raise ValueError(
+            f"q: got a {type(q).__name__} of event shape {event_shape}, expected the prior's, "
+            f"{expected}"
+        )
+
+    def reconstruct(z: Array, q: Distribution = q) -> Array:
+        return log_likelihood(z)
+
     # One key for both terms on purpose: common random numbers.
-    reconstruction, _ = estimator.apply((), jax.random.clone(key), log_likelihood, q)
+    reconstruction, _ = estimator.apply((), jax.random.clone(key), reconstruct, q)
     return ElboTerms(reconstruction, kl(key, q, prior, estimator))
+
+
+def of_expectation(estimator: Estimator | None) -> Estimator:
+    """Returns the estimator, by default `pathwise()`, if its value estimates E_q[f].
+
+    Raises:
+      ValueError: it is one of a multi-sample bound.
+    Example:
+      of_expectation(vimco(8))  # raises
+    """
+    if estimator is None:
+        return pathwise()
+    if not estimator.bound.linear:
+        raise ValueError(
+            f"estimator: got {estimator.name} of the bound {estimator.bound.name}, expected one of "
+            "E_q[f], such as pathwise() or score_function(); a multi-sample bound is what the "
+            "estimator's own apply gives for a log weight"
+        )
+    return estimator

@@ -92,5 +92,6 @@ def log_power_mean(log_weights: Float[Array, "samples"], power: float) -> Scalar
         return log_mean_exp(powers, axis=0) / power
     # The mean of the powers is so near one that its rounding, divided by `power`, would show.
     largest = jax.lax.stop_gradient(jnp.max(powers))
-    largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
-    return (jnp.log1p(jnp.mean(jnp.expm1(powers - largest))) + largest) / power
+    extreme = jnp.isinf(largest)  # as in log_mean_exp: no slope
+    excesses = jnp.where(extreme, 0.0, powers) - jnp.where(extreme, 0.0, largest)
+    return (jnp.log1p(jnp.mean(jnp.expm1(excesses))) + largest) / power

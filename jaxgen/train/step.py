@@ -40,7 +40,8 @@ def init_state(
     """Returns the state before the first step.
 
     Every leaf is a copy with a buffer of its own, so that an update may donate the state: neither
-    the caller's `params` nor two aliases of one array can be lost with it.
+    the caller's `params` nor two aliases of one array can be lost with it. None is weakly typed (as
+    `jnp.asarray(0.5)` is), which the first update would change, and so compile twice.
 
     Args:
       params: the initial params.
@@ -55,7 +56,7 @@ def init_state(
         ema=params if ema else None,
         step=jnp.zeros((), jnp.int32),
     )
-    return jax.tree.map(jnp.copy, state)
+    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), state)
 
 
 def gradient_step(

@@ -184,6 +184,11 @@ def test_training_lowers_the_variance():
     assert moments(rebar(), problem, state, breaks)[1] < 0.1 * start
 
 
+def test_what_it_starts_from_has_no_weak_type():
+    """Which the first update of the state would change, and so compile twice."""
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(rebar().init(None, None)))
+
+
 def test_a_control_variate_that_is_not_put_back_is_rejected(key):
     """c taken out of the score term and its slope forgotten: the bias is E[c dlog q]."""
     estimator = relaxed_control(

@@ -213,6 +213,28 @@ def test_params_that_are_not_finite_are_told(bad, key):
     assert apply(key_good, distrax.Independent(distrax.Bernoulli(jnp.array([0.0, 30.0])), 1))
 
 
+@pytest.mark.parametrize("name", ["none", "moving_average", "leave_one_out"])
+def test_a_value_of_minus_infinity_loses_its_score_and_is_told(name, key):
+    """What is left: f's own slope, and the scores of the finite values where h is finite too."""
+    samples = jnp.array([0.5, -1.0, 2.0])
+    estimator = score_function(3, BASELINES[name])
+    state = estimator.init(key, None)
+
+    def surrogate(mean, weight):
+        q = replay(distrax.Normal(mean, 1.0), samples)
+        return estimator.apply(state, key, lambda z: jnp.where(z > 1, -jnp.inf, weight * z), q)
+
+    (value, estimate), (in_mean, in_weight) = jax.value_and_grad(
+        surrogate, argnums=(0, 1), has_aux=True
+    )(0.0, 2.0)
+    assert value == -jnp.inf
+    assert not estimate.all_finite
+    # Scores z times f = 2 z; with the others' mean as a baseline only the last h is finite.
+    expected = 0.0 if name == "leave_one_out" else (0.5 * 1.0 + 1.0 * 2.0) / 3
+    np.testing.assert_allclose(in_mean, expected, rtol=1e-6)
+    np.testing.assert_allclose(in_weight, (0.5 - 1.0) / 3, rtol=1e-6)
+
+
 def test_a_custom_distribution_is_enough(key):
     class Coin:
         def sample(self, *, seed, sample_shape=()):

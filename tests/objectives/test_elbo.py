@@ -8,8 +8,15 @@ import pytest
 from laws import assert_unbiased, rejected
 from linear_gaussian import example
 
-from jaxgen.estimators import pathwise
-from jaxgen.objectives import analytic_kl, elbo, monte_carlo_kl
+from jaxgen.estimators import (
+    doubly_reparameterized,
+    over_sets,
+    pathwise,
+    score_function,
+    sticking_the_landing,
+    vimco,
+)
+from jaxgen.objectives import ELBO, analytic_kl, elbo, entropy_elbo, monte_carlo_kl, renyi
 
 MODEL, X = example()
 MEAN, SCALE = jnp.array([0.3, -0.5]), jnp.array([0.7, 1.4])
@@ -97,6 +104,51 @@ def test_a_batch_of_latents_is_no_posterior():
     q = distrax.Normal(MEAN, SCALE)  # two latents, not one vector of two
     with pytest.raises(ValueError, match=r"q: got a Normal of batch shape \(2,\), expected one"):
         elbo(jax.random.key(0), lambda z: MODEL.log_likelihood(X, z), q, MODEL.prior)
+
+
+def test_a_posterior_of_another_event_shape_is_refused():
+    q = distrax.Independent(distrax.Normal(MEAN[:1], SCALE[:1]), 1)  # would broadcast against two
+    with pytest.raises(ValueError, match=r"q: got a Independent of event shape \(1,\), expected"):
+        elbo(jax.random.key(0), lambda z: jnp.sum(z), q, MODEL.prior, kl=monte_carlo_kl)
+
+
+def test_estimators_of_a_multi_sample_bound_are_refused_by_name():
+    q = distrax.Independent(distrax.Normal(MEAN, SCALE), 1)
+    f = lambda z: MODEL.log_likelihood(X, z)  # noqa: E731
+    for estimator, name in (
+        (vimco(4), "vimco of the bound iwae"),
+        (doubly_reparameterized(4), "doubly reparameterized of the bound iwae"),
+        (pathwise(4, renyi(0.5)), r"pathwise of the bound renyi\(0.5\)"),
+        (over_sets(score_function(2), 4), "score function over sets of the bound iwae"),
+    ):
+        with pytest.raises(ValueError, match=f"estimator: got {name}, expected one of E_q"):
+            elbo(jax.random.key(0), f, q, MODEL.prior, estimator=estimator)
+        with pytest.raises(ValueError, match=f"estimator: got {name}"):
+            entropy_elbo(jax.random.key(0), f, q, estimator=estimator)
+    terms = elbo(jax.random.key(0), f, q, MODEL.prior, estimator=vimco(4, ELBO))  # the mean of f
+    assert np.isfinite(terms.elbo)
+
+
+def test_sticking_the_landing_has_no_noise_at_the_posterior_and_is_unbiased_elsewhere():
+    model, x = example(latents=1, dims=3)
+    mean, cov = (jnp.asarray(a, jnp.float32) for a in model.posterior(x))
+
+    def gradient(key, shift, estimator):
+        def bound(shift):
+            q = distrax.Independent(distrax.Normal(mean + shift, jnp.sqrt(cov[0])), 1)
+            f = lambda z: model.log_likelihood(x, z)  # noqa: E731
+            return elbo(key, f, q, model.prior, kl=monte_carlo_kl, estimator=estimator).elbo
+
+        return jax.grad(bound)(shift)
+
+    keys = jax.random.split(jax.random.key(0), 2000)
+    draws = jax.jit(jax.vmap(gradient, (0, None, None)), static_argnums=2)
+    at_posterior = draws(keys, jnp.zeros(1), sticking_the_landing())
+    np.testing.assert_allclose(at_posterior, 0.0, atol=1e-4)
+    assert np.std(draws(jax.random.clone(keys), jnp.zeros(1), pathwise())) > 0.1
+    # KL(q || posterior) = shift²/2 cov.
+    elsewhere = draws(jax.random.clone(keys), jnp.full(1, 0.3), sticking_the_landing())
+    assert_unbiased(elsewhere, -0.3 / cov[0])
 
 
 def test_bound_is_below_the_log_likelihood():

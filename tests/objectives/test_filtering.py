@@ -51,7 +51,7 @@ def bound(objective, params, key, xs, num_particles, mask=None):
     parts = (MODEL.prior, MODEL.encode, MODEL.decode, MODEL.update)
     step = importance_step(*(partial(part, params) for part in parts))
     start = MODEL.start(params)
-    return filtering_bound(key, step, start, xs, num_particles, objective, mask=mask)[0]
+    return filtering_bound(key, step, start, xs, num_particles, objective, mask=mask)
 
 
 LONG, SHORT, DRAWS = 40, 6, 4000
@@ -69,15 +69,24 @@ def any_bound(keys, index, mask):
         lambda log_weights: jax.lax.switch(index, schedules, log_weights),
     )
     xs = jnp.asarray(XS, jnp.float32)
-    one = partial(bound, dispatched, params(jax.random.key(0)))
-    return jax.vmap(lambda key: one(key, xs, 8, mask))(keys)
+
+    def one(key):
+        value, result = bound(dispatched, params(jax.random.key(0)), key, xs, 8, mask)
+        return value, result.resampled, result.ess
+
+    return jax.vmap(one)(keys)
 
 
 @cache
-def bounds(name, time):
+def draws(name, time):
+    """Bounds, and at each step whether ancestors were drawn and the effective sample size."""
     index = list(FILTERING_OBJECTIVES).index(name)
     keys = jax.random.split(jax.random.key(0), DRAWS)
-    return np.asarray(any_bound(keys, index, np.arange(LONG) < time), np.float64)
+    return jax.device_get(any_bound(keys, index, np.arange(LONG) < time))
+
+
+def bounds(name, time):
+    return np.asarray(draws(name, time)[0], np.float64)
 
 
 @EVERY
@@ -92,6 +101,21 @@ def test_filtering_bounds_are_above_iwae_at_equal_particles_on_a_long_sequence()
     gaps = {name: TERMS.sum() - bounds(name, LONG) for name in FILTERING_OBJECTIVES}
     means = {name: gap.mean() for name, gap in gaps.items()}
     assert all(0 < means[name] < 0.5 * means["iwae"] for name in ("fivo", "aesmc", "vsmc"))
+
+
+def test_each_resamples_when_its_authors_do():
+    steps = np.arange(1, LONG)
+    for name, due in {
+        "iwae": lambda before: np.zeros_like(before, bool),
+        "fivo": lambda before: before < 4,
+        "aesmc": lambda before: np.ones_like(before, bool),
+        "vsmc": lambda before: np.ones_like(before, bool),
+    }.items():
+        _, resampled, ess = draws(name, LONG)
+        assert not resampled[:, 0].any()
+        # An effective sample size at the threshold may round over it.
+        assert np.mean(resampled[:, steps] == due(ess[:, steps - 1])) > 0.999, name
+    assert 0.05 < draws("fivo", LONG)[1].mean() < 0.95
 
 
 # A problem of coins: every noise and every choice of ancestors can be listed.

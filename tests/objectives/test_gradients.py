@@ -181,12 +181,29 @@ def test_invalid_pairs_are_refused_by_name():
             gradient(0, IWAE)
 
 
-def test_all_weights_zero_is_said_and_the_value_is_no_nan():
-    f = lambda z, q=None: -jnp.inf + 0.0 * z  # noqa: E731
-    for gradient in GRADIENTS.values():
-        value, estimate = gradient(3, IWAE).apply((), jax.random.key(0), f, q_of(PARAMS))
-        assert value == -jnp.inf
-        assert not estimate.all_finite
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_weights_of_zero_are_said_and_neither_value_nor_gradient_is_nan(name):
+    """By every bound, with all weights zero and with some."""
+    bounds = [*SMOOTH.values(), renyi(0.999), renyi(1.001)]
+
+    def surrogates(params, threshold):
+        q = q_of(params)
+        f = lambda z, q=q: jnp.where(z > threshold, -jnp.inf, log_weight(params)(z, q))  # noqa: E731
+        told = [GRADIENTS[name](8, b).apply((), jax.random.key(0), f, q) for b in bounds]
+        values = jnp.stack([value for value, _ in told])
+        return values, (values, jnp.stack([estimate.all_finite for _, estimate in told]))
+
+    both = jax.vmap(jax.jacobian(surrogates, has_aux=True), (None, 0))
+    quick = jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
+    gradients, (values, all_finite) = quick(PARAMS, jnp.array([-jnp.inf, 0.3]))
+    assert not np.isnan(values).any()
+    assert not np.asarray(all_finite)[np.isneginf(values)].any()
+    np.testing.assert_array_equal(values[0], -jnp.inf)
+    one_is_enough = {"elbo", "renyi(2)", "renyi(1.001)"}
+    np.testing.assert_array_equal(np.isneginf(values[1]), [b.name in one_is_enough for b in bounds])
+    for gradient in gradients.values():
+        np.testing.assert_array_equal(gradient[0], 0.0)  # no direction in which to climb
+        assert np.isfinite(gradient[1]).all()
 
 
 def test_slopes_of_the_signal_to_noise_ratio_in_the_number_of_samples():

@@ -113,6 +113,16 @@ def test_a_donated_state_takes_nothing_else_with_it(problem):
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((params, after)))
 
 
+def test_params_of_a_weak_type_compile_once():
+    params = {"w": jnp.zeros(FEATURES), "b": jnp.asarray(0.3), "scale": 1.0}
+    state = init_state(params, optax.adam(0.1), ema=True)
+    batch = {"x": jnp.ones((ROWS, FEATURES)), "y": jnp.ones(ROWS)}
+    update = jax.jit(gradient_step(squared_error, optax.adam(0.1), ema_decay=0.9))
+    for i in range(3):
+        state, _ = update(state, batch, jax.random.key(i))
+    assert update._cache_size() == 1
+
+
 @pytest.mark.parametrize("poison", [jnp.nan, jnp.inf])
 def test_a_step_that_is_not_finite_is_told(problem, poison):
     params, batches = problem
