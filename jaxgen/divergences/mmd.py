@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxgen.divergences.contrast import Contrast, vectors
-from jaxgen.divergences.gram import gram_product
-from jaxgen.divergences.kernels import Kernel
+from jaxgen.divergences.gram import GramProduct, gram_product
+from jaxgen.divergences.kernels import Kernel, negative_distance
+from jaxgen.types import Scalar
 
 
 def mmd_biased(
@@ -17,6 +18,7 @@ def mmd_biased(
     kernel: Kernel,
     *,
     block_size: int = 1024,
+    product: GramProduct = gram_product,
 ) -> Contrast:
     """Returns the witness at each sample; `.value` is the V-statistic of the squared MMD.
 
@@ -29,6 +31,7 @@ def mmd_biased(
       q_samples: of the model; as many or not.
       kernel: such as `rbf(median_heuristic(p_samples, q_samples))`.
       block_size: memory grows with its square and with n + m; time with (n + m)².
+      product: `sharded_gram_product(mesh)` spreads the work over devices.
     Raises:
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
@@ -37,7 +40,9 @@ def mmd_biased(
     Source: Gretton et al. (2012), equations 5 and 11.
     """
     xs, ys = vectors(p_samples, q_samples)
-    values = witness(jnp.concatenate([xs, ys]), xs, ys, kernel, block_size=block_size)
+    values = witness(
+        jnp.concatenate([xs, ys]), xs, ys, kernel, block_size=block_size, product=product
+    )
     return Contrast(values[: len(xs)], values[len(xs) :])
 
 
@@ -47,6 +52,7 @@ def mmd_unbiased(
     kernel: Kernel,
     *,
     block_size: int = 1024,
+    product: GramProduct = gram_product,
 ) -> Contrast:
     """Returns the witness at each sample, of all other samples; `.value` is the U-statistic.
 
@@ -58,6 +64,7 @@ def mmd_unbiased(
       q_samples: of the model; as many or not.
       kernel: such as `rbf(median_heuristic(p_samples, q_samples))`.
       block_size: memory grows with its square and with n + m; time with (n + m)².
+      product: `sharded_gram_product(mesh)` spreads the work over devices.
     Raises:
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
@@ -68,7 +75,7 @@ def mmd_unbiased(
     xs, ys = vectors(p_samples, q_samples)
     pooled, everyone = jnp.concatenate([xs, ys]), jnp.arange(len(xs) + len(ys))
     of_p = (everyone < len(xs)).astype(pooled.dtype)
-    sums = gram_product(
+    sums = product(
         kernel,
         pooled,
         pooled,
@@ -76,16 +83,10 @@ def mmd_unbiased(
         own=everyone,
         block_size=block_size,
     )
-    return without_self(sums[: len(xs)], sums[len(xs) :], len(xs), len(ys))
-
-
-def without_self(
-    at_p: Float[Array, "n 2"], at_q: Float[Array, "m 2"], count_p: int, count_q: int
-) -> Contrast:
-    """Returns the witness from sums over all other samples of p (column 0) and of q (column 1)."""
+    n, m = len(xs), len(ys)
     return Contrast(
-        at_p[:, 0] / (count_p - 1) - at_p[:, 1] / count_q,
-        at_q[:, 0] / count_p - at_q[:, 1] / (count_q - 1),
+        sums[:n, 0] / (n - 1) - sums[:n, 1] / m,
+        sums[n:, 0] / n - sums[n:, 1] / (m - 1),
     )
 
 
@@ -120,6 +121,7 @@ def witness(
     kernel: Kernel,
     *,
     block_size: int = 1024,
+    product: GramProduct = gram_product,
 ) -> Float[Array, "k"]:
     """Returns mean_i k(x_i, t) - mean_j k(y_j, t) at each point t: positive where p has more mass.
 
@@ -134,4 +136,21 @@ def witness(
     weights = jnp.concatenate([jnp.full(len(xs), 1 / len(xs)), jnp.full(len(ys), -1 / len(ys))])
     weights = weights.astype(xs.dtype)[:, None]
     pooled = jnp.concatenate([xs, ys])
-    return gram_product(kernel, ts, pooled, weights, block_size=block_size)[:, 0]
+    return product(kernel, ts, pooled, weights, block_size=block_size)[:, 0]
+
+
+def energy_distance(
+    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."], *, block_size: int = 1024
+) -> Scalar:
+    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| of the two empirical distributions.
+
+    Not negative, zero only where they are equal, and free of a bandwidth. It is the squared MMD of
+    `negative_distance`, which in `mmd_unbiased` gives the unbiased form and one value per sample.
+
+    Raises:
+      ValueError: as `mmd_biased`.
+    Example:
+      energy_distance(xs, ys)
+    Source: Székely & Rizzo (2013), equation 5; Sejdinovic et al. (2013), theorem 22.
+    """
+    return mmd_biased(p_samples, q_samples, negative_distance, block_size=block_size).value

@@ -1,0 +1,111 @@
+"""A critic trained on samples of p and q, for a bound or a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Num
+
+from jaxgen.checks import at_least
+from jaxgen.divergences.contrast import Contrast
+from jaxgen.types import Key, Params
+
+Init: TypeAlias = Callable[[Key], Params]
+Apply: TypeAlias = Callable[[Params, Array], Float[Array, "n"]]
+"""`(params, samples) -> one number per sample`."""
+
+
+class Critic(NamedTuple):
+    """What training left.
+
+    Attributes:
+      params: at the end.
+      bounds: the bound on each step's batch, before the step.
+    """
+
+    params: Params
+    bounds: Float[Array, "steps"]
+
+
+def split(
+    key: Key,
+    p_samples: Num[Array, "n ..."],
+    q_samples: Num[Array, "m ..."],
+    held_out: float,
+    counts: tuple[int, int],
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Returns the pair to train on and the pair held out, at random.
+
+    Args:
+      held_out: part of each of `counts` to hold out.
+      counts: such as the sizes of the two sets.
+    Raises:
+      ValueError: held_out is not between 0 and 1, or leaves fewer than two samples on a side.
+    """
+    if not 0 < held_out < 1:
+        raise ValueError(f"held_out: got {held_out}, expected a number between 0 and 1")
+    train, rest = [], []
+    samples_of = {"p_samples": p_samples, "q_samples": q_samples}
+    keys = jax.random.split(key)
+    for (name, samples), count, subkey in zip(samples_of.items(), counts, keys, strict=True):
+        size = round(held_out * count)
+        if not 2 <= size <= len(samples) - 2:
+            raise ValueError(
+                f"held_out: got {held_out} of {len(samples)} {name}, expected at least 2 to train "
+                "on and 2 to hold out"
+            )
+        shuffled = jax.random.permutation(subkey, samples)
+        train.append(shuffled[size:])
+        rest.append(shuffled[:size])
+    return (train[0], train[1]), (rest[0], rest[1])
+
+
+def train_critic(
+    key: Key,
+    p_samples: Num[Array, "n ..."],
+    q_samples: Num[Array, "m ..."],
+    bound: Callable[[Array, Array], Contrast],
+    init: Init,
+    apply: Apply,
+    *,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+    batch_size: int,
+) -> Critic:
+    """Returns a critic that climbs `bound` of its outputs at batches of p and q.
+
+    Args:
+      bound: `(v_p, v_q) -> Contrast`, such as `variational_bound` of a divergence.
+      init: key to params.
+      apply: `(params, samples) -> [n]`.
+      batch_size: samples drawn from each set for each step, with replacement.
+    Raises:
+      ValueError: a count is below one.
+    """
+    num_steps = at_least("num_steps", num_steps, 1)
+    batch_size = at_least("batch_size", batch_size, 1)
+    key_init, key_steps = jax.random.split(key)
+    params = init(key_init)
+
+    def step(carry, key):
+        params, state = carry
+        keys = jax.random.split(key)
+        batches = [
+            jnp.take(s, jax.random.randint(k, (batch_size,), 0, len(s)), axis=0)
+            for k, s in zip(keys, (p_samples, q_samples), strict=True)
+        ]
+
+        def loss(params):
+            return -bound(*(apply(params, batch) for batch in batches)).value
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, state = optimizer.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), -value
+
+    carry = (params, optimizer.init(params))
+    (params, _), bounds = jax.lax.scan(step, carry, jax.random.split(key_steps, num_steps))
+    return Critic(params, bounds)

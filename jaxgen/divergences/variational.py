@@ -1,0 +1,57 @@
+"""Lower bounds on f-divergences from a critic's outputs, one term per sample."""
+
+from __future__ import annotations
+
+from jaxtyping import Array, Float
+
+from jaxgen.divergences.contrast import Contrast
+from jaxgen.divergences.f_divergence import FDivergence
+
+
+def variational_bound(
+    v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
+) -> Contrast:
+    """Returns g_c(v) at p's samples and h_c(v) at q's; `.value` bounds D_f(p || q) from below.
+
+    Tight on average where v is the log density ratio log p/q, whichever the divergence. Of total
+    variation the bound is a step in v, without a gradient: train with `activated_bound` there.
+
+    Args:
+      v_p: raw critic outputs at samples of p, the data: [n].
+      v_q: at samples of q, the model: [m].
+    Raises:
+      ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
+    Example:
+      variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
+    Source: Nguyen et al. (2010), equation 6; Nowozin et al. (2016), equation 4.
+    """
+    _require_vectors(v_p, v_q)
+    return Contrast(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
+
+
+def activated_bound(
+    v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
+) -> Contrast:
+    """Returns g(v) at p's samples and f*(g(v)) at q's, with the activations of f-GAN.
+
+    As `variational_bound`, but the best v depends on the divergence: f'(p/q) = g(v).
+
+    Args:
+      v_p: raw critic outputs at samples of p, the data: [n].
+      v_q: at samples of q, the model: [m].
+    Raises:
+      ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
+    Example:
+      activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
+    Source: Nowozin et al. (2016), equation 6 and table 6.
+    """
+    _require_vectors(v_p, v_q)
+    return Contrast(divergence.activation(v_p), divergence.activated_conjugate(v_q))
+
+
+def _require_vectors(v_p: Float[Array, "..."], v_q: Float[Array, "..."]) -> None:
+    for name, outputs in (("v_p", v_p), ("v_q", v_q)):
+        if outputs.ndim != 1 or not len(outputs):
+            raise ValueError(
+                f"{name}: got shape {outputs.shape}, expected one number per sample, (n >= 1,)"
+            )
