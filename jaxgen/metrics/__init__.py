@@ -9,19 +9,23 @@ from jaxgen.metrics.bits_back import (
     normal_buckets,
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
-from jaxgen.metrics.latents import active_units, kl_per_dimension
+from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
+from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 
 __all__ = [
     "ImportanceDiagnostics",
+    "JacobianNorms",
     "LatentCode",
     "active_units",
     "bits_back_decode",
     "bits_back_encode",
     "bits_per_dim",
     "importance_diagnostics",
+    "jacobian_norms",
     "kl_per_dimension",
+    "latent_information",
     "log_marginal",
     "normal_bucket_probs",
     "normal_buckets",

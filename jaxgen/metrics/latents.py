@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import distrax
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+from jaxgen.numerics import log_mean_exp
 
 
 def active_units(
@@ -38,3 +43,37 @@ def kl_per_dimension(q: distrax.Independent, prior: distrax.Independent) -> Floa
       jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
     """
     return jnp.asarray(q.distribution.kl_divergence(prior.distribution))
+
+
+def latent_information(
+    latents: Float[Array, "n ..."], log_q: Callable[[Array], Float[Array, "m"]]
+) -> Float[Array, "n"]:
+    """Returns log q(z_i|x_i) - log 1/m sum_j q(z_i|x_j), whose mean estimates I_q(x; z).
+
+    If the m datapoints are all there are, and n = m, the mean is unbiased for the information, in
+    nats, about which of them z came from. If they are draws from more, it is a lower bound on
+    average, and never above log m: to measure much information takes many datapoints. The mean
+    KL(q(z|x) || p(z)) less it is KL(q(z) || p(z)) of the aggregate posterior.
+
+    Args:
+      latents: z_i ~ q(z|x_i), one of each of the first n datapoints.
+      log_q: z to log q(z|x_j) for each of the m >= n datapoints, in nats.
+    Raises:
+      ValueError: log_q does not return one number for each of n datapoints or more.
+    Example:
+      qs = jax.vmap(lambda x: model.encode(params, x))(xs)
+      latent_information(qs.sample(seed=key), qs.log_prob)
+    Source: Hoffman & Johnson (2016), equations 5 and 6.
+    """
+
+    def one(indexed: tuple[Array, Array]) -> Array:
+        index, z = indexed
+        log_densities = log_q(z)
+        if log_densities.ndim != 1 or len(log_densities) < len(latents):
+            raise ValueError(
+                f"log_q: got shape {log_densities.shape}, expected (m >= {len(latents)},), one "
+                "number per datapoint"
+            )
+        return log_densities[index] - log_mean_exp(log_densities, axis=0)
+
+    return jax.lax.map(one, (jnp.arange(len(latents)), latents), batch_size=100)
