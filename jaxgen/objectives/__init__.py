@@ -4,6 +4,7 @@ from jaxgen.estimators import ELBO, IWAE, Bound
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
 from jaxgen.objectives.elbo import ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
+from jaxgen.objectives.feature_matching import feature_matching, instance_noise
 from jaxgen.objectives.filtering import (
     FILTERING_OBJECTIVES,
     FilteringObjective,
@@ -13,41 +14,81 @@ from jaxgen.objectives.filtering import (
     score_resampling,
 )
 from jaxgen.objectives.free_bits import free_bits
+from jaxgen.objectives.gan import (
+    GAN_LOSSES,
+    GanLoss,
+    activated_f_gan,
+    f_gan,
+    gan_loss,
+    hinge,
+    least_squares,
+    minimax,
+    non_saturating,
+    relativistic,
+    wasserstein,
+)
 from jaxgen.objectives.gradients import GRADIENTS, Gradient, score_of_sets
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
+from jaxgen.objectives.penalties import (
+    PENALTIES,
+    Penalty,
+    dragan_penalty,
+    gradient_penalty,
+    r1_penalty,
+    r2_penalty,
+)
 from jaxgen.objectives.renyi import BOUNDS, VR_MAX, chi_upper_bound, renyi
 
 __all__ = [
     "BOUNDS",
     "ELBO",
     "FILTERING_OBJECTIVES",
+    "GAN_LOSSES",
     "GRADIENTS",
     "IWAE",
+    "PENALTIES",
     "VR_MAX",
     "Bound",
     "Corruption",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
+    "GanLoss",
     "Gradient",
+    "Penalty",
+    "activated_f_gan",
     "aggregate_mmd",
     "analytic_kl",
     "chi_upper_bound",
     "denoising_elbo",
+    "dragan_penalty",
     "elbo",
     "entropy_elbo",
+    "f_gan",
+    "feature_matching",
     "filtering_bound",
     "free_bits",
+    "gan_loss",
+    "gradient_penalty",
+    "hinge",
     "ignore_resampling",
     "importance_step",
     "importance_weighted_bound",
     "info_elbo",
+    "instance_noise",
+    "least_squares",
     "log_importance_weights",
     "log_prior_weights",
+    "minimax",
     "monte_carlo_kl",
+    "non_saturating",
+    "r1_penalty",
+    "r2_penalty",
+    "relativistic",
     "renyi",
     "score_of_sets",
     "score_resampling",
+    "wasserstein",
 ]

@@ -1,0 +1,48 @@
+"""Two steadier ways to face a critic: by its features' means, and through noise."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.types import Key, Scalar
+
+
+def feature_matching(
+    real_features: Float[Array, "n ..."], fake_features: Float[Array, "m ..."]
+) -> Scalar:
+    """Returns the squared distance of the two batches' mean features: the generator's loss.
+
+    A quantity of two batches, not of a datapoint. The reals' mean is a target: no gradient flows
+    through it.
+
+    Args:
+      real_features: an inner layer of the critic at reals, one row each.
+      fake_features: at the generator's samples.
+    Raises:
+      ValueError: the features of a datapoint differ in shape.
+    Example:
+      loss = feature_matching(features(critic, reals), features(critic, fakes))
+    Source: Salimans et al. (2016), section 3.1.
+    """
+    if real_features.shape[1:] != fake_features.shape[1:]:
+        raise ValueError(
+            f"fake_features: got shape {fake_features.shape}, expected (m, "
+            f"{', '.join(map(str, real_features.shape[1:]))}), as real_features"
+        )
+    target = jax.lax.stop_gradient(jnp.mean(real_features, axis=0))
+    return jnp.sum((jnp.mean(fake_features, axis=0) - target) ** 2)
+
+
+def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | float) -> Array:
+    """Returns x plus normal noise, for reals and fakes alike before the critic sees them.
+
+    It makes distributions on thin sets overlap, so that the critic's best output stays finite; let
+    `scale` fall to zero as training goes on.
+
+    Example:
+      logits = criticise(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
+    Source: Sønderby et al. (2017), section 3.
+    """
+    return x + scale * jax.random.normal(key, x.shape, x.dtype)

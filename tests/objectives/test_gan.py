@@ -1,0 +1,223 @@
+"""Losses of a game against their formulas in float64, closed forms and the optimal critic."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import expit, log_expit
+
+from jaxgen.divergences import DIVERGENCES
+from jaxgen.objectives import (
+    GAN_LOSSES,
+    PENALTIES,
+    activated_f_gan,
+    dragan_penalty,
+    f_gan,
+    feature_matching,
+    gradient_penalty,
+    instance_noise,
+    least_squares,
+    minimax,
+    non_saturating,
+)
+
+V = np.array([-80.0, -20.0, -1.3, 0.0, 0.4, 17.0, 80.0], np.float32)
+REAL, FAKE = (a.ravel() for a in np.meshgrid(V, V))
+R, F = REAL.astype(np.float64), FAKE.astype(np.float64)
+CROSS_ENTROPY = -log_expit(R) - log_expit(-F)
+
+FORMULAS = {
+    "minimax": (CROSS_ENTROPY, log_expit(-F)),
+    "non_saturating": (CROSS_ENTROPY, -log_expit(F)),
+    "least_squares": (((R - 1) ** 2 + F**2) / 2, (F - 1) ** 2 / 2),
+    "hinge": (np.maximum(0, 1 - R) + np.maximum(0, 1 + F), -F),
+    "wasserstein": (F - R, -F),
+    "relativistic": (-log_expit(R - F), -log_expit(F - R)),
+}
+
+
+@pytest.mark.parametrize("name", GAN_LOSSES)
+def test_losses_are_their_formulas_with_finite_gradients(name):
+    for loss, expected in zip(GAN_LOSSES[name](), FORMULAS[name], strict=True):
+        both = jax.value_and_grad(loss, argnums=(0, 1))
+        values, slopes = jax.jit(jax.vmap(both))(REAL, FAKE)
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-30)
+        assert np.isfinite(slopes).all()
+
+
+def test_the_saturating_gradient_vanishes_where_the_other_does_not():
+    one, sure = jnp.zeros(()), jnp.float32(-20.0)
+    slopes = [jax.grad(make().generator, 1)(one, sure) for make in (minimax, non_saturating)]
+    np.testing.assert_allclose(slopes, [-expit(-20.0), -1.0], rtol=1e-4)
+
+
+def test_smoothed_labels_are_one_sided():
+    for r, f in ((-1.2, 0.7), (3.0, -2.0)):
+        expected = -0.9 * log_expit(r) - 0.1 * log_expit(-r) - log_expit(-f)
+        for loss in (minimax, non_saturating):
+            np.testing.assert_allclose(
+                loss(real_label=0.9).critic(jnp.float32(r), jnp.float32(f)), expected, rtol=1e-5
+            )
+        squared = least_squares(real_label=0.9).critic(jnp.float32(r), jnp.float32(f))
+        np.testing.assert_allclose(squared, ((r - 0.9) ** 2 + f**2) / 2, rtol=1e-5)
+    # The best output for reals is then log(.9 / .1), not infinity.
+    slope = jax.grad(minimax(real_label=0.9).critic)(jnp.float32(np.log(9.0)), jnp.float32(0.0))
+    np.testing.assert_allclose(slope, 0.0, atol=1e-6)
+
+
+X = np.linspace(-12, 12, 4001)
+DX = X[1] - X[0]
+
+
+def density(mean, scale):
+    return np.exp(-0.5 * ((X - mean) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
+
+
+P, Q = density(0.0, 1.0), density(0.8, 1.3)
+
+
+def test_at_the_optimal_critic_the_value_is_2_jsd_less_log_4():
+    v = jnp.asarray(np.log(P / Q), jnp.float32)
+    zero = jnp.zeros_like(v)
+    loss = jax.jit(jax.vmap(minimax().critic))
+    value = -np.sum((P * (loss(v, zero) - loss(zero, zero)) + Q * loss(zero, v)) * DX)
+    m = (P + Q) / 2
+    jsd = 0.5 * np.sum((P * np.log(P / m) + Q * np.log(Q / m)) * DX)
+    np.testing.assert_allclose(value, 2 * jsd - np.log(4), atol=1e-5)
+    # Where the two are the same the best critic says 0, and the value is -log 4.
+    at_par = minimax().critic(jnp.zeros(()), jnp.zeros(()))
+    np.testing.assert_allclose(-at_par, -np.log(4), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(DIVERGENCES) - {"total_variation"}))
+def test_f_gans_critic_attains_the_divergence_at_the_log_ratio(name):
+    divergence = DIVERGENCES[name]
+    with jax.enable_x64(True):
+        v = jnp.asarray(np.log(P / Q))
+        expected = float(np.sum(Q * np.asarray(divergence.f(jnp.asarray(P / Q))) * DX))
+        loss = jax.vmap(f_gan(divergence).critic)
+
+        def bound(v):
+            zero = jnp.zeros_like(v)
+            at_zero = loss(zero, zero)  # counted with both densities, whose integrals are one
+            return -float(jnp.sum((P * (loss(v, zero) - at_zero) + Q * loss(zero, v)) * DX))
+
+        np.testing.assert_allclose(bound(v), expected, rtol=1e-6, atol=1e-8)
+        assert bound(v + 0.1) < expected > bound(0.9 * v)
+
+
+@pytest.mark.parametrize("make", [f_gan, activated_f_gan])
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_f_gans_generator_lowers_the_bound_or_raises_t(name, make):
+    divergence = DIVERGENCES[name]
+    v = jnp.array([-3.0, -0.5, 0.2, 2.0])
+    t = divergence.canonical if make is f_gan else divergence.activation
+    conjugate = divergence.conjugate(t(v))  # in two steps, which is exact enough at these v
+    plain, tricked = make(divergence), make(divergence, trick=True)
+    zero = jnp.zeros_like(v)
+    np.testing.assert_allclose(jax.vmap(plain.generator)(zero, v), -conjugate, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(tricked.generator)(zero, v), -t(v), rtol=1e-5, atol=1e-6)
+    critics = [jax.vmap(loss.critic)(v, v) for loss in (plain, tricked)]
+    np.testing.assert_array_equal(*critics)
+    np.testing.assert_allclose(critics[0], conjugate - t(v), rtol=1e-4, atol=1e-5)
+
+
+def test_the_divergence_gan_is_the_minimax_game_and_its_trick_the_other():
+    for ours, theirs in (
+        (f_gan(DIVERGENCES["gan"]), minimax()),
+        (f_gan(DIVERGENCES["gan"], trick=True), non_saturating()),
+    ):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(
+                jax.vmap(a)(REAL, FAKE), jax.vmap(b)(REAL, FAKE), rtol=1e-6, atol=1e-30
+            )
+
+
+@pytest.mark.parametrize("player", ["critic", "generator"])
+@pytest.mark.parametrize("name", [*GAN_LOSSES, "f_gan"])
+def test_anything_but_one_number_is_refused(name, player):
+    loss = f_gan(DIVERGENCES["kl"]) if name == "f_gan" else GAN_LOSSES[name]()
+    of_pair = getattr(loss, player)
+    one, column, batch = jnp.zeros(()), jnp.zeros((4, 1)), jnp.zeros(4)
+    with pytest.raises(ValueError, match=r"critic_fake: got shape \(4, 1\), expected one number"):
+        of_pair(one, column)
+    with pytest.raises(ValueError, match=r"critic_real: got shape \(1,\), expected one number"):
+        jax.vmap(of_pair)(column, batch)
+    with pytest.raises(ValueError, match=r"critic_real: got shape \(4,\)"):
+        of_pair(batch, batch)
+    assert jax.vmap(of_pair)(batch, batch).shape == (4,)
+
+
+def test_labels_outside_the_unit_interval_are_refused():
+    for make in (minimax, non_saturating, least_squares):
+        with pytest.raises(
+            ValueError, match=r"real_label: got 1\.2, expected a number in \(0, 1\]"
+        ):
+            make(real_label=1.2)
+
+
+def quadratic(x):
+    """Slope: a x, with a = (1, 2)."""
+    return 0.5 * jnp.sum(jnp.array([1.0, 2.0]) * x**2)
+
+
+A = np.array([1.0, 2.0])
+ONE, OTHER = jnp.array([0.3, -1.0]), jnp.array([2.0, 0.5])
+
+
+def test_penalties_are_their_closed_forms(key):
+    values = {
+        name: float(penalty(jax.random.clone(key), quadratic, ONE, OTHER))
+        for name, penalty in PENALTIES.items()
+    }
+    t = float(jax.random.uniform(jax.random.clone(key)))
+    between = t * np.asarray(ONE) + (1 - t) * np.asarray(OTHER)
+    moved = np.asarray(ONE) + np.asarray(jax.random.normal(jax.random.clone(key), (2,)))
+    expected = {
+        "gradient": (np.linalg.norm(A * between) - 1) ** 2,
+        "dragan": (np.linalg.norm(A * moved) - 1) ** 2,
+        "r1": np.sum((A * np.asarray(ONE)) ** 2),
+        "r2": np.sum((A * np.asarray(OTHER)) ** 2),
+    }
+    assert values.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(values[name], value, rtol=1e-5)
+    still = dragan_penalty(jax.random.clone(key), quadratic, ONE, OTHER, scale=0.0)
+    np.testing.assert_allclose(still, (np.linalg.norm(A * np.asarray(ONE)) - 1) ** 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_penalties_have_a_finite_gradient_on_a_flat_critic_and_refuse_a_column(name, key):
+    def penalty(w):
+        return PENALTIES[name](key, lambda x: jnp.sum(w * x), ONE, OTHER)
+
+    value, slope = jax.value_and_grad(penalty)(jnp.zeros(2))
+    np.testing.assert_allclose(value, 0.0 if name.startswith("r") else 1.0)
+    assert np.isfinite(slope).all()
+    with pytest.raises(ValueError, match=r"critic: got an output of shape \(1,\)"):
+        PENALTIES[name](jax.random.clone(key), lambda x: jnp.sum(x)[None], ONE, OTHER)
+
+
+def test_a_pair_of_two_shapes_has_no_point_between(key):
+    with pytest.raises(
+        ValueError, match=r"fake: got shape \(2, 1\), expected that of real, \(2,\)"
+    ):
+        gradient_penalty(key, quadratic, ONE, OTHER[:, None])
+
+
+def test_features_are_matched_by_their_means_and_only_by_the_generator():
+    real, fake = jnp.array([[1.0, 2.0], [3.0, 6.0]]), jnp.array([[0.0, 1.0]])
+    value, slopes = jax.value_and_grad(feature_matching, (0, 1))(real, fake)
+    np.testing.assert_allclose(value, (0 - 2) ** 2 + (1 - 4) ** 2)
+    np.testing.assert_array_equal(slopes[0], jnp.zeros((2, 2)))
+    np.testing.assert_allclose(slopes[1], [[-4.0, -6.0]])
+    with pytest.raises(ValueError, match=r"fake_features: got shape \(1, 3\), expected \(m, 2\)"):
+        feature_matching(real, jnp.zeros((1, 3)))
+
+
+def test_instance_noise_has_the_scale_asked_for(key):
+    x = jnp.full((20000,), 3.0)
+    noisy = instance_noise(key, x, 0.5)
+    np.testing.assert_allclose(noisy.mean(), 3.0, atol=0.02)
+    np.testing.assert_allclose(noisy.std(), 0.5, atol=0.015)
+    np.testing.assert_array_equal(instance_noise(jax.random.clone(key), x, 0.0), x)
