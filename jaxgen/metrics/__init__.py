@@ -1,4 +1,4 @@
-"""Numbers to report: likelihoods, rates, active units."""
+"""Numbers to report: likelihoods, rates, active units, modes covered."""
 
 from jaxgen.metrics.bits import bits_per_dim
 from jaxgen.metrics.bits_back import (
@@ -10,6 +10,7 @@ from jaxgen.metrics.bits_back import (
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
+from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
@@ -18,15 +19,18 @@ __all__ = [
     "ImportanceDiagnostics",
     "JacobianNorms",
     "LatentCode",
+    "ModeCoverage",
     "active_units",
     "bits_back_decode",
     "bits_back_encode",
     "bits_per_dim",
+    "duplicate_share",
     "importance_diagnostics",
     "jacobian_norms",
     "kl_per_dimension",
     "latent_information",
     "log_marginal",
+    "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",
     "pareto_k",

@@ -1,0 +1,84 @@
+"""Multilayer perceptrons as the players of a game; they map batches, over which statistics run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from jaxgen.nets.samples import append_minibatch_stddev
+
+
+class MLPGenerator(nn.Module):
+    """Dense layers from latents to samples.
+
+    Attributes:
+      hidden: widths of the hidden layers.
+      output_shape: shape of one sample.
+      activation: after every hidden layer.
+      kernel_init: of every layer.
+      batch_norm: normalise every hidden layer over the batch, before its activation.
+    Example:
+      net = MLPGenerator((128, 128), (2,))
+      variables = net.init(key, z, train=True)  # z: [batch, latent]
+    """
+
+    hidden: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    activation: Callable[[Array], Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
+    batch_norm: bool = False
+
+    @nn.compact
+    def __call__(self, z: Float[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
+        """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
+        for width in self.hidden:
+            # Normalisation would take a bias away again.
+            z = nn.Dense(width, use_bias=not self.batch_norm, kernel_init=self.kernel_init)(z)
+            if self.batch_norm:
+                z = nn.BatchNorm(use_running_average=not train, momentum=0.9)(z)
+            z = self.activation(z)
+        z = nn.Dense(math.prod(self.output_shape), kernel_init=self.kernel_init)(z)
+        return z.reshape(-1, *self.output_shape)
+
+
+class MLPCritic(nn.Module):
+    """Dense layers from samples to one raw output each.
+
+    Attributes:
+      hidden: widths of the hidden layers.
+      activation: after every hidden layer.
+      kernel_init: of every layer.
+      input_scale: what the samples are multiplied with first.
+      spectral_norm: divide every kernel by its largest singular value, followed by one power
+        iteration per pass in training (Miyato et al. 2018).
+      minibatch_stddev: let the last hidden layer see how much the batch varies.
+    Example:
+      net = MLPCritic((128,), spectral_norm=True)
+      logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+    """
+
+    hidden: tuple[int, ...]
+    activation: Callable[[Array], Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
+    input_scale: float = 1.0
+    spectral_norm: bool = False
+    minibatch_stddev: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
+        """Maps samples to raw outputs, high for what looks real."""
+        x = self.input_scale * x.reshape(len(x), -1)
+        for i, width in enumerate(self.hidden):
+            if self.minibatch_stddev and i == len(self.hidden) - 1:
+                x = append_minibatch_stddev(x)
+            x = self.activation(self._dense(width, x, train))
+        return self._dense(1, x, train)[:, 0]
+
+    def _dense(self, width: int, x: Array, train: bool) -> Array:
+        layer = nn.Dense(width, kernel_init=self.kernel_init)
+        if self.spectral_norm:
+            return nn.SpectralNorm(layer)(x, update_stats=train)
+        return layer(x)
