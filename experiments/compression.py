@@ -35,7 +35,6 @@ from jaxtyping import Array, Float, Int
 from experiments import vae
 from experiments.harness.cli import main
 from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.errors import Interrupted
 from experiments.harness.pictures import image_grid
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
@@ -50,7 +49,7 @@ from jaxgen.metrics import (
     normal_bucket_probs,
     normal_buckets,
 )
-from jaxgen.models import LatentVariableModel
+from jaxgen.models import LatentVariableModel, joint_and_posterior
 from jaxgen.objectives import elbo
 from jaxgen.types import Key, Params
 
@@ -138,16 +137,11 @@ def run(config: Config) -> dict[str, Any]:
     )
     trained = {}
     for beta in config.betas:
-        part = RunDirectory(out.path / f"beta_{beta:g}")
-        part.path.mkdir(exist_ok=True)
-        of_beta = config.vae_config(beta)
+        weight = partial(vae.kl_weight, config.vae_config(beta))
         # The same draws for every beta.
         key, fresh = jax.random.clone(key_fit), jax.random.clone(key_validation)
-        try:
-            trained[beta] = training(part, params, key, fresh, partial(vae.kl_weight, of_beta))
-        except Interrupted as interrupted:  # the run to resume is the whole one
-            saved = f"the last epoch of beta = {beta:g} is saved"
-            raise Interrupted(interrupted.signum, out.path, saved) from None
+        with out.part(f"beta_{beta:g}") as part:
+            trained[beta] = training(part, params, key, fresh, weight)
 
     # Grey pixels are drawn once: what is sent must be what is read.
     x = jax.jit(sent.prepare)(key_pixels, jnp.asarray(sent.images[: config.images]))
@@ -213,12 +207,7 @@ def mean_nll(
     """Returns the mean of -log p(x), in nats per image: no code by this model can be shorter."""
 
     def one(key: Key, x: Array) -> Array:
-        prior = model.prior(params)
-
-        def log_joint(z: Array) -> Array:
-            return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
-
-        return -log_marginal(key, log_joint, model.encode(params, x), num_samples)
+        return -log_marginal(key, *joint_and_posterior(model, params, x), num_samples)
 
     of_each = jax.lax.map(lambda of: one(*of), (jax.random.split(key, len(x)), x), batch_size=10)
     return jnp.mean(of_each)

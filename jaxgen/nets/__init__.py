@@ -4,6 +4,7 @@ from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.players import MLPCritic, MLPGenerator
 from jaxgen.nets.samples import append_minibatch_stddev, pack
+from jaxgen.nets.weight_normalized import WeightNormalized
 
 __all__ = [
     "MLP",
@@ -11,6 +12,7 @@ __all__ = [
     "ConvEncoder",
     "MLPCritic",
     "MLPGenerator",
+    "WeightNormalized",
     "append_minibatch_stddev",
     "pack",
 ]
