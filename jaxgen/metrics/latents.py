@@ -33,16 +33,27 @@ def active_units(
     return jnp.var(posterior_means, axis=0) > threshold
 
 
-def kl_per_dimension(q: distrax.Independent, prior: distrax.Independent) -> Float[Array, "latent"]:
+def kl_per_dimension(
+    q: distrax.Distribution, prior: distrax.Distribution
+) -> Float[Array, "latent"]:
     """Returns KL(q || prior) of one datapoint before it is summed over dimensions, in nats.
 
     Args:
       q: a posterior whose dimensions are independent.
       prior: likewise.
+    Raises:
+      ValueError: the dimensions of q or of the prior are not independent (a flow, a mixture).
     Example:
       jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
     """
-    return jnp.asarray(q.distribution.kl_divergence(prior.distribution))
+    q_each, prior_each = (_per_dimension(name, p) for name, p in (("q", q), ("prior", prior)))
+    return jnp.asarray(q_each.kl_divergence(prior_each))
+
+
+def _per_dimension(name: str, p: distrax.Distribution) -> distrax.Distribution:
+    if not isinstance(p, distrax.Independent):
+        raise ValueError(f"{name}: got a {type(p).__name__}, expected a distrax.Independent")
+    return p.distribution
 
 
 def latent_information(

@@ -23,14 +23,14 @@ class LatentVariableModel(NamedTuple):
     """
 
     init: Callable[[Key], Params]
-    prior: Callable[[Params], distrax.Independent]
-    encode: Callable[[Params, Array], distrax.Independent]
+    prior: Callable[[Params], distrax.Distribution]
+    encode: Callable[[Params, Array], distrax.Distribution]
     decode: Callable[[Params, Array], distrax.Independent]
 
 
 def joint_and_posterior(
     model: LatentVariableModel, params: Params, x: Float[Array, "..."]
-) -> tuple[Callable[[Array], Scalar], distrax.Independent]:
+) -> tuple[Callable[[Array], Scalar], distrax.Distribution]:
     """Returns z -> log p(x, z), in nats, and q(z|x): all that a bound needs of one datapoint.
 
     Example:

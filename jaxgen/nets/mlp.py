@@ -17,6 +17,7 @@ class MLP(nn.Module):
       output_shape: shape of what comes out.
       activation: after every hidden layer.
       kernel_init: of every layer; Glorot-uniform as in Burda et al. (2016).
+      output_kernel_init: of the last layer, if not kernel_init: zeros start the net at its bias.
       output_bias_init: `(key, output_shape, dtype) -> array`, so that a decoder can start at the
         mean of the data.
     Example:
@@ -29,6 +30,7 @@ class MLP(nn.Module):
     activation: Callable[[Array], Array] = nn.relu
     kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
     output_bias_init: nn.initializers.Initializer = nn.initializers.zeros
+    output_kernel_init: nn.initializers.Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -36,6 +38,7 @@ class MLP(nn.Module):
         x = x.reshape(-1)
         for width in self.hidden:
             x = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(x))
-        x = nn.Dense(math.prod(self.output_shape), use_bias=False, kernel_init=self.kernel_init)(x)
+        kernel_init = self.output_kernel_init or self.kernel_init
+        x = nn.Dense(math.prod(self.output_shape), use_bias=False, kernel_init=kernel_init)(x)
         bias = self.param("output_bias", self.output_bias_init, self.output_shape)
         return x.reshape(self.output_shape) + bias

@@ -33,3 +33,12 @@ def test_kl_per_dimension_sums_to_the_kl():
     per_dimension = kl_per_dimension(q, p)
     np.testing.assert_allclose(per_dimension, [0.0, 0.5 * (1 + 4 - 1 - np.log(4))], atol=1e-6)
     np.testing.assert_allclose(per_dimension.sum(), q.kl_divergence(p), rtol=1e-6)
+
+
+def test_kl_per_dimension_refuses_a_joint_of_dimensions():
+    p = distrax.Independent(distrax.Normal(jnp.zeros(2), jnp.ones(2)), 1)
+    joint = distrax.Transformed(p, distrax.Block(distrax.ScalarAffine(0.0, 2.0), 1))
+    with pytest.raises(ValueError, match=r"q: got a Transformed, expected a distrax.Independent"):
+        kl_per_dimension(joint, p)
+    with pytest.raises(ValueError, match=r"prior: got a Transformed, expected"):
+        kl_per_dimension(p, joint)

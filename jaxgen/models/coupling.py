@@ -1,0 +1,75 @@
+"""Affine coupling: part of a vector is shifted and scaled by a network of the rest."""
+
+from __future__ import annotations
+
+import distrax
+import flax.linen as nn
+import jax.numpy as jnp
+from flax import struct
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from jaxgen.types import Params
+
+
+@struct.dataclass
+class Conditioner:
+    """The function from the part that stays to the shift and log scale of the part that moves.
+
+    A pytree of its params: a distribution built of it shows them all, to be stopped
+    (`sticking_the_landing`) or differentiated, where a closure would hide them.
+
+    Attributes:
+      params: of the net.
+      context: what else the net sees, before the part that stays.
+      net: [context, part] to [2, size], shift and log scale.
+    """
+
+    params: Params
+    context: Array
+    net: nn.Module = struct.field(pytree_node=False)
+
+    def __call__(self, z: ArrayLike) -> Float[Array, "*batch 2 moved"]:
+        """Maps the part that stays, of one vector [kept] or of a batch [*batch, kept]."""
+
+        def one(z: Array) -> Array:
+            inputs = jnp.concatenate([self.context, z])
+            return jnp.asarray(self.net.apply(self.params, inputs))
+
+        return jnp.vectorize(one, signature="(kept)->(two,moved)")(z)
+
+
+def _affine(params: Float[Array, "*batch 2 moved"]) -> distrax.ScalarAffine:
+    return distrax.ScalarAffine(shift=params[..., 0, :], log_scale=params[..., 1, :])
+
+
+def affine_coupling(
+    conditioner: Conditioner, split: int, *, first_moves: bool = False
+) -> distrax.SplitCoupling:
+    """Returns [a, b] -> [a, shift(a) + exp(log_scale(a)) b], its log determinant and its inverse.
+
+    Of b ~ N(0, I) it makes b | a ~ N(shift(a), diag(exp(log_scale(a)))²).
+
+    Args:
+      conditioner: a to shift and log scale.
+      split: length of a.
+      first_moves: a is moved by b instead.
+    Example:
+      distrax.Transformed(base, affine_coupling(conditioner, 2))
+    Source: Dinh et al. (2017), equations 7 and 8.
+    """
+    return distrax.SplitCoupling(split, 1, conditioner, _affine, swap=first_moves)
+
+
+def init_conditioner(key: Array, net: nn.Module, num_inputs: int, size: int) -> Params:
+    """Returns the params of a conditioner's net.
+
+    Raises:
+      ValueError: its output is not [2, size].
+    """
+    outputs, params = net.init_with_output(key, jnp.zeros(num_inputs))
+    if outputs.shape != (2, size):
+        raise ValueError(
+            f"conditioner: got an output of shape {outputs.shape}, expected (2, {size})"
+        )
+    return params
