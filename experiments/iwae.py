@@ -2,13 +2,31 @@
 
 The VAE recipe's Bernoulli model, trained from one start for every pair of gradient and K: the same
 images in the same order, for equally many epochs, each judged by the same importance samples. Then
-what tells the gradients apart: the signal-to-noise ratio of the encoder's gradient against K, which
-for the pathwise gradient of IWAE falls as 1 / sqrt(K) and for the doubly reparameterised one rises
-as sqrt(K), once K is large. Other bounds: --bound renyi, vr-max, elbo; other gradients:
-sticking_the_landing (biased for K > 1), vimco, score_function. An invalid pair is refused.
+what tells the gradients apart: the signal-to-noise ratio of the encoder's gradient against K, here
+of the last model. For IWAE and K large that of the pathwise gradient falls as 1 / sqrt(K) and that
+of the doubly reparameterised one rises as sqrt(K). Other bounds: --bound renyi, vr-max, elbo; other
+gradients: sticking_the_landing (biased for K > 1), vimco, score_function.
 (Burda et al. 2016; Li & Turner 2016; Rainforth et al. 2018; Tucker et al. 2019.)
 
   python -m experiments iwae
+
+Expect of the digits, in about a minute on two CPU cores, an NLL of 23.84 nats by the pathwise
+gradient with one sample and 23.65 with five, 23.77 and 23.52 by the doubly reparameterised one,
+and slopes of log signal-to-noise ratio in log K of -.39 and +.06. Statically binarised MNIST with
+the one-layer network of Burda et al.:
+
+  python -m experiments iwae --dataset binarized_mnist --latent-size 50 --batch-size 100 --epochs 25
+
+measured on two busy CPU cores, in nats on all 10,000 test images, with 1,000 importance samples:
+
+  gradient                K     ELBO     NLL   NLL less the first's   active units   training
+  pathwise                1  -102.15   97.63                                    22       139 s
+  doubly reparameterised  1  -101.34   96.90           -0.72 ± 0.03             27        76 s
+  pathwise                5  -102.49   95.47           -2.16 ± 0.04             25       130 s
+  doubly reparameterised  5  -101.82   95.00           -2.63 ± 0.04             34       476 s
+
+with 9 minutes of evaluation; how busy the cores were shows in the last column more than the method.
+The full schedule of 3,280 epochs reaches 88.71 nats at K = 1 and 87.63 at K = 5.
 """
 
 from __future__ import annotations
@@ -46,6 +64,7 @@ from jaxgen.types import Info, Key, Loss, Params
 
 WEIGHTS = 100
 """Importance weights per test image for the ELBO and the effective sample size."""
+NATS = "bound (nats per image)"
 SNR_IMAGES, SNR_DRAWS = 16, 100
 """Images whose gradients are drawn, and how often each."""
 
@@ -93,6 +112,10 @@ class Config(TrainingConfig):
             values = getattr(self, name)
             if len(values) < least or len(set(values)) < len(values):
                 raise ValueError(f"{name}: got {values}, expected one or more, each once")
+        if len(self.snr_samples) == 1:
+            raise ValueError(
+                f"snr_samples: got {self.snr_samples}, expected none, or two or more for a slope"
+            )
         one_of("bound", self.bound, BOUNDS)
         for gradient in self.gradients:
             one_of("gradients", gradient, GRADIENTS)
@@ -175,7 +198,7 @@ def run(config: Config) -> dict[str, Any]:
     most = max(config.samples)
     title = f"Validation IWAE bound at K = {most}, trained by {config.bound}"
     names = {c.name: f"{c.gradient.replace('_', ' ')}, K = {c.samples}" for c in config.cells}
-    figures = {"learning_curves": learning_curve(curves, names, title=title)}
+    figures = {"learning_curves": learning_curve(curves, names, ylabel=NATS, title=title)}
     if config.snr_samples:  # of the last cell's model
         x = jax.jit(test.prepare)(key_init, jnp.asarray(test.images[:SNR_IMAGES]))
         result |= signal_to_noise(config, model, params, key_snr, x)
@@ -355,10 +378,10 @@ def draw_snr(config: Config, result: dict[str, Any]) -> Any:
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
     """Prints the comparison, the slopes and where everything is."""
-    columns = ["gradient", "K", "ELBO", "IWAE at K", "NLL", "less first's", "units", "ESS"]
+    columns = ["gradient", "K", "ELBO", "IWAE at K", "NLL", "less first", "units", "ESS"]
     rows = [
         [
-            cell["gradient"] + ("" if cell["unbiased"] else " (biased)"),
+            cell["gradient"].replace("_", " ") + ("" if cell["unbiased"] else " (biased)"),
             cell["samples"],
             *(f"{cell[of]:.2f}" for of in ("test_elbo", "test_iwae", "test_nll")),
             f"{cell['test_nll_less_first']:.2f} ± {cell['test_nll_less_first_stderr']:.2f}",

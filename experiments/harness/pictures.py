@@ -163,6 +163,39 @@ def bars(
     return figure
 
 
+def stacked_bars(
+    labels: Sequence[str],
+    parts: Mapping[str, Sequence[float]],
+    *,
+    ylabel: str,
+    title: str,
+) -> Figure:
+    """Returns a bar per label, made of parts that are named with their size.
+
+    Negative parts hang below zero.
+
+    Example:
+      stacked_bars(["train", "test"], {"rate": [19.1, 19.3], "distortion": [70.2, 74.0]},
+                   ylabel="nats", title="Negative ELBO")
+    """
+    figure, axes = _plot(title, "", ylabel)
+    places = np.arange(len(labels))
+    tops = {True: np.zeros(len(labels)), False: np.zeros(len(labels))}  # of either sign
+    for name, values in parts.items():
+        heights = np.asarray(values, float)
+        bottom = np.where(heights < 0, tops[True], tops[False])
+        drawn = axes.bar(places, heights, 0.5, bottom, label=name)
+        axes.bar_label(drawn, [f"{value:.2f}" for value in heights], label_type="center")
+        for negative, top in tops.items():
+            top += np.where((heights < 0) == negative, heights, 0)
+    axes.set_xticks(places, labels)
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.grid(axis="y", alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, reverse=True, bbox_to_anchor=(1, 1))
+    return figure
+
+
 def _checked(images: ArrayLike, rank: int) -> UInt8[np.ndarray, "..."]:
     images = np.asarray(images, float)
     if images.ndim != rank or images.shape[-1] not in (1, 3) or not images.size:

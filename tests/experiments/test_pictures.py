@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.harness.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
+from experiments.harness.curves import against_count
+from experiments.harness.pictures import (
+    bars,
+    image_grid,
+    latent_grid,
+    learning_curve,
+    side_by_side,
+    stacked_bars,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +116,36 @@ def test_bars_are_sorted():
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches] == [2.0, 0.5, 0.1]
     drawn(figure)
+
+
+def test_stacked_bars_stand_on_each_other_and_hang_below_zero():
+    figure = stacked_bars(
+        ["train", "test"],
+        {"a": [1.0, -0.5], "b": [2.0, 3.0], "c": [-0.25, -1.0]},
+        ylabel="nats",
+        title="Gaps",
+    )
+    drawn(figure)
+    bottoms = [[bar.get_y() for bar in of] for of in figure.axes[0].containers]
+    np.testing.assert_allclose(bottoms, [[0, 0], [1, 0], [0, -0.5]])
+    assert [text.get_text() for text in figure.axes[0].texts][:2] == ["1.00", "-0.50"]
+
+
+def test_what_a_curve_should_be_is_dashed_in_its_colour():
+    figure = against_count(
+        [1, 4],
+        {"bias": [2.0, 0.6], "other": [1.0, 1.0]},
+        theory={"bias": [2.0, 0.5]},
+        yscale="log",
+        xlabel="K",
+        ylabel="nats",
+        title="Bias",
+    )
+    drawn(figure)
+    curve, theory, _ = figure.axes[0].lines
+    assert (theory.get_linestyle(), theory.get_color()) == ("--", curve.get_color())
+    np.testing.assert_allclose(theory.get_ydata(), [2.0, 0.5])
+    assert figure.axes[0].get_yscale() == "log"
 
 
 def test_what_is_not_a_number_is_black_and_what_is_out_of_range_is_clipped():

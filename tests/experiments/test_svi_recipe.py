@@ -1,0 +1,178 @@
+"""The recipe of variational inference: its split of the gap on a known model, its run, resumed."""
+
+import json
+import shlex
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from linear_gaussian import LinearGaussian
+
+from experiments import svi
+from experiments.harness import fit as fit_module
+from experiments.harness.cli import choose
+from experiments.harness.run_directory import RunDirectory
+from jaxgen.models import LatentVariableModel
+
+SMALL = (
+    "--inference amortized semi_amortized svi --epochs 2 --hidden 8 --latent-size 2 --images 20 "
+    "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
+    "--chains 2"
+)
+KNOWN = LinearGaussian(jnp.array([[1.0, 0.5], [0.0, 1.0], [0.7, 0.2]]), jnp.zeros(3), 0.6)
+MODEL = LatentVariableModel(
+    init=lambda key: {},
+    prior=lambda params: KNOWN.prior,
+    encode=lambda params, x: distrax.Independent(
+        distrax.Normal(0.3 * x[:2] + params["shift"], jnp.array([0.5, 0.9])), 1
+    ),
+    decode=lambda params, z: distrax.Independent(distrax.Normal(KNOWN.weights @ z, 0.6), 1),
+)
+PARAMS = {"shift": jnp.array([0.2, -0.4])}
+XS = jnp.array([[0.5, -1.0, 0.3], [1.5, 0.2, -0.8]])
+CONFIG = svi.Config(latent_size=2, images=2, measure_steps=1500, temperatures=30, chains=200)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory):
+    """A folder where the programs of this module are kept: the same run is made twice."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_on_a_linear_gaussian_model_every_part_of_the_gap_is_the_closed_form(monkeypatch):
+    """The best factorised Gaussian has the posterior's mean and the precisions of its diagonal."""
+    monkeypatch.setattr(svi, "DRAWS", 20_000)
+    phis = jax.vmap(lambda x: svi.encode(MODEL, PARAMS, x))(XS)
+    measured = svi.make_measure(CONFIG, MODEL)(PARAMS, jax.random.key(0), XS, phis)
+    tuned = svi.encoder_elbos(MODEL, {"shift": PARAMS["shift"] + 0.1}, jax.random.key(0), XS)
+    gap = svi.split_gap(measured, tuned)
+    for i, x in enumerate(XS):
+        log_px = KNOWN.log_marginal(x)
+        mean, cov = KNOWN.posterior(x)
+        precision = np.linalg.inv(cov)
+
+        def elbo(mean, scale, x=x):
+            reconstruction, kl = KNOWN.elbo_terms(x, mean, scale)
+            return reconstruction - kl
+
+        scale = np.array([0.5, 0.9])
+        start = elbo(0.3 * x[:2] + PARAMS["shift"], scale)
+        after = elbo(0.3 * x[:2] + PARAMS["shift"] + 0.1, scale)
+        best = elbo(mean, np.diag(precision) ** -0.5)
+        expected = {
+            "approximation": log_px - best,
+            "amortisation": best - after,
+            "generalisation": after - start,
+            "total": log_px - start,
+        }
+        for name, value in expected.items():
+            assert gap[name][i] == pytest.approx(value, abs=0.05), name
+        assert expected["approximation"] > 0.05  # there is something to be seen
+        assert measured.log_px[i] == pytest.approx(log_px, abs=0.05)
+    parts = gap["approximation"] + gap["amortisation"] + gap["generalisation"]
+    np.testing.assert_allclose(parts, gap["total"], atol=1e-12)
+    assert 0.6 < measured.acceptance.mean() <= 1
+
+
+def recipe(arguments, path):
+    """Runs the recipe in this process; returns its exit code."""
+    try:
+        choose(["svi", *shlex.split(arguments), "--run-dir", str(path)])
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing happened to."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert recipe(SMALL, path) == 0
+    return path
+
+
+def untimed(tree):
+    if not isinstance(tree, dict):
+        return tree
+    return {name: untimed(of) for name, of in tree.items() if "seconds" not in name}
+
+
+def result(path):
+    return untimed(json.loads((path / "result.json").read_text()))
+
+
+def test_the_run_leaves_its_numbers_and_pictures(whole):
+    numbers = result(whole)
+    assert list(numbers["ways"]) == ["amortized", "semi_amortized", "svi"]
+    for name, of in numbers["ways"].items():
+        for split in ("train", "test"):
+            assert of[f"{split}_elbo"] < of[f"{split}_log_px"] + 0.1
+            assert of[f"{split}_best_elbo"] < of[f"{split}_log_px"] + 0.1
+        assert [r["epoch"] for r in RunDirectory(whole / name).metrics()] == [1, 2]
+    for split, gap in numbers["gaps"].items():
+        total = numbers["ways"]["amortized"]
+        difference = total[f"{split}_log_px"] - total[f"{split}_elbo"]
+        assert gap["total"]["mean"] == pytest.approx(difference, abs=1e-9)
+        parts = [gap[of]["mean"] for of in ("approximation", "amortisation", "generalisation")]
+        assert sum(parts) == pytest.approx(difference, abs=1e-9)
+        assert gap["generalisation"]["mean"] > 0  # the encoder had hardly been trained
+    assert numbers["drawn_lower"] < numbers["drawn_upper"] + 0.2
+    drawn = {file.name for file in (whole / "pictures").iterdir()}
+    assert drawn == {"learning_curves.png", "gaps.png", "local_steps.png"}
+
+
+def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
+    """In the first epoch of SVI, whose variational parameters of each image must come back."""
+
+    class Killed(BaseException):
+        """Takes the place of a kill that this process would not survive."""
+
+    monkeypatch.setattr(fit_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    save, path = fit_module.save, tmp_path / "run"
+
+    def save_and_die(directory, step, tree):
+        save(directory, step, tree)
+        if step == 1 and "svi" in directory.parts[-2]:
+            raise Killed
+
+    monkeypatch.setattr(fit_module, "save", save_and_die)
+    with pytest.raises(Killed):
+        recipe(SMALL, path)
+    assert recipe(SMALL + " --resume", path) == 0
+    assert result(path) == result(whole)
+    for name in ("amortized", "svi"):
+        runs = [RunDirectory(of / name).metrics() for of in (path, whole)]
+        resumed, uninterrupted = ([untimed(record) for record in run] for run in runs)
+        assert resumed == uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("--inference svi", "inference: got ('svi',), expected amortized among them"),
+        ("--inference amortised", "inference: got 'amortised', expected one of amortized, semi_a"),
+        ("--local-steps 0", "local_steps: got 0, expected an integer >= 1"),
+        ("--images 1", "images: got 1, expected an integer >= 2"),
+        ("--images 301", "images: got 301, expected at most 300, the test images of digits"),
+        ("--batch-size 1298", "batch_size: got 1298, expected at most 1297, the train images"),
+        ("--local-learning-rate 0", "local_learning_rate: got 0.0, expected a number > 0"),
+    ],
+)
+def test_a_bad_flag_is_named_and_nothing_written(flags, expected, tmp_path, capsys):
+    assert recipe(flags, tmp_path / "run") == 2
+    assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert not (tmp_path / "run").exists()
