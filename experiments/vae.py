@@ -180,7 +180,11 @@ def prepare(config: Config, images: ImageSet) -> Callable[[Key, Array], Array]:
     return dequantize if config.likelihood == "gaussian" else images.prepare
 
 
-def make_model(config: Config, images: np.ndarray) -> LatentVariableModel:
+def make_model(
+    config: Config,
+    images: np.ndarray,
+    wrap_encoder: Callable[[nn.Module], nn.Module] = lambda encoder: encoder,
+) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
     likelihood = LIKELIHOODS[config.likelihood]
     x_shape = images.shape[1:]
@@ -200,7 +204,7 @@ def make_model(config: Config, images: np.ndarray) -> LatentVariableModel:
         encoder = ConvEncoder((2, config.latent_size))
         decoder = ConvDecoder(out_shape, output_bias_init=output_bias)
     return gaussian_vae(
-        encoder,
+        wrap_encoder(encoder),
         decoder,
         likelihood.distribution,
         latent_size=config.latent_size,
