@@ -320,23 +320,26 @@ def run(config: Config) -> dict[str, Any]:
     measured: dict[str, dict[str, Measured]] = {}
     for name, params in trained.items():
         way = WAYS[name](config, model)
+        infer = jax.jit(partial(infer_all, way))
         measured[name] = {}
         for split, images in shown.items():
             if name == "svi" and split == "train":
                 phis = params["local"][: config.images]
             else:
-                phis = infer_all(way, params, jax.random.clone(key_infer), images)
+                phis = infer(params, jax.random.clone(key_infer), images)
             same = jax.random.clone(key_measure)
             measured[name][split] = measure(way.model_params(params), same, images, phis)
 
     params = trained["amortized"]
     prior = jnp.zeros((len(shown["test"]), 2, config.latent_size))
     from_prior = measure(params, jax.random.clone(key_measure), shown["test"], prior)
+    tune = jax.jit(partial(tune_encoder, config, model))
+    elbos = jax.jit(partial(encoder_elbos, model))
     gaps = {}
     for split, images in shown.items():
-        tuned = tune_encoder(config, model, params, jax.random.clone(key_tune), xs[split])
-        elbos = encoder_elbos(model, tuned, jax.random.clone(key_measure), images)
-        gaps[split] = split_gap(measured["amortized"][split], elbos)
+        tuned = tune(params, jax.random.clone(key_tune), xs[split])
+        of_tuned = elbos(tuned, jax.random.clone(key_measure), images)
+        gaps[split] = split_gap(measured["amortized"][split], of_tuned)
     result: dict[str, Any] = {
         "ways": {
             name: {
@@ -432,7 +435,7 @@ def train(
 
 def infer_all(way: Way, params: Params, key: Key, xs: Array) -> Float[Array, "n 2 latent"]:
     """Returns each image's variational parameters by the way's own inference."""
-    infer = jax.jit(jax.vmap(way.infer, (None, 0, 0)))
+    infer = jax.vmap(way.infer, (None, 0, 0))
     return infer(way.model_params(params), jax.random.split(key, len(xs)), xs)
 
 
@@ -530,38 +533,30 @@ def tune_encoder(
 
     update = gradient_step(loss, optimizer)
 
-    @jax.jit
-    def tune(encoder: Params, key: Key, xs: Array) -> Params:
-        def step(state: Any, index: Array) -> tuple[Any, None]:
-            key_batch, key_step = jax.random.split(jax.random.fold_in(key, index))
-            rows = jax.random.randint(key_batch, (config.batch_size,), 0, len(xs))
-            return update(state, xs[rows], key_step)[0], None
+    def step(state: Any, index: Array) -> tuple[Any, None]:
+        key_batch, key_step = jax.random.split(jax.random.fold_in(key, index))
+        rows = jax.random.randint(key_batch, (config.batch_size,), 0, len(xs))
+        return update(state, xs[rows], key_step)[0], None
 
-        state = init_state(encoder, optimizer)
-        return jax.lax.scan(step, state, jnp.arange(config.tune_steps))[0].params
-
-    return {**params, "encoder": tune(params["encoder"], key, xs)}
+    state = init_state(params["encoder"], optimizer)
+    state, _ = jax.lax.scan(step, state, jnp.arange(config.tune_steps))
+    return {**params, "encoder": state.params}
 
 
 def encoder_elbos(
     model: LatentVariableModel, params: Params, key: Key, xs: Array
-) -> Float[np.ndarray, "n"]:
+) -> Float[Array, "n"]:
     """Returns the ELBO of each image at the encoder's phi, from the noise that `measure` used."""
 
-    @jax.jit
-    def elbos(params: Params, key: Key, xs: Array) -> Array:
-        def one(of: tuple[Key, Array]) -> Array:
-            return elbo_at(model, params, encode(model, params, of[1]), *of)
+    def one(of: tuple[Key, Array]) -> Array:
+        return elbo_at(model, params, encode(model, params, of[1]), *of)
 
-        return jax.lax.map(one, (jax.random.split(key, len(xs)), xs), batch_size=50)
-
-    return np.asarray(elbos(params, key, xs), np.float64)
+    return jax.lax.map(one, (jax.random.split(key, len(xs)), xs), batch_size=50)
 
 
-def split_gap(
-    of: Measured, tuned_elbo: Float[np.ndarray, "n"]
-) -> dict[str, Float[np.ndarray, "n"]]:
+def split_gap(of: Measured, tuned_elbos: Float[Array, "n"]) -> dict[str, Float[np.ndarray, "n"]]:
     """Returns log p(x) - ELBO of each image, in nats, and the three parts that it is the sum of."""
+    tuned_elbo = np.asarray(tuned_elbos, np.float64)
     return {
         "approximation": of.log_px - of.best_elbo,
         "amortisation": of.best_elbo - tuned_elbo,
