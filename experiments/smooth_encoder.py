@@ -15,7 +15,8 @@ Expect on the embedded digits, pixels cut at one half, in nats per image:
   weight-normalised        -16.58      -18.27  1.68      17.06   1.83
 
 Smoother is a smaller gap; the order in the test columns is not settled by so few images, and the
-NLL, for which the encoder is but a proposal, shows no better decoder. About a minute and a half on two CPU cores with other work beside.
+NLL, for which the encoder is but a proposal, shows no better decoder. About a minute and a half on
+two CPU cores with other work beside.
 """
 
 from __future__ import annotations
