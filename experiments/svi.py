@@ -641,7 +641,7 @@ def draw_local_steps(from_encoder: Measured, from_prior: Measured) -> Any:
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
     """Prints the ways to learn, the split of the gap and where everything is."""
-    columns = ["inference", "train ELBO", "test ELBO", "train log p(x)", "test log p(x)", "seconds"]
+    columns = ["inference", "ELBO, train", "test", "log p(x), train", "test", "seconds"]
     keys = ("train_elbo", "test_elbo", "train_log_px", "test_log_px")
     rows = [
         [LABELS[name], *(f"{of[key]:.2f}" for key in keys), f"{of['training_seconds']:.0f}"]
