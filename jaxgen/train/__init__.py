@@ -17,6 +17,7 @@ from jaxgen.train.alternating import (
     generator_first,
     init_player,
     simultaneous,
+    whole_player,
 )
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch

@@ -18,10 +18,9 @@ Variables: TypeAlias = dict[str, Any]
 """A player as its net is applied: `params` and, beside it, the collections that a forward pass
 changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
 
-PlayerLoss: TypeAlias = Callable[
-    [Variables, Variables, Key, Any], tuple[jax.Array, dict[str, Any], Info]
-]
-"""`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`."""
+PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
+"""`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
+other player's variables, or what the critic's loss is let see of the generator."""
 
 
 @struct.dataclass
@@ -115,6 +114,11 @@ def simultaneous(
     return Game(generator=generator, critic=critic), generator_info, critic_info
 
 
+def whole_player(generator: Variables, key: Key, batch: Any) -> Variables:
+    """The critic's loss is given the generator itself, and draws the fakes."""
+    return generator
+
+
 def alternating_step(
     generator_loss: PlayerLoss,
     critic_loss: PlayerLoss,
@@ -124,6 +128,7 @@ def alternating_step(
     critic_steps: int = 1,
     order: Order = critic_first,
     unroll: int = 0,
+    critic_view: Callable[[Variables, Key, Any], Any] = whole_player,
     ema_decay: float | None = None,
 ) -> Update:
     """Returns the update of a game: some steps of the critic and one of the generator.
@@ -134,13 +139,17 @@ def alternating_step(
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
     generator's loss sees the last. (Datapoint i goes to step i mod n, so that on a mesh nothing
-    moves between devices.) Every step draws from a key of its own.
+    moves between devices.) Every step draws from a key of its own. Where both losses may see the
+    same fakes, draw the latents outside and hand them over in the batch: from the same latents the
+    compiler makes the fakes once.
 
     With `unroll=k` the generator descends its loss at the critic as it would be after k more of its
     steps, differentiated through: the critic's answer is part of the gradient. These k steps have
     the optimiser's state, batch and key of the generator's loss; they leave no trace in the game.
     An optimiser with a square root needs a slope at zero for it: `optax.adam(..., eps_root=1e-16)`,
-    or a gradient of exactly zero, such as a dead unit's, becomes NaN.
+    or a gradient of exactly zero, such as a dead unit's, becomes NaN. If the critic's loss needs
+    nothing of the generator but its fakes, let `critic_view` make them: they are then
+    differentiated once, not in each of the k steps.
 
     The info holds each player's own (of the critic's last step), its `loss` and `grad_norm`, under
     the prefixes `generator_` and `critic_`, and `all_finite`, of all steps.
@@ -156,6 +165,8 @@ def alternating_step(
       critic_steps: of the critic per step of the generator.
       order: `critic_first`, `generator_first`, `simultaneous`, or a function of that form.
       unroll: steps of the critic that the generator looks ahead; 0 is the plain update.
+      critic_view: `(generator, key, batch) -> what the critic's loss is given as
+        `other`; all of the generator's variables by default.
       ema_decay: of the generator's average; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, unroll below zero; a batch cannot be dealt; a loss is
@@ -171,14 +182,16 @@ def alternating_step(
     unroll = at_least("unroll", unroll, 0)
 
     def ahead(critic: Player, generator: Variables, key: Key, batch: Any) -> Variables:
+        # The same draws in every step on purpose: one function is descended, as in the paper.
+        seen = critic_view(generator, jax.random.clone(key), batch)
         for _ in range(unroll):
-            # The same draws in every step on purpose: one function is descended, as in the paper.
             drawn = jax.random.clone(key)
-            critic, _ = _step(critic_loss, critic_optimizer, critic, generator, drawn, batch)
+            critic, _ = _step(critic_loss, critic_optimizer, critic, seen, drawn, batch)
         return critic.variables
 
     def update(game: Game, batch: Any, key: Key) -> tuple[Game, Info]:
         generator_key, critic_key = jax.random.split(key)
+        critic_keys = jax.random.split(critic_key, critic_steps)
         dealt = jax.tree.map(lambda array: _deal(array, critic_steps), batch)
         last = jax.tree.map(lambda array: array[-1], dealt)
 
@@ -201,12 +214,12 @@ def alternating_step(
         def critic_step(critic: Player, generator: Player) -> tuple[Player, Info]:
             def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
                 batch, key = step
-                return _step(critic_loss, critic_optimizer, critic, generator.variables, key, batch)
+                seen = critic_view(generator.variables, jax.random.clone(key), batch)
+                return _step(critic_loss, critic_optimizer, critic, seen, key, batch)
 
             if critic_steps == 1:
-                return one(critic, (last, critic_key))
-            keys = jax.random.split(critic_key, critic_steps)
-            critic, infos = jax.lax.scan(one, critic, (dealt, keys))
+                return one(critic, (last, critic_keys[0]))
+            critic, infos = jax.lax.scan(one, critic, (dealt, critic_keys))
             info = jax.tree.map(lambda array: array[-1], infos)
             return critic, {**info, "all_finite": jnp.all(infos["all_finite"])}
 
@@ -242,7 +255,7 @@ def _step(
     loss: PlayerLoss,
     optimizer: optax.GradientTransformation,
     own: Player,
-    other: Variables,
+    other: Any,
     key: Key,
     batch: Any,
     ema_decay: float | None = None,

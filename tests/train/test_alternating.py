@@ -19,6 +19,7 @@ from jaxgen.train import (
     scan_draws,
     scan_epoch,
     simultaneous,
+    whole_player,
 )
 
 LR_G, LR_C = 0.1, 0.3
@@ -117,12 +118,30 @@ def adam_by_hand(c, g, x, state, steps, *, b1=0.5, b2=0.999, eps_root=1e-16):
     return c, (count, first, second)
 
 
-@pytest.mark.parametrize("unroll", [0, 1, 4])
-def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll):
+def viewed_critic_loss(own, generator_params, key, batch):
+    return critic_loss(own, {"params": generator_params}, key, batch)
+
+
+VIEWS = {
+    "whole": (critic_loss, whole_player),
+    "params": (viewed_critic_loss, lambda generator, key, batch: generator["params"]),
+}
+
+
+@pytest.mark.parametrize(("unroll", "view"), [(0, "params"), (1, "whole"), (4, "params")])
+def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
     """Two steps with Adam's state carried along, against central differences in float64."""
     adam = optax.adam(LR_C, b1=0.5, eps_root=1e-16)
+    loss_of_critic, critic_view = VIEWS[view]
     update = jax.jit(
-        alternating_step(generator_loss, critic_loss, optax.sgd(LR_G), adam, unroll=unroll)
+        alternating_step(
+            generator_loss,
+            loss_of_critic,
+            optax.sgd(LR_G),
+            adam,
+            unroll=unroll,
+            critic_view=critic_view,
+        )
     )
     game = two_numbers(optimizers=(optax.sgd(LR_G), adam))
     g, c, state = 0.7, -0.4, (0, 0.0, 0.0)
