@@ -91,9 +91,9 @@ def train_critic(
     key_init, key_steps = jax.random.split(key)
     params = init(key_init)
 
-    def step(carry, key):
+    def step(carry, index):
         params, state = carry
-        keys = jax.random.split(key)
+        keys = jax.random.split(jax.random.fold_in(key_steps, index))
         batches = [
             jnp.take(s, jax.random.randint(k, (batch_size,), 0, len(s)), axis=0)
             for k, s in zip(keys, (p_samples, q_samples), strict=True)
@@ -107,5 +107,5 @@ def train_critic(
         return (optax.apply_updates(params, updates), state), -value
 
     carry = (params, optimizer.init(params))
-    (params, _), bounds = jax.lax.scan(step, carry, jax.random.split(key_steps, num_steps))
+    (params, _), bounds = jax.lax.scan(step, carry, jnp.arange(num_steps))
     return Critic(params, bounds)

@@ -20,21 +20,44 @@ def linear(params, x):
     return params[0] * x + params[1]
 
 
-def sampled(key, n, m):
-    key_p, key_q = jax.random.split(key)
-    return SHIFT + jax.random.normal(key_p, (n,)), jax.random.normal(key_q, (m,))
+RUNS = 300
 
 
-def run(key, name, n=400, m=600, **options):
-    key_data, key_fit = jax.random.split(key)
-    xs, ys = sampled(key_data, n, m)
+def samples(n, m, runs=()):
+    rng = np.random.default_rng(0)
+    shapes = ((*runs, n), (*runs, m))
+    return tuple(
+        jnp.asarray(rng.normal(mean, 1.0, shape), jnp.float32)
+        for mean, shape in zip((SHIFT, 0.0), shapes, strict=True)
+    )
+
+
+def run(key, xs, ys, name, start=init, **options):
     options = {"optimizer": optax.adam(0.03), "num_steps": 200, "batch_size": 100, **options}
-    return estimate(key_fit, xs, ys, DIVERGENCES[name], init, linear, **options)
+    return estimate(key, xs, ys, DIVERGENCES[name], start, linear, **options)
 
 
 @pytest.fixture(scope="module")
-def runs():
-    return jax.jit(jax.vmap(lambda key: run(key, "kl")))(jax.random.split(jax.random.key(0), 300))
+def fit():
+    """Many estimates of KL, from the same first slope."""
+
+    @jax.jit
+    def fit(keys, xs, ys, slope):
+        def start(key):
+            return jnp.stack([slope, 0.0])
+
+        return jax.vmap(lambda key, x, y: run(key, x, y, "kl", start))(keys, xs, ys)
+
+    def checked(xs, ys, slope):
+        with jax.debug_key_reuse(True):  # in fixtures too, lest it compile again in tests
+            return fit(jax.random.split(jax.random.key(0), RUNS), xs, ys, slope)
+
+    return checked
+
+
+@pytest.fixture(scope="module")
+def runs(fit):
+    return fit(*samples(400, 600, (RUNS,)), 0.0)
 
 
 def test_the_held_out_value_is_unbiased_for_the_critics_bound(runs):
@@ -42,50 +65,37 @@ def test_the_held_out_value_is_unbiased_for_the_critics_bound(runs):
     bound = 1 + a * SHIFT + b - np.exp(b + a**2 / 2)  # E_p (1 + v) - E_q e^v, in closed form
     errors = np.asarray(runs.value) - bound
     assert_unbiased(errors, 0.0)
-    with rejected():  # the samples that it was trained on flatter it
-        assert_unbiased(runs.training_bounds[:, -50:].mean(axis=1) - bound, 0.0)
+    with rejected():  # the best of its last training batches flatters it
+        assert_unbiased(runs.training_bounds[:, -20:].max(axis=1) - bound, 0.0)
     covered = (np.asarray(runs.lower) <= bound) & (bound <= np.asarray(runs.upper))
-    assert 0.9 < covered.mean() < 0.99  # 95%; 5 standard errors are 6%
+    assert 0.9 < covered.mean() < 0.99  # 95%; 4 standard errors are 5%
     np.testing.assert_allclose(runs.stderr.mean(), errors.std(), rtol=0.2)
     assert runs.all_finite.all()
 
 
 def test_the_bound_lies_at_and_not_above_the_divergence(runs):
-    assert runs.value.mean() == pytest.approx(0.5, abs=0.03)
+    assert 0.46 < runs.value.mean() < 0.51
     assert (runs.lower > 0.5).mean() < 0.06
 
 
+def test_trouble_is_reported(fit):
+    """A NaN among the samples; a critic so steep that the bound is not finite."""
+    xs, ys = samples(400, 600, (RUNS,))
+    broken = fit(xs.at[7, 3].set(jnp.nan), ys, 0.0)
+    assert np.flatnonzero(~np.asarray(broken.all_finite)).tolist() == [7]
+    steep = fit(xs, ys, 1000.0)
+    assert not steep.all_finite.any()
+
+
 def test_total_variation_by_its_activation():
+    xs, ys = samples(4000, 4000)
     with pytest.raises(ValueError, match="bound: got variational_bound for total variation"):
-        run(jax.random.key(1), "total_variation")
-    options = {"bound": activated_bound, "num_steps": 400}
-    result = jax.jit(lambda key: run(key, "total_variation", 4000, 4000, **options))(
+        run(jax.random.key(1), xs, ys, "total_variation")
+    result = jax.jit(lambda key: run(key, xs, ys, "total_variation", bound=activated_bound))(
         jax.random.key(1)
     )
-    assert result.lower < 0.3829 < result.upper + 0.05  # 2 Phi(1/2) - 1
-    assert result.value > 0.3
-
-
-def test_trouble_is_reported():
-    """A NaN among the samples; a critic so steep that the bound is not finite."""
-
-    @jax.jit
-    def finite(xs, slope):
-        return estimate(
-            jax.random.key(3),
-            xs,
-            xs[::-1],
-            DIVERGENCES["pearson"],
-            lambda key: jnp.stack([slope, 0.0]),
-            linear,
-            num_steps=3,
-            batch_size=5,
-        ).all_finite
-
-    xs = sampled(jax.random.key(2), 40, 40)[0]
-    assert finite(xs, 0.1)
-    assert not finite(xs.at[3].set(jnp.nan), 0.1)
-    assert not finite(xs, 100.0)
+    assert result.value > 0.3  # 2 Phi(1/2) - 1 = .3829, of which tanh of a line has most
+    assert result.lower < 0.3829
 
 
 @pytest.mark.parametrize(
@@ -100,13 +110,12 @@ def test_trouble_is_reported():
     ],
 )
 def test_misuse_is_named(options, message):
+    xs, ys = samples(options.pop("n", 400), 600)
     with pytest.raises(ValueError, match=message):
-        run(jax.random.key(4), "kl", **options)
+        run(jax.random.key(4), xs, ys, "kl", **options)
 
 
 def test_a_critic_of_the_wrong_shape_is_refused():
-    xs, ys = sampled(jax.random.key(5), 20, 20)
+    column = lambda params, x: linear(params, x)[:, None]  # noqa: E731
     with pytest.raises(ValueError, match=r"v_p: got shape \(256, 1\)"):
-        estimate(
-            jax.random.key(6), xs, ys, DIVERGENCES["kl"], init, lambda p, x: linear(p, x)[:, None]
-        )
+        estimate(jax.random.key(6), *samples(20, 20), DIVERGENCES["kl"], init, column)
