@@ -1,6 +1,7 @@
 """Models: bundles of pure functions over explicit params; they know no objective."""
 
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.gan import Gan, gan
 from jaxgen.models.hierarchical import hierarchical_vae
 from jaxgen.models.latent_variable import LatentVariableModel, joint_and_posterior
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
@@ -13,6 +14,7 @@ from jaxgen.models.variational_rnn import variational_rnn
 
 __all__ = [
     "LIKELIHOODS",
+    "Gan",
     "LatentVariableModel",
     "Likelihood",
     "Posterior",
@@ -20,6 +22,7 @@ __all__ = [
     "SequentialModel",
     "belief_network",
     "flow_posterior",
+    "gan",
     "gaussian_mixture",
     "gaussian_posterior",
     "gaussian_vae",
