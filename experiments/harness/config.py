@@ -19,23 +19,19 @@ PLACES = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class RunConfig:
     """What a training recipe is told; a recipe extends it and gives its own defaults.
 
     Raises:
       ValueError: a value is out of range; the message names the argument.
     Example:
       @dataclasses.dataclass(frozen=True, kw_only=True)
-      class Config(TrainingConfig):
+      class Config(RunConfig):
         epochs: int = 200
         latents: int = 16
         '''Dimensions of the latent.'''
     """
 
-    dataset: str = "digits"
-    """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
-    data_dir: Directory = None
-    """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
     epochs: int = 100
     """Passes over the training set."""
     batch_size: int = 128
@@ -71,6 +67,16 @@ class TrainingConfig:
             )
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig(RunConfig):
+    """What a recipe that trains on a set of images is told."""
+
+    dataset: str = "digits"
+    """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
+    data_dir: Directory = None
+    """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
 
 
 def require_devices(count: int) -> None:

@@ -20,16 +20,22 @@ from jaxgen.types import Info, Key, Params
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 
 
+def averaged_params(state: TrainState) -> Params:
+    """Returns the averaged params if the state keeps them, the last ones otherwise."""
+    return state.params if state.ema is None else state.ema
+
+
 def fit(
     run: RunDirectory,
-    state: TrainState,
-    epoch: Callable[[TrainState, Key, int], tuple[TrainState, Info]],
+    state: Any,
+    epoch: Callable[[Any, Key, int], tuple[Any, Info]],
     validate: Callable[[Params], dict[str, Any]],
     *,
     key: Key,
     epochs: int,
     patience: int | None = None,
     headline: str = "elbo",
+    used: Callable[[Any], Params] = averaged_params,
     watch: Callable[[dict[str, Any]], None] | None = None,
 ) -> Params:
     """Runs `epochs` epochs, continuing from the run's last checkpoint if it has one.
@@ -43,21 +49,23 @@ def fit(
       state: the state before the first epoch; its buffers may be donated.
       epoch: `(state, key, index) -> (state, infos)`, compiled; every info has a leading axis of
         steps and `all_finite` is among them.
-      validate: numbers of the held-out data, under the averaged params if the state keeps them.
+      validate: numbers of the held-out data, under what `used` makes of the state.
       key: of this training.
       epochs: how many in all.
       patience: stop after as many epochs without a better `validation_{headline}` (higher is
         better) and return the best epoch's params; None trains to the end and returns the last.
       headline: the info shown with the progress.
+      used: the part of the state that is validated and returned: of a `TrainState`, the average if
+        it keeps one.
       watch: is handed every record too.
     Returns:
-      The params to use: the average if the state keeps one.
+      What `used` makes of the last state, or of the best epoch's.
     Raises:
       TrainingFailed: a step or the validation was not finite; that epoch is neither recorded nor
         saved.
       Interrupted: a signal came; the epoch under way was finished and saved.
     """
-    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, _used(state))}
+    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, used(state))}
     done = 0
     if latest_step(run.checkpoints) is not None:
         done, saved = restore(run.checkpoints, saved)
@@ -79,14 +87,14 @@ def fit(
             if stopping.should_stop:  # the run was complete
                 break
             state, infos = epoch(state, jax.random.fold_in(key, index), index)
-            infos, validation = jax.device_get((infos, validate(_used(state))))
+            infos, validation = jax.device_get((infos, validate(used(state))))
             _stop_unless_finite(infos, validation, run, index)
             record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
             del record["train_all_finite"]
             record |= {f"validation_{name}": value for name, value in validation.items()}
             stopping = stopping.update(-float(record[f"validation_{headline}"]))
             if stopping.has_improved and patience is not None:
-                best = jax.tree.map(jax.numpy.copy, _used(state))
+                best = jax.tree.map(jax.numpy.copy, used(state))
             now = time.monotonic()
             record = {"epoch": index + 1, **record, "seconds": now - begun}
             run.record(record)
@@ -102,11 +110,7 @@ def fit(
                 break
         if interruption.signum:
             raise Interrupted(interruption.signum, run.path, f"epoch {done} of {epochs} is saved")
-    return _used(state) if patience is None else best
-
-
-def _used(state: TrainState) -> Params:
-    return state.params if state.ema is None else state.ema
+    return used(state) if patience is None else best
 
 
 def _stop_unless_finite(
