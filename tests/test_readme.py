@@ -25,5 +25,5 @@ def test_there_are_snippets_and_two_commands():
 
 def test_every_room_is_on_the_map():
     rooms = {p.parent.name for p in (Path(__file__).parents[1] / "jaxgen").glob("*/__init__.py")}
-    described = set(re.findall(r"`jaxgen\.(\w+)`", README)) | {"divergences"}
+    described = set(re.findall(r"`jaxgen\.(\w+)`", README))
     assert rooms == described
