@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterable
 from typing import Any
@@ -22,6 +23,21 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     if number < minimum:
         raise ValueError(f"{name}: got {number}, expected an integer >= {minimum}")
     return number
+
+
+def positive(name: str, value: Any) -> Any:
+    """Returns `value`, provided that it is not a plain number which is not finite and above zero.
+
+    An array, which may be traced, is trusted.
+
+    Raises:
+      ValueError: it is such a number.
+    Example:
+      temperature = positive("temperature", temperature)
+    """
+    if isinstance(value, int | float) and not 0 < value < math.inf:
+        raise ValueError(f"{name}: got {value}, expected a positive number")
+    return value
 
 
 def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 from jaxgen.divergences.contrast import vectors
 from jaxgen.types import Scalar
 
@@ -38,7 +38,8 @@ def squared_distances(
     xs, ys = xs - centre, ys - centre
     products = jnp.matmul(xs, ys.T, precision=jax.lax.Precision.HIGHEST)
     squares = jnp.sum(xs**2, axis=1)[:, None] + jnp.sum(ys**2, axis=1)
-    return jnp.maximum(squares - 2 * products, 0.0)
+    gaps = squares - 2 * products
+    return jnp.where(gaps <= 16 * jnp.finfo(gaps.dtype).eps * squares, 0.0, gaps)
 
 
 def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[Array, "n m"]:
@@ -61,7 +62,7 @@ def rbf(bandwidth: float | Scalar) -> Kernel:
       rbf(median_heuristic(xs, ys))(xs, ys)
     Source: Gretton et al. (2012), section 8.
     """
-    _positive("bandwidth", bandwidth)
+    positive("bandwidth", bandwidth)
     return lambda xs, ys: jnp.exp(-0.5 * squared_distances(xs / bandwidth, ys / bandwidth))
 
 
@@ -74,7 +75,7 @@ def laplace(bandwidth: float | Scalar) -> Kernel:
       laplace(1.0)(xs, ys)
     Source: Sriperumbudur et al. (2010), section 3.
     """
-    _positive("bandwidth", bandwidth)
+    positive("bandwidth", bandwidth)
     return lambda xs, ys: jnp.exp(
         -jnp.sum(jnp.abs(xs[:, None] / bandwidth - ys / bandwidth), axis=-1)
     )
@@ -91,8 +92,8 @@ def inverse_multiquadric(scale: float | Scalar, exponent: float = 0.5) -> Kernel
       inverse_multiquadric(1.0)(xs, ys)
     Source: Gorham & Mackey (2017), section 3.2; Tolstikhin et al. (2018), section 4.
     """
-    _positive("scale", scale)
-    _positive("exponent", exponent)
+    positive("scale", scale)
+    positive("exponent", exponent)
     return lambda xs, ys: jnp.exp(-exponent * jnp.log1p(squared_distances(xs / scale, ys / scale)))
 
 
@@ -105,8 +106,8 @@ def rational_quadratic(bandwidth: float | Scalar, alpha: float = 1.0) -> Kernel:
       mixture(*(rational_quadratic(1.0, alpha) for alpha in (0.2, 0.5, 1.0, 2.0, 5.0)))
     Source: Rasmussen & Williams (2006), equation 4.19; Binkowski et al. (2018), section 4.
     """
-    _positive("bandwidth", bandwidth)
-    _positive("alpha", alpha)
+    positive("bandwidth", bandwidth)
+    positive("alpha", alpha)
     return inverse_multiquadric(bandwidth * (2 * alpha) ** 0.5, alpha)
 
 
@@ -188,9 +189,3 @@ def median_heuristic(
     middle = jnp.sqrt(jnp.stack([ordered[(count - 1) // 2], ordered[count // 2]]))
     median = jnp.where(count > 0, jnp.mean(middle), 1.0)
     return jnp.where(jnp.all(jnp.isfinite(pooled)), median, jnp.nan)
-
-
-def _positive(name: str, value: float | Scalar) -> None:
-    """Raises ValueError for a plain number that is not positive; a traced one is trusted."""
-    if isinstance(value, int | float) and not value > 0:
-        raise ValueError(f"{name}: got {value}, expected a positive number")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.estimators.bound import ELBO, Bound
+from jaxgen.estimators.factors import innermost
 from jaxgen.numerics import all_finite
 from jaxgen.types import Distribution, Scalar
 
@@ -131,5 +132,9 @@ def parameters(
 
 
 def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:
-    """Returns whether q's own parameters, and `arrays` computed with them, are all finite."""
-    return all_finite((parameters(q)[0], arrays))
+    """Returns whether q's own parameters, and `arrays` computed with them, are all finite.
+
+    Logits are among the parameters of a q that was made of probabilities: 0 and 1 have none.
+    """
+    logits = getattr(innermost(q), "logits", ())
+    return all_finite((parameters(q)[0], logits, arrays))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
+from jaxgen.checks import positive
 from jaxgen.estimators.base import Estimator, Objective
 from jaxgen.estimators.logits import Latent
 from jaxgen.estimators.relaxed_control import relaxed_control
@@ -39,11 +40,13 @@ def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> E
       eta: the weight of the control variate.
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
+        one-hot categorical.
     Example:
       value, _ = (e := rebar()).apply(e.init(key, q), key, f, q)
     Source: Tucker et al. (2017), equation 7 and section 3.2.
     """
+    temperature = positive("temperature", temperature)
     return relaxed_control(
         "rebar",
         lambda key, q, context=None: initial_state(temperature, eta),

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array
 
+from jaxgen.checks import positive
 from jaxgen.estimators.base import Estimator
 from jaxgen.estimators.logits import relaxable
 from jaxgen.estimators.rebar import RebarState, initial_state, relaxed_objective
@@ -53,11 +54,13 @@ def relax(
       eta: where the weight of the relaxed f starts.
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
+        one-hot categorical.
     Example:
       e = relax(lambda key, z, x: net.init(key, z), lambda params, z, x: net.apply(params, z)[0])
     Source: Grathwohl et al. (2018), section 3.2 and equation 8.
     """
+    temperature = positive("temperature", temperature)
 
     def init(key, q, context=None):
         z = jnp.zeros_like(relaxable(q).logits)

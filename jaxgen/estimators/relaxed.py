@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
 from jaxgen.estimators.logits import relaxable
 from jaxgen.types import Distribution, Key, Scalar
@@ -25,12 +25,14 @@ def relaxed(temperature: float = 0.5, num_samples: int = 1) -> Estimator:
       temperature: t > 0, the width of the softened step in units of the logits.
       num_samples: S, draws of z and evaluations of f per call.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
+        one-hot categorical.
     Example:
       value, _ = relaxed(0.5, 64).apply((), key, f, distrax.Bernoulli(logits))
     Source: Jang et al. (2017), equation 2; Maddison et al. (2017), section 3.
     """
     num_samples = at_least("num_samples", num_samples, 1)
+    temperature = positive("temperature", temperature)
 
     def apply(
         state: Any, key: Key, f: Objective, q: Distribution, context: Any = None

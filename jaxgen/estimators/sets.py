@@ -44,11 +44,16 @@ def over_sets(estimator: Estimator, num_samples: int, bound: Bound = IWAE) -> Es
       num_samples: K, draws of z in a set.
       bound: how the f's of a set are joined.
     Raises:
-      ValueError: num_samples is below one.
+      ValueError: num_samples is below one; the estimator is of a multi-sample bound itself.
     Example:
       bound, _ = over_sets(score_function(4, leave_one_out()), 8).apply((), key, f, q)
     """
     num_samples = at_least("num_samples", num_samples, 1)
+    if not estimator.bound.linear:
+        raise ValueError(
+            f"estimator: got {estimator.name} of the bound {estimator.bound.name}, expected one of "
+            "E_q[f], such as score_function(): the sets are joined by `bound`"
+        )
 
     def apply(
         state: Any, key: Key, f: Objective, q: Distribution, context: Any = None

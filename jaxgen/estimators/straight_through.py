@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
 from jaxgen.estimators.logits import Latent, relaxable
 from jaxgen.types import Distribution, Key, Scalar
@@ -47,11 +47,13 @@ def gumbel_straight_through(temperature: float = 0.5, num_samples: int = 1) -> E
       temperature: t > 0, the width of the softened step in units of the logits.
       num_samples: S, draws of b and evaluations of f per call.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
+        one-hot categorical.
     Example:
       value, _ = gumbel_straight_through(0.5, 64).apply((), key, f, distrax.Bernoulli(logits))
     Source: Jang et al. (2017), section 2.2.
     """
+    temperature = positive("temperature", temperature)
 
     def relaxed_sample(latent: Latent, z: Array) -> Array:
         return latent.soften(z / temperature)

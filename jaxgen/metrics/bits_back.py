@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Float, Int, Num, UInt32
 from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
@@ -36,7 +36,7 @@ class LatentCode(NamedTuple):
 
 
 def bits_back_encode(
-    code: LatentCode, xs: Int[np.ndarray, "n dims"], initial: UInt32[np.ndarray, "initial"]
+    code: LatentCode, xs: Num[np.ndarray, "n dims"], initial: UInt32[np.ndarray, "initial"]
 ) -> UInt32[np.ndarray, "message"]:
     """Returns the message that `bits_back_decode` turns back into xs and `initial`.
 
@@ -52,14 +52,16 @@ def bits_back_encode(
       xs: from zero.
       initial: random words, or words that are to be sent anyhow; one for each latent at least.
     Raises:
-      ValueError: an argument or a table has the wrong shape, an x is outside its table, or a
-        table holds NaN.
+      ValueError: an argument or a table has the wrong shape, the xs are no integers, an x is
+        outside its table, or a table holds NaN.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       initial = np.random.default_rng(0).integers(2**32, size=latents, dtype=np.uint32)
       message = bits_back_encode(code, xs, initial)
     Source: Townsend et al. (2019), section 2; Duda (2009) for the coder, constriction's.
     """
+    if not np.issubdtype(np.asarray(xs).dtype, np.integer):
+        raise ValueError(f"xs: got {np.asarray(xs).dtype}, expected integers")
     xs = np.ascontiguousarray(xs, np.int32)
     if not xs.size or xs.min() < 0:
         raise ValueError(f"xs: got shape {xs.shape} from {xs.min(initial=0)}, expected some, >= 0")

@@ -17,8 +17,8 @@ def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
     Weights have about 1/k finite moments: below 0.5 their mean obeys the central limit theorem,
     above 0.7 an importance-sampled number is not to be trusted at practical sample sizes, whatever
     its standard error says. The fit is to the min(K/5, 3 sqrt(K)) largest. `inf` where fewer than
-    five of these stand out (as with K <= 20, or all weights zero); `-inf` where all weights are
-    alike, as with q the posterior.
+    five of these stand out (as with K <= 20, or all weights zero); `-inf` where the largest
+    weights are all alike, as with q the posterior.
 
     Example:
       pareto_k(log_importance_weights(key, log_joint, q, 1000)) < 0.7
@@ -34,7 +34,7 @@ def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
         k = jnp.full_like(largest, jnp.inf)
     else:
         k = generalized_pareto_shape(weights[-num_tail:] - weights[-num_tail - 1])
-    return jnp.where(jnp.isfinite(largest) & (ordered[0] == largest), -jnp.inf, k)
+    return jnp.where(jnp.isfinite(largest) & (ordered[-num_tail - 1] == largest), -jnp.inf, k)
 
 
 def generalized_pareto_shape(excesses: Float[Array, "tail"]) -> Scalar:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Array
 
 from jaxgen.estimators import Estimator
-from jaxgen.objectives.elbo import of_expectation
+from jaxgen.objectives.elbo import of_expectation, require_one
 from jaxgen.types import Key, Scalar
 
 
@@ -46,11 +46,13 @@ def entropy_elbo(
       q: the posterior q(z|x), a distrax distribution or anything else with `entropy`.
       estimator: a stateless estimator of the gradient of E_q; `pathwise()`, one sample, by default.
     Raises:
-      ValueError: the estimator is of a multi-sample bound, as `vimco` is.
+      ValueError: the estimator is of a multi-sample bound, as `vimco` is; q is a batch of
+        distributions, not one.
       NotImplementedError: q's entropy has no closed form in distrax.
     Example:
       entropy_elbo(key, log_joint, model.encode(params, x)).elbo
     Source: Jordan et al. (1999), section 4.
     """
     estimator = of_expectation(estimator)
+    require_one(q)
     return EntropyTerms(estimator.apply((), key, log_joint, q)[0], q.entropy())

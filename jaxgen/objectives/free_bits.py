@@ -30,5 +30,5 @@ def free_bits(kl: Float[Array, "..."], free_nats: float) -> Float[Array, "n"]:
         raise ValueError(f"kl: got shape {kl.shape}, expected (n >= 1, groups >= 1)")
     if not 0 <= free_nats < math.inf:
         raise ValueError(f"free_nats: got {free_nats}, expected a finite number >= 0")
-    costs = jax.lax.stop_gradient(jnp.mean(kl, axis=0)) > free_nats
-    return jnp.sum(jnp.where(costs, kl, free_nats), axis=1)
+    free = jax.lax.stop_gradient(jnp.mean(kl, axis=0)) <= free_nats  # NaN costs
+    return jnp.sum(jnp.where(free, free_nats, kl), axis=1)

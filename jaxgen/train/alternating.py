@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
 from jaxgen.types import Info, Key, Params
 
@@ -235,7 +235,7 @@ def alternating_step(
 
 
 def clip_weights(bound: float) -> optax.GradientTransformation:
-    """Returns the end of a chain that keeps every param within [-bound, bound].
+    """Returns the end of a chain that keeps every param within [-bound, bound], to rounding.
 
     Raises:
       ValueError: bound is not positive.
@@ -243,8 +243,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
       optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
     Source: Arjovsky et al. (2017), algorithm 1.
     """
-    if not bound > 0:
-        raise ValueError(f"bound: got {bound}, expected a positive number")
+    bound = positive("bound", bound)
 
     def clipped(updates: Params, params: Params | None) -> Params:
         assert params is not None, "the updates of this package always pass the params"

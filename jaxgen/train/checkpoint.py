@@ -59,7 +59,11 @@ def save(directory: str | os.PathLike[str], step: int, tree: Any, *, keep: int =
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{step}.{secrets.token_hex(4)}"
     # Orbax refuses arrays of size zero; shape and dtype are all there is to them.
-    v1.save(str(folder), {name: _plain(leaf) for name, leaf in leaves.items() if leaf.size})
+    arrays = {name: _plain(leaf) for name, leaf in leaves.items() if leaf.size}
+    if arrays:
+        v1.save(str(folder), arrays)
+    else:
+        folder.mkdir()
     body = {
         "step": step,
         "folder": folder.name,

@@ -87,6 +87,17 @@ def test_the_median_of_many_is_that_of_evenly_taken_ones():
     assert median == pytest.approx(np.sqrt(2 * 2 * np.log(2)), rel=0.1)  # |x - y|² ~ 2 chi²_2
 
 
+@pytest.mark.parametrize("dims", [3, 64])
+def test_copies_of_a_point_have_no_part_in_the_median(dims):
+    """A collapsed generator must not shrink the bandwidth to what its copies round to."""
+    points = np.random.default_rng(0).normal(size=(40, dims)).astype(np.float32)
+    copies = np.tile(points[:1], (30, 1))
+    with_copies = np.concatenate([points, copies])
+    between = distance.pdist(np.concatenate([with_copies, copies]))
+    median = median_heuristic(jnp.asarray(with_copies), jnp.asarray(copies))
+    assert float(median) == pytest.approx(np.median(between[between > 0]), rel=1e-5)
+
+
 def test_the_median_at_its_edges():
     same = jnp.zeros((4, 1))
     assert median_heuristic(same, same) == 1

@@ -70,6 +70,23 @@ def test_the_accuracys_p_value_is_the_binomials(right):
     assert float(came.p_value) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("n", [1500, 2500, 1_000_000])
+def test_the_accuracys_p_value_keeps_its_digits_for_many_samples(n):
+    right = n + round(1.5 * np.sqrt(2 * n) / 2)  # one and a half standard deviations above chance
+    scores = jnp.where(jnp.arange(n) < right - n // 2, 1.0, -1.0)
+    came = accuracy_test(scores, jnp.where(jnp.arange(n) < n // 2, -1.0, 1.0)).p_value
+    assert float(came) == pytest.approx(stats.binom.sf(right - 1, 2 * n, 0.5), rel=2e-3)
+
+
+@pytest.mark.parametrize(("n", "gap"), [(50, 1.4), (500, 0.4), (1_000_000, 0.0028)])
+def test_small_p_values_and_many_samples_keep_their_digits_in_float32(n, gap):
+    half = jnp.asarray(stats.norm.ppf((np.arange(n) + 0.5) / n), jnp.float32)
+    came = mean_test(half + gap, half)
+    expected = 2 * stats.t.sf(float(came.statistic), 2 * n - 2)
+    assert 0 < expected < 0.1
+    assert float(came.p_value) == pytest.approx(expected, rel=2e-3)
+
+
 def linear(params, x):
     return x @ params[:-1] + params[-1]
 

@@ -149,6 +149,22 @@ def test_muprop_takes_all_the_variance_of_a_linear_f(key):
     np.testing.assert_allclose(draws, jnp.tile(jnp.array([3.0, -1.0]) * slope, (10, 1)), rtol=1e-5)
 
 
+def test_the_coefficient_keeps_the_state_of_what_it_scales():
+    values = jnp.array([1.0, 3.0])
+    outer = optimal_coefficient(moving_average(0.5), decay=0.5)
+    state = outer.init(jax.random.key(0), distrax.Normal(0.0, 1.0))
+    told = control(outer, state, values)
+    state = outer.update(state, Estimate(values, jnp.array(True), told.statistics))
+    np.testing.assert_allclose(state.inner.mean(), 2.0)
+
+
+def test_the_coefficient_passes_on_the_loss_of_what_it_scales():
+    x = jnp.ones(2)
+    outer = optimal_coefficient(learned(lambda key, x: jnp.zeros(2), lambda w, x: w @ x))
+    state = outer.init(jax.random.key(0), distrax.Normal(0.0, 1.0), x)
+    np.testing.assert_allclose(control(outer, state, jnp.array([1.0, 3.0]), x).loss, 5.0)
+
+
 def test_leave_one_out_is_the_mean_of_the_others():
     others = control(leave_one_out(), (), [1.0, 2.0, 6.0])
     np.testing.assert_allclose(others.values, [4.0, 3.5, 1.5], rtol=1e-6)

@@ -11,9 +11,12 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.estimators import (
+    arm,
     count_evaluations,
+    disarm,
     enumeration,
     evaluate,
+    gumbel_straight_through,
     learned,
     leave_one_out,
     local_expectation,
@@ -21,9 +24,14 @@ from jaxgen.estimators import (
     moving_average,
     muprop,
     optimal_coefficient,
+    over_sets,
     pathwise,
+    rebar,
+    relaxed,
     score_function,
     sticking_the_landing,
+    straight_through,
+    vimco,
 )
 from jaxgen.estimators.surrogate import with_gradient
 
@@ -104,6 +112,32 @@ def test_a_bad_param_is_told_under_jit(estimator, problem, key):
     bad = jax.tree.map(lambda x: x.at[0].set(jnp.nan), problem.params)
     _, estimate = problems.quick_jit(loss(estimator, problem))(bad, state, key_apply, CONTEXT)
     assert not estimate.all_finite
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [arm(2), disarm(2), rebar(), relaxed(), straight_through(2), score_function(2), vimco(2)],
+    ids=lambda estimator: estimator.name,
+)
+def test_probabilities_without_logits_are_told(estimator, key):
+    """Zero and one are what a sigmoid in float32 saturates to."""
+    q = distrax.Independent(distrax.Bernoulli(probs=jnp.array([0.0, 0.5, 1.0])), 1)
+    key_init, key_apply = jax.random.split(key)
+    state = estimator.init(key_init, q, None)
+    _, estimate = estimator.apply(state, key_apply, lambda b: jnp.sum(b * 1.0), q)
+    assert not estimate.all_finite
+
+
+@pytest.mark.parametrize("make", [relaxed, gumbel_straight_through, rebar])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf")])
+def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
+    with pytest.raises(ValueError, match=r"temperature: got .*, expected a positive number"):
+        make(temperature)
+
+
+def test_sets_are_of_an_expectation():
+    with pytest.raises(ValueError, match="estimator: got vimco of the bound iwae, expected"):
+        over_sets(vimco(4), 2)
 
 
 @pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)

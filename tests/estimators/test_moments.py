@@ -145,6 +145,17 @@ def test_directional_snr_of_isotropic_noise(key):
     np.testing.assert_allclose(ratio, along * math.sqrt(2 / math.pi), rtol=0.02)
 
 
+def test_a_direction_that_noise_turns_round_counts_by_its_length(key):
+    direction = jnp.array([0.1, 0.0, 0.0, 0.0])
+
+    def draw(key):
+        return direction + jax.random.normal(key, (4,))
+
+    ratio = jax.jit(lambda key: directional_snr(draw, direction, key, 20_000, 10_000))(key)
+    expected = stats.foldnorm(0.1).mean() * np.sqrt(2 / np.pi)
+    np.testing.assert_allclose(ratio, expected, rtol=0.05)
+
+
 def test_exact_moments_by_enumeration_agree_with_sampling(key):
     problem = problems.toy(0.2)
     estimator = score_function(3)

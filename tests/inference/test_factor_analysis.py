@@ -114,6 +114,13 @@ def test_a_constant_dimension_needs_the_floor():
     assert float(held.params.noise_variance.min()) == pytest.approx(1e-3)
 
 
+def test_the_floor_is_on_the_mean_of_the_noise():
+    xs = jnp.array([[1.0, 3.0], [-1.0, -3.0]])  # residuals 1 and 9
+    q = FactorPosterior(jnp.zeros((2, 1)), jnp.eye(1))
+    noise = factor_steps(xs, isotropic, min_variance=4.0).m_step(q).noise_variance
+    np.testing.assert_allclose(noise, 5.0)  # not (4 + 9) / 2
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"xs: got shape \(0, 3\), expected at least one"):
         factor_steps(jnp.zeros((0, 3)))

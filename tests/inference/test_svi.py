@@ -168,6 +168,19 @@ def test_five_steps_over_the_data_learn_theta(x64):
     assert infos["elbo"][-50:].mean() > infos["elbo"][:5].mean() + 0.5
 
 
+def test_each_datapoint_has_noise_of_its_own():
+    def objective(theta, phi, key, x):
+        return phi * jax.random.normal(key) + 0.0 * theta
+
+    sgd = optax.sgd(1.0)
+    state = SVIState(
+        params=jnp.zeros(()), opt_state=sgd.init(jnp.zeros(())), local_params=jnp.zeros(3)
+    )
+    batch = (jnp.arange(3), jnp.zeros(3))
+    state, _ = svi_step(objective, sgd, sgd, 1)(state, batch, jax.random.key(0))
+    assert len(set(np.asarray(state.local_params).tolist())) == 3
+
+
 def test_no_local_steps_is_an_error():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         optimize_local(jax.random.key(0), lambda phi, key: phi, 0.0, optax.sgd(0.1), 0)

@@ -125,6 +125,7 @@ def test_a_flipped_bit_and_another_code_are_refused():
     ("changes", "xs", "initial", "message"),
     [
         ({}, np.zeros((0, DIMS), int), words(2), r"xs: got shape \(0, 3\)"),
+        ({}, np.full((1, DIMS), 0.9), words(2), "xs: got float64, expected integers"),
         ({}, np.full((1, DIMS), -1), words(2), "from -1, expected some, >= 0"),
         ({}, np.zeros((1, DIMS), int), words(1), "initial: got 1 words, expected at least 2"),
         ({"num_buckets": 9}, np.zeros((1, DIMS), int), words(2), r"expected \(2, 9\)"),

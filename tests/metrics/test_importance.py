@@ -27,11 +27,13 @@ def test_pareto_k_does_not_see_the_scale_of_the_weights(scale):
     np.testing.assert_allclose(pareto_k(log_weights + scale), pareto_k(log_weights), rtol=1e-3)
 
 
-def test_against_the_formula_in_float64():
+@pytest.mark.parametrize(("shape", "n", "seed"), [(0.6, 60, 3), (3.0, 400, 1)])
+def test_against_the_formula_in_float64(shape, n, seed):
     """Zhang & Stephens' profile posterior mean, summed in numpy over a far finer grid."""
-    x = np.sort(stats.genpareto.rvs(0.6, size=60, random_state=3))
-    grid = 1 - np.sqrt(37 / (np.arange(1, 38) - 0.5))
-    theta = 1 / x[-1] + grid / (3 * x[int(60 / 4 + 0.5) - 1])
+    x = np.sort(stats.genpareto.rvs(shape, size=n, random_state=seed))
+    points = 30 + int(np.sqrt(n))
+    grid = 1 - np.sqrt(points / (np.arange(1, points + 1) - 0.5))
+    theta = 1 / x[-1] + grid / (3 * x[int(n / 4 + 0.5) - 1])
     shapes = np.log1p(-np.outer(theta, x)).mean(axis=1)
     density = np.array(
         [
@@ -40,7 +42,7 @@ def test_against_the_formula_in_float64():
         ]
     )
     mean = np.exp(density - density.max()) @ theta / np.exp(density - density.max()).sum()
-    expected = (60 * np.log1p(-mean * x).mean() + 5) / 70
+    expected = (n * np.log1p(-mean * x).mean() + 5) / (n + 10)
     np.testing.assert_allclose(generalized_pareto_shape(jnp.asarray(x)), expected, rtol=1e-4)
 
 
@@ -53,6 +55,8 @@ def test_extremes_of_pareto_k():
     assert pareto_k(few) == jnp.inf
     ties = jnp.zeros(1000).at[:20].set(jnp.arange(20.0) / 10)
     assert jnp.isfinite(pareto_k(ties))
+    almost = jnp.zeros(1000).at[::2].set(-1e-7)  # the posterior, rounded
+    assert pareto_k(almost) == -jnp.inf
 
 
 def test_the_numbers_by_hand():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from laws import assert_unbiased, rejected
 from linear_gaussian import example
+from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.estimators import (
     doubly_reparameterized,
@@ -104,6 +105,17 @@ def test_a_batch_of_latents_is_no_posterior():
     q = distrax.Normal(MEAN, SCALE)  # two latents, not one vector of two
     with pytest.raises(ValueError, match=r"q: got a Normal of batch shape \(2,\), expected one"):
         elbo(jax.random.key(0), lambda z: MODEL.log_likelihood(X, z), q, MODEL.prior)
+
+
+def test_a_batch_of_latents_has_no_one_entropy(key):
+    with pytest.raises(ValueError, match=r"q: got a Normal of batch shape \(3,\), expected one"):
+        entropy_elbo(key, jnp.sum, distrax.Normal(jnp.zeros(3), 1.0))
+
+
+def test_a_posterior_of_tfps_is_accepted(key):
+    q = tfp.distributions.MultivariateNormalDiag(jnp.zeros(3), jnp.ones(3))
+    prior = tfp.distributions.MultivariateNormalDiag(jnp.ones(3), jnp.ones(3))
+    np.testing.assert_allclose(elbo(key, jnp.sum, q, prior).kl, 1.5, rtol=1e-6)
 
 
 def test_a_posterior_of_another_event_shape_is_refused():

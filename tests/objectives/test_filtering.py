@@ -11,7 +11,7 @@ import pytest
 from kalman import example
 from laws import assert_biased, assert_unbiased, rejected
 
-from jaxgen.inference import always, multinomial
+from jaxgen.inference import always, multinomial, stratified, systematic
 from jaxgen.models import linear_gaussian
 from jaxgen.objectives import (
     FILTERING_OBJECTIVES,
@@ -101,6 +101,15 @@ def test_filtering_bounds_are_above_iwae_at_equal_particles_on_a_long_sequence()
     gaps = {name: TERMS.sum() - bounds(name, LONG) for name in FILTERING_OBJECTIVES}
     means = {name: gap.mean() for name, gap in gaps.items()}
     assert all(0 < means[name] < 0.5 * means["iwae"] for name in ("fivo", "aesmc", "vsmc"))
+
+
+def test_the_schemes_are_the_authors():
+    assert {name: o.resampling for name, o in FILTERING_OBJECTIVES.items()} == {
+        "iwae": systematic,
+        "fivo": multinomial,
+        "aesmc": systematic,
+        "vsmc": stratified,
+    }
 
 
 def test_each_resamples_when_its_authors_do():

@@ -34,6 +34,11 @@ def test_free_bits_charge_the_larger_of_the_level_and_the_batch_mean():
     np.testing.assert_allclose(free_bits(kl, 9.0), 27.0)
 
 
+def test_free_bits_hide_no_nan():
+    charged = free_bits(jnp.array([[0.2, jnp.nan], [0.3, 1.0]]), 0.1)
+    assert np.isnan(charged[0])
+
+
 def test_free_bits_of_each_datapoint_would_be_another_objective():
     # Clipped before the mean, as is often written: it charges more, and is not the paper's.
     kl = jnp.array([[0.0], [1.0]])

@@ -458,3 +458,12 @@ def test_misuse_is_named():
         update(two_numbers(), jnp.ones(6), jax.random.key(0))
     with pytest.raises(ValueError, match=r"variables: got the collections \['w'\]"):
         init_player({"w": jnp.ones(2)}, sgd)
+
+
+def test_an_earlier_critic_step_that_is_not_finite_is_told():
+    skipping, plain = optax.apply_if_finite(optax.sgd(LR_C), 5), optax.sgd(LR_G)
+    update = alternating_step(generator_loss, critic_loss, plain, skipping, critic_steps=2)
+    game = two_numbers(optimizers=(plain, skipping))
+    game, info = update(game, jnp.array([jnp.nan, 1.0]), jax.random.key(0))
+    assert np.isfinite(values(game)).all()
+    assert not info["all_finite"]

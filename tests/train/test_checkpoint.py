@@ -223,6 +223,37 @@ def test_stopped_at_each_point(two_steps, monkeypatch, moment, step, keep):
     assert_restores(two_steps, 4, small(4))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux which file a descriptor is of")
+def test_all_is_on_the_disk_before_the_commit(tmp_path, monkeypatch):
+    seen, fsync, replace = [], os.fsync, os.replace
+
+    def log_fsync(descriptor):
+        seen.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def log_replace(source, target):
+        seen.append(f"commit {target}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", log_fsync)
+    monkeypatch.setattr(os, "replace", log_replace)
+    save(tmp_path, 1, small(1))
+    commit = seen.index(f"commit {tmp_path / '1.manifest'}")
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert {str(path) for path in (folder, folder / "manifest", *folder.rglob("*"))} <= set(
+        seen[:commit]
+    )
+    assert str(tmp_path) in seen[commit:]
+
+
+@pytest.mark.parametrize("tree", [{}, {"none": jnp.zeros((0, 3))}], ids=["empty", "size zero"])
+def test_a_tree_without_an_element_is_kept_too(tmp_path, tree):
+    save(tmp_path, 0, tree)
+    step, restored = restore(tmp_path, tree)
+    assert step == 0
+    assert_identical(restored, tree)
+
+
 def flip(path, position):
     content = bytearray(path.read_bytes())
     content[position] ^= 1 << (position % 8)
