@@ -1,4 +1,4 @@
-"""Numbers to report: likelihoods, rates, active units, modes covered."""
+"""Numbers to report: likelihoods, rates, active units; of samples, how far from the data."""
 
 from jaxgen.metrics.birthday import SupportSize, support_size
 from jaxgen.metrics.bits import bits_per_dim

@@ -9,12 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from experiments import classifier as classifier_recipe
 from experiments.harness.cli import choose
 from experiments.harness.features import (
-    HalvingConv,
     feature_logits,
     image_features,
     load_classifier,
@@ -41,23 +39,6 @@ def result(path):
     return found
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """A folder where the programs of this module are kept: the same run is made twice."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("classifier") / "run"
@@ -80,7 +61,7 @@ def test_a_run_leaves_its_numbers_and_a_classifier_that_has_them(whole):
     np.testing.assert_allclose(
         image_features(loaded, test.images[:7], batch_size=3), features[:7], rtol=1e-4, atol=1e-5
     )
-    logits = loaded.net.apply(loaded.params, test.images / np.float32(255))
+    logits = loaded.net.apply(loaded.params, jnp.asarray(test.images, jnp.float32) / 255)
     np.testing.assert_allclose(feature_logits(loaded, features), logits, rtol=1e-4, atol=1e-4)
 
 
@@ -108,19 +89,6 @@ def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(CheckpointError, match="damaged"):
         load_classifier(path)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (7, 10)])
-def test_the_convolution_is_xlas(size, key):
-    net, x = HalvingConv(5), jax.random.normal(key, (2, *size, 3))
-    params = net.init(jax.random.key(1), x)
-    kernel = params["params"]["Dense_0"]["kernel"].reshape(2, 2, 2, 2, 3, 5)
-    kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, 3, 5)
-    padding = [(1, 1 + n % 2) for n in size]
-    expected = jax.lax.conv_general_dilated(
-        x, kernel, (2, 2), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    np.testing.assert_allclose(net.apply(params, x), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_misuse_is_named(whole, tmp_path, capsys, monkeypatch):

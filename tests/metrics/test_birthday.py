@@ -21,15 +21,16 @@ def duplicated(rng, probs, batch_size, shape):
 def test_uniform_supports_of_known_size(size, batch_size):
     """Of 365 days and 23 people, and of more."""
     rng = np.random.default_rng(0)
-    batches = duplicated(rng, np.full(size, 1 / size), batch_size, (2000, 200))
+    batches = duplicated(rng, np.full(size, 1 / size), batch_size, (1000, 100))
     found = jax.vmap(lambda b: estimate(b, batch_size=batch_size))(jnp.asarray(batches))
-    # To first order in s / N the many are two in a hundred off.
-    assert np.median(found.estimate) == pytest.approx(size, rel=0.03)
+    # Two in a hundred off to first order in s / N, and a hundred batches' noise in the median.
+    assert np.median(found.estimate) == pytest.approx(size, rel=0.05)
     inside = np.sum((found.low <= size) & (size <= found.high))
-    low, high = stats.binom.interval(1 - 2e-5, 2000, 0.95)
-    assert low - 0.01 * 2000 <= inside <= high + 0.01 * 2000
+    # The interval is approximate: a hundredth beside what binomial noise allows in all but 2e-5.
+    low, high = stats.binom.interval(1 - 2e-5, 1000, 0.95) + np.array([-10, 10])
+    assert low <= inside <= high
     one_sided = np.sum((found.low <= size) & (size <= found.estimate))
-    assert one_sided < low - 0.01 * 2000  # half of the interval is not enough
+    assert one_sided < low  # half of the interval is not enough
 
 
 def test_an_uneven_support_counts_as_one_over_the_sum_of_squares():
