@@ -7,7 +7,7 @@ generator would score.
 
   python -m experiments classifier
 
-trains on the embedded digits: expect a test accuracy of .973 (of 300 images) in half a minute on two
+trains on the embedded digits: expect a test accuracy of .973 (300 images) in half a minute on two
 busy CPU cores. For Fashion-MNIST, whose features the recipes of image GANs take,
 
   python -m experiments classifier --dataset fashion_mnist --epochs 5 --batch-size 128
