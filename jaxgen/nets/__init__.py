@@ -1,17 +1,26 @@
 """Networks: linen modules from arrays to arrays, for one datapoint; the players' for a batch."""
 
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
+from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.players import MLPCritic, MLPGenerator
+from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.samples import append_minibatch_stddev, pack
+from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
 
 __all__ = [
     "MLP",
     "ConvDecoder",
     "ConvEncoder",
+    "DCGANCritic",
+    "DCGANGenerator",
     "MLPCritic",
     "MLPGenerator",
+    "ResidualCritic",
+    "ResidualGenerator",
+    "StridedConv",
+    "StridedConvTranspose",
     "WeightNormalized",
     "append_minibatch_stddev",
     "pack",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxgen.nets.strided import StridedConv, StridedConvTranspose
+
 
 class ConvEncoder(nn.Module):
     """Two 4x4 convolutions of stride 2, a dense layer, and an affine head.
@@ -30,8 +32,8 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "height width channels"]) -> Float[Array, "..."]:
         """Maps one image to one array."""
-        for channels in self.channels:
-            x = self.activation(nn.Conv(channels, (4, 4), strides=(2, 2))(x))
+        for i, channels in enumerate(self.channels):
+            x = self.activation(StridedConv(channels, name=f"Conv_{i}")(x))
         x = self.activation(nn.Dense(self.hidden)(x.reshape(-1)))
         return nn.Dense(math.prod(self.output_shape))(x).reshape(self.output_shape)
 
@@ -71,7 +73,9 @@ class ConvDecoder(nn.Module):
         x = self.activation(nn.Dense(self.hidden)(z))
         x = self.activation(nn.Dense(height // 4 * (width // 4) * first)(x))
         x = x.reshape(height // 4, width // 4, first)
-        x = self.activation(nn.ConvTranspose(second, (4, 4), strides=(2, 2))(x))
-        x = nn.ConvTranspose(image_channels * outputs, (4, 4), strides=(2, 2), use_bias=False)(x)
+        x = self.activation(StridedConvTranspose(second, name="ConvTranspose_0")(x))
+        x = StridedConvTranspose(image_channels * outputs, use_bias=False, name="ConvTranspose_1")(
+            x
+        )
         bias = self.param("output_bias", self.output_bias_init, self.output_shape)
         return x.reshape(self.output_shape) + bias

@@ -1,0 +1,69 @@
+"""How many different things a generator makes, from how soon it repeats itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.scipy.special import ndtri
+from jaxtyping import Array, Bool
+
+from jaxgen.checks import at_least
+from jaxgen.types import Scalar
+
+
+class SupportSize(NamedTuple):
+    """An estimate of the size of a support.
+
+    Attributes:
+      estimate: infinite if no batch held a duplicate.
+      low: where the interval begins.
+      high: where it ends; infinite if so few batches held a duplicate that there may be any number.
+      collisions: share of the batches with a duplicate.
+    """
+
+    estimate: Scalar
+    low: Scalar
+    high: Scalar
+    collisions: Scalar
+
+
+def support_size(
+    duplicated: Bool[Array, "batches"], batch_size: int, *, confidence: float = 0.95
+) -> SupportSize:
+    """Returns the number N of equally likely things that would repeat as often.
+
+    A batch of s draws from N is free of duplicates with probability exp(-s (s - 1) / 2N), to first
+    order in s / N: about s = 1.2 sqrt(N) make an even chance, where the estimate is best. If
+    not all are equally likely, N is 1 / sum p², and the support itself may be much larger. How near
+    two images must lie to be duplicates is the caller's to say; for data that are all different it
+    should give an infinite estimate.
+
+    Args:
+      duplicated: of each batch, whether two of its samples are duplicates.
+      batch_size: s.
+      confidence: of the interval, Wilson's of the share of batches.
+    Raises:
+      ValueError: there are no batches, batch_size is below two, or confidence is not in (0, 1).
+    Example:
+      duplicated = jax.lax.map(lambda xs: duplicate_share(xs, radius) > 0, batches)  # [b, s, dims]
+      support_size(duplicated, batches.shape[1]).estimate
+    Source: Arora & Zhang (2018), section 3; Wilson (1927).
+    """
+    batch_size = at_least("batch_size", batch_size, 2)
+    at_least("the number of batches", len(duplicated), 1)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: got {confidence}, expected a number in (0, 1)")
+    count = len(duplicated)
+    share = jnp.mean(duplicated, dtype=jnp.float32)
+    z = ndtri(0.5 + confidence / 2)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = jnp.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z / (1 + z**2 / count)
+
+    def size(collisions: Scalar) -> Scalar:
+        return batch_size * (batch_size - 1) / (-2 * jnp.log1p(-collisions))
+
+    low, high = (jnp.clip(x, 0.0, 1.0) for x in (middle - spread, middle + spread))
+    # Wilson's interval begins at zero if there is no collision, but for rounding.
+    low = jnp.where(share > 0, low, 0.0)
+    return SupportSize(size(share), size(high), size(low), share)

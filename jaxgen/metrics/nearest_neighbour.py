@@ -1,0 +1,65 @@
+"""The leave-one-out accuracy of the nearest neighbour at telling fakes from reals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.checks import at_least
+from jaxgen.divergences.kernels import squared_distances
+from jaxgen.metrics.neighbours import check_matrices
+from jaxgen.numerics import all_finite
+from jaxgen.types import Scalar
+
+
+class NeighbourAccuracy(NamedTuple):
+    """How often the nearest other sample is of the same kind.
+
+    For equal distributions and n of each kind both are (n - 1) / (2n - 1) on average, just below a
+    half. Read them apart: where fakes are few points among many reals, the reals' is high and the
+    fakes' low, and the mean of both a half; where fakes copy the reals at hand, both are near zero.
+
+    Attributes:
+      real: of the reals.
+      fake: of the fakes.
+    """
+
+    real: Scalar
+    fake: Scalar
+
+
+def neighbour_accuracy(
+    real_features: Float[Array, "..."], fake_features: Float[Array, "..."], *, block_size: int = 256
+) -> NeighbourAccuracy:
+    """Returns the accuracies of the 1-nearest-neighbour classifier, each sample left out in turn.
+
+    NaN if a feature is not finite.
+
+    Args:
+      real_features: of the data, [n, dims].
+      fake_features: of as many samples, [n, dims].
+      block_size: samples compared with all others at a time; memory grows with it and with n.
+    Raises:
+      ValueError: the features are no matrices of one shape, or block_size is below one.
+    Example:
+      real, fake = neighbour_accuracy(test_features, sample_features)
+    Source: Lopez-Paz & Oquab (2017), section 3; Xu et al. (2018), section 2.
+    """
+    check_matrices(real_features=real_features, fake_features=fake_features)
+    n = len(real_features)
+    if len(fake_features) != n:
+        raise ValueError(f"fake_features: got {len(fake_features)} samples, expected {n}")
+    pooled = jnp.concatenate([real_features, fake_features])
+
+    def nearest_is_real(index: Array) -> Array:
+        squares = squared_distances(pooled[index][None], pooled)[0].at[index].set(jnp.inf)
+        return jnp.argmin(squares) < n
+
+    block_size = at_least("block_size", block_size, 1)
+    real = jax.lax.map(nearest_is_real, jnp.arange(2 * n), batch_size=block_size)
+    shares = jnp.mean(real[:n], dtype=pooled.dtype), jnp.mean(~real[n:], dtype=pooled.dtype)
+    finite = all_finite(pooled)
+    return NeighbourAccuracy(*(jnp.where(finite, share, jnp.nan) for share in shares))

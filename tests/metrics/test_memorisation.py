@@ -1,0 +1,98 @@
+"""Memorisation by ranks of distances, against scipy, on generators that copy and that do not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from laws import assert_unbiased, rejected
+from scipy import stats
+from sklearn.neighbors import NearestNeighbors
+
+from jaxgen.metrics import memorisation_test, neighbour_accuracy
+
+RNG = np.random.default_rng(0)
+TRAIN, HELD_OUT, FRESH = jnp.asarray(RNG.normal(size=(3, 300, 5)), jnp.float32)
+judged = jax.jit(memorisation_test)
+
+
+def by_scipy(samples):
+    nearest = NearestNeighbors(n_neighbors=1).fit(TRAIN)
+    distances = (nearest.kneighbors(xs)[0][:, 0] for xs in (samples, HELD_OUT))
+    return stats.mannwhitneyu(
+        *distances, alternative="less", method="asymptotic", use_continuity=False
+    )
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+def test_against_scipy_with_and_without_ties(noise):
+    samples = TRAIN[:250] + jnp.asarray(noise * RNG.normal(size=(250, 5)), jnp.float32)
+    samples = samples.at[:40].set(TRAIN[:40])  # all at distance zero
+    found, expected = judged(TRAIN, HELD_OUT, samples), by_scipy(samples)
+    assert found.nearer == pytest.approx(1 - expected.statistic / (250 * 300), abs=1e-5)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-3, abs=1e-12)
+    assert found.all_finite
+
+
+def test_copies_are_caught_and_fresh_samples_and_strays_are_not():
+    copies = judged(TRAIN, HELD_OUT, TRAIN + 0.05 * FRESH)
+    assert copies.nearer > 0.99
+    assert copies.p_value < 1e-6
+    assert judged(TRAIN, HELD_OUT, FRESH).p_value > 0.01
+    strays = judged(TRAIN, HELD_OUT, FRESH + 3)
+    assert strays.nearer < 0.05
+    assert strays.p_value > 0.999
+
+
+def test_false_alarms_come_at_their_rate():
+    @jax.jit
+    @jax.vmap
+    def p_values(key):
+        train, held_out, fresh = jax.random.normal(key, (3, 40, 2))
+        right = memorisation_test(train, held_out, fresh)
+        return right.p_value, memorisation_test(train, train[:20], fresh[:20]).p_value
+
+    alarms, twin = (p < 0.1 for p in p_values(jax.random.split(jax.random.key(0), 2000)))
+    # Given the training set the distances are exchangeable: 1 - 2e-5 of the time in here.
+    low, high = stats.binom.interval(1 - 2e-5, 2000, 0.1)
+    assert low <= np.sum(alarms) <= high
+    assert not low <= np.sum(twin) <= high  # held-out data that are not
+
+
+def test_equal_values_alone_are_no_evidence_and_what_is_not_finite_is_said():
+    same = jnp.ones((30, 5))
+    np.testing.assert_allclose(judged(same, same, same)[:3], (0.5, 0.0, 0.5), rtol=1e-6)
+    found = judged(TRAIN, HELD_OUT, FRESH.at[0, 0].set(jnp.nan))
+    assert not found.all_finite
+    assert jnp.isnan(found.p_value)
+
+
+def test_neighbour_accuracy_against_scikit_learn():
+    fakes = 0.7 * FRESH
+    pooled = np.concatenate([HELD_OUT, fakes])
+    neighbour = NearestNeighbors(n_neighbors=1).fit(pooled).kneighbors()[1][:, 0]
+    right = (neighbour < 300) == (np.arange(600) < 300)
+    found = jax.jit(neighbour_accuracy, static_argnames="block_size")(
+        HELD_OUT, fakes, block_size=70
+    )
+    np.testing.assert_allclose(found, [right[:300].mean(), right[300:].mean()], rtol=1e-5)
+
+
+def test_neighbour_accuracy_of_equals_and_of_copies(key):
+    def accuracy(key):
+        return neighbour_accuracy(*jax.random.normal(key, (2, 6, 2)))
+
+    found = jax.jit(jax.vmap(accuracy))(jax.random.split(key, 5000))
+    for draws in found:
+        assert_unbiased(draws, 5 / 11)
+        with rejected():  # as if each could be its own neighbour's neighbour
+            assert_unbiased(draws, 0.5)
+    assert neighbour_accuracy(TRAIN, TRAIN).real == 0.0
+    few = neighbour_accuracy(TRAIN, jnp.repeat(TRAIN[:10], 30, axis=0))
+    assert few.real > 0.9  # and their mean near a half
+
+
+def test_misuse_is_named():
+    with pytest.raises(ValueError, match=r"samples: got shape \(4, 2\), expected .* 5, as train"):
+        memorisation_test(TRAIN, HELD_OUT, jnp.zeros((4, 2)))
+    with pytest.raises(ValueError, match="fake_features: got 4 samples, expected 300"):
+        neighbour_accuracy(TRAIN, FRESH[:4])
