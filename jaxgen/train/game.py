@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -124,7 +125,8 @@ def extragradient(
     ahead, _, _ = simultaneous(generator_step, critic_step, game)
 
     def start(player: Player, ahead: Player) -> Player:
-        return player.replace(train=player.train.replace(opt_state=ahead.train.opt_state))
+        train = dataclasses.replace(player.train, opt_state=ahead.train.opt_state)
+        return dataclasses.replace(player, train=train)
 
     generator, generator_info = generator_step(
         start(game.generator, ahead.generator), ahead.critic, at=ahead.generator
