@@ -47,6 +47,7 @@ from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture, grid, ring
+from jaxgen.divergences import nearest_neighbour_test
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
@@ -66,6 +67,8 @@ from jaxgen.types import Info, Key
 TARGETS: dict[str, Callable[[], IsotropicMixture]] = {"ring": ring, "grid": grid}
 JUDGED = 2500
 """Samples that every number is taken from, as PacGAN has it."""
+TESTED = 1000
+"""Of these, and as many reals, for the two-sample test: half are held out."""
 FRAMES = 8
 """Of the strip."""
 
@@ -201,9 +204,12 @@ def run(config: Config) -> dict[str, Any]:
         frames = state.frames.at[index + 1].set(frame)
         return Watched(games=games, frames=frames), {**info, "all_finite": finite}
 
+    key_reals, key_others = jax.random.split(jax.random.fold_in(key_watch, 0))
+    reals = draw(target, key_reals, JUDGED)
+
     @jax.jit
     def validate(used: Any) -> dict[str, Array]:
-        each = judge(target, samples(used["generator"], jax.random.clone(key_watch)))
+        each = judge(target, samples(used["generator"], jax.random.clone(key_watch)), reals)
         return {name: values.mean() for name, values in each.items()}
 
     whole = NamedSharding(data_mesh(config.devices), PartitionSpec())
@@ -224,9 +230,10 @@ def run(config: Config) -> dict[str, Any]:
     )
     trained = time.monotonic()
     fakes = samples(used["generator"], key_test)
-    each = jax.device_get(judge(target, fakes))
-    reals = target.sample(seed=jax.random.fold_in(key_watch, 0), sample_shape=JUDGED)
-    result = summarise(config, each, jax.device_get(judge(target, jnp.asarray(reals)[None])))
+    others = draw(target, key_others, JUDGED)[None]
+    result = summarise(
+        config, *(jax.device_get(judge(target, samples, reals)) for samples in (fakes, others))
+    )
     pictures = make_pictures(config, out, target, used["frames"], np.asarray(fakes))
     training_seconds = out.metrics()[-1]["seconds"]
     result |= {
@@ -274,18 +281,27 @@ def make_update(
 
 
 def judge(
-    target: IsotropicMixture, samples: Float[Array, "seeds judged 2"]
+    target: IsotropicMixture,
+    samples: Float[Array, "seeds judged 2"],
+    reals: Float[Array, "judged 2"],
 ) -> dict[str, Float[Array, "seeds"]]:
-    """Returns the collapse report of each seed; the entropy as a share of the greatest."""
+    """Returns the collapse report of each seed; the entropy as a share of the greatest.
+
+    `told_apart` is how often held-out samples are told from reals by the nearest neighbour, 1/2 at
+    best, and `p_value` that of the test by it.
+    """
 
     def one(samples: Float[Array, "judged 2"]) -> dict[str, Array]:
         found = mode_coverage(samples, target.modes, target.scales)
+        apart = nearest_neighbour_test(reals[:TESTED], samples[:TESTED])
         return {
             "entropy": found.entropy / math.log(len(target.modes)),
             "covered": found.covered.astype(jnp.float32),
             "high_quality": found.high_quality,
             "reverse_kl": found.reverse_kl,
             "duplicates": duplicate_share(samples[:500], 0.01 * target.scales[0]),
+            "told_apart": apart.statistic,
+            "p_value": apart.p_value,
         }
 
     return jax.vmap(one)(samples)
@@ -334,6 +350,7 @@ def make_pictures(
             {
                 "validation_entropy": "entropy of the modes, of the greatest",
                 "validation_high_quality": "samples within 3 standard deviations of a mode",
+                "validation_told_apart": "told from reals by the nearest neighbour",
                 "train_critic_accuracy": "critic's accuracy",
             },
             ylabel="share, mean of the seeds",
@@ -351,6 +368,8 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
         "reverse_kl": "reverse KL of the histogram, nats",
         "high_quality": "share within 3 standard deviations",
         "duplicates": "share of duplicates among 500",
+        "told_apart": "told from reals by the nearest neighbour",
+        "p_value": "p-value of that, no different",
     }
     rows = [
         [
