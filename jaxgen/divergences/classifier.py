@@ -95,7 +95,7 @@ def classifier_test(
 
 
 def nearest_neighbour_test(
-    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "n ..."]
+    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]
 ) -> TestResult:
     """Returns the classifier test of p = q that learns nothing: whose sample is the nearest?
 
