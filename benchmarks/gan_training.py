@@ -2,8 +2,9 @@
 
 The same game for all: eight Gaussians, the nets of Metz et al. (256-128-128-2 and 2-128-1, ReLU),
 batches of 512, the saturating minimax loss, Adam at 1e-4 with b1 = .5, fresh reals and latents at
-every step, one set of fakes for both players. A call is a number of alternating steps. Rounds are
-interleaved and compilation is apart; the critics' losses stand beside the times.
+every step, one set of fakes for both players; eight seeds share the draws. A call is a number of
+alternating steps. Rounds are interleaved and compilation is apart; the critics' losses stand beside
+the times.
 
   python -m benchmarks.gan_training
 
@@ -43,11 +44,17 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
 
 
 def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
-    """The recipe `experiments/ring.py`, its method plain, for one seed or several side by side."""
+    """The recipe `experiments/ring.py`, its method plain, for one seed or several side by side.
+
+    As in the recipe all seeds see the same reals and latents: theirs are the starts alone.
+    """
     config, method = Config(method="plain"), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     update = make_update(config, method, model, optimizer)
+    many = seeds > 1
+    if many:
+        update = jax.vmap(update, in_axes=(0, None, None))
     target = ring()
     epoch = scan_draws(update, lambda key: draw(target, key, config.batch_size), steps)
 
@@ -58,14 +65,12 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
         )
 
     key_init, key_steps = jax.random.split(jax.random.key(0))
-    many = seeds > 1
     game = jax.vmap(start)(jax.random.split(key_init, seeds)) if many else start(key_init)
-    compiled = jax.jit(jax.vmap(epoch) if many else epoch, donate_argnums=0)
+    compiled = jax.jit(epoch, donate_argnums=0)
 
     def call(index: int) -> float:
         nonlocal game
-        key = jax.random.fold_in(key_steps, index)
-        game, infos = compiled(game, jax.random.split(key, seeds) if many else key)
+        game, infos = compiled(game, jax.random.fold_in(key_steps, index))
         return float(infos["critic_loss"].mean())
 
     return call

@@ -1,6 +1,10 @@
 """Comparing distributions: f-divergences, kernel and classifier two-sample tests."""
 
-from jaxgen.divergences.classifier import accuracy_test, classifier_test
+from jaxgen.divergences.classifier import (
+    accuracy_test,
+    classifier_test,
+    nearest_neighbour_test,
+)
 from jaxgen.divergences.closed_forms import discrete_divergence, gaussian_alpha_divergence
 from jaxgen.divergences.contrast import Contrast
 from jaxgen.divergences.custom import f_divergence
@@ -67,6 +71,7 @@ __all__ = [
     "mmd_linear_test",
     "mmd_permutation_test",
     "mmd_unbiased",
+    "nearest_neighbour_test",
     "negative_distance",
     "permutation_test",
     "polynomial",

@@ -154,9 +154,8 @@ def zero_sum(loss: GanLoss) -> GanLoss:
 
     Needed wherever the critic that the generator faces depends on the generator, as under
     `alternating_step(..., unroll=k)`: its outputs on reals then have a gradient in the generator
-    too. A loss that keeps only the fake's term drops it, and an unrolled minimax game without it
-    collapses as if it were not unrolled. At a fixed critic the term is a constant, and of `minimax`
-    (or `f_gan`, without the trick) nothing but the value changes.
+    too, which a loss of the fake's term alone drops. At a fixed critic the other term is a
+    constant, and of `minimax` (or `f_gan`, without the trick) nothing but the value changes.
 
     Args:
       loss: whose critic is kept; its generator's loss is not used.

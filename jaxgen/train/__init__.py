@@ -6,21 +6,25 @@ Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a pla
 """
 
 from jaxgen.train.alternating import (
-    Game,
-    Order,
-    Player,
     PlayerLoss,
-    Variables,
     alternating_step,
     clip_weights,
-    critic_first,
-    generator_first,
-    init_player,
-    simultaneous,
     whole_player,
 )
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
+from jaxgen.train.game import (
+    Game,
+    Order,
+    Player,
+    PlayerStep,
+    Variables,
+    critic_first,
+    extragradient,
+    generator_first,
+    init_player,
+    simultaneous,
+)
 from jaxgen.train.per_device import per_device
 from jaxgen.train.shard import data_mesh, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state

@@ -8,110 +8,15 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
 from jaxgen.checks import at_least, positive
-from jaxgen.train.step import TrainState, Update, gradient_step, init_state
+from jaxgen.train.game import Game, Order, Player, Variables, critic_first
+from jaxgen.train.step import Update, gradient_step
 from jaxgen.types import Info, Key, Params
-
-Variables: TypeAlias = dict[str, Any]
-"""A player as its net is applied: `params` and, beside it, the collections that a forward pass
-changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
 
 PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
 """`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
 other player's variables, or what the critic's loss is let see of the generator."""
-
-
-@struct.dataclass
-class Player:
-    """One player's training.
-
-    Attributes:
-      train: params, optimiser state, average and number of steps.
-      mutable: the collections that its forward pass changes, by name; {} if there are none.
-    """
-
-    train: TrainState
-    mutable: Any
-
-    @property
-    def variables(self) -> Variables:
-        """What its net is applied with."""
-        return {"params": self.train.params, **self.mutable}
-
-    @property
-    def averaged(self) -> Variables:
-        """The same with the averaged params in place of the last, where an average is kept.
-
-        Batch statistics are the last: they are running averages already.
-        """
-        params = self.train.params if self.train.ema is None else self.train.ema
-        return {"params": params, **self.mutable}
-
-
-@struct.dataclass
-class Game:
-    """All that adversarial training carries from step to step."""
-
-    generator: Player
-    critic: Player
-
-
-def init_player(
-    variables: Variables, optimizer: optax.GradientTransformation, *, ema: bool = False
-) -> Player:
-    """Returns a player before its first step, in buffers of its own, so that it may be donated.
-
-    Args:
-      variables: as linen's `init` returns them: `params` and any other collections.
-      optimizer: this player's.
-      ema: whether to keep an average of its params.
-    Raises:
-      ValueError: variables has no `params`.
-    Example:
-      game = Game(init_player(generator_variables, optax.adam(1e-4), ema=True),
-                  init_player(critic_variables, optax.adam(4e-4)))
-    """
-    if "params" not in variables:
-        raise ValueError(f"variables: got the collections {sorted(variables)}, expected params too")
-    mutable = {name: tree for name, tree in variables.items() if name != "params"}
-    train = init_state(variables["params"], optimizer, ema=ema)
-    return Player(train=train, mutable=jax.tree.map(jnp.copy, mutable))
-
-
-PlayerStep: TypeAlias = Callable[[Player, Player], tuple[Player, Info]]
-"""`(own, other) -> (own after its step or steps, info)`."""
-
-Order: TypeAlias = Callable[[PlayerStep, PlayerStep, Game], tuple[Game, Info, Info]]
-"""`(generator_step, critic_step, game) -> (game, generator's info, critic's info)`."""
-
-
-def critic_first(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """The generator answers the critic just moved (Goodfellow et al. 2014, algorithm 1)."""
-    critic, critic_info = critic_step(game.critic, game.generator)
-    generator, generator_info = generator_step(game.generator, critic)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
-
-
-def generator_first(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """The critic answers the generator just moved (as CycleGAN does)."""
-    generator, generator_info = generator_step(game.generator, game.critic)
-    critic, critic_info = critic_step(game.critic, generator)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
-
-
-def simultaneous(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """Both move from the same point, as the game's gradient field and its theory have it."""
-    generator, generator_info = generator_step(game.generator, game.critic)
-    critic, critic_info = critic_step(game.critic, game.generator)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
 
 
 def whole_player(generator: Variables, key: Key, batch: Any) -> Variables:
@@ -135,7 +40,9 @@ def alternating_step(
 
     Each player's optimiser sees its own gradient alone, and each changes its own collections
     alone: what the other's forward pass would change in them is dropped. Two time scales are two
-    learning rates; optimistic descent is `optax.optimistic_adam` for both.
+    learning rates. Optimistic descent does with one gradient a step nearly what `extragradient`
+    does with two: `optax.optimistic_gradient_descent` or `optimistic_adam_v2(..., b1=0.0)` for both
+    under `simultaneous`. (Momentum undoes it: with b1 = .9 a bilinear game still spirals out.)
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
     generator's loss sees the last. (Datapoint i goes to step i mod n, so that on a mesh nothing
@@ -165,20 +72,23 @@ def alternating_step(
       generator_optimizer: that of `init_player`, as the next.
       critic_optimizer: any optax transformation; end it with `clip_weights` to clip them.
       critic_steps: of the critic per step of the generator.
-      order: `critic_first`, `generator_first`, `simultaneous`, or a function of that form.
+      order: `critic_first`, `generator_first`, `simultaneous`, `extragradient`, or a function of
+        that form.
       unroll: steps of the critic that the generator looks ahead; 0 is the plain update.
       critic_view: `(generator, key, batch) -> what the critic's loss is given as
         `other`; all of the generator's variables by default.
       ema_decay: of the generator's average; None if it keeps none.
     Raises:
-      ValueError: critic_steps is below one, unroll below zero; a batch cannot be dealt; a loss is
-        no scalar or changes a collection that its player lacks.
+      ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
+        zero; a batch cannot be dealt; a loss is no scalar or changes a collection that its player
+        lacks.
     Example:
       update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
     Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism.
+      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
+      Gidel et al. (2019) for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
@@ -197,7 +107,10 @@ def alternating_step(
         dealt = jax.tree.map(lambda array: _deal(array, critic_steps), batch)
         last = jax.tree.map(lambda array: array[-1], dealt)
 
-        def generator_step(generator: Player, critic: Player) -> tuple[Player, Info]:
+        # Keys are cloned: an order may take a step twice, of one function.
+        def generator_step(
+            generator: Player, critic: Player, at: Player | None = None
+        ) -> tuple[Player, Info]:
             def loss(own: Variables, other: Variables, key: Key, batch: Any) -> Any:
                 # `other` is what follows from `own` here: the gradient runs through the answer.
                 answer = ahead(critic, own, key, batch) if unroll else other
@@ -208,20 +121,30 @@ def alternating_step(
                 generator_optimizer,
                 generator,
                 critic.variables,
-                generator_key,
+                jax.random.clone(generator_key),
                 last,
-                ema_decay,
+                ema_decay=ema_decay,
+                at=at,
             )
 
-        def critic_step(critic: Player, generator: Player) -> tuple[Player, Info]:
+        def critic_step(
+            critic: Player, generator: Player, at: Player | None = None
+        ) -> tuple[Player, Info]:
+            if at is not None and critic_steps > 1:
+                raise ValueError(
+                    f"critic_steps: got {critic_steps}, expected 1 for an order that takes the "
+                    "critic's gradient elsewhere (extragradient)"
+                )
+
             def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
                 batch, key = step
                 seen = critic_view(generator.variables, jax.random.clone(key), batch)
-                return _step(critic_loss, critic_optimizer, critic, seen, key, batch)
+                return _step(critic_loss, critic_optimizer, critic, seen, key, batch, at=at)
 
+            keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
-                return one(critic, (last, critic_keys[0]))
-            critic, infos = jax.lax.scan(one, critic, (dealt, critic_keys))
+                return one(critic, (last, keys[0]))
+            critic, infos = jax.lax.scan(one, critic, (dealt, keys))
             info = jax.tree.map(lambda array: array[-1], infos)
             return critic, {**info, "all_finite": jnp.all(infos["all_finite"])}
 
@@ -259,11 +182,20 @@ def _step(
     other: Any,
     key: Key,
     batch: Any,
+    *,
     ema_decay: float | None = None,
+    at: Player | None = None,
 ) -> tuple[Player, Info]:
-    """Returns the player after one step of its optimiser, its own collections as its loss left."""
+    """Returns the player after one step of its optimiser, its own collections as its loss left.
+
+    The gradient is taken at its own params, or at those of `at`.
+    """
 
     def params_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
+        if at is not None:  # the value is theirs, exactly, and the slope passes to the own
+            params = jax.tree.map(
+                lambda there, p: there + (p - jax.lax.stop_gradient(p)), at.train.params, params
+            )
         value, changed, info = loss({"params": params, **own.mutable}, other, key, batch)
         return value, {"changed": changed, "info": info}
 

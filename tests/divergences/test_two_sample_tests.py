@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from laws import LawBroken
 from scipy import stats
+from sklearn.neighbors import KNeighborsClassifier
 
 from jaxgen.divergences import (
     accuracy_test,
@@ -17,6 +18,7 @@ from jaxgen.divergences import (
     mmd_linear_test,
     mmd_permutation_test,
     mmd_unbiased,
+    nearest_neighbour_test,
     negative_distance,
     permutation_test,
     rbf,
@@ -87,6 +89,19 @@ def test_small_p_values_and_many_samples_keep_their_digits_in_float32(n, gap):
     assert float(came.p_value) == pytest.approx(expected, rel=2e-3)
 
 
+def test_the_nearest_neighbours_say_what_scikit_learns_say():
+    xs, ys = XS[:20], YS
+    peer = KNeighborsClassifier(1).fit(np.concatenate([xs[:10], ys[:10]]), np.repeat([1, 0], 10))
+    hits = [np.mean(peer.predict(xs[10:]) == 1), np.mean(peer.predict(ys[10:]) == 0)]
+    came = nearest_neighbour_test(*float32(xs, ys))
+    assert float(came.statistic) == pytest.approx(np.mean(hits))
+    right = round(20 * np.mean(hits))
+    expected = stats.binomtest(right, 20, alternative="greater").pvalue
+    assert float(came.p_value) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="q_samples: got 20 samples, expected as many as of p, 30"):
+        nearest_neighbour_test(*float32(XS, YS))
+
+
 def linear(params, x):
     return x @ params[:-1] + params[-1]
 
@@ -116,6 +131,7 @@ TESTS = {
     "energy": lambda key, xs, ys: mmd_permutation_test(key, xs, ys, negative_distance, 99),
     "permutation": by_difference_of_means,
     "classifier": by_classifier,
+    "nearest": lambda key, xs, ys: nearest_neighbour_test(xs, ys),
     "peeking": peeking_classifier,
 }
 
@@ -199,7 +215,7 @@ def test_power_rises_with_the_effect_and_with_the_number_of_samples(all_tests):
 def test_ties_count_against_a_difference(all_tests):
     same = jnp.ones((TRIALS, 24, 2))
     for name, came in all_tests(same, same).items():
-        if name not in ("linear", "classifier", "peeking"):
+        if name not in ("linear", "classifier", "nearest", "peeking"):
             np.testing.assert_array_equal(came.p_value, 1.0, err_msg=name)
 
 

@@ -42,6 +42,7 @@ def test_a_run_reports_every_seed_beside_the_data_and_draws_the_strip(whole):
     result = json.loads((whole / "result.json").read_text())
     assert set(result["of_seeds"]) == {
         *("covered", "entropy", "reverse_kl", "high_quality", "duplicates"),
+        *("told_apart", "p_value"),
     }
     for name, values in result["of_seeds"].items():
         assert len(values) == 2
@@ -107,14 +108,16 @@ def test_every_methods_update_keeps_the_game_and_says_how_it_goes(name, devices)
 
 def test_the_report_of_the_data_is_perfect_and_of_a_point_is_a_collapse(key):
     target = ring.TARGETS["grid"]()
-    data = target.sample(seed=key, sample_shape=2500)
+    data, reals = target.sample(seed=key, sample_shape=(2, 2500))
     point = jnp.broadcast_to(target.modes[7], (2500, 2))
-    each = ring.judge(target, jnp.stack([data, point]))
+    each = ring.judge(target, jnp.stack([data, point]), reals)
     assert each["covered"].tolist() == [25, 1]
     assert each["entropy"][0] > 0.99
     assert each["entropy"][1] == 0
     assert each["duplicates"][0] < 0.05
     assert each["duplicates"][1] == 1
+    assert each["p_value"][0] > 1e-4 > 1e-9 > each["p_value"][1]
+    assert abs(each["told_apart"][0] - 0.5) < 0.06 < each["told_apart"][1] - 0.9
 
 
 def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):

@@ -13,6 +13,7 @@ from jaxgen.train import (
     alternating_step,
     clip_weights,
     critic_first,
+    extragradient,
     generator_first,
     init_player,
     restore,
@@ -245,26 +246,90 @@ def test_a_dead_unit_needs_the_root_kept_from_zero():
     assert finite == [False, True]
 
 
-def test_optimism_converges_where_plain_descent_spirals_out():
-    """min_g max_c g c: |(g, c)| grows by sqrt(1 + lr²) a step, and shrinks under optimism."""
+def product(sign):
+    """Of the bilinear game min_g max_c g c."""
 
-    def product(sign):
-        def loss(own, other, key, batch):
-            return sign * own["params"] * other["params"], {}, {}
+    def loss(own, other, key, batch):
+        return sign * own["params"] * other["params"], {}, {}
 
-        return loss
+    return loss
 
+
+BILINEAR = 0.3
+RATES = {
+    "plain": np.sqrt(1 + BILINEAR**2),
+    "optimistic": np.sqrt((1 + np.sqrt(1 - 4 * BILINEAR**2)) / 2),
+    "extragradient": np.sqrt(1 - BILINEAR**2 + BILINEAR**4),
+}
+"""|(g, c)| after a step over before: the largest modulus of the iteration's matrix. The field is
+A z with A² = -I, so these are I - lr A, the roots of r² - (1 - 2i lr) r - i lr, and
+(1 - lr²) I - lr A."""
+MAKERS = {"optimistic": optax.optimistic_gradient_descent}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_optimism_and_extragradient_shrink_the_game_that_plain_descent_spirals_out_of(name):
+    optimizer = MAKERS.get(name, optax.sgd)(BILINEAR)
+    order = extragradient if name == "extragradient" else simultaneous
+    update = alternating_step(product(1.0), product(-1.0), optimizer, optimizer, order=order)
+
+    def tracked(game, batch, key):
+        game, _ = update(game, batch, key)
+        return game, {"radius": jnp.hypot(game.generator.train.params, game.critic.train.params)}
+
+    epoch = jax.jit(scan_draws(tracked, jax.random.uniform, 80))
+    game, infos = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
+    rate = (infos["radius"][-1] / infos["radius"][39]) ** (1 / 40)  # optimism's other root is gone
+    np.testing.assert_allclose(rate, RATES[name], rtol=1e-3)
+    assert (RATES[name] < 1) == (name != "plain")
+    assert int(game.generator.train.step) == int(game.critic.train.step) == 80
+
+
+def test_optimistic_adam_settles_unless_its_momentum_undoes_it():
     radius = {}
-    for name, make in (("plain", optax.sgd), ("optimistic", optax.optimistic_gradient_descent)):
-        optimizer = make(0.2)
+    for name, make, b1 in (
+        ("plain", optax.adam, 0.0),
+        ("optimistic", optax.optimistic_adam_v2, 0.0),
+        ("with momentum", optax.optimistic_adam_v2, 0.9),
+    ):
+        optimizer = make(0.02, b1=b1)
         update = alternating_step(
             product(1.0), product(-1.0), optimizer, optimizer, order=simultaneous
         )
-        epoch = jax.jit(scan_draws(update, lambda key: jax.random.uniform(key), 300))
+        epoch = jax.jit(scan_draws(update, jax.random.uniform, 3000))
         game, _ = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
-        radius[name] = np.hypot(*values(game)) / np.sqrt(2)
-    np.testing.assert_allclose(radius["plain"], 1.04**150, rtol=1e-3)
-    assert radius["optimistic"] < 1e-2
+        radius[name] = np.hypot(*values(game))
+    assert radius["optimistic"] < 0.05
+    assert min(radius["plain"], radius["with momentum"]) > 1.2
+
+
+def test_extragradient_is_the_one_by_hand_with_adams_state_average_and_statistics():
+    """The game of two numbers; Adam's moments are moved by both gradients, all else once."""
+    adam = optax.adam(LR_C, b1=0.5, eps_root=1e-16)
+
+    def counting(own, other, key, batch):
+        value, _, info = critic_loss(own, other, key, batch)
+        return value, {"passes": own["passes"] + 1}, {**info, "at": own["params"]}
+
+    update = alternating_step(
+        generator_loss, counting, optax.sgd(LR_G), adam, order=extragradient, ema_decay=0.9
+    )
+    variables = {"params": jnp.float32(-0.4), "passes": jnp.int32(0)}
+    start = two_numbers(ema=True)
+    game = Game(generator=start.generator, critic=init_player(variables, adam))
+    g, c, x, state = 0.7, -0.4, 1.3, (0, 0.0, 0.0)
+    for i in range(2):
+        game, info = jax.jit(update)(game, jnp.full(4, x, jnp.float32), jax.random.key(i))
+        half_g = g - LR_G * gradients(g, c, x)[0]
+        half_c, state = adam_by_hand(c, g, x, state, 1)
+        np.testing.assert_allclose(info["critic_at"], half_c, rtol=1e-4)
+        # Adam's step from half_c, but applied to c.
+        moved, state = adam_by_hand(half_c, half_g, x, state, 1)
+        g, c = g - LR_G * gradients(half_g, half_c, x)[0], c + moved - half_c
+        np.testing.assert_allclose(values(game), (g, c), rtol=1e-4)
+    assert int(game.critic.mutable["passes"]) == int(game.critic.train.step) == 2
+    assert int(game.generator.train.step) == 2
+    assert float(game.generator.train.ema) != float(game.generator.train.params)
 
 
 class Net(nn.Module):
@@ -441,6 +506,12 @@ def test_misuse_is_named():
         alternating_step(generator_loss, critic_loss, sgd, sgd, unroll=-1)
     update = alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=4)
     with pytest.raises(ValueError, match=r"batch: got .* \(6,\).* divisible by critic_steps=4"):
+        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+
+    update = alternating_step(
+        generator_loss, critic_loss, sgd, sgd, critic_steps=2, order=extragradient
+    )
+    with pytest.raises(ValueError, match="critic_steps: got 2, expected 1 for an order"):
         update(two_numbers(), jnp.ones(6), jax.random.key(0))
 
     def meddling(own, other, key, batch):

@@ -1,0 +1,137 @@
+"""The two players of a game, and who moves when."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jaxgen.train.step import TrainState, init_state
+from jaxgen.types import Info
+
+Variables: TypeAlias = dict[str, Any]
+"""A player as its net is applied: `params` and, beside it, the collections that a forward pass
+changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
+
+
+@struct.dataclass
+class Player:
+    """One player's training.
+
+    Attributes:
+      train: params, optimiser state, average and number of steps.
+      mutable: the collections that its forward pass changes, by name; {} if there are none.
+    """
+
+    train: TrainState
+    mutable: Any
+
+    @property
+    def variables(self) -> Variables:
+        """What its net is applied with."""
+        return {"params": self.train.params, **self.mutable}
+
+    @property
+    def averaged(self) -> Variables:
+        """The same with the averaged params in place of the last, where an average is kept.
+
+        Batch statistics are the last: they are running averages already.
+        """
+        params = self.train.params if self.train.ema is None else self.train.ema
+        return {"params": params, **self.mutable}
+
+
+@struct.dataclass
+class Game:
+    """All that adversarial training carries from step to step."""
+
+    generator: Player
+    critic: Player
+
+
+def init_player(
+    variables: Variables, optimizer: optax.GradientTransformation, *, ema: bool = False
+) -> Player:
+    """Returns a player before its first step, in buffers of its own, so that it may be donated.
+
+    Args:
+      variables: as linen's `init` returns them: `params` and any other collections.
+      optimizer: this player's.
+      ema: whether to keep an average of its params.
+    Raises:
+      ValueError: variables has no `params`.
+    Example:
+      game = Game(init_player(generator_variables, optax.adam(1e-4), ema=True),
+                  init_player(critic_variables, optax.adam(4e-4)))
+    """
+    if "params" not in variables:
+        raise ValueError(f"variables: got the collections {sorted(variables)}, expected params too")
+    mutable = {name: tree for name, tree in variables.items() if name != "params"}
+    train = init_state(variables["params"], optimizer, ema=ema)
+    return Player(train=train, mutable=jax.tree.map(jnp.copy, mutable))
+
+
+PlayerStep: TypeAlias = Callable[..., tuple[Player, Info]]
+"""`(own, other) -> (own after its step or steps, info)`; with `at=player` the gradient is taken at
+that player's params, and `own` moved by it."""
+
+Order: TypeAlias = Callable[[PlayerStep, PlayerStep, Game], tuple[Game, Info, Info]]
+"""`(generator_step, critic_step, game) -> (game, generator's info, critic's info)`."""
+
+
+def critic_first(
+    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
+) -> tuple[Game, Info, Info]:
+    """The generator answers the critic just moved (Goodfellow et al. 2014, algorithm 1)."""
+    critic, critic_info = critic_step(game.critic, game.generator)
+    generator, generator_info = generator_step(game.generator, critic)
+    return Game(generator=generator, critic=critic), generator_info, critic_info
+
+
+def generator_first(
+    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
+) -> tuple[Game, Info, Info]:
+    """The critic answers the generator just moved (as CycleGAN does)."""
+    generator, generator_info = generator_step(game.generator, game.critic)
+    critic, critic_info = critic_step(game.critic, generator)
+    return Game(generator=generator, critic=critic), generator_info, critic_info
+
+
+def simultaneous(
+    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
+) -> tuple[Game, Info, Info]:
+    """Both move from the same point, as the game's gradient field and its theory have it."""
+    generator, generator_info = generator_step(game.generator, game.critic)
+    critic, critic_info = critic_step(game.critic, game.generator)
+    return Game(generator=generator, critic=critic), generator_info, critic_info
+
+
+def extragradient(
+    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
+) -> tuple[Game, Info, Info]:
+    """Both step ahead, and then from where they were by the gradients found there.
+
+    It converges on bilinear games, where `simultaneous` spirals out and `critic_first` circles. Two
+    gradients of each player a step, of one batch and key. The optimisers see both, so that Adam's
+    moments and schedules count twice a step, as in the paper's algorithm 4. Needs critic_steps=1.
+
+    Source: Korpelevich (1976); Gidel et al. (2019), section 3 and algorithm 4.
+    """
+    ahead, _, _ = simultaneous(generator_step, critic_step, game)
+
+    def start(player: Player, ahead: Player) -> Player:
+        train = dataclasses.replace(player.train, opt_state=ahead.train.opt_state)
+        return dataclasses.replace(player, train=train)
+
+    generator, generator_info = generator_step(
+        start(game.generator, ahead.generator), ahead.critic, at=ahead.generator
+    )
+    critic, critic_info = critic_step(
+        start(game.critic, ahead.critic), ahead.generator, at=ahead.critic
+    )
+    return Game(generator=generator, critic=critic), generator_info, critic_info
