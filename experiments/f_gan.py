@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from scipy import optimize, stats
 
@@ -37,7 +38,6 @@ from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
-from jaxgen.distributions import line
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
 from jaxgen.objectives import activated_f_gan, f_gan
@@ -93,8 +93,8 @@ class Config(RunConfig):
     """How often the fit is looked at."""
     steps_per_epoch: int = 50
     """Steps of the model in each."""
-    batch_size: int = 4096
-    """Reals, and as many fakes, per step of either player; chi² has heavy tails to average."""
+    batch_size: int = 1024
+    """Reals, and as many fakes, per step of either player."""
     learning_rate: float = 1e-2
     """Of both players' Adam (b1 = .5), down to a hundredth along half a cosine."""
     critic_steps: int = 5
@@ -139,6 +139,7 @@ def run(config: Config) -> dict[str, Any]:
     """Fits by every divergence of `config`; returns what result.json holds, by their names."""
     require_devices(config.devices)
     model = gan(Normal(), Critic(), latent_size=1, x_shape=(1,))
+    model = model._replace(sample_latent=lambda key, count: ndtri(strata(key, count))[:, None])
     out = open_run(config.run_dir or new_path("f_gan"), config, resume=config.resume)
     print(f"run directory: {out.path}")
     result: dict[str, Any] = {}
@@ -193,12 +194,9 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         critic_steps=config.critic_steps,
         ema_decay=0.99,
     )
-    data = line(MEANS, np.sqrt(VARIANCES), WEIGHTS)
     draws = scan_draws(
         with_latents(shard(update, data_mesh(config.devices)), model),
-        lambda key: jnp.asarray(
-            data.sample(seed=key, sample_shape=config.batch_size * config.critic_steps)
-        ),
+        lambda key: draw_data(key, config.batch_size * config.critic_steps),
         config.steps_per_epoch,
     )
 
@@ -236,6 +234,28 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(used)
+
+
+def strata(key: Key, count: int) -> Float[Array, "count"]:
+    """Returns uniform draws, one in each of as many equal shares of (0, 1).
+
+    Averages over such a batch have the same mean and far less noise. At the best fit of Pearson the
+    gradient of independent draws is noise, and a thousand steps leave the mean 2% off.
+    """
+    shares = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
+    return jnp.clip(shares, 1e-7, 1 - 1e-7)  # rounded to 0 or 1, their quantile would be infinite
+
+
+def draw_data(key: Key, count: int) -> Float[Array, "count 1"]:
+    """Returns draws of p in strata: the lowest shares are the first component's."""
+    u, first = strata(key, count), WEIGHTS[0]
+    below = u < first
+    quantile = ndtri(
+        jnp.clip(jnp.where(below, u / first, (u - first) / WEIGHTS[1]), 1e-7, 1 - 1e-7)
+    )
+    scales = jnp.sqrt(VARIANCES)
+    x = jnp.where(below, MEANS[0] + scales[0] * quantile, MEANS[1] + scales[1] * quantile)
+    return x[:, None]
 
 
 def squared_outputs(key: Key, critic: Callable[[Array], Array], real: Array, fake: Array) -> Scalar:
