@@ -50,7 +50,7 @@ from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, minimax, wasserstein
+from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, minimax, wasserstein, zero_sum
 from jaxgen.train import (
     Game,
     Update,
@@ -95,7 +95,7 @@ class Method(NamedTuple):
 
 METHODS = {
     "plain": Method(),
-    "unrolled": Method(unroll=True),
+    "unrolled": Method(loss=lambda: zero_sum(minimax()), unroll=True),
     "packed": Method(packing=True),
     "wasserstein": Method(
         loss=wasserstein,

@@ -252,7 +252,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: s
         low, high = wilson(np.array(alarms), config.trials * len(config.counts))
         powers = [result["power_against_n"][a][name][-1] for a in ALTERNATIVES]
         rows.append([name, float(alarms), f"{low:.3f}-{high:.3f}", *powers])
-    title = f"How often each test rejects at level {config.level:g}, {last} samples, by what differs"
+    title = f"How often each test rejects at level {config.level:g}, {last} samples of each"
     columns = ["test", "nothing, any n", "95% interval", *ALTERNATIVES]
     print_table(title, columns, rows)
     print(f"time: {result['seconds']:.0f} seconds\npicture:\n  {picture}\neverything: {out.path}")

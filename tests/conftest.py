@@ -1,5 +1,19 @@
 """Settings for every test: checked annotations, caught key reuse, eight pretended CPU devices."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
+# A run that is resumed, in this process or another, compiles what its first part compiled: kept for
+# the length of the session, for all workers. Set before JAX reads it; workers find it set.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    compiled = tempfile.mkdtemp(prefix="jaxgen-tests-")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(4 * 2**30)  # a size brings the lock
+
 import jax
 import pytest
 from jaxtyping import install_import_hook

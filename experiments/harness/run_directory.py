@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from experiments.harness.config import PLACES
 from experiments.harness.errors import Interrupted
 from experiments.harness.records import config_from_json, to_json
@@ -37,6 +39,8 @@ class RunDirectory:
     """
 
     path: Path
+    lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
+    """Held as long as the run is open, so that no other process writes into it."""
 
     @property
     def checkpoints(self) -> Path:
@@ -131,7 +135,7 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
         _refuse_other_config(stored, config)
         if not os.access(path, os.W_OK):
             raise ValueError(f"run_dir: got {path}, which cannot be written")
-        return RunDirectory(path)
+        return RunDirectory(path, _lock(path))
     text = to_json(dataclasses.asdict(config), indent=2)
     if config_from_json(text, type(config)) != config:
         raise ValueError(f"config: got {config}, which JSON does not hold exactly")
@@ -143,18 +147,34 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
                 "--resume to continue the run in it"
             )
         path.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
         with _replacing(stored) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise ValueError(
             f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
         ) from error
-    return RunDirectory(path)
+    return RunDirectory(path, lock)
 
 
 def new_path(name: str) -> Path:
     """Returns the default place of a run of recipe `name`: runs/NAME-YYYYMMDD-HHMMSS."""
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _lock(path: Path) -> FileLock:
+    """Returns the lock of the run at `path`, held until it is collected or the process ends."""
+    lock = FileLock(path / ".lock", timeout=0, is_singleton=True)
+    # A file system that knows no locks goes without.
+    with contextlib.suppress(NotImplementedError):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ValueError(
+                f"run_dir: got {path}, in which another process is running; expected one run at a "
+                "time"
+            ) from None
+    return lock
 
 
 def _refuse_other_config(stored: Path, config: Any) -> None:

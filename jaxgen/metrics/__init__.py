@@ -8,7 +8,14 @@ from jaxgen.metrics.bits_back import (
     normal_bucket_probs,
     normal_buckets,
 )
+from jaxgen.metrics.frechet import (
+    GaussianMoments,
+    frechet_distance,
+    gaussian_frechet_distance,
+    gaussian_moments,
+)
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
+from jaxgen.metrics.kernel_distance import KernelDistance, kernel_distance
 from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
 from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
 from jaxgen.metrics.nll import log_marginal
@@ -16,8 +23,10 @@ from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 
 __all__ = [
+    "GaussianMoments",
     "ImportanceDiagnostics",
     "JacobianNorms",
+    "KernelDistance",
     "LatentCode",
     "ModeCoverage",
     "active_units",
@@ -25,8 +34,12 @@ __all__ = [
     "bits_back_encode",
     "bits_per_dim",
     "duplicate_share",
+    "frechet_distance",
+    "gaussian_frechet_distance",
+    "gaussian_moments",
     "importance_diagnostics",
     "jacobian_norms",
+    "kernel_distance",
     "kl_per_dimension",
     "latent_information",
     "log_marginal",

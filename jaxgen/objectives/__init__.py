@@ -26,6 +26,7 @@ from jaxgen.objectives.gan import (
     non_saturating,
     relativistic,
     wasserstein,
+    zero_sum,
 )
 from jaxgen.objectives.gradients import GRADIENTS, Gradient, score_of_sets
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
@@ -91,4 +92,5 @@ __all__ = [
     "score_of_sets",
     "score_resampling",
     "wasserstein",
+    "zero_sum",
 ]

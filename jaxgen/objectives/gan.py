@@ -149,6 +149,24 @@ def activated_f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
     return _variational(divergence.activation, divergence.activated_conjugate, trick)
 
 
+def zero_sum(loss: GanLoss) -> GanLoss:
+    """Returns the game in which the generator lowers minus the critic's loss, the whole of it.
+
+    Needed wherever the critic that the generator faces depends on the generator, as under
+    `alternating_step(..., unroll=k)`: its outputs on reals then have a gradient in the generator
+    too. A loss that keeps only the fake's term drops it, and an unrolled minimax game without it
+    collapses as if it were not unrolled. At a fixed critic the term is a constant, and of `minimax`
+    (or `f_gan`, without the trick) nothing but the value changes.
+
+    Args:
+      loss: whose critic is kept; its generator's loss is not used.
+    Example:
+      loss = zero_sum(minimax())
+    Source: Goodfellow et al. (2014), equation 1; Metz et al. (2017), equations 7 to 10.
+    """
+    return gan_loss(loss.critic, lambda real, fake: -loss.critic(real, fake))
+
+
 GAN_LOSSES: Mapping[str, Callable[[], GanLoss]] = MappingProxyType(
     {
         "minimax": minimax,

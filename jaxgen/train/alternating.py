@@ -146,6 +146,8 @@ def alternating_step(
     With `unroll=k` the generator descends its loss at the critic as it would be after k more of its
     steps, differentiated through: the critic's answer is part of the gradient. These k steps have
     the optimiser's state, batch and key of the generator's loss; they leave no trace in the game.
+    Hand over the generator's whole loss, `objectives.zero_sum`: the critic's outputs on reals
+    depend on the generator here, and a loss of the fakes' term alone misses that part of the slope.
     An optimiser with a square root needs a slope at zero for it: `optax.adam(..., eps_root=1e-16)`,
     or a gradient of exactly zero, such as a dead unit's, becomes NaN. If the critic's loss needs
     nothing of the generator but its fakes, let `critic_view` make them: they are then

@@ -44,7 +44,7 @@ def test_a_new_run_holds_its_configuration(tmp_path):
     text = (run.path / "config.json").read_text("utf-8")
     assert json.loads(text) == {**dataclasses.asdict(config), "hidden": [3]}
     assert config_from_json(text, Config) == config
-    assert list(contents(run.path)) == ["config.json"]
+    assert list(contents(run.path)) == [".lock", "config.json"]
 
 
 def test_a_used_directory_is_refused_and_left_as_it_was(tmp_path):
@@ -210,6 +210,28 @@ def test_records_survive_kill_9(tmp_path):
     assert json.loads((run.path / "result.json").read_text())["epoch"] >= printed
 
 
+def test_a_run_that_another_process_has_open_is_refused(tmp_path):
+    program = f"""
+        import time
+        from experiments.harness.config import TrainingConfig
+        from experiments.harness.run_directory import open_run
+        run = open_run({str(tmp_path / "run")!r}, TrainingConfig())
+        print("open", flush=True)
+        time.sleep(600)
+    """
+    other = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(ValueError, match=r"run_dir: got .*another process is running"):
+            open_run(tmp_path / "run", TrainingConfig(), resume=True)
+    finally:
+        other.kill()
+        other.communicate()
+    open_run(tmp_path / "run", TrainingConfig(), resume=True)  # the lock went with the process
+
+
 def test_pictures_stay_inside(tmp_path):
     run = open_run(tmp_path / "run", Config())
     path = run.save_picture("samples", Figure())
@@ -218,7 +240,7 @@ def test_pictures_stay_inside(tmp_path):
     for name in ("../samples", "a/b", "", ".hidden", "/etc/x", "a\n"):
         with pytest.raises(ValueError, match="name: got"):
             run.save_picture(name, Figure())
-    assert list(contents(tmp_path)) == ["run/config.json", "run/pictures/samples.png"]
+    assert list(contents(tmp_path)) == ["run/.lock", "run/config.json", "run/pictures/samples.png"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

@@ -19,6 +19,7 @@ from jaxgen.objectives import (
     least_squares,
     minimax,
     non_saturating,
+    zero_sum,
 )
 
 V = np.array([-80.0, -20.0, -1.3, 0.0, 0.4, 17.0, 80.0], np.float32)
@@ -63,6 +64,24 @@ def test_smoothed_labels_are_one_sided():
     # The best output for reals is then log(.9 / .1), not infinity.
     slope = jax.grad(minimax(real_label=0.9).critic)(jnp.float32(np.log(9.0)), jnp.float32(0.0))
     np.testing.assert_allclose(slope, 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", GAN_LOSSES)
+def test_the_zero_sum_generator_lowers_minus_the_critics_loss(name):
+    loss = GAN_LOSSES[name]()
+    both = zero_sum(loss)
+    np.testing.assert_array_equal(
+        jax.vmap(both.generator)(REAL, FAKE), -jax.vmap(both.critic)(REAL, FAKE)
+    )
+    np.testing.assert_array_equal(
+        jax.vmap(both.critic)(REAL, FAKE), jax.vmap(loss.critic)(REAL, FAKE)
+    )
+    # To the fakes of a fixed critic it is the same as the loss whose dropped term is a constant.
+    slopes = [jax.vmap(jax.grad(each.generator, 1))(REAL, FAKE) for each in (loss, both)]
+    if name in ("minimax", "wasserstein"):
+        np.testing.assert_allclose(*slopes, rtol=1e-6)
+    else:
+        assert not np.allclose(*slopes)
 
 
 X = np.linspace(-12, 12, 4001)
@@ -134,10 +153,10 @@ def test_the_divergence_gan_is_the_minimax_game_and_its_trick_the_other():
 
 
 @pytest.mark.parametrize("player", ["critic", "generator"])
-@pytest.mark.parametrize("name", [*GAN_LOSSES, "f_gan"])
+@pytest.mark.parametrize("name", [*GAN_LOSSES, "f_gan", "zero_sum"])
 def test_anything_but_one_number_is_refused(name, player):
-    loss = f_gan(DIVERGENCES["kl"]) if name == "f_gan" else GAN_LOSSES[name]()
-    of_pair = getattr(loss, player)
+    others = {"f_gan": lambda: f_gan(DIVERGENCES["kl"]), "zero_sum": lambda: zero_sum(minimax())}
+    of_pair = getattr((GAN_LOSSES | others)[name](), player)
     one, column, batch = jnp.zeros(()), jnp.zeros((4, 1)), jnp.zeros(4)
     with pytest.raises(ValueError, match=r"critic_fake: got shape \(4, 1\), expected one number"):
         of_pair(one, column)

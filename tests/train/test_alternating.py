@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxgen.objectives import minimax, wasserstein, zero_sum
 from jaxgen.train import (
     Game,
     alternating_step,
@@ -163,6 +164,65 @@ def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
     np.testing.assert_allclose(values(game), (g, c), rtol=1e-3)
     # Looking ahead leaves no trace in the critic.
     assert int(game.critic.train.step) == 2
+
+
+def linear_game(loss):
+    """Data at x, fakes at t, the critic's output f of y is f y; both losses of the pair (f x, f t).
+
+    Under a Wasserstein critic's k steps of descent f becomes f + k lr (x - t), so that the value
+    f (x - t) becomes V(t) = f (x - t) + k lr (x - t)², and dV/dt = -f - 2 k lr (x - t).
+    """
+
+    def of_generator(own, other, key, batch):
+        t, f, x = own["params"], other["params"], batch.mean()
+        return loss.generator(f * x, f * t), {}, {}
+
+    def of_critic(own, other, key, batch):
+        t, f, x = other["params"], own["params"], batch.mean()
+        return loss.critic(f * x, f * t), {}, {}
+
+    return of_generator, of_critic
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_unrolled_generator_descends_the_whole_value_under_a_zero_sum_loss(whole):
+    """Closed form; the twin that keeps the fake's term alone is off by k lr x."""
+    steps, t, f, x = 3, 0.7, -0.4, 1.3
+    loss = zero_sum(wasserstein()) if whole else wasserstein()
+    update = alternating_step(
+        *linear_game(loss), optax.sgd(1.0), optax.sgd(LR_C), order=simultaneous, unroll=steps
+    )
+    game, _ = update(two_numbers(t, f), jnp.full(4, x, jnp.float32), jax.random.key(0))
+    slope = -f - 2 * steps * LR_C * (x - t)
+    found = t - values(game)[0]
+    assert np.isclose(found, slope, rtol=1e-5) == whole
+    missing = 0.0 if whole else steps * LR_C * x
+    np.testing.assert_allclose(found, slope + missing, rtol=1e-5)
+
+
+def test_the_whole_value_of_an_unrolled_minimax_game_is_descended():
+    """Against central differences of V(t, f_k(t)), the steps of f written out in float64."""
+    steps, t, f, x = 5, 0.7, -0.4, 1.3
+
+    def value(t):
+        answer = f
+        for _ in range(steps):  # sigmoids are the slopes of the softplus terms
+            real, fake = answer * x, answer * t
+            answer -= LR_C * (-x / (1 + np.exp(real)) + t / (1 + np.exp(-fake)))
+        return -np.logaddexp(0, -answer * x) - np.logaddexp(0, answer * t)
+
+    slope = (value(t + 1e-6) - value(t - 1e-6)) / 2e-6
+    found = {}
+    for name, loss in (("whole", zero_sum(minimax())), ("fake only", minimax())):
+        update = alternating_step(
+            *linear_game(loss), optax.sgd(1.0), optax.sgd(LR_C), order=simultaneous, unroll=steps
+        )
+        game, info = update(two_numbers(t, f), jnp.full(4, x, jnp.float32), jax.random.key(0))
+        found[name] = t - values(game)[0]
+        if name == "whole":
+            np.testing.assert_allclose(info["generator_loss"], value(t), rtol=1e-5)
+    np.testing.assert_allclose(found["whole"], slope, rtol=1e-4)
+    assert abs(found["fake only"] / slope - 1) > 0.1
 
 
 def test_a_dead_unit_needs_the_root_kept_from_zero():

@@ -1,0 +1,143 @@
+"""The classifier recipe: what it leaves, that it resumes exactly, and the features it gives."""
+
+import json
+import os
+import shlex
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from experiments import classifier as classifier_recipe
+from experiments.harness.cli import choose
+from experiments.harness.features import (
+    HalvingConv,
+    feature_logits,
+    image_features,
+    load_classifier,
+)
+from experiments.harness.run_directory import RunDirectory
+from jaxgen.data import from_arrays, load
+from jaxgen.train import CheckpointError
+
+SMALL = "--epochs 8 --num-features 16"
+
+
+def recipe(arguments, path):
+    """Runs the recipe in this process; returns its exit code."""
+    try:
+        choose(["classifier", *shlex.split(arguments), "--run-dir", str(path)])
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+def result(path):
+    found = json.loads((path / "result.json").read_text())
+    del found["seconds"]
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(tmp_path_factory):
+    """A folder where the programs of this module are kept: the same run is made twice."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("classifier") / "run"
+    assert recipe(SMALL, path) == 0
+    return path
+
+
+def test_a_run_leaves_its_numbers_and_a_classifier_that_has_them(whole):
+    found = result(whole)
+    assert found["test_accuracy"] > 0.85
+    assert found["real_frechet"] > 0
+    assert len(RunDirectory(whole).metrics()) == 8
+    assert (whole / "pictures" / "learning_curve.png").exists()
+    test, loaded = load("digits", "test"), load_classifier(whole)
+    features = image_features(loaded, test.images)
+    assert features.shape == (300, 16)
+    accuracy = np.mean(np.argmax(feature_logits(loaded, features), axis=1) == test.labels)
+    assert accuracy == pytest.approx(found["test_accuracy"], abs=1e-6)
+    # In whatever batches, and what the network is trained on.
+    np.testing.assert_allclose(
+        image_features(loaded, test.images[:7], batch_size=3), features[:7], rtol=1e-4, atol=1e-5
+    )
+    logits = loaded.net.apply(loaded.params, test.images / np.float32(255))
+    np.testing.assert_allclose(feature_logits(loaded, features), logits, rtol=1e-4, atol=1e-4)
+
+
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
+    record = RunDirectory.record
+
+    def interrupted(run, metrics):
+        if metrics["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        record(run, metrics)
+
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "record", interrupted)
+        assert recipe(SMALL, path) == 143
+    assert "--resume" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"features: got .*, expected the run directory of a fin"):
+        load_classifier(path)
+    assert recipe(SMALL + " --resume", path) == 0
+    assert result(path) == result(whole)
+    jax.tree.map(
+        np.testing.assert_array_equal, load_classifier(path).params, load_classifier(whole).params
+    )
+    file = next(file for file in (path / "classifier").rglob("*") if file.parent.name == "d")
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_classifier(path)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10)])
+def test_the_convolution_is_xlas(size, key):
+    net, x = HalvingConv(5), jax.random.normal(key, (2, *size, 3))
+    params = net.init(jax.random.key(1), x)
+    kernel = params["params"]["Dense_0"]["kernel"].reshape(2, 2, 2, 2, 3, 5)
+    kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(4, 4, 3, 5)
+    padding = [(1, 1 + n % 2) for n in size]
+    expected = jax.lax.conv_general_dilated(
+        x, kernel, (2, 2), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(net.apply(params, x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_misuse_is_named(whole, tmp_path, capsys, monkeypatch):
+    loaded = load_classifier(whole)
+    with pytest.raises(ValueError, match=r"images: got float32 of shape \(2, 8, 8, 1\), expected"):
+        image_features(loaded, jnp.zeros((2, 8, 8, 1)))
+    with pytest.raises(ValueError, match=r"expected uint8 of shape \('n', 8, 8, 1\)"):
+        image_features(loaded, np.zeros((2, 28, 28, 1), np.uint8))
+    for flags, message in (
+        ("--num-features 1", "num_features: got 1, expected an integer >= 2"),
+        ("--batch-size 2000", "batch_size: got 2000, expected at most 1297"),
+        ("--dataset nothing", "dataset: got "),
+    ):
+        assert recipe(flags, tmp_path / "run") == 2
+        assert message in capsys.readouterr().err
+    images = from_arrays(np.zeros((4, 8, 8, 1), np.uint8))
+    monkeypatch.setattr(classifier_recipe, "load", lambda *_, **__: images)
+    assert recipe(SMALL, tmp_path / "run") == 2
+    assert "dataset: got digits, which has no labels" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
