@@ -2,7 +2,7 @@
 
 The same game for all: images of 28x28 by 64, a generator of 7x7x128, 14x14x64, 28x28x1 from 64
 latents, a critic of 14x14x64, 7x7x128, 1, batch normalisation as in DCGAN, the non-saturating loss,
-Adam at 2e-4 with b1 = .5, one set of fakes for both players. A call is a number of steps on the
+Adam at 5e-4 with b1 = .5, one set of fakes for both players. A call is a number of steps on the
 same noise for images: a time depends on no content. Rounds are interleaved and compilation is
 apart; the critics' losses stand beside the times.
 

@@ -8,11 +8,14 @@ image.
 
   python -m experiments dcgan
 
-trains on the embedded digits, with pixels for features. Features worth the name are a trained
-classifier's:
+trains on the embedded digits, with pixels for features. Measured: Fréchet distance .245 to the 300
+test images, where as many others of the data come to .211; 1% of near duplicates, as in the data;
+some 130 seconds of one CPU core. Features worth the name are a trained classifier's (of this no
+full run has been measured):
 
   python -m experiments classifier --dataset fashion_mnist --run-dir runs/fashion
-  python -m experiments dcgan --dataset fashion_mnist --features runs/fashion --width 32 --epochs 25
+  python -m experiments dcgan --dataset fashion_mnist --features runs/fashion \\
+    --width 32 --epochs 25 --learning-rate 2e-4
 """
 
 from __future__ import annotations
@@ -77,10 +80,10 @@ Features = Callable[[UInt8[Array, "n height width channels"]], Float[Array, "n f
 class Config(TrainingConfig):
     """One pair of players and how they are trained."""
 
-    epochs: int = 300
+    epochs: int = 130
     batch_size: int = 64
     """Reals, and as many fakes, per step of either player."""
-    learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
     """Of both players' Adam (b1 = .5)."""
     loss: Literal[
         "non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic"

@@ -15,7 +15,7 @@ def result():
 
 def test_everyone_plays_the_same_game(result):
     answers = {name: seconds["answers"] for name, seconds in result["seconds"].items()}
-    # The layers have the same names' params only by type, so the draws at the start differ.
+    # An untrained critic says little; the draws of the start differ.
     for name, losses in answers.items():
         np.testing.assert_allclose(losses[0], 2 * np.log(2), rtol=0.5, err_msg=name)
         median = result["seconds"][name]["median"]
