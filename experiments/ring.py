@@ -130,8 +130,8 @@ class Config(RunConfig):
     """Steps of the generator in each."""
     batch_size: int = 512
     """Reals, and as many fakes, per step of either player."""
-    learning_rate: float = 1e-4
-    """Of both players' Adam (b1 = .5)."""
+    learning_rate: float = 5e-4
+    """Of both players' Adam (b1 = .5): what the generator looks ahead grows with it."""
     latent_size: int = 256
     """Dimensions of z."""
     unroll: int = 5

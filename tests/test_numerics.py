@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxgen.numerics import all_finite, bernoulli_log_prob, log_mean_exp
+from jaxgen.numerics import all_finite, bernoulli_log_prob, expm1, log_mean_exp
 
 
 def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
@@ -55,3 +55,13 @@ def test_all_finite_looks_at_every_float():
     assert all_finite({"a": jnp.ones(3), "n": jnp.array(1)})
     assert not all_finite({"a": jnp.ones(3), "b": jnp.array([0.0, jnp.nan])})
     assert all_finite({})
+
+
+def test_two_expm1_in_one_sum_are_two():
+    """XLA's CPU compiler makes one of them where nothing keeps them apart."""
+    v = np.random.default_rng(0).normal(size=8192).astype(np.float32)
+    exact = np.sum(np.expm1(2 * v.astype(np.float64)) - np.expm1(v.astype(np.float64)))
+    came = jax.jit(lambda v: jnp.sum(expm1(2 * v) - expm1(v)))(v)
+    np.testing.assert_allclose(came, exact, rtol=1e-4)
+    slope = jax.jit(jax.grad(lambda v: jnp.sum(expm1(2 * v) - expm1(v))))(jnp.asarray(v))
+    np.testing.assert_allclose(slope, 2 * np.exp(2 * v) - np.exp(v), rtol=1e-4, atol=1e-5)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import one_of
 from jaxgen.divergences.f_divergence import FDivergence, assemble
+from jaxgen.numerics import expm1
 
 INF = math.inf
 LOG2 = math.log(2.0)
@@ -41,7 +42,7 @@ def alpha_divergence(alpha: float) -> FDivergence:
 
     def conjugate(t: Float[Array, "..."]) -> Float[Array, "..."]:
         empty = 1 + (a - 1) * t <= 0  # u = 0 is the best there; for a < 1 only at the domain's end
-        value = jnp.expm1(power * jnp.log1p((a - 1) * jnp.where(empty, 0.0, t))) / a
+        value = expm1(power * jnp.log1p((a - 1) * jnp.where(empty, 0.0, t))) / a
         return jnp.where(empty, INF if 0 < a < 1 else -1 / a, value)
 
     below = a < 1
@@ -53,11 +54,11 @@ def alpha_divergence(alpha: float) -> FDivergence:
         conjugate=conjugate,
         domain=(-INF, upper),
         activation=(lambda v: upper - softplus(-v)) if below else (lambda v: v),
-        activated_conjugate=(lambda v: jnp.expm1(power * (math.log(1 - a) + _log_softplus(-v))) / a)
+        activated_conjugate=(lambda v: expm1(power * (math.log(1 - a) + _log_softplus(-v))) / a)
         if below
         else None,
-        canonical=lambda v: jnp.expm1((a - 1) * v) / (a - 1),
-        canonical_conjugate=lambda v: jnp.expm1(a * v) / a,
+        canonical=lambda v: expm1((a - 1) * v) / (a - 1),
+        canonical_conjugate=lambda v: expm1(a * v) / a,
         curvature=1.0,
     )
 
@@ -85,7 +86,7 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
     def activated_conjugate(v: Float[Array, "..."]) -> Float[Array, "..."]:
         # log(1 - sigmoid(v)^(1/w)), whose argument is e^-v / w where that is small.
         far = v > 30.0
-        near = jnp.log(-jnp.expm1(-softplus(-jnp.where(far, 0.0, v)) / w))
+        near = jnp.log(-expm1(-softplus(-jnp.where(far, 0.0, v)) / w))
         return (1 - w) * (log_rest - jnp.where(far, -v - log_w, near))
 
     return assemble(
@@ -93,7 +94,7 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
         f=lambda u: w * xlogy(u, u) - xlogy(1 - w + w * u, 1 - w + w * u),
         f_prime=lambda u: -w * jnp.log(w + (1 - w) / u),
         conjugate=lambda t: (
-            (1 - w) * (log_rest - jnp.log(-jnp.expm1(jnp.minimum(t / w + log_w, 0.0))))
+            (1 - w) * (log_rest - jnp.log(-expm1(jnp.minimum(t / w + log_w, 0.0))))
         ),
         domain=(-INF, upper),
         activation=lambda v: upper - softplus(-v),
@@ -131,7 +132,7 @@ def _(primals, tangents):
 
 def _jeffrey_conjugate(t: Float[Array, "..."]) -> Float[Array, "..."]:
     v = _jeffrey_log_ratio(t)
-    return jnp.expm1(v) + v
+    return expm1(v) + v
 
 
 DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
@@ -178,8 +179,8 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             conjugate=lambda t: jnp.where(t < -2, -1.0, jnp.maximum(t, -2.0) ** 2 / 4 + t),
             domain=(-INF, INF),
             activation=lambda v: v,
-            canonical=lambda v: 2 * jnp.expm1(v),
-            canonical_conjugate=lambda v: jnp.expm1(2 * v),
+            canonical=lambda v: 2 * expm1(v),
+            canonical_conjugate=lambda v: expm1(2 * v),
             curvature=2.0,
         ),
         "neyman": assemble(
@@ -188,10 +189,10 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             f_prime=lambda u: 1 - u**-2.0,
             conjugate=lambda t: 2 - 2 * jnp.sqrt(1 - t),
             domain=(-INF, 1.0),
-            activation=lambda v: -jnp.expm1(-v),
-            activated_conjugate=lambda v: -2 * jnp.expm1(-v / 2),
-            canonical=lambda v: -jnp.expm1(-2 * v),
-            canonical_conjugate=lambda v: -2 * jnp.expm1(-v),
+            activation=lambda v: -expm1(-v),
+            activated_conjugate=lambda v: -2 * expm1(-v / 2),
+            canonical=lambda v: -expm1(-2 * v),
+            canonical_conjugate=lambda v: -2 * expm1(-v),
             curvature=2.0,
         ),
         "squared_hellinger": assemble(
@@ -200,10 +201,10 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             f_prime=lambda u: 1 - u**-0.5,
             conjugate=lambda t: 1 / (1 - t) - 1,
             domain=(-INF, 1.0),
-            activation=lambda v: -jnp.expm1(-v),
-            activated_conjugate=jnp.expm1,
-            canonical=lambda v: -jnp.expm1(-v / 2),
-            canonical_conjugate=lambda v: jnp.expm1(v / 2),
+            activation=lambda v: -expm1(-v),
+            activated_conjugate=expm1,
+            canonical=lambda v: -expm1(-v / 2),
+            canonical_conjugate=lambda v: expm1(v / 2),
             curvature=0.5,
         ),
         "jeffrey": assemble(
@@ -213,8 +214,8 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             conjugate=_jeffrey_conjugate,
             domain=(-INF, INF),
             activation=lambda v: v,
-            canonical=lambda v: v - jnp.expm1(-v),
-            canonical_conjugate=lambda v: jnp.expm1(v) + v,
+            canonical=lambda v: v - expm1(-v),
+            canonical_conjugate=lambda v: expm1(v) + v,
             curvature=2.0,
         ),
         # KL(p || m) + KL(q || m), as in the lecture's generator and Nowozin et al.: 2 JSD.
@@ -222,7 +223,7 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             "Jensen-Shannon",
             f=lambda u: xlogy(u, 2 / (1 + 1 / u)) - jnp.log1p(u) + LOG2,
             f_prime=lambda u: LOG2 - jnp.log1p(1 / u),
-            conjugate=lambda t: -LOG2 - jnp.log(-jnp.expm1(t - LOG2)),
+            conjugate=lambda t: -LOG2 - jnp.log(-expm1(t - LOG2)),
             domain=(-INF, LOG2),
             activation=lambda v: LOG2 - softplus(-v),
             activated_conjugate=lambda v: softplus(v) - LOG2,
@@ -237,7 +238,7 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             "GAN",
             f=lambda u: -xlogy(u, 1 + 1 / u) - jnp.log1p(u),
             f_prime=lambda u: -jnp.log1p(1 / u),
-            conjugate=lambda t: -jnp.log(-jnp.expm1(t)),
+            conjugate=lambda t: -jnp.log(-expm1(t)),
             domain=(-INF, 0.0),
             activation=lambda v: -softplus(-v),
             activated_conjugate=softplus,
