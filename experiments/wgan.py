@@ -20,6 +20,7 @@ minutes of CPU time for two of the games.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -46,6 +47,7 @@ from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture
+from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.objectives import (
@@ -269,12 +271,12 @@ def play(
         between = (reals + fakes) / 2
         slopes = jnp.linalg.norm(jax.vmap(jax.grad(one))(between), axis=-1)
         contrast = method.contrast(jax.vmap(one)(reals), jax.vmap(one)(fakes))
-        modes = ring.judge(target, fakes[None])
+        modes = mode_coverage(fakes, target.modes, target.scales)
         return {
             "estimate": jnp.mean(contrast),
             "slope": jnp.mean(slopes),
-            "covered": modes["covered"][0],
-            "entropy": modes["entropy"][0],
+            "covered": modes.covered,
+            "entropy": modes.entropy / math.log(len(target.modes)),
         }
 
     def validate(game: Game) -> dict[str, float]:
