@@ -124,7 +124,7 @@ class Config(RunConfig):
     """The minimax game alone; with an unrolled critic; with a packed one; another distance."""
     seeds: int = 3
     """Trainings in one program, from starts of their own, over the same reals and latents."""
-    epochs: int = 25
+    epochs: int = 8
     """How often the samples are looked at."""
     steps_per_epoch: int = 1000
     """Steps of the generator in each."""
