@@ -97,7 +97,7 @@ def line(means: Numbers, scales: Numbers, weights: Numbers = 1.0) -> IsotropicMi
 
     Example:
       line([-1.0, 2.0], [0.065**0.5, 2.0**0.5], [0.33, 0.67])  # f-GAN's mixture
-    Source: Nowozin et al. (2016), section 4.1, with variances .065 and 2.
+    Source: Nowozin et al. (2016), section 2.5, with variances .065 and 2.
     """
     return IsotropicMixture(jnp.asarray(means)[:, None], scales, weights)
 
