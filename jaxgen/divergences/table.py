@@ -93,9 +93,7 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
         f"Jensen-Shannon, weight {w:g}",
         f=lambda u: w * xlogy(u, u) - xlogy(1 - w + w * u, 1 - w + w * u),
         f_prime=lambda u: -w * jnp.log(w + (1 - w) / u),
-        conjugate=lambda t: (
-            (1 - w) * (log_rest - jnp.log(-expm1(jnp.minimum(t / w + log_w, 0.0))))
-        ),
+        conjugate=lambda t: (1 - w) * (log_rest - jnp.log(-expm1(jnp.minimum(t / w + log_w, 0.0)))),
         domain=(-INF, upper),
         activation=lambda v: upper - softplus(-v),
         activated_conjugate=activated_conjugate,
