@@ -226,7 +226,8 @@ def play(
     key_init, key_fit, key_latents = jax.random.split(key, 3)
     method = METHODS[name]
     generator_optimizer = optax.chain(
-        adam(config), optax.scale_by_schedule(lambda step: jnp.where(step < WAIT, 0.0, 1.0))
+        adam(config),
+        optax.scale_by_schedule(lambda step: jnp.where(jnp.less(step, WAIT), 0.0, 1.0)),
     )
     critic_optimizer = method.critic_optimizer(config)
     losses = player_losses(
@@ -315,7 +316,8 @@ def rank_correlation(config: Config, history: list[dict[str, Any]]) -> float | N
     estimates, distances = (
         [record[f"validation_{name}"] for record in moving] for name in ("estimate", "distance")
     )
-    return float(stats.spearmanr(estimates, distances).statistic)
+    correlation, _ = stats.spearmanr(estimates, distances)
+    return float(correlation)
 
 
 def critic_alone(
