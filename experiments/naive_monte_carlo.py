@@ -179,7 +179,8 @@ def measure(config: Config, errors: Float[Array, "samples"]) -> dict[str, Array]
         "bias": jnp.stack([jnp.mean(of) for of in estimates]),
         "variance": jnp.stack([jnp.var(of, ddof=1) for of in estimates]),
         "ess": jnp.stack([jnp.mean(of) for of in sizes]),
-        "pareto_k": jnp.median(in_sets(pareto_k, config.samples[-1])),
+        # Not the mean of two in the middle, which may be infinite to either side.
+        "pareto_k": jnp.quantile(in_sets(pareto_k, config.samples[-1]), 0.5, method="lower"),
     }
 
 
@@ -223,11 +224,12 @@ def summary(found: dict[str, Array]) -> dict[str, Float[np.ndarray, "proposals .
     each = {
         name: np.asarray(values, np.float64) for name, values in found.items() if name != "errors"
     }
+    shapes = each.pop("pareto_k")
     means = {name: values.mean(axis=0) for name, values in each.items()}
     return means | {
         "bias_stderr": each["bias"].std(axis=0, ddof=1) / math.sqrt(len(each["bias"])),
         "relative_variance": np.expm1(each["log_second_moment"]).mean(axis=0),
-        "pareto_k": np.median(each["pareto_k"], axis=0),
+        "pareto_k": np.quantile(shapes, 0.5, axis=0, method="inverted_cdf"),
     }
 
 

@@ -316,8 +316,8 @@ def rank_correlation(config: Config, history: list[dict[str, Any]]) -> float | N
     estimates, distances = (
         [record[f"validation_{name}"] for record in moving] for name in ("estimate", "distance")
     )
-    correlation, _ = stats.spearmanr(estimates, distances)
-    return float(correlation)
+    ranks = [stats.rankdata(values) for values in (estimates, distances)]
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def critic_alone(
