@@ -25,4 +25,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{x:.5g}" if isinstance(x, float) else str(x) for x in row))
-    Console().print(table)
+    console = Console()
+    if not (console.is_terminal or console.is_jupyter):
+        console.width = 1000  # nothing is folded in a pipe, which has no width
+    console.print(table)
