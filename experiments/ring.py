@@ -9,15 +9,15 @@ Wasserstein critic with a gradient penalty has a slope everywhere (Gulrajani et 
   python -m experiments ring --method plain
   python -m experiments ring --method unrolled
 
-Measured on a busy machine. Plain, 25,000 steps, three seeds: collapsed, mode entropies 0, .20 and 0
-of the greatest, no mode covered; the one lump wanders around the ring. Unrolled by five steps, the
-generator descending the whole value: one seed stayed collapsed for the 9,000 steps that were
-watched (entropies between .14 and .38, one or two modes, the critic's loss at 2 log 2). In a
-smaller game (batches of 128, 64 latents) it stayed so too with both learning rates at 1e-4, and
-spread over the ring (entropies .78 to .99, three to six modes, up to 10% of the samples within
-three standard deviations) with the generator's at 1e-3: 8,000 steps, one seed each. The published
-coverage is not reached yet. The packed and the Wasserstein method and the grid have not been
-measured.
+Measured, three seeds at once, 8,000 steps. Unrolled by five steps: mode entropies 1.000, .999 and
+1.000 of the greatest, 8 of 8 modes, .74, .61 and .80 of the samples within three standard
+deviations; one seed alone had covered all eight after 2,000 steps. About seven minutes of two
+cores beside other work. PLAIN
+
+Two things make the unrolled game work. The generator lowers the whole value (`zero_sum`), since the
+critic that it foresees answers it on the reals too: with the fakes' part alone it covered three
+modes. And it looks ahead by as much as five of the critic's steps move: at a learning rate of 1e-4
+one seed of two stayed collapsed, at 5e-4 and 1e-3 none did.
 """
 
 from __future__ import annotations
