@@ -1,12 +1,21 @@
 """f-GANs on a ring of eight Gaussians: which divergence's game finds the modes.
 
-Each of eleven divergences sets a game: the critic's bound E_p t - E_q f*(t) is raised by the critic
-and lowered by the generator, or, with the trick, the generator raises E_q t, which does not stall
-where the critic is sure of a fake. Nets, optimisers, reals and latents are the same in all.
-(Nowozin et al. 2016, algorithm 1 and section 3.2; lecture 18, f-GAN.)
+Each of eleven divergences sets a game: the critic raises its bound E_p t - E_q f*(t), and the
+generator lowers it or, with the trick, raises E_q t: for the divergence GAN that is the
+non-saturating loss. Nets, optimisers, reals and latents are the same in all. (Nowozin et al. 2016,
+algorithm 1 and section 3.2; lecture 18, f-GAN.)
 
   python -m experiments f_gan_ring
   python -m experiments f_gan_ring --divergences kl reverse_kl --no-trick
+
+Measured with the trick, one seed, 2,500 steps (share of samples within three standard deviations of
+a mode; of the data, .99): all eight modes by Jensen-Shannon and GAN (.47; .42 for weight 1/2, the
+same game but for a factor), KL (.41), alpha 1.5 (.31) and Pearson (.29). Four of the rest have a t
+that falls like -e^(-cv) on fakes that the critic is sure of: squared Hellinger stays a wide ring
+(.01, gradient norms of 1e7), Jeffrey keeps to half of it (four modes, .04), reverse KL and Neyman
+overflow (epochs 9 and 2 of 20). Total variation's critic saturates, and the generator leaves the
+ring far behind (no mode, a bound of .005). Not measured: --no-trick, other seeds. 17 to 24 seconds
+each on two cores of a busy machine.
 """
 
 from __future__ import annotations
@@ -56,7 +65,7 @@ class Config(RunConfig):
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
     """To train by, one game each."""
     trick: bool = True
-    """The generator raises E_q t; without, it lowers the bound itself, which stalls."""
+    """The generator raises E_q t; without, it lowers the critic's bound."""
     epochs: int = 20
     """How often the samples are judged."""
     steps_per_epoch: int = 125
@@ -87,7 +96,13 @@ def run(config: Config) -> dict[str, Any]:
     require_devices(config.devices)
     target = ring.TARGETS["ring"]()
     key, key_held_out = jax.random.split(jax.random.key(config.seed))
-    reals = ring.draw(target, key_held_out, ring.JUDGED)
+
+    @jax.jit
+    def hold_out(key: Key) -> tuple[Float[Array, "judged 2"], dict[str, Array]]:
+        reals = ring.draw(target, key, ring.JUDGED)
+        return reals, coverage(target, reals)
+
+    reals, of_reals = hold_out(key_held_out)
     model = ring.make_model(
         ring.Config(latent_size=config.latent_size), ring.Method(critic=(64, 64))
     )
@@ -107,7 +122,7 @@ def run(config: Config) -> dict[str, Any]:
                 panels[f"{label}: not finite"] = np.empty((0, 2))
             else:
                 games[name] = {**last, "seconds": part.metrics()[-1]["seconds"]}
-    result = {"of_reals": jax.device_get(coverage(target, reals)), "divergences": games}
+    result = {"of_reals": jax.device_get(of_reals), "divergences": games}
     out.write_result(result)
     title = f"f-GANs on the ring: samples after {config.epochs * config.steps_per_epoch} steps"
     figure = scatter_strip(panels, np.asarray(target.modes), title=title)
