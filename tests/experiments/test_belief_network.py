@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from jax.flatten_util import ravel_pytree
 from laws import assert_unbiased, rejected
 
@@ -155,23 +154,6 @@ def test_what_an_estimator_learns_lowers_the_variance(name, model_params, monkey
     assert variance(trained()) < 0.5 * before
     monkeypatch.setattr(recipe, "turned", lambda tree: tree)  # the broken twin climbs
     assert variance(trained()) > before
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """A folder where the programs of this module are kept: the same run is made several times."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 STATEFUL = ("moving_average", "relax")

@@ -1,17 +1,14 @@
 """The classifier recipe: what it leaves, that it resumes exactly, and the features it gives."""
 
 import json
-import os
-import shlex
-import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes import run_interrupted, run_recipe
 
 from experiments import classifier as classifier_recipe
-from experiments.harness.cli import choose
 from experiments.harness.features import (
     feature_logits,
     image_features,
@@ -24,15 +21,6 @@ from jaxgen.train import CheckpointError
 SMALL = "--epochs 8 --num-features 16"
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["classifier", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 def result(path):
     found = json.loads((path / "result.json").read_text())
     del found["seconds"]
@@ -42,7 +30,7 @@ def result(path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("classifier") / "run"
-    assert recipe(SMALL, path) == 0
+    assert run_recipe("classifier", SMALL, path) == 0
     return path
 
 
@@ -65,22 +53,13 @@ def test_a_run_leaves_its_numbers_and_a_classifier_that_has_them(whole):
     np.testing.assert_allclose(feature_logits(loaded, features), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if metrics["epoch"] == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
     path = tmp_path / "run"
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(SMALL, path) == 143
+    assert run_interrupted("classifier", SMALL, path, epoch=3) == 143
     assert "--resume" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"features: got .*, expected the run directory of a fin"):
         load_classifier(path)
-    assert recipe(SMALL + " --resume", path) == 0
+    assert run_recipe("classifier", SMALL + " --resume", path) == 0
     assert result(path) == result(whole)
     jax.tree.map(
         np.testing.assert_array_equal, load_classifier(path).params, load_classifier(whole).params
@@ -102,10 +81,10 @@ def test_misuse_is_named(whole, tmp_path, capsys, monkeypatch):
         ("--batch-size 2000", "batch_size: got 2000, expected at most 1297"),
         ("--dataset nothing", "dataset: got "),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("classifier", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
     images = from_arrays(np.zeros((4, 8, 8, 1), np.uint8))
     monkeypatch.setattr(classifier_recipe, "load", lambda *_, **__: images)
-    assert recipe(SMALL, tmp_path / "run") == 2
+    assert run_recipe("classifier", SMALL, tmp_path / "run") == 2
     assert "dataset: got digits, which has no labels" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -1,33 +1,23 @@
 """The compression recipe: a thousand images there and back, in as many bits as the ELBO says."""
 
 import json
-import shlex
 
 import jax
 import numpy as np
 import pytest
+from recipes import run_recipe
 
 from experiments import compression, vae
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.metrics import bits_back_decode, bits_back_encode
 
 SMALL = "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3"
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["compression", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 def test_a_thousand_images_are_sent_without_loss_in_minus_elbo_bits(tmp_path, capsys):
     path = tmp_path / "run"
     flags = f"{SMALL} --betas 0.2 1 --buckets 512 --nll-samples 50"
-    assert recipe(flags, path) == 0
+    assert run_recipe("compression", flags, path) == 0
     result = json.loads((path / "result.json").read_text())
     assert result["lossless"]
     assert result["images"] == 1000
@@ -77,7 +67,7 @@ def test_grey_levels_are_tables_that_sum_to_one_and_are_inverted():
 )
 def test_bad_arguments_leave_one_line_and_no_run(flags, message, tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(flags, path) == 2
+    assert run_recipe("compression", flags, path) == 2
     assert message in capsys.readouterr().err
     assert not path.exists()
 

@@ -1,35 +1,23 @@
 """The DCGAN recipe: what it leaves, that it resumes exactly, and what its numbers mean."""
 
 import json
-import os
-import shlex
-import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes import run_interrupted, run_recipe
 
 from experiments import dcgan
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 
-TINY = "dcgan --epochs 2 --batch-size 432 --width 2 --latent-size 3"
-
-
-def recipe(flags, run_dir):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(shlex.split(f"{flags} --run-dir {run_dir}"))
-    except SystemExit as left:
-        return left.code
-    return 0
+TINY = "--epochs 2 --batch-size 432 --width 2 --latent-size 3"
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("dcgan") / "whole"
-    assert recipe(TINY, run_dir) == 0
+    assert run_recipe("dcgan", TINY, run_dir) == 0
     return run_dir
 
 
@@ -43,19 +31,10 @@ def test_a_run_leaves_its_numbers_and_pictures(whole):
     assert {path.stem for path in (whole / "pictures").glob("*.png")} == names
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if metrics["epoch"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(TINY, tmp_path / "run") == 143
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
+    assert run_interrupted("dcgan", TINY, tmp_path / "run", epoch=1) == 143
     assert "--resume" in capsys.readouterr().err
-    assert recipe(TINY + " --resume", tmp_path / "run") == 0
+    assert run_recipe("dcgan", TINY + " --resume", tmp_path / "run") == 0
     ends = [json.loads((p / "result.json").read_text()) for p in (whole, tmp_path / "run")]
     for end in ends:
         del end["seconds"], end["training_seconds"]
@@ -93,13 +72,13 @@ def test_players_fit_the_images(size):
 
 def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
     for flags, message in (
-        ("dcgan --width 0", "width: got 0, expected an integer >= 1"),
-        ("dcgan --loss wasserstein", "critic: got 'batch_norm' with the wasserstein loss"),
-        ("dcgan --ema-decay 1", "ema_decay: got 1.0, expected a number in (0, 1)"),
-        ("dcgan --batch-size 1298", "batch_size: got 1298, expected at most 1297"),
-        ("dcgan --dataset digit", "dataset: got 'digit'"),
-        (f"dcgan --features {tmp_path}", "features: got"),
+        ("--width 0", "width: got 0, expected an integer >= 1"),
+        ("--loss wasserstein", "critic: got 'batch_norm' with the wasserstein loss"),
+        ("--ema-decay 1", "ema_decay: got 1.0, expected a number in (0, 1)"),
+        ("--batch-size 1298", "batch_size: got 1298, expected at most 1297"),
+        ("--dataset digit", "dataset: got 'digit'"),
+        (f"--features {tmp_path}", "features: got"),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("dcgan", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

@@ -2,29 +2,17 @@
 
 import json
 import math
-import os
-import shlex
-import signal
 
 import numpy as np
 import pytest
+from recipes import run_interrupted, run_recipe
 from scipy import integrate, stats
 
 from experiments import f_gan
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.divergences import DIVERGENCES
 
 TINY = "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64"
-
-
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["f_gan", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
 
 
 @pytest.mark.parametrize("name", f_gan.PUBLISHED)
@@ -88,7 +76,7 @@ def test_the_bound_is_tight_at_the_best_critic_alone(name):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("f_gan") / "run"
-    assert recipe(TINY, path) == 0
+    assert run_recipe("f_gan", TINY, path) == 0
     return path
 
 
@@ -106,19 +94,10 @@ def test_a_run_reports_every_divergence_beside_its_best(whole):
     assert pictures == {"densities.png", "bounds.png", "judged_by.png"}
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if run.path.name == "total_variation" and metrics["epoch"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(TINY, tmp_path / "run") == 143
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
+    assert run_interrupted("f_gan", TINY, tmp_path / "run", epoch=1, part="total_variation") == 143
     assert "--resume" in capsys.readouterr().err
-    assert recipe(TINY + " --resume", tmp_path / "run") == 0
+    assert run_recipe("f_gan", TINY + " --resume", tmp_path / "run") == 0
     ends = [json.loads((p / "result.json").read_text()) for p in (whole, tmp_path / "run")]
     for of in (of for end in ends for of in end.values()):
         del of["seconds"]
@@ -131,6 +110,6 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         ("--divergences kl kl", "divergences: got ('kl', 'kl')"),
         ("--critic-steps 0", "critic_steps: got 0, expected an integer >= 1"),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("f_gan", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

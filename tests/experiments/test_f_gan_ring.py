@@ -1,17 +1,14 @@
 """The f-GAN recipe on the ring: what it leaves, that it resumes exactly, that a failure shows."""
 
 import json
-import os
-import shlex
-import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes import run_interrupted, run_recipe
 
 from experiments import f_gan_ring
-from experiments.harness.cli import choose
 from experiments.harness.errors import TrainingFailed
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.divergences import DIVERGENCES
@@ -23,19 +20,10 @@ TINY = (
 )
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["f_gan_ring", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("f_gan_ring") / "run"
-    assert recipe(TINY, path) == 0
+    assert run_recipe("f_gan_ring", TINY, path) == 0
     return path
 
 
@@ -55,20 +43,12 @@ def test_a_run_reports_every_divergence_beside_the_data(whole):
     assert {p.name for p in (whole / "pictures").iterdir()} == {"samples.png"}
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if run.path.name == "total_variation" and metrics["epoch"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(TINY, tmp_path / "run") == 143
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
+    path = tmp_path / "run"
+    assert run_interrupted("f_gan_ring", TINY, path, epoch=1, part="total_variation") == 143
     assert "--resume" in capsys.readouterr().err
-    assert recipe(TINY + " --resume", tmp_path / "run") == 0
-    ends = [json.loads((p / "result.json").read_text()) for p in (whole, tmp_path / "run")]
+    assert run_recipe("f_gan_ring", TINY + " --resume", path) == 0
+    ends = [json.loads((p / "result.json").read_text()) for p in (whole, path)]
     for of in (of for end in ends for of in end["divergences"].values()):
         del of["seconds"]
     assert ends[0] == ends[1]
@@ -84,7 +64,7 @@ def test_what_is_not_finite_is_named_and_the_others_go_on(tmp_path, monkeypatch,
         return numbers, np.zeros((5, 2))
 
     monkeypatch.setattr(f_gan_ring, "train", train)
-    assert recipe(TINY, tmp_path / "run") == 0
+    assert run_recipe("f_gan_ring", TINY, tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["divergences"] == {
         "kl": {"failed": "not finite: critic_loss at step 2 of epoch 1"},
         "total_variation": {**numbers, "seconds": 2.0},
@@ -116,6 +96,6 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         ("--critic-steps 0", "critic_steps: got 0, expected an integer >= 1"),
         ("--latent-size 0", "latent_size: got 0, expected an integer >= 1"),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("f_gan_ring", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

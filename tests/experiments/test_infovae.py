@@ -1,33 +1,23 @@
 """The recipes of InfoVAE and of the smooth encoders: what they leave and what their flags do."""
 
 import json
-import shlex
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes import run_recipe
 
 from experiments import infovae, smooth_encoder, vae
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.divergences import rbf
 
 SMALL = "--hidden 16 --latent-size 3 --epochs 3 --batch-size 256 --nll-samples 10"
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose([*shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 def test_infovae_measures_both_models(tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(f"infovae {SMALL} --alpha 1 --weight 50", path) == 0
+    assert run_recipe("infovae", f"{SMALL} --alpha 1 --weight 50", path) == 0
     result = json.loads((path / "result.json").read_text())
     for name in ("vae", "infovae"):
         of = result[name]
@@ -62,7 +52,7 @@ def test_at_alpha_0_and_lambda_1_the_loss_is_minus_the_elbo():
 
 def test_smooth_encoders_are_compared(tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(f"smooth_encoder {SMALL} --norm 0.1 --noise 1", path) == 0
+    assert run_recipe("smooth_encoder", f"{SMALL} --norm 0.1 --noise 1", path) == 0
     result = json.loads((path / "result.json").read_text())
     names = ("plain", "denoising", "weight-normalised")
     for name in names:
@@ -76,18 +66,18 @@ def test_smooth_encoders_are_compared(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("name", "flags", "message"),
     [
-        ("infovae --alpha 1.2", "alpha: got 1.2, expected a finite number <= 1"),
-        ("infovae --alpha 0 --weight 0.5", "weight: got 0.5"),
-        ("infovae --latent-size 0", "latent_size: got 0"),
-        ("smooth_encoder --noise -1", "noise: got -1.0"),
-        ("smooth_encoder --norm 0", "norm: got 0.0"),
+        ("infovae", "--alpha 1.2", "alpha: got 1.2, expected a finite number <= 1"),
+        ("infovae", "--alpha 0 --weight 0.5", "weight: got 0.5"),
+        ("infovae", "--latent-size 0", "latent_size: got 0"),
+        ("smooth_encoder", "--noise -1", "noise: got -1.0"),
+        ("smooth_encoder", "--norm 0", "norm: got 0.0"),
     ],
 )
-def test_bad_arguments_leave_one_line_and_no_run(flags, message, tmp_path, capsys):
+def test_bad_arguments_leave_one_line_and_no_run(name, flags, message, tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(flags, path) == 2
+    assert run_recipe(name, flags, path) == 2
     assert message in capsys.readouterr().err
     assert not path.exists()
 

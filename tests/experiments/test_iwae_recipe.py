@@ -1,16 +1,15 @@
 """The recipe of bounds and gradients: its signal-to-noise ratios, its run, what it refuses."""
 
 import json
-import shlex
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from recipes import run_recipe
 
 from experiments import iwae
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.models import LIKELIHOODS, gaussian_vae
 from jaxgen.nets import MLP
@@ -18,20 +17,11 @@ from jaxgen.nets import MLP
 SMALL = "--hidden 8 --latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30"
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["iwae", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     flags = "--gradients pathwise sticking_the_landing --samples 3 --snr-samples 2 8"
-    assert recipe(f"{SMALL} {flags}", path) == 0
+    assert run_recipe("iwae", f"{SMALL} {flags}", path) == 0
     return path
 
 
@@ -130,6 +120,6 @@ def test_unbiased_gradients_share_the_signal_of_the_quietest(monkeypatch):
     ],
 )
 def test_a_bad_flag_is_named_and_nothing_written(flags, expected, tmp_path, capsys):
-    assert recipe(flags, tmp_path / "run") == 2
+    assert run_recipe("iwae", flags, tmp_path / "run") == 2
     assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not (tmp_path / "run").exists()

@@ -1,30 +1,20 @@
 """The EM recipe: what it leaves, that its numbers are right, and what it refuses."""
 
 import json
-import shlex
 
 import jax
 import numpy as np
 import pytest
+from recipes import run_recipe
 from sklearn.mixture import GaussianMixture
 
 from experiments import mixture_em
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
-
-
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["mixture_em", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
 
 
 def test_a_run_on_the_ring_climbs_past_the_truth_and_leaves_everything(tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe("--steps 60 --starts 6", path) == 0
+    assert run_recipe("mixture_em", "--steps 60 --starts 6", path) == 0
     result = json.loads((path / "result.json").read_text())
     records = RunDirectory(path).metrics()
     assert [record["epoch"] for record in records] == list(range(1, 61))
@@ -48,7 +38,7 @@ def test_a_run_on_the_ring_climbs_past_the_truth_and_leaves_everything(tmp_path,
 def test_digits_with_diagonal_covariance_agree_with_scikit_learn(tmp_path, x64):
     path = tmp_path / "run"
     flags = "--data digits --covariance diagonal --components 2 --steps 200 --starts 10"
-    assert recipe(flags, path) == 0
+    assert run_recipe("mixture_em", flags, path) == 0
     result = json.loads((path / "result.json").read_text())
     xs, test = (np.asarray(points) for points in mixture_em.project_digits(None))
     peer = GaussianMixture(
@@ -69,14 +59,14 @@ def test_digits_with_diagonal_covariance_agree_with_scikit_learn(tmp_path, x64):
 )
 def test_bad_arguments_leave_one_line_and_no_run(flags, message, tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(flags, path) == 2
+    assert run_recipe("mixture_em", flags, path) == 2
     assert message in capsys.readouterr().err
     assert not path.exists()
 
 
 def test_one_step_of_one_component_is_a_gaussian_fit(tmp_path, x64):
     path = tmp_path / "run"
-    assert recipe("--components 1 --steps 1 --starts 1", path) == 0
+    assert run_recipe("mixture_em", "--components 1 --steps 1 --starts 1", path) == 0
     result = json.loads((path / "result.json").read_text())
     xs, _ = mixture_em.sample_ring(jax.random.split(jax.random.key(0))[0])
     entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * np.cov(xs.T, bias=True))[1]

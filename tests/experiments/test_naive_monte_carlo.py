@@ -1,26 +1,16 @@
 """The recipe of naive Monte Carlo: its closed forms, what it measures, and what it refuses."""
 
 import json
-import shlex
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recipes import run_recipe
 from scipy import integrate, stats
 
-from experiments.harness.cli import choose
 from experiments.naive_monte_carlo import Config, log_second_moment, make_gaussians
 
 X = jnp.array([0.7])
-
-
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["naive_monte_carlo", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
 
 
 def test_the_second_moment_of_the_weights_is_that_of_quadrature(x64):
@@ -45,7 +35,7 @@ def test_of_too_thin_a_q_the_variance_is_infinite():
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "run"
     flags = "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1"
-    assert recipe(flags, path) == 0
+    assert run_recipe("naive_monte_carlo", flags, path) == 0
     return path
 
 
@@ -91,6 +81,6 @@ def test_it_leaves_its_pictures(path):
     ],
 )
 def test_a_bad_flag_is_named_and_nothing_written(flags, message, tmp_path, capsys):
-    assert recipe(flags, tmp_path / "run") == 2
+    assert run_recipe("naive_monte_carlo", flags, tmp_path / "run") == 2
     assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not (tmp_path / "run").exists()

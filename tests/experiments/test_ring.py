@@ -1,18 +1,15 @@
 """The ring recipe: what it leaves, that it resumes exactly, and every method's update."""
 
 import json
-import os
-import shlex
-import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from recipes import run_interrupted, run_recipe
 
 from experiments import ring
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from experiments.harness.scatter import scatter_strip
 from jaxgen.train import Game, init_player
@@ -20,20 +17,11 @@ from jaxgen.train import Game, init_player
 TINY = "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 4 --seeds 2"
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["ring", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("ring") / "run"
     with jax.debug_key_reuse(False):  # it takes vmap's transpose of a scan's keys for their use
-        assert recipe(TINY, path) == 0
+        assert run_recipe("ring", TINY, path) == 0
     return path
 
 
@@ -69,19 +57,10 @@ def _keys_may_be_transposed(_no_key_is_used_twice):
 
 
 @pytest.mark.usefixtures("_keys_may_be_transposed")
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if metrics["epoch"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(TINY, tmp_path / "run") == 143
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
+    assert run_interrupted("ring", TINY, tmp_path / "run", epoch=1) == 143
     assert "--resume" in capsys.readouterr().err
-    assert recipe(TINY + " --resume", tmp_path / "run") == 0
+    assert run_recipe("ring", TINY + " --resume", tmp_path / "run") == 0
     ends = [json.loads((p / "result.json").read_text()) for p in (whole, tmp_path / "run")]
     assert ends[0]["of_seeds"] == ends[1]["of_seeds"]
 
@@ -126,7 +105,7 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         ("--method packed --packing 3", "packing: got 3, expected a divisor"),
         ("--patience 0", "patience: got 0"),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("ring", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
 

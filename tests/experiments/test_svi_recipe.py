@@ -1,7 +1,6 @@
 """The recipe of variational inference: its split of the gap on a known model, its run, resumed."""
 
 import json
-import shlex
 from functools import partial
 
 import distrax
@@ -9,12 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from linear_gaussian import LinearGaussian
+from recipes import run_recipe
 
 from experiments import svi
 from experiments.harness import fit as fit_module
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.models import LatentVariableModel
 
@@ -35,23 +33,6 @@ MODEL = LatentVariableModel(
 PARAMS = {"encoder": jnp.array([0.2, -0.4]), "decoder": {}}
 XS = jnp.array([[0.5, -1.0, 0.3], [1.5, 0.2, -0.8]])
 CONFIG = svi.Config(latent_size=2, images=2, measure_steps=1500, temperatures=30, chains=200)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """A folder where the programs of this module are kept: the same run is made twice."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 def elbo_at(mean, scale, x):
@@ -110,20 +91,11 @@ def test_semi_amortised_inference_starts_at_the_encoder_and_climbs(key):
     np.testing.assert_allclose(moved, config.learning_rate, rtol=1e-3)  # Adam's first step
 
 
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["svi", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nothing happened to."""
     path = tmp_path_factory.mktemp("whole") / "run"
-    assert recipe(SMALL, path) == 0
+    assert run_recipe("svi", SMALL, path) == 0
     return path
 
 
@@ -173,8 +145,8 @@ def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fit_module, "save", save_and_die)
     with pytest.raises(Killed):
-        recipe(SMALL, path)
-    assert recipe(SMALL + " --resume", path) == 0
+        run_recipe("svi", SMALL, path)
+    assert run_recipe("svi", SMALL + " --resume", path) == 0
     assert result(path) == result(whole)
     for name in ("amortized", "svi"):
         runs = [RunDirectory(of / name).metrics() for of in (path, whole)]
@@ -195,6 +167,6 @@ def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_flag_is_named_and_nothing_written(flags, expected, tmp_path, capsys):
-    assert recipe(flags, tmp_path / "run") == 2
+    assert run_recipe("svi", flags, tmp_path / "run") == 2
     assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert not (tmp_path / "run").exists()

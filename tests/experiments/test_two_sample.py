@@ -1,29 +1,19 @@
 """The two-sample recipe: what it leaves, that its rates are right, and what it refuses."""
 
 import json
-import shlex
 
 import numpy as np
 import pytest
+from recipes import run_recipe
 from scipy import stats
 
 from experiments import two_sample
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
-
-
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["two_sample", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
 
 
 def test_a_run_leaves_rates_that_fit_the_level_and_a_known_power(tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe("--counts 24 --trials 200 --permutations 19", path) == 0
+    assert run_recipe("two_sample", "--counts 24 --trials 200 --permutations 19", path) == 0
     result = json.loads((path / "result.json").read_text())
     assert len(result["tests"]) == 6
     for name, rates in result["false_alarms"].items():
@@ -70,6 +60,6 @@ def test_the_interval_is_wilsons():
 )
 def test_bad_arguments_leave_one_line_and_no_run(flags, message, tmp_path, capsys):
     path = tmp_path / "run"
-    assert recipe(flags, path) == 2
+    assert run_recipe("two_sample", flags, path) == 2
     assert message in capsys.readouterr().err
     assert not path.exists()

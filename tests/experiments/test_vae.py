@@ -14,7 +14,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from orbax.checkpoint import v1
 
 from experiments.harness import fit
@@ -27,24 +26,6 @@ ROOT = Path(__file__).parents[2]
 SMALL = "--epochs 2 --hidden 16 --latent-size 4 --nll-samples 20"
 pytestmark = pytest.mark.filterwarnings("ignore:Sharding info not provided")  # see checkpoint
 NUMBERS = {"test_elbo", "test_nll", "bits_per_dim", "active_units", "seconds"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory):
-    """The folder where the programs of this module are kept, for its child processes too."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
-    settings = {
-        "jax_compilation_cache_dir": folder,
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield folder
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 def vae(arguments, **flags):
@@ -193,19 +174,14 @@ KILLED = {
 TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 
 
-def process(change, arguments, compiled_once):
+def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
     start += "from experiments.harness import cli, fit\nfit.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
-    environment = os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": compiled_once,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env=environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -214,17 +190,17 @@ def process(change, arguments, compiled_once):
     return done.returncode
 
 
-def test_killed_in_an_epoch_and_in_a_save_it_resumes_to_the_bit(tmp_path, compiled_once):
+def test_killed_in_an_epoch_and_in_a_save_it_resumes_to_the_bit(tmp_path):
     flags = ["--epochs", "6", "--hidden", "16", "--ema-decay", "0.9", "--patience", "4"]
     whole, path = tmp_path / "whole", tmp_path / "killed"
-    assert process(TRAINED, [*flags, "--run-dir", str(whole)], compiled_once) == 0
+    assert process(TRAINED, [*flags, "--run-dir", str(whole)]) == 0
     flags += ["--run-dir", str(path)]
-    assert process(KILLED["in mid-epoch"], flags, compiled_once) == -signal.SIGKILL
+    assert process(KILLED["in mid-epoch"], flags) == -signal.SIGKILL
     assert latest_step(path / "checkpoints") == 2
     flags += ["--resume"]
-    assert process(KILLED["in mid-save"], flags, compiled_once) == -signal.SIGKILL
+    assert process(KILLED["in mid-save"], flags) == -signal.SIGKILL
     assert latest_step(path / "checkpoints") in (3, 4)
-    assert process(TRAINED, flags, compiled_once) == 0
+    assert process(TRAINED, flags) == 0
     assert_same_training(path, whole)
 
 

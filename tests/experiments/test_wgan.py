@@ -2,30 +2,18 @@
 
 import itertools
 import json
-import os
-import shlex
-import signal
 
 import numpy as np
 import optax
 import pytest
+from recipes import run_interrupted, run_recipe
 from scipy import stats
 
 from experiments import wgan
-from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.train import init_state
 
 TINY = "--epochs 3 --steps-per-epoch 2 --batch-size 16 --width 8 --critic-steps 2 --alone-steps 5"
-
-
-def recipe(arguments, path):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["wgan", *shlex.split(arguments), "--run-dir", str(path)])
-    except SystemExit as left:
-        return left.code
-    return 0
 
 
 def test_the_distance_is_the_cheapest_matching():
@@ -73,7 +61,7 @@ def test_clipping_keeps_every_weight_within_its_bound():
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("wgan") / "run"
-    assert recipe(TINY, path) == 0
+    assert run_recipe("wgan", TINY, path) == 0
     return path
 
 
@@ -90,19 +78,10 @@ def test_a_run_reports_every_game_and_draws_the_level_sets(whole):
     assert pictures == {"estimates.png", "samples.png", "surfaces.png"}
 
 
-def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, monkeypatch, capsys):
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if run.path.name == "gan" and metrics["epoch"] == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        assert recipe(TINY, tmp_path / "run") == 143
+def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
+    assert run_interrupted("wgan", TINY, tmp_path / "run", epoch=1, part="gan") == 143
     assert "--resume" in capsys.readouterr().err
-    assert recipe(TINY + " --resume", tmp_path / "run") == 0
+    assert run_recipe("wgan", TINY + " --resume", tmp_path / "run") == 0
     ends = [json.loads((p / "result.json").read_text()) for p in (whole, tmp_path / "run")]
     for of in (of for end in ends for of in end["games"].values()):
         del of["seconds"]
@@ -116,6 +95,6 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         ("--clip 0", "clip: got 0.0, expected a number > 0"),
         ("--width 0", "width: got 0, expected an integer >= 1"),
     ):
-        assert recipe(flags, tmp_path / "run") == 2
+        assert run_recipe("wgan", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()

@@ -1,0 +1,33 @@
+"""Recipes run in the test's own process, to their end or interrupted and resumed."""
+
+import os
+import shlex
+import signal
+
+import pytest
+
+from experiments.harness.cli import choose
+from experiments.harness.run_directory import RunDirectory
+
+
+def run_recipe(name, arguments, run_dir):
+    """Runs `python -m experiments NAME ARGUMENTS --run-dir RUN_DIR`; returns its exit code."""
+    try:
+        choose([name, *shlex.split(arguments), "--run-dir", str(run_dir)])
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+def run_interrupted(name, arguments, run_dir, *, epoch, part=None):
+    """Runs a recipe that gets SIGTERM as it is about to record `epoch` of the run named `part`."""
+    record = RunDirectory.record
+
+    def interrupted(run, metrics):
+        if part in (None, run.path.name) and metrics["epoch"] == epoch:
+            os.kill(os.getpid(), signal.SIGTERM)
+        record(run, metrics)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunDirectory, "record", interrupted)
+        return run_recipe(name, arguments, run_dir)
