@@ -28,12 +28,12 @@ import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
 from experiments.dcgan import Config, make_model
-from experiments.harness.adversarial import player_losses, with_latents
+from experiments.harness.adversarial import player_losses, start_game, with_latents
 from experiments.harness.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.nets import dcgan
 from jaxgen.objectives import non_saturating
-from jaxgen.train import Game, alternating_step, init_player, scan_draws
+from jaxgen.train import alternating_step, scan_draws
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -58,8 +58,7 @@ def jaxgen_steps(steps: int) -> Steps:
         steps,
     )
     key_init, key_steps = jax.random.split(jax.random.key(0))
-    generator, critic = jax.jit(model.init)(key_init)
-    game = Game(generator=init_player(generator, optimizer), critic=init_player(critic, optimizer))
+    game = jax.jit(lambda key: start_game(key, model, optimizer, optimizer))(key_init)
     compiled = jax.jit(epoch, donate_argnums=0).lower(game, key_steps).compile()
 
     def call(index: int) -> float:

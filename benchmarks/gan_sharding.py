@@ -26,12 +26,13 @@ import tyro
 from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.timing import environment, interleaved, ratio
+from experiments.harness.adversarial import start_game
 from experiments.harness.config import require_devices
 from experiments.harness.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import Game, data_mesh, init_player
+from jaxgen.train import data_mesh
 
 COUNTS = (1, 2, 4, 8)
 COMPARED = 20
@@ -58,12 +59,10 @@ def sharded(num_devices: int, batch_size: int) -> Sharded:
     config, method = Config(batch_size=batch_size, devices=num_devices), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
-    update = make_update(config, method, model, optimizer)
+    update = make_update(config, method, model, optimizer, optimizer)
     mesh = data_mesh(num_devices)
     whole, split = (NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec("data")))
-    generator, critic = model.init(jax.random.key(0))
-    game = Game(generator=init_player(generator, optimizer), critic=init_player(critic, optimizer))
-    game = jax.device_put(game, whole)
+    game = jax.device_put(start_game(jax.random.key(0), model, optimizer, optimizer), whole)
     x = jax.device_put(draw(ring(), jax.random.key(1), batch_size), split)
 
     def key(index: int) -> jax.Array:

@@ -29,11 +29,12 @@ import optax
 import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
+from experiments.harness.adversarial import start_game
 from experiments.harness.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import Game, init_player, scan_draws
+from jaxgen.train import Game, scan_draws
 from jaxgen.types import Key
 
 Steps: TypeAlias = Callable[[int], float]
@@ -51,7 +52,7 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
     config, method = Config(method="plain"), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
-    update = make_update(config, method, model, optimizer)
+    update = make_update(config, method, model, optimizer, optimizer)
     many = seeds > 1
     if many:
         update = jax.vmap(update, in_axes=(0, None, None))
@@ -59,10 +60,7 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
     epoch = scan_draws(update, lambda key: draw(target, key, config.batch_size), steps)
 
     def start(key: Key) -> Game:
-        generator, critic = model.init(key)
-        return Game(
-            generator=init_player(generator, optimizer), critic=init_player(critic, optimizer)
-        )
+        return start_game(key, model, optimizer, optimizer)
 
     key_init, key_steps = jax.random.split(jax.random.key(0))
     game = jax.vmap(start)(jax.random.split(key_init, seeds)) if many else start(key_init)

@@ -36,7 +36,7 @@ from experiments.harness.fit import fit
 from experiments.harness.pictures import image_grid, learning_curve, side_by_side
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import at_least, one_of, positive
 from jaxgen.data import ImageSet, load
 from jaxgen.estimators import (
     Estimator,
@@ -154,8 +154,7 @@ class Config(TrainingConfig):
         for width in self.hidden:
             at_least("hidden", width, 1)
         for name in ("prior_learning_rate", "control_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected a number > 0")
+            positive(name, getattr(self, name))
 
 
 class Problem(NamedTuple):

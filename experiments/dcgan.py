@@ -40,7 +40,7 @@ from flax import struct
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
-from experiments.harness.adversarial import player_losses, with_latents
+from experiments.harness.adversarial import player_losses, start_game, with_latents
 from experiments.harness.cli import main
 from experiments.harness.config import Directory, TrainingConfig, require_devices
 from experiments.harness.features import image_features, load_classifier
@@ -61,7 +61,6 @@ from jaxgen.train import (
     Variables,
     alternating_step,
     data_mesh,
-    init_player,
     scan_epoch,
     shard,
 )
@@ -159,11 +158,7 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def start(key: Key) -> Watched:
-        generator, critic = model.init(key)
-        game = Game(
-            generator=init_player(generator, optimizer, ema=True),
-            critic=init_player(critic, optimizer),
-        )
+        game = start_game(key, model, optimizer, optimizer, ema=True)
         first = look(game.generator.averaged)
         frames = jnp.zeros((config.epochs + 1, *first.shape), jnp.uint8).at[0].set(first)
         return Watched(game=game, frames=frames)

@@ -30,7 +30,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from scipy import optimize, stats
 
-from experiments.harness.adversarial import player_losses, with_latents
+from experiments.harness.adversarial import player_losses, start_game, with_latents
 from experiments.harness.cli import main
 from experiments.harness.config import RunConfig, require_devices
 from experiments.harness.fit import fit
@@ -42,7 +42,7 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
 from jaxgen.objectives import activated_f_gan, f_gan
-from jaxgen.train import Game, alternating_step, data_mesh, init_player, scan_draws, shard
+from jaxgen.train import Game, alternating_step, data_mesh, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
 
 if TYPE_CHECKING:
@@ -203,11 +203,7 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
 
     @jax.jit
     def start(key: Key) -> Game:
-        generator, critic = model.init(key)
-        return Game(
-            generator=init_player(generator, generator_optimizer, ema=True),
-            critic=init_player(critic, critic_optimizer),
-        )
+        return start_game(key, model, generator_optimizer, critic_optimizer, ema=True)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:

@@ -33,7 +33,7 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments import ring
-from experiments.harness.adversarial import player_losses, with_latents
+from experiments.harness.adversarial import player_losses, start_game, with_latents
 from experiments.harness.cli import main
 from experiments.harness.config import RunConfig, require_devices
 from experiments.harness.errors import TrainingFailed
@@ -48,7 +48,7 @@ from jaxgen.divergences import DIVERGENCES
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan
 from jaxgen.objectives import GanLoss, activated_f_gan, f_gan
-from jaxgen.train import Game, alternating_step, data_mesh, init_player, scan_draws, shard
+from jaxgen.train import Game, alternating_step, data_mesh, scan_draws, shard
 from jaxgen.types import Info, Key
 
 ACTIVATED = ("total_variation", "pearson")
@@ -170,11 +170,7 @@ def train(
 
     @jax.jit
     def start(key: Key) -> Game:
-        generator, critic = model.init(key)
-        return Game(
-            generator=init_player(generator, generator_optimizer),
-            critic=init_player(critic, critic_optimizer),
-        )
+        return start_game(key, model, generator_optimizer, critic_optimizer)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:

@@ -53,7 +53,7 @@ from experiments.harness.pictures import learning_curve, stacked_bars
 from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import at_least, one_of, positive
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import (
     LocalOptimum,
@@ -123,10 +123,7 @@ class Config(TrainingConfig):
         for name in ("local_steps", "measure_steps", "tune_steps", "temperatures", "chains"):
             at_least(name, getattr(self, name), 1)
         at_least("images", self.images, 2)
-        if not self.local_learning_rate > 0:
-            raise ValueError(
-                f"local_learning_rate: got {self.local_learning_rate}, expected a number > 0"
-            )
+        positive("local_learning_rate", self.local_learning_rate)
         assert self.vae_config
 
     @property

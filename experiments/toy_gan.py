@@ -30,7 +30,7 @@ from jax.nn import softplus
 from jax.scipy.special import ndtri, xlogy
 from jaxtyping import Array, Float
 
-from experiments.harness.adversarial import player_losses, with_latents
+from experiments.harness.adversarial import player_losses, start_game, with_latents
 from experiments.harness.cli import main
 from experiments.harness.config import RunConfig, require_devices
 from experiments.harness.fit import fit
@@ -47,7 +47,6 @@ from jaxgen.train import (
     Game,
     alternating_step,
     data_mesh,
-    init_player,
     scan_draws,
     shard,
 )
@@ -149,11 +148,7 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def start(key: Key) -> Watched:
-        generator, critic = model.init(key)
-        game = Game(
-            generator=init_player(generator, generator_optimizer),
-            critic=init_player(critic, critic_optimizer),
-        )
+        game = start_game(key, model, generator_optimizer, critic_optimizer)
         first = look(model, game)
         shape = (config.epochs + 1, BINS)
         frames = jax.tree.map(lambda array: jnp.zeros(shape).at[0].set(array), first)

@@ -36,7 +36,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from experiments import ring
-from experiments.harness.adversarial import Batch, player_losses, with_latents
+from experiments.harness.adversarial import Batch, player_losses, start_game, with_latents
 from experiments.harness.cli import main
 from experiments.harness.config import RunConfig, require_devices
 from experiments.harness.fit import fit
@@ -45,7 +45,7 @@ from experiments.harness.run_directory import RunDirectory, new_path, open_run
 from experiments.harness.scatter import scatter_strip
 from experiments.harness.table import print_table
 from experiments.harness.tensorboard import tensorboard
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import at_least, one_of, positive
 from jaxgen.distributions import IsotropicMixture
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan, gan
@@ -63,7 +63,6 @@ from jaxgen.train import (
     clip_weights,
     data_mesh,
     gradient_step,
-    init_player,
     init_state,
     scan_draws,
     shard,
@@ -162,8 +161,7 @@ class Config(RunConfig):
         for name in ("steps_per_epoch", "critic_steps", "width", "alone_steps"):
             at_least(name, getattr(self, name), 1)
         for name in ("clip", "penalty_weight"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected a number > 0")
+            positive(name, getattr(self, name))
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -248,11 +246,7 @@ def play(
 
     @jax.jit
     def start(key: Key) -> Game:
-        generator, critic = model.init(key)
-        return Game(
-            generator=init_player(generator, generator_optimizer),
-            critic=init_player(critic, critic_optimizer),
-        )
+        return start_game(key, model, generator_optimizer, critic_optimizer)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:

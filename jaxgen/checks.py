@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -38,6 +38,25 @@ def positive(name: str, value: Any) -> Any:
     if isinstance(value, int | float) and not 0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a positive number")
     return value
+
+
+def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
+    """Checks that q is one distribution, not a batch of them.
+
+    Args:
+      q: of any package; what does not say its batch shape is trusted.
+      batch_shape: where it has been found otherwise than by asking q.
+    Raises:
+      ValueError: the batch shape is not ().
+    Example:
+      one_distribution(distrax.Normal(jnp.zeros(3), 1.0))  # raises
+    """
+    found = tuple(getattr(q, "batch_shape", ()) if batch_shape is None else batch_shape)
+    if found:
+        raise ValueError(
+            f"q: got a {type(q).__name__} of batch shape {found}, expected one distribution "
+            "(batch shape ()): make a vector of latents of it with distrax.Independent"
+        )
 
 
 def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array
 
 from jaxgen.models import Gan
 from jaxgen.objectives import GanLoss, Penalty
-from jaxgen.train import Game, PlayerLoss, Update, Variables
+from jaxgen.train import Game, PlayerLoss, Update, Variables, init_player
 from jaxgen.types import Info, Key
 
 
@@ -45,6 +46,28 @@ def with_latents(update: Update, model: Gan) -> Update:
         return update(game, Batch(x, model.sample_latent(latent_key, len(x))), update_key)
 
     return updated
+
+
+def start_game(
+    key: Key,
+    model: Gan,
+    generator_optimizer: optax.GradientTransformation,
+    critic_optimizer: optax.GradientTransformation,
+    *,
+    ema: bool = False,
+) -> Game:
+    """Returns the game of a model's two nets before its first step.
+
+    Args:
+      ema: whether to keep an average of the generator's params.
+    Example:
+      game = start_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
+    """
+    generator, critic = model.init(key)
+    return Game(
+        generator=init_player(generator, generator_optimizer, ema=ema),
+        critic=init_player(critic, critic_optimizer),
+    )
 
 
 def player_losses(

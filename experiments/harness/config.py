@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import math
 from typing import Annotated
 
 import tyro
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 
 Directory = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
@@ -54,8 +53,7 @@ class RunConfig:
             at_least(name, getattr(self, name), 1)
         if at_least("seed", self.seed, 0) >= 2**32:
             raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate: got {self.learning_rate}, expected a number > 0")
+        positive("learning_rate", self.learning_rate)
         if self.batch_size % self.devices:
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxgen.checks import one_distribution
 from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.estimators.factors import innermost
 from jaxgen.numerics import all_finite
@@ -103,11 +104,7 @@ def log_prob(q: Distribution, samples: Array) -> Float[Array, "samples"]:
       log_prob(distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((8, 3)))  # [8]
     """
     log_probs = q.log_prob(samples)
-    if log_probs.ndim != 1:
-        raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {log_probs.shape[1:]}, expected one "
-            "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
-        )
+    one_distribution(q, log_probs.shape[1:])
     return log_probs
 
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import one_distribution
 from jaxgen.estimators.factors import innermost
 from jaxgen.types import Distribution
 
@@ -69,11 +70,7 @@ def _single(q: Any, accepted: str, *kinds: type) -> Any:
     if not isinstance(latent, kinds):
         came = type(latent).__name__
         raise ValueError(f"q: got {came}, expected {accepted} (or Independent of it)")
-    if q.batch_shape:
-        raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {q.batch_shape}, expected one "
-            "distribution (batch shape ()): make a vector of latents of it with distrax.Independent"
-        )
+    one_distribution(q)
     return latent
 
 

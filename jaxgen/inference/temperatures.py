@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 
 Temperatures: TypeAlias = Sequence[float] | Float[np.ndarray, "temperatures"]
 """Inverse temperatures that rise from 0 to 1, known when a program is compiled."""
@@ -38,8 +38,7 @@ def sigmoidal_temperatures(
       betas = sigmoidal_temperatures(1000)
     Source: Wu et al. (2017), section 4.1; Grosse, Ghahramani & Adams (2015), section 5.
     """
-    if not sharpness > 0:
-        raise ValueError(f"sharpness: got {sharpness}, expected a positive number")
+    sharpness = positive("sharpness", sharpness)
     centred = 2 * linear_temperatures(num_steps) - 1
     # sigmoid(u) is (1 + tanh(u/2)) / 2, and so scaled the ends are exactly 0 and 1.
     return 0.5 * (1 + np.tanh(0.5 * sharpness * centred) / np.tanh(0.5 * sharpness))

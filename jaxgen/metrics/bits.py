@@ -6,7 +6,7 @@ import math
 
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 
 
 def bits_per_dim(
@@ -27,6 +27,5 @@ def bits_per_dim(
     Source: Theis et al. (2016), section 3.1.
     """
     num_dims = at_least("num_dims", num_dims, 1)
-    if not bin_width > 0:
-        raise ValueError(f"bin_width: got {bin_width}, expected a positive number")
+    bin_width = positive("bin_width", bin_width)
     return (nll / num_dims - math.log(bin_width)) / math.log(2.0)

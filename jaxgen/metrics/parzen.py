@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 from jaxgen.divergences.kernels import squared_distances
 from jaxgen.metrics.neighbours import check_matrices
 from jaxgen.numerics import log_mean_exp
@@ -41,8 +41,7 @@ def parzen_log_likelihood(
     Source: Breuleux et al. (2011); Theis et al. (2016), section 3.2, for the warning.
     """
     check_matrices(samples=samples, points=points)
-    if isinstance(bandwidth, int | float) and not bandwidth > 0:
-        raise ValueError(f"bandwidth: got {bandwidth}, expected a positive number")
+    bandwidth = positive("bandwidth", bandwidth)
     scaled = samples / bandwidth
     log_normalizer = samples.shape[1] * (jnp.log(bandwidth) + 0.5 * math.log(2 * math.pi))
 

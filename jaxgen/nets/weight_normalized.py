@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import positive
+
 
 class WeightNormalized(nn.Module):
     """The network with `norm` v / |v| for the weights v into every unit of its every layer.
@@ -32,8 +34,7 @@ class WeightNormalized(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """Maps one array to one array."""
-        if not self.norm > 0:
-            raise ValueError(f"norm: got {self.norm}, expected a positive number")
+        positive("norm", self.norm)
 
         def normalized(path: Any, v: Array) -> Array:
             if path[-1].key != "kernel":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array
 
+from jaxgen.checks import one_distribution
 from jaxgen.estimators import Estimator, pathwise
 from jaxgen.types import Distribution, Key, Scalar
 
@@ -89,7 +90,7 @@ def elbo(
     Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
     """
     estimator = of_expectation(estimator)
-    require_one(q)
+    one_distribution(q)
     event_shape, expected = (getattr(p, "event_shape", None) for p in (q, prior))
     if None not in (event_shape, expected) and event_shape != expected:
         raise ValueError(
@@ -103,20 +104,6 @@ def elbo(
     # One key for both terms on purpose: common random numbers.
     reconstruction, _ = estimator.apply((), jax.random.clone(key), reconstruct, q)
     return ElboTerms(reconstruction, kl(key, q, prior, estimator))
-
-
-def require_one(q: Distribution) -> None:
-    """Raises ValueError if q says that it is a batch of distributions.
-
-    Example:
-      require_one(distrax.Normal(jnp.zeros(3), 1.0))  # raises
-    """
-    batch_shape = tuple(getattr(q, "batch_shape", ()))
-    if batch_shape:
-        raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {batch_shape}, expected one distribution "
-            "(batch shape ()): make a vector of latents of it with distrax.Independent"
-        )
 
 
 def of_expectation(estimator: Estimator | None) -> Estimator:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array
 
+from jaxgen.checks import one_distribution
 from jaxgen.estimators import Estimator
-from jaxgen.objectives.elbo import of_expectation, require_one
+from jaxgen.objectives.elbo import of_expectation
 from jaxgen.types import Key, Scalar
 
 
@@ -54,5 +55,5 @@ def entropy_elbo(
     Source: Jordan et al. (1999), section 4.
     """
     estimator = of_expectation(estimator)
-    require_one(q)
+    one_distribution(q)
     return EntropyTerms(estimator.apply((), key, log_joint, q)[0], q.entropy())

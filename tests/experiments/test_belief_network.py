@@ -243,7 +243,7 @@ def test_an_interrupted_comparison_is_resumed_as_one_run(tmp_path, monkeypatch, 
         ("--estimator arm arm", "expected one or more, each once"),
         ("--evaluations 3", "evaluations: got 3, expected an even number"),
         ("--evaluations 0", "evaluations: got 0, expected an integer >= 2"),
-        ("--prior-learning-rate 0", "prior_learning_rate: got 0.0, expected a number > 0"),
+        ("--prior-learning-rate 0", "prior_learning_rate: got 0.0, expected a positive"),
         ("--batch-size 5000", "batch_size: got 5000, expected at most 1297"),
     ],
 )

@@ -72,7 +72,7 @@ def test_every_methods_update_keeps_the_game_and_says_how_it_goes(name, devices)
     method = ring.METHODS[name]
     model = ring.make_model(config, method)
     optimizer = optax.adam(1e-4)
-    update = ring.make_update(config, method, model, optimizer)
+    update = ring.make_update(config, method, model, optimizer, optimizer)
 
     def start(key):
         return Game(*(init_player(v, optimizer) for v in model.init(key)))
@@ -104,10 +104,17 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         ("--seeds 0", "seeds: got 0, expected an integer >= 1"),
         ("--method packed --packing 3", "packing: got 3, expected a divisor"),
         ("--patience 0", "patience: got 0"),
+        ("--critic-learning-rate 0", "critic_learning_rate: got 0.0, expected a positive"),
     ):
         assert run_recipe("ring", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
+
+
+def test_many_panels_stand_in_rows_of_equal_length():
+    figure = scatter_strip({str(i): np.zeros((1, 2)) for i in range(11)}, np.ones((1, 2)))
+    rows = [axes.get_subplotspec().rowspan.start for axes in figure.axes]
+    assert rows == [0] * 6 + [1] * 5
 
 
 def test_a_strip_needs_a_panel():

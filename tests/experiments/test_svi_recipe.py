@@ -163,7 +163,7 @@ def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
         ("--images 1", "images: got 1, expected an integer >= 2"),
         ("--images 301", "images: got 301, expected at most 300, the test images of digits"),
         ("--batch-size 1298", "batch_size: got 1298, expected at most 1297, the train images"),
-        ("--local-learning-rate 0", "local_learning_rate: got 0.0, expected a number > 0"),
+        ("--local-learning-rate 0", "local_learning_rate: got 0.0, expected a positive"),
     ],
 )
 def test_a_bad_flag_is_named_and_nothing_written(flags, expected, tmp_path, capsys):

@@ -92,7 +92,7 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
     for flags, message in (
         ("--methods spectral", "methods: got 'spectral', expected one of"),
         ("--methods gan gan", "methods: got ('gan', 'gan')"),
-        ("--clip 0", "clip: got 0.0, expected a number > 0"),
+        ("--clip 0", "clip: got 0.0, expected a positive"),
         ("--width 0", "width: got 0, expected an integer >= 1"),
     ):
         assert run_recipe("wgan", flags, tmp_path / "run") == 2
