@@ -56,17 +56,17 @@ from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import (
+    InferenceGap,
     LocalOptimum,
     SVIState,
-    annealed_importance_weight,
     bidirectional_bounds,
     hmc_step,
+    inference_gap,
     linear_temperatures,
     optimize_local,
     svi_step,
 )
 from jaxgen.models import LatentVariableModel, joint_and_posterior
-from jaxgen.numerics import log_mean_exp
 from jaxgen.train import (
     TrainState,
     Update,
@@ -82,7 +82,17 @@ DRAWS = 200
 """Of z for every ELBO that is reported."""
 LEAPFROG_STEPS, STEP_SIZE = 5, 0.7
 """Of HMC; the step size in units of q*'s scale, a dimension each."""
-LABELS = {"amortized": "amortised", "semi_amortized": "semi-amortised", "svi": "SVI"}
+LABELS = {
+    "amortized": "amortised",
+    "semi_amortized": "semi-amortised",
+    "svi": "SVI",
+    "approximation": "approximation",
+    "amortization": "amortisation",
+    "generalization": "generalisation",
+    "total": "total",
+}
+PARTS = ("approximation", "amortization", "generalization")
+"""Of the gap."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -276,7 +286,7 @@ def svi(config: Config, model: LatentVariableModel) -> Way:
 
     def infer(params: Params, key: Key, x: Array) -> Phi:
         start = jnp.zeros((2, config.latent_size))
-        return best_phi(config, model, params, start, key, x).params
+        return best_phi(config, model, params, start, key, x)
 
     return Way(begin, update, infer, lambda params: params["model"])
 
@@ -314,7 +324,8 @@ def run(config: Config) -> dict[str, Any]:
 
     shown = {split: xs[split][: config.images] for split in ("train", "test")}
     measure = make_measure(config, model)
-    measured: dict[str, dict[str, Measured]] = {}
+    tune = jax.jit(partial(tune_encoder, config, model))
+    measured: dict[str, dict[str, InferenceGap]] = {}
     for name, params in trained.items():
         way = WAYS[name](config, model)
         infer = jax.jit(partial(infer_all, way))
@@ -324,19 +335,19 @@ def run(config: Config) -> dict[str, Any]:
                 phis = params["local"][: config.images]
             else:
                 phis = infer(params, jax.random.clone(key_infer), images)
+            tuned_phis = phis
+            if name == "amortized":
+                tuned = tune(params, jax.random.clone(key_tune), xs[split])
+                tuned_phis = infer(tuned, jax.random.clone(key_infer), images)
             same = jax.random.clone(key_measure)
-            measured[name][split] = measure(way.model_params(params), same, images, phis)
+            measured[name][split] = measure(
+                way.model_params(params), same, images, phis, tuned_phis
+            )
 
     params = trained["amortized"]
     prior = jnp.zeros((len(shown["test"]), 2, config.latent_size))
-    from_prior = measure(params, jax.random.clone(key_measure), shown["test"], prior)
-    tune = jax.jit(partial(tune_encoder, config, model))
-    elbos = jax.jit(partial(encoder_elbos, model))
-    gaps = {}
-    for split, images in shown.items():
-        tuned = tune(params, jax.random.clone(key_tune), xs[split])
-        of_tuned = elbos(tuned, jax.random.clone(key_measure), images)
-        gaps[split] = split_gap(measured["amortized"][split], of_tuned)
+    same = jax.random.clone(key_measure)
+    from_prior = measure(params, same, shown["test"], prior, prior)
     result: dict[str, Any] = {
         "ways": {
             name: {
@@ -348,10 +359,13 @@ def run(config: Config) -> dict[str, Any]:
             for name, splits in measured.items()
         },
         "gaps": {
-            split: {name: {"mean": of.mean(), "stderr": stderr(of)} for name, of in gap.items()}
-            for split, gap in gaps.items()
+            split: {
+                name: {"mean": of.mean(), "stderr": stderr(of)}
+                for name, of in ((part, getattr(gap, part)) for part in (*PARTS, "total"))
+            }
+            for split, gap in measured["amortized"].items()
         },
-        "acceptance": measured["amortized"]["test"].acceptance.mean(),
+        "acceptance": measured["amortized"]["test"].transitions.acceptance_probability.mean(),
         "images": config.images,
         **two_sided(config, model, params, key_draw),
     }
@@ -436,71 +450,55 @@ def infer_all(way: Way, params: Params, key: Key, xs: Array) -> Float[Array, "n 
     return infer(way.model_params(params), jax.random.split(key, len(xs)), xs)
 
 
-class Measured(NamedTuple):
-    """What is known of each image, in nats; all of it on a leading axis of images, in float64.
-
-    Attributes:
-      elbo: at the phi that was given.
-      best_elbo: at q*, the end of SVI from there.
-      log_px: by annealed importance sampling from q*.
-      acceptance: of its transitions.
-      values: one-sample ELBOs along SVI, a second axis.
-    """
-
-    elbo: Any
-    best_elbo: Any
-    log_px: Any
-    acceptance: Any
-    values: Any
-
-
 def make_measure(
     config: Config, model: LatentVariableModel
-) -> Callable[[Params, Key, Array, Array], Measured]:
-    """Returns `(params, key, xs, phis) -> Measured`, compiled once for every way and split."""
+) -> Callable[[Params, Key, Array, Array, Array], InferenceGap]:
+    """Returns `(params, key, xs, phis, tuned phis) -> gaps`, compiled once for every way and split.
+
+    All of it on a leading axis of images, in float64.
+    """
 
     @jax.jit
-    def measure(params: Params, key: Key, xs: Array, phis: Array) -> Measured:
-        def one(of: tuple[Key, Array, Phi]) -> Measured:
-            key, x, phi = of
-            optimum = best_phi(config, model, params, phi, jax.random.fold_in(key, 1), x)
+    def measure(params: Params, *of_each: Array) -> InferenceGap:
+        def one(of: tuple[Key, Array, Phi, Phi]) -> InferenceGap:
+            key, x, phi, tuned_phi = of
             log_joint, _ = joint_and_posterior(model, params, x)
-            q = gaussian(optimum.params)
-            betas = linear_temperatures(config.temperatures)
-            chain = jax.vmap(
-                lambda key: annealed_importance_weight(
-                    key, log_joint, q, transition_of(optimum.params), betas
-                )
-            )(jax.random.split(jax.random.fold_in(key, 2), config.chains))
-            return Measured(
-                elbo=elbo_at(model, params, phi, key, x),
-                best_elbo=elbo_at(model, params, optimum.params, key, x),
-                log_px=log_mean_exp(chain.log_weight, axis=0),
-                acceptance=jnp.mean(chain.info.acceptance_probability),
-                values=optimum.values,
+            return inference_gap(
+                key,
+                lambda phi, key: bound_of(model, params, phi, key, x),
+                phi,
+                log_joint,
+                gaussian,
+                transition_of,
+                linear_temperatures(config.temperatures),
+                optimizer=falling(config),
+                num_steps=config.measure_steps,
+                tuned_phi=tuned_phi,
+                num_chains=config.chains,
+                num_draws=DRAWS,
             )
 
-        return jax.lax.map(one, (jax.random.split(key, len(xs)), xs, phis), batch_size=50)
+        return jax.lax.map(one, of_each, batch_size=50)
 
-    def in_float64(*of: Any) -> Measured:
-        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), measure(*of))
+    def in_float64(
+        params: Params, key: Key, xs: Array, phis: Array, tuned_phis: Array
+    ) -> InferenceGap:
+        gaps = measure(params, jax.random.split(key, len(xs)), xs, phis, tuned_phis)
+        return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), gaps)
 
     return in_float64
 
 
+def falling(config: Config) -> optax.GradientTransformation:
+    """Returns the optimiser of a long SVI, its step size falling to nothing."""
+    return optax.adam(optax.cosine_decay_schedule(config.local_learning_rate, config.measure_steps))
+
+
 def best_phi(
     config: Config, model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: Array
-) -> LocalOptimum:
-    """Returns the end of a long SVI from `phi`, its step size falling to nothing."""
-    steps = config.measure_steps
-    rate = optax.cosine_decay_schedule(config.local_learning_rate, steps)
-    return climb(model, params, phi, key, x, optax.adam(rate), steps)
-
-
-def elbo_at(model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: Array) -> Array:
-    """Returns the ELBO of x; with the same key at another phi, from the same noise."""
-    keys = jax.random.split(jax.random.fold_in(key, 0), DRAWS)
-    return jnp.mean(jax.vmap(lambda key: bound_of(model, params, phi, key, x))(keys))
+) -> Phi:
+    """Returns the end of a long SVI from `phi`."""
+    return climb(model, params, phi, key, x, falling(config), config.measure_steps).params
 
 
 def transition_of(phi: Phi) -> Any:
@@ -540,28 +538,6 @@ def tune_encoder(
     return {**params, "encoder": state.params}
 
 
-def encoder_elbos(
-    model: LatentVariableModel, params: Params, key: Key, xs: Array
-) -> Float[Array, "n"]:
-    """Returns the ELBO of each image at the encoder's phi, from the noise that `measure` used."""
-
-    def one(of: tuple[Key, Array]) -> Array:
-        return elbo_at(model, params, encode(model, params, of[1]), *of)
-
-    return jax.lax.map(one, (jax.random.split(key, len(xs)), xs), batch_size=50)
-
-
-def split_gap(of: Measured, tuned_elbos: Float[Array, "n"]) -> dict[str, Float[np.ndarray, "n"]]:
-    """Returns log p(x) - ELBO of each image, in nats, and the three parts that it is the sum of."""
-    tuned_elbo = np.asarray(tuned_elbos, np.float64)
-    return {
-        "approximation": of.log_px - of.best_elbo,
-        "amortisation": of.best_elbo - tuned_elbo,
-        "generalisation": tuned_elbo - of.elbo,
-        "total": of.log_px - of.elbo,
-    }
-
-
 def stderr(values: Float[np.ndarray, "n"]) -> float:
     """Returns the standard error of the mean over images."""
     return float(values.std(ddof=1) / np.sqrt(len(values)))
@@ -578,7 +554,7 @@ def two_sided(
             key_z, key_x, key_phi, key_bounds = jax.random.split(key, 4)
             z = jnp.asarray(model.prior(params).sample(seed=key_z))
             x = jnp.asarray(model.decode(params, z).sample(seed=key_x))
-            phi = best_phi(config, model, params, encode(model, params, x), key_phi, x).params
+            phi = best_phi(config, model, params, encode(model, params, x), key_phi, x)
             log_joint, _ = joint_and_posterior(model, params, x)
             found = bidirectional_bounds(
                 key_bounds,
@@ -604,32 +580,32 @@ def two_sided(
 
 def draw_gaps(result: dict[str, Any]) -> Any:
     """Returns the three parts of the gap, on training and on test images."""
-    parts = ("approximation", "amortisation", "generalisation")
     return stacked_bars(
         ["train", "test"],
         {
-            part: [result["gaps"][split][part]["mean"] for split in ("train", "test")]
-            for part in parts
+            LABELS[part]: [result["gaps"][split][part]["mean"] for split in ("train", "test")]
+            for part in PARTS
         },
         ylabel="log p(x) - ELBO (nats per image)",
         title="Where the amortised ELBO is lost",
     )
 
 
-def draw_local_steps(from_encoder: Measured, from_prior: Measured) -> Any:
+def draw_local_steps(from_encoder: InferenceGap, from_prior: InferenceGap) -> Any:
     """Returns the test ELBO along SVI from the encoder and from the prior, below log p(x)."""
-    counts = [2**i for i in range(from_encoder.values.shape[1].bit_length())]
+    counts = [2**i for i in range(from_encoder.optimum.values.shape[1].bit_length())]
 
-    def curve(values: np.ndarray) -> list[float]:
-        return [values[:, count // 2 : count].mean() for count in counts]
+    def curve(gaps: InferenceGap) -> list[float]:
+        values = gaps.optimum.values
+        return [float(values[:, count // 2 : count].mean()) for count in counts]
 
     return against_count(
         counts,
         {
-            "from the encoder": curve(from_encoder.values),
-            "from the prior": curve(from_prior.values),
+            "from the encoder": curve(from_encoder),
+            "from the prior": curve(from_prior),
         },
-        level=("log p(x)", from_encoder.log_px.mean()),
+        level=("log p(x)", float(from_encoder.log_px.mean())),
         xlabel="local steps (mean over their last half)",
         ylabel="test ELBO (nats per image)",
         title="SVI for one model: amortised at its left, optimal at its right",
@@ -648,7 +624,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
     title = f"{config.dataset}, {config.epochs} epochs: nats per image of {count} and {count}"
     print_table(title, columns, rows)
     rows = [
-        [part, *(f"{of['mean']:.3f} ± {of['stderr']:.3f}" for of in (train_of, test_of))]
+        [LABELS[part], *(f"{of['mean']:.3f} ± {of['stderr']:.3f}" for of in (train_of, test_of))]
         for part, train_of in result["gaps"]["train"].items()
         for test_of in [result["gaps"]["test"][part]]
     ]

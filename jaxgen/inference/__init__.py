@@ -17,6 +17,7 @@ from jaxgen.inference.factor_analysis import (
     independent,
     isotropic,
 )
+from jaxgen.inference.gap import InferenceGap, inference_gap
 from jaxgen.inference.gaussian_components import (
     DiagonalGaussian,
     FullGaussian,
@@ -56,6 +57,7 @@ __all__ = [
     "FactorPosterior",
     "FullGaussian",
     "HMCInfo",
+    "InferenceGap",
     "KalmanResult",
     "LocalOptimum",
     "Mixture",
@@ -78,6 +80,7 @@ __all__ = [
     "full_gaussian",
     "hmc_step",
     "independent",
+    "inference_gap",
     "isotropic",
     "kalman_filter",
     "leapfrog",
