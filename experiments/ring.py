@@ -12,7 +12,8 @@ Wasserstein critic with a gradient penalty has a slope everywhere (Gulrajani et 
 Measured, three seeds at once, 8,000 steps. Unrolled by five steps: mode entropies of 1.000 of the
 greatest, 8 of 8 modes in every seed, .69, .71 and .60 of the samples within three standard
 deviations; 325 seconds of two cores beside other work. Plain: one lump each that wanders around the
-ring, entropies .007, .20 and .004.
+ring, entropies .007, .20 and .004. Packed by two: entropies of .999 or more, 8 of 8 in every seed,
+.74, .51 and .28 of the samples within three standard deviations. The grid has not been measured.
 
 Two things make the unrolled game work. The generator lowers the whole value (`zero_sum`), since the
 critic that it foresees answers it on the reals too: with the fakes' part alone it covered three

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 
 def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -> Array:
@@ -77,3 +77,18 @@ def all_finite(tree: object) -> Array:
     """Returns one boolean: whether every floating leaf of `tree` is free of NaN and infinity."""
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.inexact)]
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in leaves], dtype=bool))
+
+
+def widened(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
+    """Returns x in float32 at least, in which counts and squared distances fit.
+
+    Half precision holds no count above 2,048 (bfloat16: 256), and squares overflow it.
+
+    Raises:
+      ValueError: x is not of floating point; differences of uint8 pixels would wrap around.
+    Example:
+      widened("features", jnp.ones(3, jnp.bfloat16)).dtype  # float32
+    """
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))

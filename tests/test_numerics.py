@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxgen.numerics import all_finite, bernoulli_log_prob, expm1, log_mean_exp
+from jaxgen.numerics import all_finite, bernoulli_log_prob, expm1, log_mean_exp, widened
 
 
 def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
@@ -65,3 +65,12 @@ def test_two_expm1_in_one_sum_are_two():
     np.testing.assert_allclose(came, exact, rtol=1e-4)
     slope = jax.jit(jax.grad(lambda v: jnp.sum(expm1(2 * v) - expm1(v))))(jnp.asarray(v))
     np.testing.assert_allclose(slope, 2 * np.exp(2 * v) - np.exp(v), rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_is_widened_and_integers_are_refused():
+    for half in (jnp.float16, jnp.bfloat16):
+        assert widened("x", jnp.ones(3, half)).dtype == jnp.float32
+    with jax.enable_x64(True):
+        assert widened("x", jnp.ones(3, jnp.float64)).dtype == jnp.float64
+    with pytest.raises(ValueError, match="pixels: got uint8, expected floating-point numbers"):
+        widened("pixels", jnp.ones(3, jnp.uint8))

@@ -138,6 +138,7 @@ def learning_curve(
         axes.plot(epochs, values, marker=marker, lw=1.8, label=f"{name}  {values[-1]:.2f}")
     margin = 0.08 * (max(settled) - min(settled)) or 1.0
     axes.set_ylim(min(settled) - margin, max(settled) + margin)
+    axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, title="last epoch", alignment="left")
     return figure
@@ -170,7 +171,7 @@ def stacked_bars(
     ylabel: str,
     title: str,
 ) -> Figure:
-    """Returns a bar per label, made of parts that are named with their size.
+    """Returns a bar per label, made of parts that are named with their size where it fits.
 
     Negative parts hang below zero.
 
@@ -180,12 +181,15 @@ def stacked_bars(
     """
     figure, axes = _plot(title, "", ylabel)
     places = np.arange(len(labels))
+    tallest = np.abs(np.array([*parts.values()], float)).sum(axis=0).max()
     tops = {True: np.zeros(len(labels)), False: np.zeros(len(labels))}  # of either sign
     for name, values in parts.items():
         heights = np.asarray(values, float)
         bottom = np.where(heights < 0, tops[True], tops[False])
         drawn = axes.bar(places, heights, 0.5, bottom, label=name)
-        axes.bar_label(drawn, [f"{value:.2f}" for value in heights], label_type="center")
+        labelled = np.abs(heights) > 0.05 * tallest  # a thinner part has no room for its number
+        texts = [f"{h:.2f}" if room else "" for h, room in zip(heights, labelled, strict=True)]
+        axes.bar_label(drawn, texts, label_type="center")
         for negative, top in tops.items():
             top += np.where((heights < 0) == negative, heights, 0)
     axes.set_xticks(places, labels)

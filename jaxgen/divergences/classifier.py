@@ -43,7 +43,7 @@ def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) 
             )
     total = 2 * len(scores_p)
     right = jnp.sum(scores_p > 0) + jnp.sum(scores_q <= 0)
-    right = right.astype(scores_p.dtype)
+    right = right.astype(jnp.promote_types(scores_p.dtype, jnp.float32))
     if total > 4000:  # where the incomplete beta function has lost its digits in float32
         tail = norm.sf((right - 0.5 - total / 2) / math.sqrt(total / 4))
     else:
@@ -80,7 +80,9 @@ def classifier_test(
       ValueError: samples of unlike shape, too few of them, a classifier without one output per
         sample, a count below one, or held_out not between 0 and 1.
     Example:
-      classifier_test(key, xs, ys, net.init, net.apply).p_value
+      net = MLPCritic((64, 64))
+      init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
+      classifier_test(key, xs, ys, init, apply).p_value
     Source: Lopez-Paz & Oquab (2017), section 3.
     """
     vectors(p_samples, q_samples)
@@ -107,8 +109,8 @@ def nearest_neighbour_test(
     """Returns the classifier test of p = q that learns nothing: whose sample is the nearest?
 
     The first halves are what the second are compared with: a sample is p's where the nearest of all
-    is p's. Cheap enough to be looked at while a generator trains in few dimensions; a trained
-    classifier sees more. Holds n² / 2 differences in memory.
+    is p's, or most of those at the least distance. Cheap enough to be looked at while a generator
+    trains in few dimensions; a trained classifier sees more. Holds n² / 2 differences in memory.
 
     Args:
       p_samples: the data, independent; the samples may have any one shape.
@@ -124,9 +126,12 @@ def nearest_neighbour_test(
         raise ValueError(f"q_samples: got {len(ys)} samples, expected as many as of p, {len(xs)}")
     half = len(xs) // 2
 
-    def distances(held_out: Array, known: Array) -> Array:
-        return jnp.min(jnp.sum((held_out[:, None] - known) ** 2, axis=-1), axis=1)
+    def votes(held_out: Array) -> Array:
+        """Of the nearest known samples, how many more are p's than q's."""
+        squares = [jnp.sum((held_out[:, None] - s[:half]) ** 2, axis=-1) for s in (xs, ys)]
+        least = jnp.minimum(*(jnp.min(square, axis=1, keepdims=True) for square in squares))
+        of_p, of_q = (jnp.sum(square == least, axis=1) for square in squares)
+        return (of_p - of_q).astype(xs.dtype)
 
-    scores = [distances(s[-half:], ys[:half]) - distances(s[-half:], xs[:half]) for s in (xs, ys)]
-    outcome = accuracy_test(*scores)
+    outcome = accuracy_test(*(votes(s[-half:]) for s in (xs, ys)))
     return result(outcome.statistic, outcome.p_value, (outcome, p_samples, q_samples))

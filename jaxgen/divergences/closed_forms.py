@@ -79,9 +79,9 @@ def gaussian_alpha_divergence(
         ratio = p_scale / q_scale
         return jnp.sum(-jnp.log(ratio) + 0.5 * (ratio**2 + (gap / q_scale) ** 2 - 1))
     variance = a * q_scale**2 + (1 - a) * p_scale**2
-    finite = jnp.all(variance > 0)
-    variance = jnp.where(variance > 0, variance, 1.0)
+    infinite = jnp.any(variance <= 0)  # NaN is neither
+    variance = jnp.where(variance <= 0, 1.0, variance)
     # log of the integral of p^a q^(1 - a)
     log_affinity = (1 - a) * jnp.log(p_scale) + a * jnp.log(q_scale) - 0.5 * jnp.log(variance)
     log_affinity = jnp.sum(log_affinity - 0.5 * a * (1 - a) * gap**2 / variance)
-    return jnp.where(finite, jnp.expm1(log_affinity) / (a * (a - 1)), jnp.inf)
+    return jnp.where(infinite, jnp.inf, jnp.expm1(log_affinity) / (a * (a - 1)))

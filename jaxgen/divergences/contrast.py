@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
+from jaxgen.numerics import widened
 from jaxgen.types import Scalar
 
 
@@ -37,7 +38,7 @@ def vectors(
     minimum: int = 2,
     names: tuple[str, str] = ("p_samples", "q_samples"),
 ) -> tuple[Float[Array, "n dims"], Float[Array, "m dims"]]:
-    """Returns both sets with each sample as a vector.
+    """Returns both sets with each sample as a vector, in float32 at least.
 
     Raises:
       ValueError: a set has fewer than `minimum` samples or is not of floating point (uint8 pixels
@@ -46,8 +47,7 @@ def vectors(
       vectors(jnp.zeros((5, 8, 8)), jnp.zeros((7, 8, 8)))  # shapes [5, 64] and [7, 64]
     """
     for name, samples in zip(names, (p_samples, q_samples), strict=True):
-        if not jnp.issubdtype(samples.dtype, jnp.floating):
-            raise ValueError(f"{name}: got {samples.dtype}, expected floating-point numbers")
+        widened(name, samples)
         if samples.ndim == 0 or len(samples) < minimum or samples.size == 0:
             raise ValueError(
                 f"{name}: got shape {samples.shape}, expected at least {minimum} samples along the "
@@ -58,4 +58,8 @@ def vectors(
             f"{names[1]}: got {q_samples.dtype} samples of shape {q_samples.shape[1:]}, expected "
             f"{p_samples.dtype} and {p_samples.shape[1:]}, as {names[0]} has"
         )
-    return p_samples.reshape(len(p_samples), -1), q_samples.reshape(len(q_samples), -1)
+    xs, ys = (
+        widened(name, samples).reshape(len(samples), -1)
+        for name, samples in zip(names, (p_samples, q_samples), strict=True)
+    )
+    return xs, ys

@@ -79,7 +79,9 @@ def estimate(
         a count below one, a part or confidence not between 0 and 1, or the canonical bound of a
         divergence with a kink, which has no gradient.
     Example:
-      estimate(key, xs, ys, DIVERGENCES["kl"], critic.init, critic.apply).lower
+      net = MLPCritic((64, 64))
+      init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
+      estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
     Source: Nguyen et al. (2010); Nowozin et al. (2016), section 2.2.
     """
     vectors(p_samples, q_samples)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Shaped
 
 from jaxgen.checks import at_least
 from jaxgen.types import Scalar
@@ -16,7 +16,7 @@ class SupportSize(NamedTuple):
     """An estimate of the size of a support.
 
     Attributes:
-      estimate: infinite if no batch held a duplicate.
+      estimate: infinite if no batch held a duplicate, at least 1.
       low: where the interval begins.
       high: where it ends; infinite if so few batches held a duplicate that there may be any number.
       collisions: share of the batches with a duplicate.
@@ -29,7 +29,7 @@ class SupportSize(NamedTuple):
 
 
 def support_size(
-    duplicated: Bool[Array, "batches"], batch_size: int, *, confidence: float = 0.95
+    duplicated: Shaped[Array, "..."], batch_size: int, *, confidence: float = 0.95
 ) -> SupportSize:
     """Returns the number N of equally likely things that would repeat as often.
 
@@ -44,14 +44,19 @@ def support_size(
       batch_size: s.
       confidence: of the interval, Wilson's of the share of batches.
     Raises:
-      ValueError: there are no batches, batch_size is below two, or confidence is not in (0, 1).
+      ValueError: duplicated is not one boolean per batch, batch_size is below two, or confidence is
+        not in (0, 1).
     Example:
       duplicated = jax.lax.map(lambda xs: duplicate_share(xs, radius) > 0, batches)  # [b, s, dims]
       support_size(duplicated, batches.shape[1]).estimate
     Source: Arora & Zhang (2018), section 3; Wilson (1927).
     """
     batch_size = at_least("batch_size", batch_size, 2)
-    at_least("the number of batches", len(duplicated), 1)
+    if duplicated.ndim != 1 or duplicated.dtype != bool or not len(duplicated):
+        raise ValueError(
+            f"duplicated: got {duplicated.dtype} of shape {duplicated.shape}, expected one boolean "
+            "per batch, (batches >= 1,)"
+        )
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: got {confidence}, expected a number in (0, 1)")
     count = len(duplicated)
@@ -61,7 +66,8 @@ def support_size(
     spread = jnp.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z / (1 + z**2 / count)
 
     def size(collisions: Scalar) -> Scalar:
-        return batch_size * (batch_size - 1) / (-2 * jnp.log1p(-collisions))
+        pairs = batch_size * (batch_size - 1) / 2
+        return jnp.maximum(pairs / -jnp.log1p(-collisions), 1.0)
 
     low, high = (jnp.clip(x, 0.0, 1.0) for x in (middle - spread, middle + spread))
     # Wilson's interval begins at zero if there is no collision, but for rounding.

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.numerics import all_finite
+from jaxgen.numerics import all_finite, widened
 from jaxgen.types import Scalar
 
 
@@ -34,12 +34,13 @@ def gaussian_moments(features: Float[Array, "..."]) -> GaussianMoments:
     Args:
       features: [n, dims]; n may be less than dims.
     Raises:
-      ValueError: features is not a matrix of at least two rows.
+      ValueError: features is not a matrix of at least two rows, or not of floating point.
     Example:
       real = gaussian_moments(classifier_features(train_images))
     """
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"features: got shape {features.shape}, expected (n >= 2, dims)")
+    features = widened("features", features)
     mean = jnp.mean(features, axis=0)
     triangle = jnp.linalg.qr(features - mean, mode="r")
     return GaussianMoments(mean, triangle / jnp.sqrt(len(features) - 1.0))

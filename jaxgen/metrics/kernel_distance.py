@@ -51,6 +51,7 @@ def kernel_distance(
       distance, stderr = kernel_distance(key, real_features, fake_features)
     Source: Binkowski et al. (2018), section 4.
     """
+    real_features, fake_features = jnp.asarray(real_features), jnp.asarray(fake_features)
     shapes = real_features.shape, fake_features.shape
     if {len(shape) for shape in shapes} != {2} or shapes[0][1] != shapes[1][1]:
         raise ValueError(

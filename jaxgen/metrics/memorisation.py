@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.metrics.neighbours import check_matrices, squared_distance_to
+from jaxgen.metrics.neighbours import matrices, squared_distance_to
 from jaxgen.numerics import all_finite
 from jaxgen.types import Scalar
 
@@ -56,7 +56,7 @@ def memorisation_test(
       memorisation_test(train_features, test_features, sample_features).p_value
     Source: Meehan et al. (2020), section 3; Mann & Whitney (1947).
     """
-    check_matrices(train=train, held_out=held_out, samples=samples)
+    train, held_out, samples = matrices(train=train, held_out=held_out, samples=samples)
     of_held_out = squared_distance_to(train, held_out, block_size=block_size)
     of_samples = squared_distance_to(train, samples, block_size=block_size)
     above, statistic = _mann_whitney(of_samples, of_held_out)

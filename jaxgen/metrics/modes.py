@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import entr
+from jax.scipy.special import entr, xlogy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from jaxgen.numerics import all_finite, widened
 from jaxgen.types import Scalar
 
 
@@ -43,7 +44,7 @@ def mode_coverage(
     weights: Float[Array, "k"] | None = None,
     num_std: float = 3.0,
 ) -> ModeCoverage:
-    """Returns which modes the samples reach and how evenly.
+    """Returns which modes the samples reach and how evenly; NaN if a sample is not finite.
 
     Args:
       samples: [n, dims].
@@ -52,7 +53,8 @@ def mode_coverage(
       weights: of the components; equal if not given.
       num_std: how many standard deviations from its mode a good sample lies at most.
     Raises:
-      ValueError: samples and modes are no matrices of the same dimension.
+      ValueError: samples and modes are no matrices of the same dimension, or not of floating
+        point.
     Example:
       target = ring()
       mode_coverage(samples, target.modes, target.scales).covered  # of 8
@@ -64,19 +66,21 @@ def mode_coverage(
             f"samples: got shape {samples.shape} and modes of {modes.shape}, expected (n, dims) "
             "and (k, dims)"
         )
+    samples, modes = widened("samples", samples), widened("modes", modes)
     count = len(modes)
+    finite = all_finite(samples)
     distances = jnp.linalg.norm(samples[:, None] - modes, axis=-1)
     nearest = jnp.argmin(distances, axis=1)
     good = jnp.min(distances, axis=1) <= num_std * jnp.broadcast_to(scales, (count,))[nearest]
     belongs = jax.nn.one_hot(nearest, count)
-    histogram = jnp.mean(belongs, axis=0)
+    histogram = jnp.where(finite, jnp.mean(belongs, axis=0), jnp.nan)
     weights = jnp.full((count,), 1 / count) if weights is None else weights
     entropy = jnp.sum(entr(histogram))
     return ModeCoverage(
         covered=jnp.sum(jnp.any(belongs * good[:, None] > 0, axis=0)),
         entropy=entropy,
-        reverse_kl=-entropy - jnp.sum(histogram * jnp.log(weights)),
-        high_quality=jnp.mean(good, dtype=samples.dtype),
+        reverse_kl=-entropy - jnp.sum(xlogy(histogram, weights)),
+        high_quality=jnp.where(finite, jnp.mean(good), jnp.nan),
         histogram=histogram,
     )
 
@@ -84,20 +88,23 @@ def mode_coverage(
 def duplicate_share(samples: Float[Array, "..."], radius: Float[ArrayLike, ""]) -> Scalar:
     """Returns the share of samples with another one within `radius`, near 1 after a collapse.
 
-    Compare it with the share among as many datapoints. Holds all n² differences in memory.
+    Compare it with the share among as many datapoints. NaN if a sample is not finite. Holds all n²
+    differences in memory.
 
     Args:
       samples: [n, dims].
       radius: in the unit of the samples.
     Raises:
-      ValueError: samples is not a matrix of at least two rows.
+      ValueError: samples is not a matrix of at least two rows, or not of floating point.
     Example:
       duplicate_share(samples, 1e-3)
     Source: Arora & Zhang (2018) for collapse seen by duplicates.
     """
     if samples.ndim != 2 or len(samples) < 2:
         raise ValueError(f"samples: got shape {samples.shape}, expected (n >= 2, dims)")
+    samples = widened("samples", samples)
     # Differences, not an expanded square: near duplicates are all that counts here.
     distances = jnp.linalg.norm(samples[:, None] - samples, axis=-1)
     others = distances + jnp.diag(jnp.full(len(samples), jnp.inf))
-    return jnp.mean(jnp.min(others, axis=1) <= radius, dtype=samples.dtype)
+    share = jnp.mean(jnp.min(others, axis=1) <= radius)
+    return jnp.where(all_finite(samples), share, jnp.nan)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import check_matrices
+from jaxgen.metrics.neighbours import matrices
 from jaxgen.numerics import all_finite
 from jaxgen.types import Scalar
 
@@ -36,7 +36,7 @@ def neighbour_accuracy(
 ) -> NeighbourAccuracy:
     """Returns the accuracies of the 1-nearest-neighbour classifier, each sample left out in turn.
 
-    NaN if a feature is not finite.
+    Of several at the same least distance each counts in part. NaN if a feature is not finite.
 
     Args:
       real_features: of the data, [n, dims].
@@ -48,18 +48,19 @@ def neighbour_accuracy(
       real, fake = neighbour_accuracy(test_features, sample_features)
     Source: Lopez-Paz & Oquab (2017), section 3; Xu et al. (2018), section 2.
     """
-    check_matrices(real_features=real_features, fake_features=fake_features)
-    n = len(real_features)
-    if len(fake_features) != n:
-        raise ValueError(f"fake_features: got {len(fake_features)} samples, expected {n}")
-    pooled = jnp.concatenate([real_features, fake_features])
+    reals, fakes = matrices(real_features=real_features, fake_features=fake_features)
+    n = len(reals)
+    if len(fakes) != n:
+        raise ValueError(f"fake_features: got {len(fakes)} samples, expected {n}")
+    pooled = jnp.concatenate([reals, fakes])
 
-    def nearest_is_real(index: Array) -> Array:
+    def real_among_nearest(index: Array) -> Array:
         squares = squared_distances(pooled[index][None], pooled)[0].at[index].set(jnp.inf)
-        return jnp.argmin(squares) < n
+        nearest = squares == jnp.min(squares)
+        return jnp.sum(nearest[:n]) / jnp.sum(nearest)
 
     block_size = at_least("block_size", block_size, 1)
-    real = jax.lax.map(nearest_is_real, jnp.arange(2 * n), batch_size=block_size)
-    shares = jnp.mean(real[:n], dtype=pooled.dtype), jnp.mean(~real[n:], dtype=pooled.dtype)
+    real = jax.lax.map(real_among_nearest, jnp.arange(2 * n), batch_size=block_size)
+    shares = jnp.mean(real[:n]), 1 - jnp.mean(real[n:])
     finite = all_finite(pooled)
     return NeighbourAccuracy(*(jnp.where(finite, share, jnp.nan) for share in shares))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least
 from jaxgen.divergences.kernels import squared_distances
+from jaxgen.numerics import widened
 
 
 def squared_radii(
@@ -64,16 +65,18 @@ def squared_distance_to(
     )
 
 
-def check_matrices(**sets: Array) -> None:
-    """Checks that all are matrices with as many columns as the first, and not empty.
+def matrices(**sets: Num[Array, "..."]) -> list[Float[Array, "_ dims"]]:
+    """Returns the sets in float32 at least, provided that all are matrices of as many columns.
 
     Raises:
-      ValueError: one is not; the message names it.
+      ValueError: one is not a matrix with as many columns as the first, is empty or is not of
+        floating point; the message names it.
     Example:
-      check_matrices(train=train, samples=samples)
+      train, samples = matrices(train=train, samples=samples)
     """
     (first, reference), *_ = sets.items()
     for name, array in sets.items():
         if array.ndim != 2 or not array.size or array.shape[1] != reference.shape[-1]:
             like = "dims" if name == first else f"{reference.shape[-1]}, as {first} has"
             raise ValueError(f"{name}: got shape {array.shape}, expected (n >= 1, {like})")
+    return [widened(name, array) for name, array in sets.items()]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, positive
 from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import check_matrices
+from jaxgen.metrics.neighbours import matrices
 from jaxgen.numerics import log_mean_exp
 from jaxgen.types import Scalar
 
@@ -40,7 +40,7 @@ def parzen_log_likelihood(
       parzen_log_likelihood(samples, test, parzen_bandwidth(samples, validation, bandwidths)).mean()
     Source: Breuleux et al. (2011); Theis et al. (2016), section 3.2, for the warning.
     """
-    check_matrices(samples=samples, points=points)
+    samples, points = matrices(samples=samples, points=points)
     bandwidth = positive("bandwidth", bandwidth)
     scaled = samples / bandwidth
     log_normalizer = samples.shape[1] * (jnp.log(bandwidth) + 0.5 * math.log(2 * math.pi))

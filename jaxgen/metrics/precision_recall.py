@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import check_matrices, squared_radii
+from jaxgen.metrics.neighbours import matrices, squared_radii
 from jaxgen.numerics import all_finite
 from jaxgen.types import Scalar
 
@@ -56,10 +56,10 @@ def precision_recall(
       precision_recall(real_features, fake_features).coverage
     Source: Kynkäänniemi et al. (2019), section 2; Naeem et al. (2020), equations 3 to 5 and 9.
     """
-    check_matrices(real_features=real_features, fake_features=fake_features)
+    reals, fakes = matrices(real_features=real_features, fake_features=fake_features)
     # About one centre: distances are rounded by the square of what is far from it.
-    centre = jnp.mean(real_features, axis=0)
-    reals, fakes = real_features - centre, fake_features - centre
+    centre = jnp.mean(reals, axis=0)
+    reals, fakes = reals - centre, fakes - centre
     real_radii = squared_radii(reals, num_neighbours, block_size=block_size)
     fake_radii = squared_radii(fakes, num_neighbours, block_size=block_size)
 

@@ -7,6 +7,7 @@ the resulting 4x4 patches overlapping and added up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -67,7 +68,7 @@ def _layer(
 ) -> Array:
     """Returns the linear map of every image and the bias, with the params of `layer`."""
     kernel = layer.param("kernel", layer.kernel_init, (4, 4, x.shape[-1], layer.features))
-    y = linear(x.reshape(-1, *x.shape[-3:]), kernel)
+    y = linear(x.reshape(math.prod(x.shape[:-3]), *x.shape[-3:]), kernel)
     y = y.reshape(*x.shape[:-3], *y.shape[1:])
     if layer.use_bias:
         y += layer.param("bias", nn.initializers.zeros, (layer.features,))
@@ -99,8 +100,8 @@ def _from_patches(x: Array, kernel: Array) -> Array:
         [pairs[:, a : a + h, s, b : b + w] for a in range(2) for s in range(2) for b in range(2)],
         axis=-1,
     )
-    y = _product(patches.reshape(-1, 16 * channels), kernel.reshape(16 * channels, -1))
-    return y.reshape(n, h, w, -1)
+    y = _product(patches.reshape(n * h * w, 16 * channels), kernel.reshape(16 * channels, -1))
+    return y.reshape(n, h, w, kernel.shape[-1])
 
 
 def _to_patches(x: Array, kernel: Array) -> Array:
@@ -108,11 +109,11 @@ def _to_patches(x: Array, kernel: Array) -> Array:
     features = kernel.shape[-1]
     # Turned around, since `nn.ConvTranspose` dilates x and lets the kernel slide over it.
     columns = kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
-    y = _product(x.reshape(-1, channels), columns).reshape(n, h, w, -1)
+    y = _product(x.reshape(n * h * w, channels), columns).reshape(n, h, w, 16 * features)
     # The transpose of `_from_patches`, slice by slice. (The gradient of a split is one
     # concatenation; that of eight slices would be eight sums over all patches.)
     parts = iter(jnp.split(y, 8, axis=-1))
-    rows = [jnp.zeros(()), jnp.zeros(())]
+    rows = [jnp.zeros((), y.dtype)] * 2
     for a in range(2):
         for s in range(2):
             for b in range(2):

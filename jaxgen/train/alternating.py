@@ -80,8 +80,8 @@ def alternating_step(
       ema_decay: of the generator's average; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
-        zero; a batch cannot be dealt; a loss is no scalar or changes a collection that its player
-        lacks.
+        zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
+        player has.
     Example:
       update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
@@ -201,13 +201,12 @@ def _step(
 
     train, step = gradient_step(params_loss, optimizer, ema_decay=ema_decay)(own.train, batch, key)
     changed, info = step.pop("changed"), step.pop("info")
-    unknown = sorted(changed.keys() - own.mutable.keys())
-    if unknown:
+    if changed.keys() != own.mutable.keys():  # one left out would stand still unnoticed
         raise ValueError(
-            f"loss: got changes of {', '.join(unknown)}, expected none but of the player's own "
-            f"collections ({', '.join(own.mutable) or 'it has none'})"
+            f"loss: got changes of {', '.join(sorted(changed)) or 'no collection'}, expected all "
+            f"of the player's own ({', '.join(sorted(own.mutable)) or 'it has none'})"
         )
-    return Player(train=train, mutable={**own.mutable, **changed}), {**info, **step}
+    return Player(train=train, mutable=changed), {**info, **step}
 
 
 def _deal(array: jax.Array, hands: int) -> jax.Array:

@@ -233,6 +233,7 @@ def test_chi_squared_between_gaussians_is_infinite_unless_q_is_wide_enough():
     assert jnp.isfinite(pearson(1.4, 1.0))
     gradient = jax.grad(pearson, argnums=(0, 1))(1.5, 1.0)
     assert not any(jnp.isnan(g) for g in gradient)
+    assert jnp.isnan(pearson(jnp.nan, 1.0))  # which is no infinite divergence
 
 
 P, Q = jnp.array([0.5, 0.3, 0.2]), jnp.array([0.2, 0.2, 0.6])

@@ -35,6 +35,21 @@ def float32(*arrays):
     return [jnp.asarray(a, jnp.float32) for a in arrays]
 
 
+@pytest.mark.parametrize("half", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_tested_in_full(half, key):
+    """Its rounding, and counts that it does not hold, took all power from these."""
+    xs, ys = (jnp.asarray(RNG.normal(gap, size=(1000, 3)), half) for gap in (0.0, 0.2))
+    full = [samples.astype(jnp.float32) for samples in (xs, ys)]
+    for test in (mean_test, variance_test):
+        np.testing.assert_array_equal(test(xs, ys), test(*full))
+    apart = jax.jit(lambda key, *of: mmd_permutation_test(key, *of, rbf(1.0), num_permutations=99))
+    assert apart(key, xs, ys).p_value == 0.01
+    scores = [samples[:, 0] for samples in (xs, ys)]
+    np.testing.assert_array_equal(
+        accuracy_test(*scores), accuracy_test(*(s.astype(jnp.float32) for s in scores))
+    )
+
+
 @pytest.mark.parametrize(
     ("test", "peer"),
     [
@@ -87,6 +102,15 @@ def test_small_p_values_and_many_samples_keep_their_digits_in_float32(n, gap):
     expected = 2 * stats.t.sf(float(came.statistic), 2 * n - 2)
     assert 0 < expected < 0.1
     assert float(came.p_value) == pytest.approx(expected, rel=2e-3)
+
+
+def test_neighbours_at_one_distance_vote_and_the_sets_may_be_exchanged(key):
+    """Bits: nearly all have copies among the known. 100 of 200 right by chance, sd 7."""
+    chances = jnp.array([0.5, 0.5, 0.75])[:, None, None]
+    xs, same, others = jax.random.bernoulli(key, chances, (3, 200, 6)).astype(jnp.float32)
+    assert abs(nearest_neighbour_test(xs, same).statistic - 0.5) < 0.15
+    for pair in ((xs, others), (others, xs)):
+        assert nearest_neighbour_test(*pair).p_value < 0.01
 
 
 def test_the_nearest_neighbours_say_what_scikit_learns_say():

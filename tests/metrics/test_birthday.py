@@ -55,7 +55,7 @@ def test_no_duplicate_and_only_duplicates():
     assert none.estimate == none.high == jnp.inf
     assert 100 < none.low < 1000
     every = estimate(jnp.ones(30, bool), batch_size=10)
-    assert every.estimate == every.low == 0
+    assert every.estimate == every.low == 1
     assert 1 < every.high < 45
 
 
@@ -70,10 +70,21 @@ def test_duplicates_of_images_by_distance(key):
     assert found.low < 50 < found.high
 
 
+def test_large_batches_do_not_overflow_and_no_support_is_smaller_than_one_thing():
+    half = jnp.array([True, False])
+    np.testing.assert_allclose(
+        support_size(half, 100_000).estimate, 100_000 * 99_999 / (2 * np.log(2)), rtol=1e-5
+    )
+    every = support_size(jnp.ones(10, bool), 100)
+    assert every.estimate == every.low == 1
+
+
 def test_misuse_is_named():
     with pytest.raises(ValueError, match="batch_size: got 1, expected an integer >= 2"):
         support_size(jnp.zeros(3, bool), 1)
-    with pytest.raises(ValueError, match="the number of batches: got 0"):
+    with pytest.raises(ValueError, match="duplicated: got bool of shape"):
         support_size(jnp.zeros(0, bool), 2)
+    with pytest.raises(ValueError, match="duplicated: got float32"):  # the shares themselves
+        support_size(jnp.zeros(3), 2)
     with pytest.raises(ValueError, match=r"confidence: got 1.0, expected a number in \(0, 1\)"):
         support_size(jnp.zeros(3, bool), 2, confidence=1.0)

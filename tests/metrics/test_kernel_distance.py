@@ -54,6 +54,15 @@ def test_by_loops():
     assert_unbiased(found, np.mean([mmd(xs[a], ys[b]) for a in pairs for b in pairs]))
 
 
+def test_of_two_subsets_the_error_is_half_their_difference():
+    """All rows but one are alike, so that it does not matter which are drawn together."""
+    xs, ys = jnp.ones((4, 1)), jnp.ones((4, 1))
+    found = distance(jax.random.key(0), xs, ys.at[0].set(3.0), subset_size=2)
+    # (x y + 1)^3 among 1 and 3: k(1, 1) = 8, k(1, 3) = 64; the subset without the 3 has MMD 0.
+    other = 8 + 64 - 2 * (8 + 64) / 2
+    np.testing.assert_allclose(found, [other / 2, abs(other) / 2], atol=1e-4)
+
+
 def test_what_is_not_finite_is_not_hidden(key):
     xs = jnp.ones((10, 3))
     assert jnp.isnan(distance(key, xs, xs.at[2, 1].set(jnp.nan), subset_size=5).value)

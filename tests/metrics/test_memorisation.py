@@ -33,6 +33,41 @@ def test_against_scipy_with_and_without_ties(noise):
     assert found.all_finite
 
 
+def test_ties_take_from_the_variance():
+    """Whole numbers in one dimension: nearly all distances are 0 or 1."""
+    rng = np.random.default_rng(3)
+    train, held_out, samples = (
+        jnp.asarray(rng.poisson(scale, (n, 1)), jnp.float32)
+        for scale, n in ((30, 20), (30, 60), (33, 50))
+    )
+    nearest = NearestNeighbors(n_neighbors=1).fit(train)
+    expected = stats.mannwhitneyu(
+        *(nearest.kneighbors(xs)[0][:, 0] for xs in (samples, held_out)),
+        alternative="less",
+        method="asymptotic",
+        use_continuity=False,
+    )
+    found = judged(train, held_out, samples)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-4)
+
+
+@pytest.mark.parametrize("dims", [2, 40])
+@pytest.mark.parametrize("half", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_counted_in_full(half, dims):
+    sets = jnp.asarray(100 * RNG.normal(size=(3, 400, dims)), half)
+    full = sets.astype(jnp.float32)
+    np.testing.assert_array_equal(judged(*sets), judged(*full))
+    assert judged(sets[0], sets[1], sets[0]).p_value < 1e-6
+    np.testing.assert_array_equal(neighbour_accuracy(*sets[:2]), neighbour_accuracy(*full[:2]))
+
+
+def test_neighbours_at_one_distance_count_in_part():
+    """Of points of a grid most have copies of both kinds: half of them are real, but for itself."""
+    points = jnp.stack(jnp.meshgrid(jnp.arange(3.0), jnp.arange(3.0)), -1).reshape(9, 2)
+    many = jnp.tile(points, (100, 1))
+    np.testing.assert_allclose(neighbour_accuracy(many, many), [99 / 199] * 2, rtol=1e-5)
+
+
 def test_copies_are_caught_and_fresh_samples_and_strays_are_not():
     copies = judged(TRAIN, HELD_OUT, TRAIN + 0.05 * FRESH)
     assert copies.nearer > 0.99

@@ -61,6 +61,22 @@ def test_duplicates_are_counted_without_the_sample_itself():
     np.testing.assert_allclose(duplicate_share(samples, 2.0), 1.0)
 
 
+def test_what_is_not_finite_is_not_hidden_and_half_precision_is_counted_in_full():
+    samples = jnp.array([[0.0, 0.0], [jnp.nan, 0.0], [2.0, 0.0]])
+    assert jnp.isnan(duplicate_share(samples, 1.0))
+    found = mode_coverage(samples, TARGET.modes, TARGET.scales)
+    for number in (found.entropy, found.reverse_kl, found.high_quality):
+        assert jnp.isnan(number)
+    copies = jnp.zeros((300, 2), jnp.bfloat16).at[0].set(9.0)
+    np.testing.assert_allclose(duplicate_share(copies, 0.1), 299 / 300, rtol=1e-6)
+
+
+def test_a_mode_that_is_never_due_costs_nothing_where_it_is_never_met():
+    modes = jnp.array([[0.0], [9.0]])
+    found = mode_coverage(jnp.zeros((4, 1)), modes, 1.0, weights=jnp.array([1.0, 0.0]))
+    assert found.reverse_kl == 0
+
+
 def test_misuse_is_named():
     with pytest.raises(ValueError, match=r"samples: got shape \(5,\) and modes of \(8, 2\)"):
         mode_coverage(jnp.zeros(5), TARGET.modes, TARGET.scales)

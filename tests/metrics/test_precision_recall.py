@@ -37,6 +37,13 @@ def test_against_scikit_learn_whatever_the_blocks(dims, block_size):
     np.testing.assert_allclose(found, by_scikit_learn(reals, fakes, 3), rtol=1e-5)
 
 
+def test_a_point_on_the_edge_of_a_ball_is_inside():
+    reals, fakes = jnp.array([[0.0], [1.0], [5.0]]), jnp.array([[-1.0], [9.0], [12.0]])
+    found = found_by(reals, fakes, num_neighbours=1, block_size=2)
+    np.testing.assert_allclose(found, by_scikit_learn(np.array(reals), np.array(fakes), 1))
+    assert found.coverage == pytest.approx(2 / 3)  # -1 lies at the radius of 0, and 9 at that of 5
+
+
 def test_equal_distributions_have_density_one_and_the_coverage_of_an_urn():
     """Whether one of m fakes comes before the k-th of n - 1 reals is a matter of ranks alone."""
     n, m, k = 12, 9, 3

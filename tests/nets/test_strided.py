@@ -44,6 +44,17 @@ def test_params_are_linens_and_so_are_the_numbers_of_one_image_and_of_many(name,
     assert relative_error(apply(turned, x), expected) > 0.1
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_half_precision_stays_half_and_an_empty_batch_empty(name, key):
+    ours, theirs = (net.clone(parent=None) for net in layers(name, 3))
+    x = X.astype(jnp.bfloat16)
+    variables = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), ours.init(key, X))
+    found, expected = (jax.jit(net.apply)(variables, x) for net in (ours, theirs))
+    assert found.dtype == expected.dtype == jnp.bfloat16
+    np.testing.assert_allclose(found.astype("f4"), expected.astype("f4"), atol=0.05)
+    assert jax.jit(ours.apply)(variables, x[:0]).shape == (0, *found.shape[1:])
+
+
 @pytest.mark.parametrize("features", [3, 17])
 @pytest.mark.parametrize("name", PAIRS)
 def test_gradients_are_linens(name, features, key):

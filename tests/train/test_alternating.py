@@ -388,7 +388,8 @@ def test_each_changes_its_own_collections_alone():
     def counting(loss):
         def counted(own, other, key, batch):
             value, _, info = loss(own, other, key, batch)
-            return value, {"passes": own["passes"] + 1}, info
+            changed = {name: tree for name, tree in own.items() if name != "params"}
+            return value, {**changed, "passes": own["passes"] + 1}, info
 
         return counted
 
@@ -520,6 +521,12 @@ def test_misuse_is_named():
     update = alternating_step(meddling, critic_loss, sgd, sgd)
     with pytest.raises(ValueError, match=r"changes of batch_stats, .* \(it has none\)"):
         update(two_numbers(), jnp.ones(6), jax.random.key(0))
+    # One left out, as where a net's running statistics are thrown away.
+    update = alternating_step(generator_loss, critic_loss, sgd, sgd)
+    game = two_numbers()
+    game = game.replace(critic=game.critic.replace(mutable={"batch_stats": jnp.zeros(())}))
+    with pytest.raises(ValueError, match=r"changes of no collection, expected .* \(batch_stats\)"):
+        update(game, jnp.ones(6), jax.random.key(0))
 
     def per_datapoint(own, other, key, batch):
         return own["params"] * batch, {}, {}
