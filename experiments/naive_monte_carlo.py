@@ -269,7 +269,8 @@ def draw(out: RunDirectory, config: Config, result: dict[str, Any]) -> list[str]
             yscale="log",
             xlabel="samples K",
             ylabel="log p(x) less the bound (nats)",
-            title=f"Bias in {config.dimensions[middle]} dimensions; dashed: Var(w) / 2K",
+            title=f"Bias in {config.dimensions[middle]} dimensions, where it exceeds its noise; "
+            "dashed: Var(w) / 2K",
         ),
     }
     return [str(out.save_picture(name, figure)) for name, figure in figures.items()]

@@ -631,7 +631,8 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
     print_table("log p(x) - ELBO, amortised, nats per image", ["gap", "train", "test"], rows)
     print(
         f"log p(x) of {count} images that it draws: from {result['drawn_lower']:.3f} to "
-        f"{result['drawn_upper']:.3f} nats; HMC accepts {result['acceptance']:.0%}"
+        f"{result['drawn_upper']:.3f} nats, {result['drawn_difference']:.3f} ± "
+        f"{result['drawn_difference_stderr']:.3f} apart; HMC accepts {result['acceptance']:.0%}"
     )
     print(f"time: {result['seconds']:.1f} seconds")
     print("pictures:", *pictures, sep="\n  ")

@@ -227,16 +227,19 @@ def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
         bottom.set_xlabel(f"difference in {name}, at {middle} samples", color=INK)
     for axes in panels[:, 0]:
         axes.set_ylabel("chance to reject", color=INK)
-    panels[0, 0].legend(frameon=False, fontsize=8)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
     return figure
 
 
 def curves(axes: Axes, config: Config, places: Any, rates: dict[str, list[float]]) -> None:
     """Draws each test's rate of rejection with its 95% interval, and the level."""
     for name, values in rates.items():
-        (line,) = axes.plot(places, values, marker="o", ms=3, lw=1.5, label=name)
-        low, high = wilson(np.array(values), config.trials)
-        axes.fill_between(places, low, high, color=line.get_color(), alpha=0.12, lw=0)
+        rate = np.array(values)
+        ends = np.abs(np.array(wilson(rate, config.trials)) - rate)
+        axes.errorbar(
+            places, rate, ends, marker="o", ms=3, lw=1.5, elinewidth=0.6, capsize=2, label=name
+        )
     axes.axhline(config.level, color=INK, lw=1, ls="--")
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.25)

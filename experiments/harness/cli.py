@@ -59,8 +59,8 @@ def main(
     try:
         run(config)
     except Interrupted as interrupted:
-        again = [*arguments, "--run-dir", str(interrupted.run_dir), "--resume"]
-        message = f"{interrupted}\ncontinue with: {command} {shlex.join(again)}"
+        again = shlex.join(_resumed(arguments, str(interrupted.run_dir)))
+        message = f"{interrupted}\ncontinue with: {command} {again}"
         _leave(128 + interrupted.signum, message)
     except TrainingFailed as failure:
         _leave(1, f"error: {failure}")
@@ -100,6 +100,17 @@ def choose(arguments: Sequence[str]) -> None:
     else:
         recipe = importlib.import_module(f"experiments.{arguments[0]}")
         main(recipe.Config, recipe.run, arguments[1:])
+
+
+def _resumed(arguments: Sequence[str], run_dir: str) -> list[str]:
+    """Returns the arguments that continue a run, with its directory named once."""
+    kept, words = [], iter(arguments)
+    for word in words:
+        if word == "--run-dir":
+            next(words, None)
+        elif word != "--resume" and not word.startswith("--run-dir="):
+            kept.append(word)
+    return [*kept, "--run-dir", run_dir, "--resume"]
 
 
 def _leave(code: int, message: str) -> NoReturn:

@@ -70,7 +70,8 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
     """Returns the evaluations of f in one call of the estimator's `apply` with this q.
 
     Example:
-      count_evaluations(measure_valued(2), distrax.Bernoulli(jnp.zeros(8)))  # 2 (1 + 8)
+      q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
+      count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
     """
     count = estimator.evaluations
     return count(q) if callable(count) else count

@@ -62,6 +62,10 @@ def bits_back_encode(
     """
     if not np.issubdtype(np.asarray(xs).dtype, np.integer):
         raise ValueError(f"xs: got {np.asarray(xs).dtype}, expected integers")
+    if np.ndim(xs) != 2:
+        raise ValueError(f"xs: got shape {np.shape(xs)}, expected (n, dims): one vector per image")
+    if np.asarray(initial).dtype != np.uint32:
+        raise ValueError(f"initial: got {np.asarray(initial).dtype}, expected uint32")
     xs = np.ascontiguousarray(xs, np.int32)
     if not xs.size or xs.min() < 0:
         raise ValueError(f"xs: got shape {xs.shape} from {xs.min(initial=0)}, expected some, >= 0")

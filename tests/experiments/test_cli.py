@@ -110,6 +110,13 @@ def test_an_interrupted_run_says_how_to_continue(signum, code, capsys):
     assert second.endswith("--latent-size 5 --run-dir 'runs/my run' --resume")
 
 
+@pytest.mark.parametrize("given", [["--run-dir", "old", "--resume"], ["--resume", "--run-dir=old"]])
+def test_a_run_interrupted_again_names_its_directory_once(given, capsys):
+    error = Interrupted(signal.SIGINT, Path("new"), "epoch 5 of 7 is saved")
+    assert exit_code(["--latent-size", "5", *given], error) == 130
+    assert capsys.readouterr().err.endswith(" --latent-size 5 --run-dir new --resume\n")
+
+
 def test_the_handler_of_ctrl_c_is_put_back():
     before = signal.getsignal(signal.SIGINT)
     exit_code([], ValueError())
