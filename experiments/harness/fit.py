@@ -42,7 +42,8 @@ def fit(
 
     Epoch i draws from `fold_in(key, i)` alone, so a run that was killed anywhere and resumed ends
     with the params of one that was not, to the bit. Checkpoints come at the end of the epoch after
-    every `SECONDS_BETWEEN_CHECKPOINTS`, at the last epoch and at SIGINT and SIGTERM.
+    every `SECONDS_BETWEEN_CHECKPOINTS`, at the last epoch and at SIGINT and SIGTERM. What is
+    returned is saved by itself too, for other programs: see `RunDirectory.trained`.
 
     Args:
       run: where records and checkpoints go.
@@ -110,7 +111,9 @@ def fit(
                 break
         if interruption.signum:
             raise Interrupted(interruption.signum, run.path, f"epoch {done} of {epochs} is saved")
-    return used(state) if patience is None else best
+    trained = used(state) if patience is None else best
+    save(run.trained, done, trained)
+    return trained
 
 
 def _stop_unless_finite(

@@ -5,6 +5,7 @@ metrics.jsonl   one record per epoch, appended as it happens
 result.json     the numbers at the end
 pictures/*.png
 checkpoints/    left to whoever saves them
+trained/        likewise: the params at the end
 PART/           of a run of several trainings, one each, with all of these but config.json
 """
 
@@ -46,6 +47,15 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """The absolute path for checkpoints; not made here."""
         return self.path / "checkpoints"
+
+    @property
+    def trained(self) -> Path:
+        """The absolute path for what the training ends with, without the optimiser's state.
+
+        Example:
+          _, params = restore(run.trained, jax.eval_shape(model.init, jax.random.key(0)))
+        """
+        return self.path / "trained"
 
     def record(self, metrics: Mapping[str, Any]) -> None:
         """Appends one record to metrics.jsonl; its `epoch` is what `rewind` goes by."""

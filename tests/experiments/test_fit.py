@@ -230,6 +230,8 @@ def test_patience_counts_epochs_without_a_better_one_and_returns_the_best(tmp_pa
     returned = train(tmp_path / "a", validate=scripted([1, 3, 2, 3, 9, 9]), patience=2)
     assert [r["epoch"] for r in records(tmp_path / "a")] == [1, 2, 3, 4]
     np.testing.assert_array_equal(returned["w"], best["w"])
+    _, trained = restore(tmp_path / "a" / "trained", returned)
+    np.testing.assert_array_equal(trained["w"], best["w"])
     again = train(tmp_path / "a", epoch=die, patience=2)  # stopped once, stopped for good
     np.testing.assert_array_equal(again["w"], best["w"])
 

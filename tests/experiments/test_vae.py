@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from orbax.checkpoint import v1
 
+from experiments import vae as recipe
 from experiments.harness import fit
 from experiments.harness.cli import choose
 from experiments.harness.run_directory import RunDirectory
 from jaxgen.data import load
-from jaxgen.train import latest_step
+from jaxgen.train import latest_step, restore
 
 ROOT = Path(__file__).parents[2]
 SMALL = "--epochs 2 --hidden 16 --latent-size 4 --nll-samples 20"
@@ -202,6 +203,16 @@ def test_killed_in_an_epoch_and_in_a_save_it_resumes_to_the_bit(tmp_path):
     assert latest_step(path / "checkpoints") in (3, 4)
     assert process(TRAINED, flags) == 0
     assert_same_training(path, whole)
+
+
+def test_a_program_of_ones_own_reads_the_params_that_a_run_ends_with(whole):
+    config = recipe.Config(binarization="threshold", hidden=(64,), latent_size=8)
+    model = recipe.make_model(config, recipe.load_split(config, "train").images)
+    _, params = restore(whole / "trained", jax.eval_shape(model.init, jax.random.key(0)))
+    _, saved = checkpoint(whole)
+    for path, leaf in jax.tree.leaves_with_path(params):
+        name = f"['best']{jax.tree_util.keystr(path)}"
+        np.testing.assert_array_equal(leaf, saved[name], err_msg=name)
 
 
 def test_a_complete_run_resumed_says_the_same_again(whole):
