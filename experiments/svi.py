@@ -86,10 +86,8 @@ LABELS = {
     "amortized": "amortised",
     "semi_amortized": "semi-amortised",
     "svi": "SVI",
-    "approximation": "approximation",
     "amortization": "amortisation",
     "generalization": "generalisation",
-    "total": "total",
 }
 PARTS = ("approximation", "amortization", "generalization")
 """Of the gap."""
@@ -583,7 +581,9 @@ def draw_gaps(result: dict[str, Any]) -> Any:
     return stacked_bars(
         ["train", "test"],
         {
-            LABELS[part]: [result["gaps"][split][part]["mean"] for split in ("train", "test")]
+            LABELS.get(part, part): [
+                result["gaps"][split][part]["mean"] for split in ("train", "test")
+            ]
             for part in PARTS
         },
         ylabel="log p(x) - ELBO (nats per image)",
@@ -624,7 +624,10 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
     title = f"{config.dataset}, {config.epochs} epochs: nats per image of {count} and {count}"
     print_table(title, columns, rows)
     rows = [
-        [LABELS[part], *(f"{of['mean']:.3f} ± {of['stderr']:.3f}" for of in (train_of, test_of))]
+        [
+            LABELS.get(part, part),
+            *(f"{of['mean']:.3f} ± {of['stderr']:.3f}" for of in (train_of, test_of)),
+        ]
         for part, train_of in result["gaps"]["train"].items()
         for test_of in [result["gaps"]["test"][part]]
     ]

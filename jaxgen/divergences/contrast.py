@@ -46,8 +46,9 @@ def vectors(
     Example:
       vectors(jnp.zeros((5, 8, 8)), jnp.zeros((7, 8, 8)))  # shapes [5, 64] and [7, 64]
     """
+    wide = []
     for name, samples in zip(names, (p_samples, q_samples), strict=True):
-        widened(name, samples)
+        wide.append(widened(name, samples))
         if samples.ndim == 0 or len(samples) < minimum or samples.size == 0:
             raise ValueError(
                 f"{name}: got shape {samples.shape}, expected at least {minimum} samples along the "
@@ -58,8 +59,5 @@ def vectors(
             f"{names[1]}: got {q_samples.dtype} samples of shape {q_samples.shape[1:]}, expected "
             f"{p_samples.dtype} and {p_samples.shape[1:]}, as {names[0]} has"
         )
-    xs, ys = (
-        widened(name, samples).reshape(len(samples), -1)
-        for name, samples in zip(names, (p_samples, q_samples), strict=True)
-    )
+    xs, ys = (samples.reshape(len(samples), -1) for samples in wide)
     return xs, ys

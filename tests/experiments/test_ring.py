@@ -10,9 +10,9 @@ import pytest
 from recipes import run_interrupted, run_recipe
 
 from experiments import ring
+from experiments.harness.adversarial import start_game
 from experiments.harness.run_directory import RunDirectory
 from experiments.harness.scatter import scatter_strip
-from jaxgen.train import Game, init_player
 
 TINY = "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 4 --seeds 2"
 
@@ -74,10 +74,9 @@ def test_every_methods_update_keeps_the_game_and_says_how_it_goes(name, devices)
     optimizer = optax.adam(1e-4)
     update = ring.make_update(config, method, model, optimizer, optimizer)
 
-    def start(key):
-        return Game(*(init_player(v, optimizer) for v in model.init(key)))
-
-    game = jax.eval_shape(start, jax.random.key(0))
+    game = jax.eval_shape(
+        lambda key: start_game(key, model, optimizer, optimizer), jax.random.key(0)
+    )
     reals = jax.ShapeDtypeStruct((32 * method.critic_steps, 2), jnp.float32)
     after, info = jax.eval_shape(update, game, reals, jax.random.key(1))
     assert jax.tree.structure(after) == jax.tree.structure(game)
