@@ -381,7 +381,7 @@ def draw_bounds(
         each.tick_params(labelsize=7)
     figure.supxlabel("step of the generator", color=INK, fontsize=9)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=9)
     return figure
 
 

@@ -140,7 +140,14 @@ def learning_curve(
     axes.set_ylim(min(settled) - margin, max(settled) + margin)
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False, title="last epoch", alignment="left")
+    # Below the axes: curves may lie anywhere within.
+    axes.legend(
+        frameon=False,
+        title="last epoch",
+        alignment="left",
+        loc="upper left",
+        bbox_to_anchor=(0, -0.14),
+    )
     return figure
 
 
