@@ -107,8 +107,15 @@ def test_the_learning_curve_holds_the_records():
 
 
 def test_a_curve_of_one_epoch_and_a_flat_one_can_be_drawn():
-    drawn(learning_curve([{"epoch": 1, "elbo": -3.0}], {"elbo": "train"}))
-    drawn(learning_curve([{"epoch": e, "elbo": -3.0} for e in range(9)], {"elbo": "train"}))
+    for records in ([{"epoch": 1, "elbo": -3.0}], [{"epoch": e, "elbo": -3.0} for e in range(9)]):
+        figure = learning_curve(records, {"elbo": "train"})
+        drawn(figure)
+        (axes,) = figure.axes
+        low, high = axes.get_ylim()
+        assert low < -3 < high
+        ticks = axes.get_xticks()
+        assert axes.get_xlim()[0] == 0
+        np.testing.assert_array_equal(ticks, np.round(ticks))  # whole epochs
 
 
 def test_bars_are_sorted():
@@ -129,6 +136,11 @@ def test_stacked_bars_stand_on_each_other_and_hang_below_zero():
     bottoms = [[bar.get_y() for bar in of] for of in figure.axes[0].containers]
     np.testing.assert_allclose(bottoms, [[0, 0], [1, 0], [0, -0.5]])
     assert [text.get_text() for text in figure.axes[0].texts][:2] == ["1.00", "-0.50"]
+
+
+def test_a_part_too_thin_for_its_number_goes_without():
+    figure = stacked_bars(["test"], {"a": [1.0], "b": [0.01], "c": [0.5]}, ylabel="", title="")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "", "0.50"]
 
 
 def test_what_a_curve_should_be_is_dashed_in_its_colour():

@@ -65,6 +65,7 @@ def test_someone_elses_files_are_not_mixed_with(tmp_path):
 def test_what_a_kill_left_before_the_configuration_does_not_block(tmp_path):
     (tmp_path / ".config.json.123").write_text("{")
     open_run(tmp_path, Config())
+    assert (tmp_path / "config.json").exists()
 
 
 def test_resuming_ignores_places_and_keeps_the_first_configuration(tmp_path):

@@ -1,5 +1,7 @@
 """Bits-back coding: read again to the last bit, and of the length that the ELBO says."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,6 +139,22 @@ def test_a_flipped_bit_and_another_code_are_refused():
 def test_bad_input_is_named(changes, xs, initial, message):
     with pytest.raises(ValueError, match=message):
         bits_back_encode(random_code(0)._replace(**changes), xs, initial)
+
+
+@pytest.mark.parametrize(
+    ("xs", "initial", "message"),
+    [
+        (np.zeros((2, 1, DIMS, 1), int), words(2), r"xs: got shape \(2, 1, 3, 1\), expected \(n, "),
+        (
+            np.zeros((1, DIMS), int),
+            words(2).astype(np.int64),
+            "initial: got int64, expected uint32",
+        ),
+    ],
+)
+def test_what_the_annotations_exclude_is_named_without_them_too(xs, initial, message):
+    with pytest.raises(ValueError, match=message):
+        inspect.unwrap(bits_back_encode)(random_code(0), xs, initial)
 
 
 def test_buckets_are_those_of_the_normal_distribution():
