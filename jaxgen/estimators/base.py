@@ -77,6 +77,25 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
     return count(q) if callable(count) else count
 
 
+def check_state(
+    state: State, init: Callable[..., State], q: Distribution, context: Any = None
+) -> None:
+    """Refuses the state `()` where `init` makes another: a stateful estimator called as if not.
+
+    Raises:
+      ValueError: it is so.
+    Example:
+      check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
+    """
+    if not isinstance(state, tuple) or state:
+        return
+    if jax.tree.leaves(jax.eval_shape(lambda: init(jax.random.key(0), q, context))):
+        raise ValueError(
+            "state: got (), expected what the estimator's init(key, q, context) returns: it "
+            "carries a state"
+        )
+
+
 def evaluate(f: Objective, samples: Array) -> Float[Array, "samples"]:
     """Returns f at each of `samples` (leading axis), differentiable in both.
 

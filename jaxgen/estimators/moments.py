@@ -80,8 +80,11 @@ def grad_moments(
     batch_size = at_least("batch_size", batch_size, 2)
     num_batches, rest = divmod(at_least("num_draws", num_draws, 2 * batch_size), batch_size)
 
+    def draw(key: Key) -> Params:  # moments are no integers, even of gradients that are
+        return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x, float)), gradient(key))
+
     def batch_of(key: Key, size: int) -> _Running:
-        return _of_draws(jax.vmap(gradient)(jax.random.split(key, size)), size)
+        return _of_draws(jax.vmap(draw)(jax.random.split(key, size)), size)
 
     def add_batch(carry: tuple[_Running, _Running], key: Key):
         draws, variances = carry
@@ -90,7 +93,7 @@ def grad_moments(
         one_more = _of_draws(jax.tree.map(lambda x: x[None], (variance, _total(variance))), 1)
         return (_joined(draws, batch), _joined(variances, one_more)), None
 
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(gradient, key))
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(draw, key))
     none, zeros = jnp.zeros(()), (zero, _total(zero))
     nothing = (_Running(none, zero, zero), _Running(none, zeros, zeros))
     keys = jax.random.split(key, num_batches + 1)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
+from jaxgen.estimators.base import Estimate, Estimator, Objective, check_state, evaluate, finite
 from jaxgen.estimators.logits import Latent, relaxable
 from jaxgen.estimators.surrogate import with_gradient
 from jaxgen.types import Distribution, Key, Scalar
@@ -41,7 +41,8 @@ def relaxed_control(
       num_samples: S, draws of b.
       evaluations_per_sample: evaluations of f, the hard one and those in `control`.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical; the
+        state is () and init makes another.
     Example:
       relaxed_control("linear", init, lambda w, f, latent, z, context: w @ z, 1, 1)
     Source: Tucker et al. (2017), equation 7; Grathwohl et al. (2018), equation 7.
@@ -52,6 +53,7 @@ def relaxed_control(
         state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         latent = relaxable(q)
+        check_state(state, init, q, context)
         logits = jax.lax.stop_gradient(latent.logits)
         z = logits + latent.noise(key, (num_samples, *logits.shape), logits.dtype)
         b = latent.harden(z)

@@ -8,7 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
+from jaxgen.estimators.base import (
+    Estimate,
+    Estimator,
+    Objective,
+    check_state,
+    evaluate,
+    finite,
+    log_prob,
+)
 from jaxgen.estimators.baselines import Baseline, none
 from jaxgen.types import Distribution, Key, Scalar
 
@@ -28,7 +36,7 @@ def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimato
       baseline: the control variate h; `leave_one_out()` is the one to try first.
     Raises:
       ValueError: num_samples is below one, or below what the baseline needs; q is a batch of
-        distributions.
+        distributions; the state is () and the baseline has one.
     Example:
       value, _ = score_function(64).apply((), key, f, distrax.Bernoulli(logits))
     Source: Williams (1992); the surrogate: Foerster et al. (2018).
@@ -38,6 +46,7 @@ def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimato
     def apply(
         state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
+        check_state(state, baseline.init, q, context)
         samples = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(num_samples,)))
         log_probs = log_prob(q, samples)
         values = evaluate(f, samples)

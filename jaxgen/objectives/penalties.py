@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.numerics import widened
 from jaxgen.types import Key, Scalar
 
 OneCritic: TypeAlias = Callable[[Array], Array]
@@ -85,7 +86,7 @@ def _slope(critic: OneCritic, x: Array) -> Array:
             )
         return value
 
-    return jax.grad(output)(x)
+    return widened("slope", jax.grad(output)(x))  # its square overflows half precision
 
 
 def _norm(slope: Array) -> Array:

@@ -135,6 +135,22 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
         make(temperature)
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        score_function(2, moving_average()),
+        score_function(2, optimal_coefficient()),
+        score_function(2, NETWORK),
+        rebar(),
+    ],
+    ids=["moving average", "optimal coefficient", "learned", "rebar"],
+)
+def test_a_state_that_was_left_out_is_missed(estimator, key):
+    q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
+    with pytest.raises(ValueError, match=r"state: got \(\), expected what .* init"):
+        estimator.apply((), key, lambda b: jnp.sum(b * 1.0), q, CONTEXT)
+
+
 def test_sets_are_of_an_expectation():
     with pytest.raises(ValueError, match="estimator: got vimco of the bound iwae, expected"):
         over_sets(vimco(4), 2)

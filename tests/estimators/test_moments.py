@@ -196,3 +196,10 @@ def test_bad_input(key):
         sample_space(bits, 3)
     with pytest.raises(ValueError, match=r"samples: got shape \(2, 8\), expected"):
         score_function(4).apply((), key, jnp.sum, replay(bits, jnp.zeros((2, 8))))
+
+
+def test_moments_of_integers_are_no_integers(key):
+    gradient = lambda key: {"w": jax.random.randint(key, (2,), 0, 2)}  # noqa: E731
+    moments = grad_moments(gradient, key, 2000)
+    np.testing.assert_allclose(moments.mean["w"], 0.5, atol=6 * 0.5 / 2000**0.5)
+    np.testing.assert_allclose(moments.variance["w"], 0.25, atol=0.01)

@@ -19,6 +19,7 @@ from jaxgen.objectives import (
     least_squares,
     minimax,
     non_saturating,
+    r1_penalty,
     zero_sum,
 )
 
@@ -234,6 +235,13 @@ def test_penalties_are_their_closed_forms(key):
         np.testing.assert_allclose(values[name], value, rtol=1e-5)
     still = dragan_penalty(jax.random.clone(key), quadratic, ONE, OTHER, scale=0.0)
     np.testing.assert_allclose(still, (np.linalg.norm(A * np.asarray(ONE)) - 1) ** 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_a_steep_critic_in_half_precision_has_a_finite_penalty(dtype, key):
+    steep = lambda x: 300 * jnp.sum(x)  # noqa: E731 -- 300² is above float16's largest, 65,504
+    penalty = r1_penalty(key, steep, jnp.ones(1, dtype), jnp.zeros(1, dtype))
+    np.testing.assert_allclose(penalty, 300.0**2)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
