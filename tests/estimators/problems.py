@@ -48,12 +48,7 @@ def gradient(estimator, problem, state=(), context=None):
 def draws(estimator, problem, key, num_draws, state=(), context=None):
     """[num_draws, params] independent gradients, in one compiled call."""
     one = gradient(estimator, problem, state, context)
-    return quick_jit(lambda key: jax.vmap(one)(jax.random.split(key, num_draws)))(key)
-
-
-def quick_jit(function):
-    """jit for a function that runs once: compiles three times as fast, runs a bit slower."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(lambda key: jax.vmap(one)(jax.random.split(key, num_draws)))(key)
 
 
 def _normal(params):

@@ -79,10 +79,10 @@ def test_eager_jit_vmap_and_scan_agree(estimator, problem, key):
     if estimator.name != "enumeration":
         assert estimate.values.shape == (3,)
         np.testing.assert_allclose(value, estimate.values.mean(), rtol=1e-5)
-    batched = problems.quick_jit(jax.vmap(one))(jax.random.clone(keys))
+    batched = jax.jit(jax.vmap(one))(jax.random.clone(keys))
     scan = lambda keys: jax.lax.scan(lambda _, key: (None, one(key)), None, keys)[1]  # noqa: E731
-    scanned = problems.quick_jit(scan)(jax.random.clone(keys))
-    jitted = problems.quick_jit(one)(jax.random.clone(keys)[0])
+    scanned = jax.jit(scan)(jax.random.clone(keys))
+    jitted = jax.jit(one)(jax.random.clone(keys)[0])
     close = lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-4)  # noqa: E731
     jax.tree.map(close, eager, jitted)
     jax.tree.map(close, batched, scanned)
@@ -101,7 +101,7 @@ def test_nothing_in_the_estimate_carries_a_gradient(estimator, problem, key):
         numbers = [jnp.sum(x) for x in jax.tree.leaves((estimate.values, estimate.statistics))]
         return jnp.sum(jnp.stack(numbers))
 
-    for leaf in jax.tree.leaves(problems.quick_jit(jax.grad(told))(problem.params)):
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(told))(problem.params)):
         np.testing.assert_array_equal(leaf, 0.0)
 
 
@@ -110,7 +110,7 @@ def test_a_bad_param_is_told_under_jit(estimator, problem, key):
     key_init, key_apply = jax.random.split(key)
     state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
     bad = jax.tree.map(lambda x: x.at[0].set(jnp.nan), problem.params)
-    _, estimate = problems.quick_jit(loss(estimator, problem))(bad, state, key_apply, CONTEXT)
+    _, estimate = jax.jit(loss(estimator, problem))(bad, state, key_apply, CONTEXT)
     assert not estimate.all_finite
 
 

@@ -96,8 +96,11 @@ def test_a_batch_of_distributions_is_refused(estimator, key):
 
 @pytest.mark.parametrize("estimator", ALL, ids=by_name)
 def test_f_of_many_numbers_is_refused(estimator, key):
+    key_init, key_apply = jax.random.split(key)
+    q = PROBLEM.q(PROBLEM.params)
+    state = estimator.init(key_init, q, None)
     with pytest.raises(ValueError, match=r"f: got shape \(3,\)"):
-        estimator.apply((), key, lambda z: z * 1.0, PROBLEM.q(PROBLEM.params))
+        estimator.apply(state, key_apply, lambda z: z * 1.0, q)
 
 
 @pytest.mark.parametrize("estimator", [*RELAXABLE, arm(4), disarm(4)], ids=by_name)

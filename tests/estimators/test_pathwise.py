@@ -65,7 +65,7 @@ def test_second_derivatives_are_unbiased(key):
     apply = problems.surrogate(pathwise(64), problem)
     flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
     hessian = jax.vmap(lambda key: jax.hessian(lambda p: apply(unravel(p), key)[0])(flat))
-    draws = problems.quick_jit(hessian)(jax.random.split(key, DRAWS))
+    draws = jax.jit(hessian)(jax.random.split(key, DRAWS))
     assert_unbiased(draws, jax.hessian(lambda p: problem.exact(unravel(p)))(flat))
 
 
@@ -154,7 +154,7 @@ def test_sticking_the_landing_is_unbiased(key):
     params = problems.GAUSSIAN_PARAMS
     flatten = lambda tree: jax.flatten_util.ravel_pytree(tree)[0]  # noqa: E731
     draw = lambda key: flatten(jax.grad(landing, argnums=1)(256, params, key))  # noqa: E731
-    draws = problems.quick_jit(jax.vmap(draw))(jax.random.split(key, DRAWS))
+    draws = jax.jit(jax.vmap(draw))(jax.random.split(key, DRAWS))
     truth = flatten(jax.grad(negative_kl)(params))
     assert_unbiased(draws, truth)
     with rejected():

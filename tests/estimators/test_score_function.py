@@ -64,7 +64,7 @@ def state_after_a_batch(estimator, problem, key):
     state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
     apply = problems.surrogate(estimator, problem, state, CONTEXT)
     batch = lambda keys: jax.vmap(apply, (None, 0))(problem.params, keys)[1]  # noqa: E731
-    estimates = problems.quick_jit(batch)(jax.random.split(key_batch, 32))
+    estimates = jax.jit(batch)(jax.random.split(key_batch, 32))
     return estimator.update(state, estimates)
 
 
@@ -124,7 +124,7 @@ def test_a_reused_key_is_rejected(key):
                 first
             )
 
-        return problems.quick_jit(jax.vmap(one))(jax.random.split(key, DRAWS))
+        return jax.jit(jax.vmap(one))(jax.random.split(key, DRAWS))
 
     independent, reused = jax.random.split(key)
     truth = problems.quadratic.gradient()
@@ -169,9 +169,7 @@ def test_second_derivatives_are_unbiased(name, key):
     apply = problems.surrogate(score_function(16, BASELINES[name]), problem)
     flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
     hessian = jax.hessian(lambda flat, key: apply(unravel(flat), key)[0])
-    draws = problems.quick_jit(jax.vmap(lambda key: hessian(flat, key)))(
-        jax.random.split(key, DRAWS)
-    )
+    draws = jax.jit(jax.vmap(lambda key: hessian(flat, key)))(jax.random.split(key, DRAWS))
     truth = jax.hessian(lambda flat: problem.exact(unravel(flat)))(flat)
     assert_unbiased(draws, truth)
 
@@ -186,7 +184,7 @@ def test_a_surrogate_of_first_order_only_is_rejected(key):
         return jnp.mean(q.log_prob(z) * jax.vmap(lambda z: problem.f(None, z))(z))
 
     hessian = lambda key: jax.hessian(surrogate)(flat, key)  # noqa: E731
-    draws = problems.quick_jit(jax.vmap(hessian))(jax.random.split(key, DRAWS))
+    draws = jax.jit(jax.vmap(hessian))(jax.random.split(key, DRAWS))
     with rejected():
         assert_unbiased(draws, jax.hessian(lambda flat: problem.exact(unravel(flat)))(flat))
 

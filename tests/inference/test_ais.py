@@ -21,8 +21,6 @@ from jaxgen.inference import (
     tune_step_sizes,
 )
 
-# Compiling is most of the time here, and nothing runs for long.
-jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 MODEL, X = example()
 TRUTH = MODEL.log_marginal(X)
 BETAS = linear_temperatures(8)
@@ -49,7 +47,7 @@ def posterior_samples(count=10_000, seed=3):
 
 @functools.cache
 def forward(transition, draws=10_000, betas=tuple(BETAS)):
-    chain = jit(
+    chain = jax.jit(
         jax.vmap(lambda k: annealed_importance_weight(k, log_joint, MODEL.prior, transition, betas))
     )
     return chain(jax.random.split(jax.random.key(1), draws))
@@ -60,7 +58,7 @@ def reverse_chain(transition):
     def one(key, z):
         return reverse_annealed_importance_weight(key, z, log_joint, MODEL.prior, transition, BETAS)
 
-    return jit(jax.vmap(one))
+    return jax.jit(jax.vmap(one))
 
 
 def reverse(transition, zs):
@@ -123,7 +121,7 @@ def test_any_normalised_start_will_do_and_the_posterior_has_no_variance():
         def log_prob(self, value):
             return jax.scipy.stats.multivariate_normal.logpdf(value, mean, cov)
 
-    chain = jit(
+    chain = jax.jit(
         jax.vmap(lambda key: annealed_importance_weight(key, log_joint, Posterior(), hmc, BETAS))
     )
     weights = chain(jax.random.split(jax.random.key(0), 20)).log_weight
@@ -138,7 +136,7 @@ def bounds(num_steps, num_chains=4, datapoints=200):
     noise = MODEL.scale * rng.normal(size=(datapoints, 3))
     xs = zs @ MODEL.weights.T + MODEL.bias + jnp.asarray(noise, jnp.float32)
 
-    @jit
+    @jax.jit
     @jax.vmap
     def one(key, z, x):
         return bidirectional_bounds(
@@ -172,7 +170,7 @@ def test_tuned_steps_are_accepted_as_wished_along_the_whole_path():
     def narrow(z):  # ten times narrower than the prior it starts from
         return -0.5 * jnp.sum((z / 0.1) ** 2)
 
-    sizes = jit(
+    sizes = jax.jit(
         lambda key: tune_step_sizes(
             key, narrow, MODEL.prior, betas, num_chains=50, num_leapfrog_steps=3, first=3.0
         )
@@ -184,7 +182,7 @@ def test_tuned_steps_are_accepted_as_wished_along_the_whole_path():
         size = jnp.interp(beta, jnp.asarray(betas[1:]), sizes)
         return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=3)
 
-    chain = jit(
+    chain = jax.jit(
         jax.vmap(lambda k: annealed_importance_weight(k, narrow, MODEL.prior, tuned, betas))
     )
     result = chain(jax.random.split(jax.random.key(1), 500))

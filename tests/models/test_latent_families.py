@@ -27,8 +27,6 @@ from jaxgen.models import (
 from jaxgen.nets import MLP
 from jaxgen.objectives import ELBO, GRADIENTS, IWAE, analytic_kl, elbo, monte_carlo_kl
 
-# Compiling is most of the time here.
-jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SHAPE = (2, 2, 1)
 X = jnp.array([1.0, 0.0, 1.0, 1.0]).reshape(SHAPE)
 BERNOULLI = LIKELIHOODS["bernoulli"].distribution
@@ -65,7 +63,7 @@ EVERY = pytest.mark.parametrize("name", MODELS)
 @functools.cache
 def params_of(name):
     """Away from the start, where layers may be the identity and components alike."""
-    params, unravel = ravel_pytree(jit(MODELS[name].init)(jax.random.key(0)))
+    params, unravel = ravel_pytree(jax.jit(MODELS[name].init)(jax.random.key(0)))
     return unravel(params + 0.2 * jax.random.normal(jax.random.key(1), params.shape))
 
 
@@ -96,7 +94,7 @@ def test_log_prob_is_that_of_the_change_of_variables(name):
         base = q.distribution.distribution
         return q.bijector.forward(base.loc + base.scale * noise)
 
-    @jit
+    @jax.jit
     def numbers(noise, step, key):
         q, z = model.encode(params, X), sample(noise)
         own, log_prob = q.sample_and_log_prob(seed=key)
@@ -114,7 +112,7 @@ def test_log_prob_is_that_of_the_change_of_variables(name):
 
 def test_a_flow_is_its_formula_layer_by_layer():
     posterior = flow(latent_size=3)
-    params, unravel = ravel_pytree(jit(posterior.init)(jax.random.key(0), X))
+    params, unravel = ravel_pytree(jax.jit(posterior.init)(jax.random.key(0), X))
     params = unravel(params + 0.4 * jax.random.normal(jax.random.key(1), params.shape))
     mean, log_scale, context = net(params["encoder"], X, (3, 3))
     noise = np.array([0.3, -0.8, 1.2])
@@ -126,7 +124,7 @@ def test_a_flow_is_its_formula_layer_by_layer():
         z[moves] = shift + np.exp(log_scale) * z[moves]
         log_q -= log_scale.sum()
     batch = jnp.asarray(np.stack([z, 0 * z]), jnp.float32)  # one z or many
-    log_prob = jit(lambda z: posterior.distribution(params, X).log_prob(z))
+    log_prob = jax.jit(lambda z: posterior.distribution(params, X).log_prob(z))
     np.testing.assert_allclose(log_prob(batch)[0], log_q, rtol=1e-4)
     np.testing.assert_allclose(log_prob(batch[0]), log_q, rtol=1e-4)
 
@@ -134,10 +132,10 @@ def test_a_flow_is_its_formula_layer_by_layer():
 def test_a_flow_whose_last_layers_start_at_zero_is_the_gaussian():
     zero = lambda shape: MLP((5,), shape, output_kernel_init=nn.initializers.zeros)  # noqa: E731
     posterior = flow(conditioner=zero)
-    params = jit(posterior.init)(jax.random.key(0), X)
+    params = jax.jit(posterior.init)(jax.random.key(0), X)
     outputs = net(params["encoder"], X, (3, 2))
     z = np.array([0.2, -0.7])
-    log_q = jit(lambda z: posterior.distribution(params, X).log_prob(z))(jnp.asarray(z))
+    log_q = jax.jit(lambda z: posterior.distribution(params, X).log_prob(z))(jnp.asarray(z))
     np.testing.assert_allclose(log_q, log_normal(z, outputs), rtol=1e-5)
 
 
@@ -151,7 +149,7 @@ def test_the_mixture_is_scipys():
         for w, m, s in zip(log_weights, p["means"], p["log_scales"], strict=True)
     ]
 
-    @jit
+    @jax.jit
     def numbers(key, z):
         p = prior.distribution(params)
         return p.log_prob(z), p.sample(seed=key, sample_shape=(20_000,)).mean(axis=0)
@@ -169,7 +167,7 @@ def test_the_hierarchical_joint_is_its_four_conditionals():
     logits = net(params["decoder"], z1, (*SHAPE, 1))[..., 0]
     pixels = stats.bernoulli(1 / (1 + np.exp(-logits))).logpmf(np.asarray(X, int)).sum()
     expected = stats.norm.logpdf(z2).sum() + log_normal(z1, top_down) + pixels
-    ours = jit(lambda z: (log_joint(model, params, z), model.encode(params, X).log_prob(z)))
+    ours = jax.jit(lambda z: (log_joint(model, params, z), model.encode(params, X).log_prob(z)))
     joint, log_q = ours(jnp.asarray(z))
     np.testing.assert_allclose(joint, expected, rtol=1e-5)
     of_z1 = net(params["encoder"]["encoder"], X, (2, 1))
@@ -186,7 +184,7 @@ def test_its_bounds_are_below_log_p_by_quadrature_and_rise_with_samples(name):
     def log_weight(z):
         return log_joint(model, params, z) - model.encode(params, X).log_prob(z)
 
-    @jit
+    @jax.jit
     def measured(keys):
         q = model.encode(params, X)
         joint = jax.nn.logsumexp(jax.vmap(lambda z: log_joint(model, params, z))(grid))
@@ -244,7 +242,7 @@ def test_every_gradient_is_exact_by_quadrature():
     estimators = {n: GRADIENTS[n](2, bound) for n, bound in bounds.items()}
     assert all(estimator.unbiased for estimator in estimators.values())
 
-    @jit
+    @jax.jit
     def means():
         one = jax.grad(surrogate)
         over = lambda e: probs @ jax.vmap(lambda noise: one(0.0, noise, e))(nodes)  # noqa: E731
