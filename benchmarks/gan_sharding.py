@@ -32,7 +32,7 @@ from experiments.harness.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import data_mesh
+from jaxgen.train import data_mesh, replicate
 
 COUNTS = (1, 2, 4, 8)
 LEARNING_RATE = 1e-4
@@ -64,12 +64,12 @@ def sharded(num_devices: int, batch_size: int) -> Sharded:
     optimizer = optax.adam(LEARNING_RATE, b1=0.5)
     update = make_update(config, method, model, optimizer, optimizer)
     mesh = data_mesh(num_devices)
-    whole, split = (NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec("data")))
-    game = jax.device_put(start_game(jax.random.key(0), model, optimizer, optimizer), whole)
+    game = replicate(start_game(jax.random.key(0), model, optimizer, optimizer), mesh)
+    split = NamedSharding(mesh, PartitionSpec("data"))
     x = jax.device_put(draw(ring(), jax.random.key(1), batch_size), split)
 
     def key(index: int) -> jax.Array:
-        return jax.device_put(jax.random.fold_in(jax.random.key(2), index), whole)
+        return replicate(jax.random.fold_in(jax.random.key(2), index), mesh)
 
     compiled = {
         name: jax.jit(update, donate_argnums=donated).lower(game, x, key(0)).compile()

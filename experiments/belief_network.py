@@ -26,7 +26,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from experiments.harness.blocks import by_blocks
@@ -60,7 +59,7 @@ from jaxgen.estimators import (
 from jaxgen.metrics import active_units, log_marginal
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, joint_and_posterior
 from jaxgen.nets import MLP
-from jaxgen.train import Update, data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 
 
@@ -396,12 +395,11 @@ def train_and_evaluate(
     params = {"model": problem.params, "estimator": held}
     optimizer = make_optimizer(config)
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
     hold = HOLDS.get(name) or jax.lax.stop_gradient
     loss = make_loss(model, estimator, problem.train.prepare, x_mean, hold)
     update = shard(estimator_step(loss, optimizer, estimator), mesh)
     epoch = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
-    images, held_out = jax.device_put((problem.train.images, problem.validation.images), whole)
+    images, held_out = replicate((problem.train.images, problem.validation.images), mesh)
 
     def validate(params: Params) -> dict[str, Any]:
         key = jax.random.clone(key_validation)  # the same draws after every epoch
@@ -409,7 +407,7 @@ def train_and_evaluate(
 
     params = fit(
         out,
-        jax.device_put(init_state(params, optimizer), whole),
+        replicate(init_state(params, optimizer), mesh),
         lambda state, key, index: epoch(state, key, images),
         validate,
         key=key_fit,

@@ -28,7 +28,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from experiments.harness.cli import main
@@ -48,7 +47,15 @@ from experiments.harness.tensorboard import tensorboard
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet, load
 from jaxgen.metrics import frechet_distance, kernel_distance
-from jaxgen.train import TrainState, data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.train import (
+    TrainState,
+    data_mesh,
+    gradient_step,
+    init_state,
+    replicate,
+    scan_epoch,
+    shard,
+)
 from jaxgen.types import Info, Key, Params
 
 
@@ -118,7 +125,6 @@ def trained(
     """Returns the params after the last epoch."""
     image_shape = train.images.shape[1:]
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
     steps = config.epochs * (len(train.images) // config.batch_size)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, steps, alpha=0.01))
 
@@ -131,8 +137,8 @@ def trained(
     epoch = jax.jit(
         scan_epoch(shard(gradient_step(loss, optimizer), mesh), config.batch_size), donate_argnums=0
     )
-    data, held_out = jax.device_put(
-        [(images.images, images.labels) for images in (train, validation)], whole
+    data, held_out = replicate(
+        [(images.images, images.labels) for images in (train, validation)], mesh
     )
 
     @jax.jit
@@ -142,7 +148,7 @@ def trained(
         return jax.tree.map(jnp.mean, terms(logits, labels))
 
     params = jax.jit(net.init)(key_init, jnp.zeros((1, *image_shape)))
-    state: TrainState = jax.device_put(init_state(params, optimizer), whole)
+    state: TrainState = replicate(init_state(params, optimizer), mesh)
     params = fit(
         out,
         state,

@@ -37,7 +37,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
 from experiments.harness.adversarial import player_losses, start_game, with_latents
@@ -61,6 +60,7 @@ from jaxgen.train import (
     Variables,
     alternating_step,
     data_mesh,
+    replicate,
     scan_epoch,
     shard,
 )
@@ -149,8 +149,7 @@ def run(config: Config) -> dict[str, Any]:
     out = open_run(config.run_dir or new_path("dcgan"), config, resume=config.resume)
     print(f"run directory: {out.path}")
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
-    on_device = jax.device_put(train.images, whole)
+    on_device = replicate(train.images, mesh)
     judge = make_judge(features, train.images, validation.images[:JUDGED])
 
     def look(generator: Variables) -> UInt8[Array, "shown height width channels"]:
@@ -175,7 +174,7 @@ def run(config: Config) -> dict[str, Any]:
 
     used = fit(
         out,
-        jax.device_put(start(key_init), whole),
+        replicate(start(key_init), mesh),
         lambda state, key, index: one_epoch(state, key, jnp.asarray(index), on_device),
         validate,
         key=key_fit,

@@ -42,7 +42,7 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
 from jaxgen.objectives import activated_f_gan, f_gan
-from jaxgen.train import Game, alternating_step, data_mesh, scan_draws, shard
+from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
 
 if TYPE_CHECKING:
@@ -195,8 +195,9 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         critic_steps=config.critic_steps,
         ema_decay=0.99,
     )
+    mesh = data_mesh(config.devices)
     draws = scan_draws(
-        with_latents(shard(update, data_mesh(config.devices)), model),
+        with_latents(shard(update, mesh), model),
         lambda key: draw_data(key, config.batch_size * config.critic_steps),
         config.steps_per_epoch,
     )
@@ -221,7 +222,7 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
 
     used = fit(
         part,
-        start(key_init),
+        replicate(start(key_init), mesh),
         lambda game, key, index: one_epoch(game, key),
         validate,
         key=key_fit,

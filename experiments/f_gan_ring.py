@@ -48,7 +48,7 @@ from jaxgen.divergences import DIVERGENCES
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan
 from jaxgen.objectives import GanLoss, activated_f_gan, f_gan
-from jaxgen.train import Game, alternating_step, data_mesh, scan_draws, shard
+from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
 
 ACTIVATED = ("total_variation", "pearson")
@@ -162,8 +162,9 @@ def train(
         critic_optimizer=critic_optimizer,
         critic_steps=config.critic_steps,
     )
+    mesh = data_mesh(config.devices)
     draws = scan_draws(
-        with_latents(shard(update, data_mesh(config.devices)), model),
+        with_latents(shard(update, mesh), model),
         lambda key: ring.draw(target, key, config.batch_size * config.critic_steps),
         config.steps_per_epoch,
     )
@@ -188,7 +189,7 @@ def train(
 
     game = fit(
         part,
-        start(key_init),
+        replicate(start(key_init), mesh),
         lambda game, key, index: one_epoch(game, key),
         lambda game: look(game)[0],
         key=key_fit,

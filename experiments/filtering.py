@@ -31,7 +31,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from experiments.harness.cli import main
@@ -62,7 +61,7 @@ from jaxgen.objectives import (
     importance_step,
     score_resampling,
 )
-from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 
 GRADIENTS = {"ignored": ignore_resampling, "score": score_resampling}
@@ -157,12 +156,11 @@ def run(config: Config) -> dict[str, Any]:
     objective = objective._replace(gradient=GRADIENTS[config.resampling_gradient])
     loss = make_loss(task.model, objective, config.particles)
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
     optimizer = optax.adam(config.learning_rate)
     state = init_state(jax.jit(task.model.init)(key_init), optimizer)
     update = shard(gradient_step(loss, optimizer), mesh)
     compiled = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
-    train, validation = jax.device_put((train, validation), whole)
+    train, validation = replicate((train, validation), mesh)
 
     @jax.jit
     def validate(params: Params, key: Key, sequences: Sequences) -> Info:
@@ -170,7 +168,7 @@ def run(config: Config) -> dict[str, Any]:
 
     params = fit(
         out,
-        jax.device_put(state, whole),
+        replicate(state, mesh),
         lambda state, key, index: compiled(state, key, train),
         lambda params: validate(params, jax.random.clone(key_validation), validation),
         key=key_fit,

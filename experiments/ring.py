@@ -36,7 +36,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 from scipy import stats
 
@@ -61,6 +60,7 @@ from jaxgen.train import (
     Update,
     alternating_step,
     data_mesh,
+    replicate,
     scan_draws,
     shard,
     simultaneous,
@@ -217,10 +217,9 @@ def run(config: Config) -> dict[str, Any]:
         each = judge(target, samples(used["generator"], jax.random.clone(key_watch)), reals)
         return {name: values.mean() for name, values in each.items()}
 
-    whole = NamedSharding(data_mesh(config.devices), PartitionSpec())
     used = fit(
         out,
-        jax.device_put(start(key_init), whole),
+        replicate(start(key_init), data_mesh(config.devices)),
         lambda state, key, index: one_epoch(state, key, jnp.asarray(index)),
         validate,
         key=key_fit,

@@ -41,7 +41,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from experiments import vae
@@ -73,6 +72,7 @@ from jaxgen.train import (
     data_mesh,
     gradient_step,
     init_state,
+    replicate,
     scan_epoch,
     shard,
 )
@@ -416,11 +416,10 @@ def train(
 ) -> Params:
     """Returns the params after the training, its last checkpoint read first if there is one."""
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
     epoch = jax.jit(scan_epoch(shard(way.update, mesh), config.batch_size), donate_argnums=0)
     state = way.begin(start, xs["train"])
-    data = jax.device_put((jnp.arange(len(xs["train"])), xs["train"]), whole)
-    held_out = jax.device_put(xs["validation"], whole)
+    data = replicate((jnp.arange(len(xs["train"])), xs["train"]), mesh)
+    held_out = replicate(xs["validation"], mesh)
 
     @jax.jit
     def validate(params: Params, key: Key, xs: Array) -> Array:
@@ -432,7 +431,7 @@ def train(
 
     params = fit(
         out,
-        jax.device_put(state, whole),
+        replicate(state, mesh),
         lambda state, key, index: epoch(state, key, data),
         lambda params: {"elbo": validate(params, jax.random.clone(key_validation), held_out)},
         key=key,

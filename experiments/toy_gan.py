@@ -47,6 +47,7 @@ from jaxgen.train import (
     Game,
     alternating_step,
     data_mesh,
+    replicate,
     scan_draws,
     shard,
 )
@@ -135,8 +136,9 @@ def run(config: Config) -> dict[str, Any]:
         critic_optimizer=critic_optimizer,
         critic_steps=config.critic_steps,
     )
+    mesh = data_mesh(config.devices)
     draws = scan_draws(
-        with_latents(shard(update, data_mesh(config.devices)), model),
+        with_latents(shard(update, mesh), model),
         lambda key: jnp.asarray(
             target.sample(seed=key, sample_shape=config.batch_size * config.critic_steps)
         ),
@@ -168,7 +170,7 @@ def run(config: Config) -> dict[str, Any]:
 
     used = fit(
         out,
-        start(key_init),
+        replicate(start(key_init), mesh),
         lambda state, key, index: one_epoch(state, key, jnp.asarray(index)),
         validate,
         key=key_fit,

@@ -30,7 +30,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from experiments.harness.blocks import by_blocks
@@ -48,7 +47,7 @@ from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_mar
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
-from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
@@ -232,7 +231,6 @@ def make_training(
       held_out: to validate on.
     """
     mesh = data_mesh(config.devices)
-    whole = NamedSharding(mesh, PartitionSpec())
     optimizer = make_optimizer(config, len(images) // config.batch_size)
 
     def one_epoch(state: Any, key: Key, images: Array, weights: Any) -> tuple[Any, Info]:
@@ -240,7 +238,7 @@ def make_training(
         return scan_epoch(shard(update, mesh), config.batch_size)(state, key, images)
 
     epoch = jax.jit(one_epoch, donate_argnums=0)
-    on_device, held_out_on_device = jax.device_put((images, held_out), whole)
+    on_device, held_out_on_device = replicate((images, held_out), mesh)
 
     @jax.jit
     def validate(params: Params, key: Key, images: Array) -> Info:
@@ -256,7 +254,7 @@ def make_training(
         state = init_state(params, optimizer, ema=config.ema_decay is not None)
         params = fit(
             out,
-            jax.device_put(state, whole),
+            replicate(state, mesh),
             lambda state, key, index: epoch(state, key, on_device, weights(index)),
             # The same draws after every epoch: what changes is the model.
             lambda params: validate(params, jax.random.clone(key_validation), held_out_on_device),

@@ -64,6 +64,7 @@ from jaxgen.train import (
     data_mesh,
     gradient_step,
     init_state,
+    replicate,
     scan_draws,
     shard,
 )
@@ -238,8 +239,9 @@ def play(
         critic_steps=config.critic_steps,
     )
     count = config.batch_size * config.critic_steps
+    mesh = data_mesh(config.devices)
     draws = scan_draws(
-        with_latents(shard(update, data_mesh(config.devices)), model),
+        with_latents(shard(update, mesh), model),
         lambda key: ring.draw(target, key, count),
         config.steps_per_epoch,
     )
@@ -281,7 +283,7 @@ def play(
 
     game = fit(
         part,
-        start(key_init),
+        replicate(start(key_init), mesh),
         lambda game, key, index: one_epoch(game, key),
         validate,
         key=key_fit,

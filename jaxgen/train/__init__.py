@@ -26,5 +26,5 @@ from jaxgen.train.game import (
     simultaneous,
 )
 from jaxgen.train.per_device import per_device
-from jaxgen.train.shard import data_mesh, shard
+from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state

@@ -30,6 +30,15 @@ def data_mesh(num_devices: int | None = None) -> Mesh:
     return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Returns `tree` with every array whole on each device of `mesh`: where `shard` wants them.
+
+    Example:
+      state = replicate(init_state(params, optimizer), mesh)
+    """
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
 def shard(update: Update, mesh: Mesh) -> Update:
     """Returns `update`, data-parallel over the axis "data" of `mesh`.
 
@@ -39,13 +48,14 @@ def shard(update: Update, mesh: Mesh) -> Update:
     devices, in another order than one device takes them: equal to rounding, not to the bit.
 
     Use it under `jit`, alone or inside `scan_epoch`. Place the state and the data on the mesh
-    beforehand, `jax.device_put(data, NamedSharding(mesh, PartitionSpec()))`: otherwise the data are
-    copied to each device at every call, and the second call, whose state has moved, compiles again.
+    beforehand, with `replicate`: otherwise the data are copied to each device at every call, and
+    the second call, whose state has moved, compiles again, be it on one device.
 
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
     Example:
-      epoch = jax.jit(scan_epoch(shard(update, data_mesh()), 128), donate_argnums=0)
+      state, data = replicate((state, data), mesh := data_mesh())
+      epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')

@@ -1,9 +1,14 @@
 """Recipes run in the test's own process, to their end or interrupted and resumed."""
 
+import collections
+import contextlib
+import logging
 import os
+import re
 import shlex
 import signal
 
+import jax
 import pytest
 
 from experiments.harness.cli import choose
@@ -17,6 +22,26 @@ def run_recipe(name, arguments, run_dir):
     except SystemExit as left:
         return left.code
     return 0
+
+
+@contextlib.contextmanager
+def compilations():
+    """Yields a Counter of how often each jitted function is compiled meanwhile, by its name."""
+    counted = collections.Counter()
+
+    class Count(logging.Handler):
+        def emit(self, record):
+            if found := re.match(r"Compiling jit\((\w+)\)", record.getMessage()):
+                counted[found[1]] += 1
+
+    handler = Count()
+    logger = logging.getLogger("jax")
+    logger.addHandler(handler)
+    try:
+        with jax.log_compiles():
+            yield counted
+    finally:
+        logger.removeHandler(handler)
 
 
 def run_interrupted(name, arguments, run_dir, *, epoch, part=None):

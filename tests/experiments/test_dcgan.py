@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from recipes import run_interrupted, run_recipe
+from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import dcgan
 from experiments.harness.run_directory import RunDirectory
@@ -17,7 +17,9 @@ TINY = "--epochs 2 --batch-size 432 --width 2 --latent-size 3"
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("dcgan") / "whole"
-    assert run_recipe("dcgan", TINY, run_dir) == 0
+    with compilations() as compiled:
+        assert run_recipe("dcgan", TINY, run_dir) == 0
+    assert compiled["one_epoch"] == 1
     return run_dir
 
 

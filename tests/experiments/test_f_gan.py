@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from recipes import run_interrupted, run_recipe
+from recipes import compilations, run_interrupted, run_recipe
 from scipy import integrate, stats
 
 from experiments import f_gan
@@ -76,7 +76,9 @@ def test_the_bound_is_tight_at_the_best_critic_alone(name):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("f_gan") / "run"
-    assert run_recipe("f_gan", TINY, path) == 0
+    with compilations() as compiled:
+        assert run_recipe("f_gan", TINY, path) == 0
+    assert compiled["one_epoch"] == 2, "once for each divergence"
     return path
 
 

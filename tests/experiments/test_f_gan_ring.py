@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from recipes import run_interrupted, run_recipe
+from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import f_gan_ring
 from experiments.harness.errors import TrainingFailed
@@ -23,7 +23,9 @@ TINY = (
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("f_gan_ring") / "run"
-    assert run_recipe("f_gan_ring", TINY, path) == 0
+    with compilations() as compiled:
+        assert run_recipe("f_gan_ring", TINY, path) == 0
+    assert compiled["one_epoch"] == 2, "once for each divergence"
     return path
 
 

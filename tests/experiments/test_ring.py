@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from recipes import run_interrupted, run_recipe
+from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import ring
 from experiments.harness.adversarial import start_game
@@ -20,8 +20,10 @@ TINY = "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("ring") / "run"
-    with jax.debug_key_reuse(False):  # it takes vmap's transpose of a scan's keys for their use
+    # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
+    with jax.debug_key_reuse(False), compilations() as compiled:
         assert run_recipe("ring", TINY, path) == 0
+    assert compiled["one_epoch"] == 1
     return path
 
 

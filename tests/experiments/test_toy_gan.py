@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from recipes import compilations
 from scipy import integrate, stats
 
 from experiments import toy_gan
@@ -68,7 +69,9 @@ def test_values_against_scipys_quadrature():
 
 def test_a_short_game_comes_near_minus_log_4(tmp_path, capsys):
     config = toy_gan.Config(epochs=4, steps_per_epoch=150, run_dir=str(tmp_path / "run"))
-    result = toy_gan.run(config)
+    with compilations() as compiled:
+        result = toy_gan.run(config)
+    assert compiled["one_epoch"] == 1
     records = RunDirectory(tmp_path / "run").metrics()
     assert result["jsd"] < 0.05 < records[0]["validation_jsd"] + 0.05
     np.testing.assert_allclose(result["value"], -np.log(4), atol=0.1)

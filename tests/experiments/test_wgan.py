@@ -6,7 +6,7 @@ import json
 import numpy as np
 import optax
 import pytest
-from recipes import run_interrupted, run_recipe
+from recipes import compilations, run_interrupted, run_recipe
 from scipy import stats
 
 from experiments import wgan
@@ -61,7 +61,9 @@ def test_clipping_keeps_every_weight_within_its_bound():
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("wgan") / "run"
-    assert run_recipe("wgan", TINY, path) == 0
+    with compilations() as compiled:
+        assert run_recipe("wgan", TINY, path) == 0
+    assert compiled["one_epoch"] == 3, "once for each game"
     return path
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from jaxgen.train import (
     Game,
@@ -16,6 +16,7 @@ from jaxgen.train import (
     init_player,
     init_state,
     per_device,
+    replicate,
     scan_epoch,
     shard,
 )
@@ -105,9 +106,8 @@ def test_eight_devices_give_the_answer_of_one(variant):
         assert int(game.generator.train.step) == STEPS
         return game
 
-    whole = NamedSharding(mesh, PartitionSpec())
     one = after(update, start(), data)
-    eight = after(shard(update, mesh), jax.device_put(start(), whole), jax.device_put(data, whole))
+    eight = after(shard(update, mesh), replicate(start(), mesh), replicate(data, mesh))
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
         assert len(b.sharding.device_set) == 8
         np.testing.assert_allclose(a, b, atol=1e-5)
