@@ -13,6 +13,7 @@ import tempfile
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("NPROC", "1")  # XLA's threads: pytest's workers have the cores already
 
 # A run that is resumed, in this process or another, compiles what its first part compiled: kept for
 # the length of the session, for all workers. Set before JAX reads it; workers find it set.

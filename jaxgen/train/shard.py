@@ -49,7 +49,7 @@ def shard(update: Update, mesh: Mesh) -> Update:
 
     Use it under `jit`, alone or inside `scan_epoch`. Place the state and the data on the mesh
     beforehand, with `replicate`: otherwise the data are copied to each device at every call, and
-    the second call, whose state has moved, compiles again, be it on one device.
+    the second call, whose state has moved, compiles again, on one device too.
 
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
