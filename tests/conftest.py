@@ -6,14 +6,13 @@ import os
 import shutil
 import tempfile
 
-# Two thirds of the suite's time was compilation of functions that run once. Hence without LLVM's
-# optimisations, as JAX tests itself, and with XLA's quicker emitters: a third of it is left. An
-# unknown flag ends the process, so only for the jaxlib that is pinned; others compile as users do.
-# Set in the environment before JAX reads it, for the processes that tests start as well.
+# Two thirds of the suite's CPU time went into compiling functions that run once. Without LLVM's
+# optimisations, and with XLA's older emitters, compilation takes a third of what it took. An
+# unknown flag ends the process, so the emitters are those of jaxlib 0.10 only: 0.12 has dropped
+# them. Set before JAX reads them, and for the processes that tests start; what is set already wins.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if importlib.metadata.version("jaxlib").startswith("0.10."):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("NPROC", "1")  # XLA's threads: pytest's workers have the cores already
 
 # A run that is resumed, in this process or another, compiles what its first part compiled: kept for
 # the length of the session, for all workers. Set before JAX reads it; workers find it set.

@@ -80,10 +80,10 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
 def check_state(
     state: State, init: Callable[..., State], q: Distribution, context: Any = None
 ) -> None:
-    """Refuses the state `()` where `init` makes another: a stateful estimator called as if not.
+    """Refuses the state `()` for an estimator that has one: called as if it were stateless.
 
     Raises:
-      ValueError: it is so.
+      ValueError: the state is (), and the one that `init` makes has arrays in it.
     Example:
       check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
     """
@@ -91,8 +91,8 @@ def check_state(
         return
     if jax.tree.leaves(jax.eval_shape(lambda: init(jax.random.key(0), q, context))):
         raise ValueError(
-            "state: got (), expected what the estimator's init(key, q, context) returns: it "
-            "carries a state"
+            "state: got (), expected what init(key, q, context) returns: this estimator carries a "
+            "state"
         )
 
 

@@ -80,8 +80,11 @@ def grad_moments(
     batch_size = at_least("batch_size", batch_size, 2)
     num_batches, rest = divmod(at_least("num_draws", num_draws, 2 * batch_size), batch_size)
 
-    def draw(key: Key) -> Params:  # moments are no integers, even of gradients that are
-        return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x, float)), gradient(key))
+    def draw(key: Key) -> Params:  # in float32 at least: half precision holds no sums of squares
+        return jax.tree.map(
+            lambda x: jnp.asarray(x, jnp.promote_types(jnp.result_type(x), jnp.float32)),
+            gradient(key),
+        )
 
     def batch_of(key: Key, size: int) -> _Running:
         return _of_draws(jax.vmap(draw)(jax.random.split(key, size)), size)

@@ -42,7 +42,7 @@ def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> E
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
-        one-hot categorical.
+        one-hot categorical; the state is ().
     Example:
       value, _ = (e := rebar()).apply(e.init(key, q), key, f, q)
     Source: Tucker et al. (2017), equation 7 and section 3.2.

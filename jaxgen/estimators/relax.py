@@ -55,7 +55,7 @@ def relax(
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
-        one-hot categorical.
+        one-hot categorical; the state is ().
     Example:
       e = relax(lambda key, z, x: net.init(key, z), lambda params, z, x: net.apply(params, z)[0])
     Source: Grathwohl et al. (2018), section 3.2 and equation 8.
@@ -87,7 +87,8 @@ def relax_black_box(
       network_apply: as in `relax`.
       num_samples: S, draws of b and evaluations of f per call.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical;
+        the state is () and the network's is not.
     Example:
       e = relax_black_box(lambda key, z, x: jnp.zeros_like(z), lambda w, z, x: w @ jnp.tanh(z))
     Source: Grathwohl et al. (2018), equation 7.

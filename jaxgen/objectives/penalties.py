@@ -1,4 +1,7 @@
-"""Penalties on the slope of a critic, one value per datapoint; weigh and average outside."""
+"""Penalties on the slope of a critic, one value per datapoint; weigh and average outside.
+
+In float32 at least, whatever the critic computes in.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,7 @@ def _slope(critic: OneCritic, x: Array) -> Array:
             )
         return value
 
-    return widened("slope", jax.grad(output)(x))  # its square overflows half precision
+    return widened("slope", jax.grad(output)(x))  # squares overflow float16
 
 
 def _norm(slope: Array) -> Array:

@@ -31,7 +31,9 @@ def data_mesh(num_devices: int | None = None) -> Mesh:
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Returns `tree` with every array whole on each device of `mesh`: where `shard` wants them.
+    """Returns `tree` placed whole on each device of `mesh`, as `shard` wants its state and data.
+
+    On a device that holds an array already, the memory is shared: what is donated is lost to both.
 
     Example:
       state = replicate(init_state(params, optimizer), mesh)
@@ -54,7 +56,8 @@ def shard(update: Update, mesh: Mesh) -> Update:
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
     Example:
-      state, data = replicate((state, data), mesh := data_mesh())
+      mesh = data_mesh()
+      state, data = replicate((state, data), mesh)
       epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
     """
     if "data" not in mesh.shape:

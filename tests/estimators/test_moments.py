@@ -198,8 +198,10 @@ def test_bad_input(key):
         score_function(4).apply((), key, jnp.sum, replay(bits, jnp.zeros((2, 8))))
 
 
-def test_moments_of_integers_are_no_integers(key):
-    gradient = lambda key: {"w": jax.random.randint(key, (2,), 0, 2)}  # noqa: E731
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.float16, jnp.bfloat16])
+def test_moments_are_in_float32_at_least(dtype, key):
+    gradient = lambda key: {"w": jax.random.randint(key, (2,), 0, 2).astype(dtype)}  # noqa: E731
     moments = grad_moments(gradient, key, 2000)
+    assert moments.mean["w"].dtype == moments.variance["w"].dtype == jnp.float32
     np.testing.assert_allclose(moments.mean["w"], 0.5, atol=6 * 0.5 / 2000**0.5)
     np.testing.assert_allclose(moments.variance["w"], 0.25, atol=0.01)

@@ -1,4 +1,4 @@
-"""Recipes run in the test's own process, to their end or interrupted and resumed."""
+"""Recipes run in the test's own process, whole or interrupted and resumed; what they compile."""
 
 import collections
 import contextlib

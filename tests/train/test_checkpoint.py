@@ -21,6 +21,7 @@ from jaxgen.train import (
     gradient_step,
     init_state,
     latest_step,
+    replicate,
     restore,
     save,
     scan_epoch,
@@ -106,10 +107,9 @@ def test_a_round_trip_is_exact_and_donates(tmp_path, training):
 def test_between_eight_devices_and_one(tmp_path, training):
     start, update, data = training
     mesh = data_mesh(8)
-    whole = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec("data"))
     state = start()["train"]
-    tree = {"state": jax.device_put(state, whole), "pool": jax.device_put(data, split)}
+    tree = {"state": replicate(state, mesh), "pool": jax.device_put(data, split)}
     save(tmp_path, 1, tree)
     on_one = {"state": state, "pool": data}
     for template in (on_one, tree):

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
-from jaxgen.train import data_mesh, gradient_step, init_state, scan_epoch, shard
+from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 
 STEPS, BATCH = 20, 32
 
@@ -77,7 +77,6 @@ def test_alone_equals_one_device(optimizer, params, data):
 def test_in_a_donated_epoch_equals_one_device(optimizer, params, data):
     update = gradient_step(loss, optimizer, ema_decay=0.9)
     mesh = data_mesh(8)
-    whole = NamedSharding(mesh, PartitionSpec())
 
     def after(update, state, images):
         epoch = jax.jit(scan_epoch(update, BATCH), donate_argnums=0)
@@ -88,14 +87,33 @@ def test_in_a_donated_epoch_equals_one_device(optimizer, params, data):
 
     start = [init_state(params, optimizer, ema=True) for _ in range(3)]
     one = after(update, start[0], data)
-    placed = after(
-        shard(update, mesh), jax.device_put(start[1], whole), jax.device_put(data, whole)
-    )
+    placed = after(shard(update, mesh), replicate(start[1], mesh), replicate(data, mesh))
     moved = after(shard(update, mesh), start[2], data)
     for eight in (placed, moved):
         assert devices(eight) == {8}
         assert distance(one, eight) < 1e-5
         np.testing.assert_allclose(one.ema["encode"], eight.ema["encode"], atol=1e-5)
+
+
+@pytest.mark.parametrize("num_devices", [1, 8])
+@pytest.mark.parametrize("placed", [True, False])
+def test_a_placed_state_compiles_once(num_devices, placed, optimizer, params, data):
+    """One that is not placed moves in the first step, so that the second compiles again."""
+    mesh, traced = data_mesh(num_devices), []
+    sharded = shard(gradient_step(loss, optimizer), mesh)
+    state = init_state(params, optimizer)
+    if placed:
+        state, data = replicate((state, data), mesh)
+
+    @jax.jit
+    def step(state, batch, key):
+        traced.append(key)
+        return sharded(state, batch, key)
+
+    batch = jax.tree.map(lambda a: a[:BATCH], data)
+    for key in jax.random.split(jax.random.key(0)):
+        state, _ = step(state, batch, key)
+    assert len(traced) == (1 if placed else 2)
 
 
 def test_the_batch_is_split(optimizer, params, data):
