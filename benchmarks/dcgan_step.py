@@ -28,8 +28,8 @@ import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
 from experiments.dcgan import Config, make_model
-from experiments.harness.adversarial import player_losses, start_game, with_latents
-from experiments.harness.table import print_table
+from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.nets import dcgan
 from jaxgen.objectives import non_saturating

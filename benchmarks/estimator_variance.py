@@ -22,9 +22,9 @@ from benchmarks.measure import GROUPS, Make, Row, at_budget, measure
 from benchmarks.problems import NETWORKS, TOYS, Problem
 from benchmarks.timing import environment
 from benchmarks.variance_report import pictures, print_rows, write_rows
-from experiments.harness.cli import main
-from experiments.harness.config import Directory
-from experiments.harness.progress import progress
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import Directory
+from jaxgen.workbench.progress import progress
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.estimators import (

@@ -29,8 +29,8 @@ import optax
 import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.harness.adversarial import start_game
-from experiments.harness.table import print_table
+from jaxgen.workbench.adversarial import start_game
+from jaxgen.workbench.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring

@@ -31,7 +31,7 @@ from benchmarks.measure import Make, at_budget, gradient
 from benchmarks.problems import Problem, sbn_linear
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from experiments.harness.table import print_table
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
 from jaxgen.types import Key, Params

@@ -30,7 +30,7 @@ from benchmarks.vae_contestants import (
     numpyro_epoch,
     torch_epoch,
 )
-from experiments.harness.table import print_table
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import load
 

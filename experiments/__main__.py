@@ -2,6 +2,6 @@
 
 import sys
 
-from experiments.harness.cli import choose
+from jaxgen.workbench.cli import choose
 
 choose(sys.argv[1:])

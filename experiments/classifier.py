@@ -30,20 +30,20 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.features import (
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.workbench.features import (
     Classifier,
     TrainedClassifier,
     feature_logits,
     image_features,
     save_classifier,
 )
-from experiments.harness.fit import fit
-from experiments.harness.pictures import learning_curve
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.fit import fit
+from jaxgen.pictures.images import learning_curve
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
+from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet, load
 from jaxgen.metrics import frechet_distance, kernel_distance

@@ -33,12 +33,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiments import vae
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.pictures import image_grid
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
-from experiments.harness.trade_off import trade_off
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.images import image_grid
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
+from jaxgen.pictures.trade_off import trade_off
 from jaxgen.checks import at_least, one_of
 from jaxgen.metrics import (
     LatentCode,

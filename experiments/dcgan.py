@@ -39,15 +39,15 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, UInt8
 
-from experiments.harness.adversarial import player_losses, start_game, with_latents
-from experiments.harness.cli import main
-from experiments.harness.config import Directory, TrainingConfig, require_devices
-from experiments.harness.features import image_features, load_classifier
-from experiments.harness.fit import fit
-from experiments.harness.pictures import image_grid, learning_curve
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import Directory, TrainingConfig, require_devices
+from jaxgen.workbench.features import image_features, load_classifier
+from jaxgen.workbench.fit import fit
+from jaxgen.pictures.images import image_grid, learning_curve
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
+from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.metrics import duplicate_share, frechet_distance

@@ -33,15 +33,15 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments import ring
-from experiments.harness.adversarial import player_losses, start_game, with_latents
-from experiments.harness.cli import main
-from experiments.harness.config import RunConfig, require_devices
-from experiments.harness.errors import TrainingFailed
-from experiments.harness.fit import fit
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.scatter import scatter_strip
-from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import RunConfig, require_devices
+from jaxgen.workbench.errors import TrainingFailed
+from jaxgen.workbench.fit import fit
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.pictures.scatter import scatter_strip
+from jaxgen.workbench.table import print_table
+from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture
 from jaxgen.divergences import DIVERGENCES

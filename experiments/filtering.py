@@ -33,14 +33,14 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.curves import against_count, band_in_time
-from experiments.harness.fit import fit
-from experiments.harness.pictures import image_grid, learning_curve
-from experiments.harness.progress import progress
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.curves import against_count, band_in_time
+from jaxgen.workbench.fit import fit
+from jaxgen.pictures.images import image_grid, learning_curve
+from jaxgen.workbench.progress import progress
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.distributions import Bernoulli

@@ -28,12 +28,12 @@ import numpy as np
 from jaxtyping import Array
 
 from experiments import vae
-from experiments.harness.blocks import by_blocks
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.pictures import image_grid
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.blocks import by_blocks
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.images import image_grid
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet
 from jaxgen.divergences import Kernel, mmd_unbiased, rbf

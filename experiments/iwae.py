@@ -45,14 +45,14 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from experiments import vae
-from experiments.harness.blocks import by_blocks
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.curves import against_count
-from experiments.harness.pictures import learning_curve
-from experiments.harness.progress import progress
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.blocks import by_blocks
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.curves import against_count
+from jaxgen.pictures.images import learning_curve
+from jaxgen.workbench.progress import progress
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import one_of
 from jaxgen.data import ImageSet
 from jaxgen.estimators import Estimator

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiments.harness.cli import main
-from experiments.harness.config import Directory
-from experiments.harness.pictures import DPI, INK
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import Directory
+from jaxgen.pictures.images import DPI, INK
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.inference import (

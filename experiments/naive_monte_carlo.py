@@ -29,12 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiments.harness.cli import main
-from experiments.harness.config import Directory
-from experiments.harness.curves import against_count
-from experiments.harness.progress import progress
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import Directory
+from jaxgen.pictures.curves import against_count
+from jaxgen.workbench.progress import progress
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.inference import effective_sample_size
 from jaxgen.metrics import pareto_k

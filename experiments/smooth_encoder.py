@@ -33,12 +33,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from experiments import vae
-from experiments.harness.blocks import by_blocks
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.pictures import learning_curve
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
+from jaxgen.workbench.blocks import by_blocks
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.images import learning_curve
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.metrics import jacobian_norms, log_marginal
 from jaxgen.models import LatentVariableModel, joint_and_posterior

@@ -44,14 +44,14 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments import vae
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.curves import against_count
-from experiments.harness.fit import fit
-from experiments.harness.pictures import learning_curve, stacked_bars
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.pictures.curves import against_count
+from jaxgen.workbench.fit import fit
+from jaxgen.pictures.images import learning_curve, stacked_bars
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
+from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import (

@@ -32,14 +32,14 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from experiments.harness.blocks import by_blocks
-from experiments.harness.cli import main
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.fit import fit
-from experiments.harness.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
-from experiments.harness.run_directory import RunDirectory, new_path, open_run
-from experiments.harness.table import print_table
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.blocks import by_blocks
+from jaxgen.workbench.cli import main
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.workbench.fit import fit
+from jaxgen.pictures.images import bars, image_grid, latent_grid, learning_curve, side_by_side
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.table import print_table
+from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.data.pixels import dequantize

@@ -11,8 +11,8 @@ import signal
 import jax
 import pytest
 
-from experiments.harness.cli import choose
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.cli import choose
+from jaxgen.workbench.run_directory import RunDirectory
 
 
 def run_recipe(name, arguments, run_dir):

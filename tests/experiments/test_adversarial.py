@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.harness.adversarial import Batch, player_losses, with_latents
+from jaxgen.workbench.adversarial import Batch, player_losses, with_latents
 from jaxgen.models import gan
 from jaxgen.nets import MLPCritic, MLPGenerator, pack
 from jaxgen.objectives import gradient_penalty, non_saturating, relativistic

@@ -14,10 +14,10 @@ from jax.flatten_util import ravel_pytree
 from laws import assert_unbiased, rejected
 
 from experiments import belief_network as recipe
-from experiments.harness import fit as fit_module
-from experiments.harness.cli import choose
-from experiments.harness.errors import Interrupted
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench.cli import choose
+from jaxgen.workbench.errors import Interrupted
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import LIKELIHOODS, belief_network
 from jaxgen.nets import MLP
 from jaxgen.train import init_state, scan_epoch

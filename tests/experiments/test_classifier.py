@@ -9,12 +9,12 @@ import pytest
 from recipes import run_interrupted, run_recipe
 
 from experiments import classifier as classifier_recipe
-from experiments.harness.features import (
+from jaxgen.workbench.features import (
     feature_logits,
     image_features,
     load_classifier,
 )
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.data import from_arrays, load
 from jaxgen.train import CheckpointError
 

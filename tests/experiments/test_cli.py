@@ -13,10 +13,10 @@ from pathlib import Path
 import jax
 import pytest
 
-from experiments.harness import cli
-from experiments.harness.config import TrainingConfig, require_devices
-from experiments.harness.errors import Interrupted, TrainingFailed
-from experiments.harness.interrupt import deferred_interrupts
+from jaxgen.workbench import cli
+from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.workbench.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.interrupt import deferred_interrupts
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,7 +171,7 @@ def test_devices_are_there_or_refused():
 def test_devices_are_pretended_before_jax_starts():
     code = """
         import jax
-        from experiments.harness.config import require_devices
+        from jaxgen.workbench.config import require_devices
         require_devices(3)
         assert jax.device_count() == 3
     """
@@ -226,10 +226,10 @@ def test_ctrl_c_in_a_real_process(second, code):
     """Once: the loop stops where it can save. Twice: the process dies, though Python is busy."""
     program = """
         import dataclasses, signal, sys, time
-        from experiments.harness.cli import main
-        from experiments.harness.config import TrainingConfig
-        from experiments.harness.errors import Interrupted
-        from experiments.harness.interrupt import deferred_interrupts
+        from jaxgen.workbench.cli import main
+        from jaxgen.workbench.config import TrainingConfig
+        from jaxgen.workbench.errors import Interrupted
+        from jaxgen.workbench.interrupt import deferred_interrupts
 
         def run(config):
             with deferred_interrupts() as interruption:

@@ -8,7 +8,7 @@ import pytest
 from recipes import run_recipe
 
 from experiments import compression, vae
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.metrics import bits_back_decode, bits_back_encode
 
 SMALL = "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3"

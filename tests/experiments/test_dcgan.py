@@ -9,7 +9,7 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import dcgan
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 
 TINY = "--epochs 2 --batch-size 432 --width 2 --latent-size 3"
 

@@ -9,8 +9,8 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import f_gan_ring
-from experiments.harness.errors import TrainingFailed
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.errors import TrainingFailed
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.objectives import f_gan
 

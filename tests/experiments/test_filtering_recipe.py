@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 
-from experiments.harness.cli import choose
+from jaxgen.workbench.cli import choose
 
 SMALL = "--epochs 2 --particles 2 --evaluate-particles 1"
 BOUNDS = {"iwae", "fivo", "aesmc", "vsmc"}

@@ -9,11 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.harness import fit as fit_module
-from experiments.harness.config import TrainingConfig
-from experiments.harness.errors import Interrupted, TrainingFailed
-from experiments.harness.fit import fit
-from experiments.harness.run_directory import RunDirectory, open_run
+from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.fit import fit
+from jaxgen.workbench.run_directory import RunDirectory, open_run
 from jaxgen.train import (
     CheckpointError,
     gradient_step,

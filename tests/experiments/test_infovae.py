@@ -9,7 +9,7 @@ import pytest
 from recipes import run_recipe
 
 from experiments import infovae, smooth_encoder, vae
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.divergences import rbf
 
 SMALL = "--hidden 16 --latent-size 3 --epochs 3 --batch-size 256 --nll-samples 10"

@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from recipes import run_recipe
 
 from experiments import iwae
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import LIKELIHOODS, gaussian_vae
 from jaxgen.nets import MLP
 

@@ -9,7 +9,7 @@ from recipes import run_recipe
 from sklearn.mixture import GaussianMixture
 
 from experiments import mixture_em
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 
 
 def test_a_run_on_the_ring_climbs_past_the_truth_and_leaves_everything(tmp_path, capsys):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.harness.curves import against_count
-from experiments.harness.pictures import (
+from jaxgen.pictures.curves import against_count
+from jaxgen.pictures.images import (
     bars,
     image_grid,
     latent_grid,
@@ -190,7 +190,7 @@ def test_bad_input_is_named(call, message):
 
 def test_matplotlib_is_imported_where_it_is_used_and_pyplot_never():
     code = (
-        "import sys, experiments.harness.pictures as p; assert 'matplotlib' not in sys.modules;"
+        "import sys, jaxgen.pictures.images as p; assert 'matplotlib' not in sys.modules;"
         "p.bars([1.0]); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from experiments.harness.progress import progress
-from experiments.harness.table import print_table
+from jaxgen.workbench.progress import progress
+from jaxgen.workbench.table import print_table
 
 
 class Terminal(io.StringIO):

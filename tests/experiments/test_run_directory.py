@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.harness.config import TrainingConfig
-from experiments.harness.records import config_from_json, to_json
-from experiments.harness.run_directory import new_path, open_run
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.records import config_from_json, to_json
+from jaxgen.workbench.run_directory import new_path, open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -185,8 +185,8 @@ def test_rewinding_drops_later_epochs_and_a_torn_line(tmp_path):
 
 def test_records_survive_kill_9(tmp_path):
     program = f"""
-        from experiments.harness.config import TrainingConfig
-        from experiments.harness.run_directory import open_run
+        from jaxgen.workbench.config import TrainingConfig
+        from jaxgen.workbench.run_directory import open_run
         run = open_run({str(tmp_path / "run")!r}, TrainingConfig())
         epoch = 0
         while True:
@@ -214,8 +214,8 @@ def test_records_survive_kill_9(tmp_path):
 def test_a_run_that_another_process_has_open_is_refused(tmp_path):
     program = f"""
         import time
-        from experiments.harness.config import TrainingConfig
-        from experiments.harness.run_directory import open_run
+        from jaxgen.workbench.config import TrainingConfig
+        from jaxgen.workbench.run_directory import open_run
         run = open_run({str(tmp_path / "run")!r}, TrainingConfig())
         print("open", flush=True)
         time.sleep(600)

@@ -11,8 +11,8 @@ from linear_gaussian import LinearGaussian
 from recipes import run_recipe
 
 from experiments import svi
-from experiments.harness import fit as fit_module
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import LatentVariableModel
 
 SMALL = (

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from experiments.harness.config import TrainingConfig
-from experiments.harness.tensorboard import tensorboard
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.tensorboard import tensorboard
 
 
 def scalars(folder):

@@ -11,7 +11,7 @@ from recipes import compilations
 from scipy import integrate, stats
 
 from experiments import toy_gan
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.train import Game, init_player

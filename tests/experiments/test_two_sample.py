@@ -8,7 +8,7 @@ from recipes import run_recipe
 from scipy import stats
 
 from experiments import two_sample
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.run_directory import RunDirectory
 
 
 def test_a_run_leaves_rates_that_fit_the_level_and_a_known_power(tmp_path, capsys):

@@ -17,9 +17,9 @@ from orbax.checkpoint import v1
 from recipes import compilations
 
 from experiments import vae as recipe
-from experiments.harness import fit
-from experiments.harness.cli import choose
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench import fit
+from jaxgen.workbench.cli import choose
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.data import load
 from jaxgen.train import latest_step, restore
 
@@ -176,7 +176,7 @@ TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
-    start += "from experiments.harness import cli, fit\nfit.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+    start += "from jaxgen.workbench import cli, fit\nfit.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 from flax.training.early_stopping import EarlyStopping
 
-from experiments.harness.errors import Interrupted, TrainingFailed
-from experiments.harness.interrupt import deferred_interrupts
-from experiments.harness.progress import progress
-from experiments.harness.run_directory import RunDirectory
+from jaxgen.workbench.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.progress import progress
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.train import TrainState, latest_step, restore, save
 from jaxgen.types import Info, Key, Params
 

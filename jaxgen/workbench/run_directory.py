@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from experiments.harness.config import PLACES
-from experiments.harness.errors import Interrupted
-from experiments.harness.records import config_from_json, to_json
+from jaxgen.workbench.config import PLACES
+from jaxgen.workbench.errors import Interrupted
+from jaxgen.workbench.records import config_from_json, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

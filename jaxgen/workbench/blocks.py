@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from experiments.harness.progress import progress
+from jaxgen.workbench.progress import progress
 from jaxgen.types import Key
 
 

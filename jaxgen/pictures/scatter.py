@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from experiments.harness.pictures import DPI, INK
+from jaxgen.pictures.images import DPI, INK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,11 +14,11 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from experiments.harness.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.errors import Interrupted, TrainingFailed
 
 Config = TypeVar("Config")
 
-RECIPES = Path(__file__).parents[1]
+RECIPES = Path(__file__).parents[2] / "experiments"
 
 
 def main(

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from experiments.harness.pictures import INK, _plot
+from jaxgen.pictures.images import INK, _plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,1 @@
+"""Figures of samples, curves and trade-offs (extra `workbench`)."""
