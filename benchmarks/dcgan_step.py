@@ -1,7 +1,7 @@
 """How long does a DCGAN's alternating step take, beside linen's convolutions and PyTorch?
 
 The same game for all: images of 28x28 by 64, a generator of 7x7x128, 14x14x64, 28x28x1 from 64
-latents, a critic of 14x14x64, 7x7x128, 1, batch normalisation as in DCGAN, the non-saturating loss,
+latents, a critic of 14x14x64, 7x7x128, 1, batch normalization as in DCGAN, the non-saturating loss,
 Adam at 5e-4 with b1 = .5, one set of fakes for both players. A call is a number of steps on the
 same noise for images: a time depends on no content. Rounds are interleaved and compilation is
 apart; the critics' losses stand beside the times.
@@ -28,12 +28,11 @@ import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
 from experiments.dcgan import Config, make_model
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.nets import dcgan
 from jaxgen.objectives import non_saturating
 from jaxgen.train import alternating_step, scan_draws
+from jaxgen.workbench import player_losses, print_table, start_game, with_latents
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""

@@ -22,9 +22,6 @@ from benchmarks.measure import GROUPS, Make, Row, at_budget, measure
 from benchmarks.problems import NETWORKS, TOYS, Problem
 from benchmarks.timing import environment
 from benchmarks.variance_report import pictures, print_rows, write_rows
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import Directory
-from jaxgen.workbench.progress import progress
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.estimators import (
@@ -48,6 +45,7 @@ from jaxgen.estimators import (
 )
 from jaxgen.nets import MLP
 from jaxgen.types import Params
+from jaxgen.workbench import Directory, main, progress
 
 _NETWORK = MLP((100,), (1,))  # of the learned baseline, and of RELAX's control
 
@@ -181,7 +179,9 @@ def run(config: Config) -> dict[str, Any]:
             rows += mine
             advance(1, name)
     about = {
-        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in PLACES},
+        "config": {
+            k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_COMPARED_ON_RESUME
+        },
         "seconds": round(time.monotonic() - start, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         **environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
@@ -193,7 +193,7 @@ def run(config: Config) -> dict[str, Any]:
     return about
 
 
-PLACES = ("data_dir", "out")  # say where, not what
+NOT_COMPARED_ON_RESUME = ("data_dir", "out")  # say where, not what
 
 if __name__ == "__main__":
     main(Config, run)

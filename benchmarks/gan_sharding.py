@@ -26,13 +26,11 @@ import tyro
 from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.timing import environment, interleaved, ratio
-from jaxgen.workbench.adversarial import start_game
-from jaxgen.workbench.config import require_devices
-from jaxgen.workbench.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
 from jaxgen.train import data_mesh, replicate
+from jaxgen.workbench import print_table, require_devices, start_game
 
 COUNTS = (1, 2, 4, 8)
 LEARNING_RATE = 1e-4

@@ -29,13 +29,12 @@ import optax
 import tyro
 
 from benchmarks.timing import environment, interleaved, ratio
-from jaxgen.workbench.adversarial import start_game
-from jaxgen.workbench.table import print_table
 from experiments.ring import METHODS, Config, draw, make_model, make_update
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
 from jaxgen.train import Game, scan_draws
 from jaxgen.types import Key
+from jaxgen.workbench import print_table, start_game
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""

@@ -48,7 +48,7 @@ class Problem(NamedTuple):
       steps: updates after which the gradient is measured.
       label: `(step, params) -> str`, what tables and pictures call that point.
       optimizer: moves the params; f is climbed.
-      guide: the unbiased estimator that the optimiser hears, and, with many draws, the reference
+      guide: the unbiased estimator that the optimizer hears, and, with many draws, the reference
         where there is no exact gradient.
     """
 
@@ -65,7 +65,7 @@ class Problem(NamedTuple):
 
 
 def sweep(**velocity: float) -> optax.GradientTransformation:
-    """Returns the optimiser that moves the named params at constant velocity, the others not."""
+    """Returns the optimizer that moves the named params at constant velocity, the others not."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         move = {k: jnp.full_like(v, velocity.get(k, 0.0)) for k, v in updates.items()}

@@ -31,10 +31,10 @@ from benchmarks.measure import Make, at_budget, gradient
 from benchmarks.problems import Problem, sbn_linear
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
 from jaxgen.types import Key, Params
+from jaxgen.workbench import print_table
 
 Answer: TypeAlias = dict[str, float]
 """`trace` of the covariance of one gradient and `signal`, the square of the mean's norm."""
@@ -98,7 +98,7 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
     out_weight, out_bias = decoder["Dense_0"]["kernel"], decoder["output_bias"].reshape(-1)
     batch = np.array(jax.jit(problem.batch)(jax.random.key(0))).reshape(50, 784)
     x = torch.from_numpy(batch)
-    centred = x - x.new_tensor(np.asarray(_data_mean(problem)).reshape(-1))
+    centered = x - x.new_tensor(np.asarray(_data_mean(problem)).reshape(-1))
 
     def log_bernoulli(logits: Any, z: Any) -> Any:
         return (z * logits - softplus(logits)).sum(-1)
@@ -126,7 +126,7 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
 
     def by_loop(count: int) -> Any:
         params = [p.detach().requires_grad_() for p in (weight, bias)]
-        logits = centred @ params[0] + params[1]  # once for all draws of the chunk
+        logits = centered @ params[0] + params[1]  # once for all draws of the chunk
         probs = torch.sigmoid(logits.detach())
         each = [
             torch.autograd.grad(surrogate(logits, sample(probs, 2)), params, retain_graph=True)
@@ -135,11 +135,11 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
         return [torch.stack(g) for g in zip(*each, strict=True)]
 
     def by_vmap(count: int) -> Any:
-        probs = torch.sigmoid(centred @ weight + bias)
+        probs = torch.sigmoid(centered @ weight + bias)
         z = sample(probs, count, 2)
 
         def loss(params: Any, z: Any) -> Any:
-            return surrogate(centred @ params[0] + params[1], z)
+            return surrogate(centered @ params[0] + params[1], z)
 
         return torch.func.vmap(torch.func.grad(loss), (None, 0))((weight, bias), z)
 

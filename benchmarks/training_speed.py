@@ -30,9 +30,9 @@ from benchmarks.vae_contestants import (
     numpyro_epoch,
     torch_epoch,
 )
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import load
+from jaxgen.workbench import print_table
 
 PEERS = {
     "numpyro": ("numpyro", numpyro_epoch),

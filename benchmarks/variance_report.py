@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Row
-from jaxgen.pictures.images import DPI, INK
-from jaxgen.workbench.records import to_json
+from jaxgen.pictures import DPI, INK
+from jaxgen.workbench import to_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

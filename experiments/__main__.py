@@ -2,6 +2,6 @@
 
 import sys
 
-from jaxgen.workbench.cli import choose
+from jaxgen.workbench import choose
 
 choose(sys.argv[1:])

@@ -28,13 +28,6 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from jaxgen.workbench.blocks import by_blocks
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import image_grid, learning_curve, side_by_side
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.data import ImageSet, load
 from jaxgen.estimators import (
@@ -59,8 +52,20 @@ from jaxgen.estimators import (
 from jaxgen.metrics import active_units, log_marginal
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, joint_and_posterior
 from jaxgen.nets import MLP
+from jaxgen.pictures import image_grid, learning_curve, side_by_side
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    fit,
+    main,
+    map_in_blocks,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+)
 
 
 class Controls(NamedTuple):
@@ -415,14 +420,14 @@ def train_and_evaluate(
     )
     trained = time.monotonic()
     params = jax.device_put(params["model"], mesh.devices.flat[0])
-    train = by_blocks(
+    train = map_in_blocks(
         partial(measures.train, params),
         key_train,
         problem.train.images,
         "train ELBO",
         block_size=2500,
     )
-    test = by_blocks(
+    test = map_in_blocks(
         partial(measures.test, params), key_test, problem.test.images, "test NLL", block_size=2500
     )
     draw(out, measures.pictures(params, key_pictures, jnp.asarray(problem.test.images[:30])), name)

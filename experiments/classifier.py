@@ -30,23 +30,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.workbench.features import (
-    Classifier,
-    TrainedClassifier,
-    feature_logits,
-    image_features,
-    save_classifier,
-)
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import learning_curve
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet, load
 from jaxgen.metrics import frechet_distance, kernel_distance
+from jaxgen.pictures import learning_curve
 from jaxgen.train import (
     TrainState,
     data_mesh,
@@ -57,6 +44,22 @@ from jaxgen.train import (
     shard,
 )
 from jaxgen.types import Info, Key, Params
+from jaxgen.workbench import (
+    Classifier,
+    RunDirectory,
+    TrainedClassifier,
+    TrainingConfig,
+    feature_logits,
+    fit,
+    image_features,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+    save_classifier,
+    tensorboard,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ class Config(TrainingConfig):
 def run(config: Config) -> dict[str, Any]:
     """Trains the classifier of `config`; returns what result.json holds."""
     require_devices(config.devices)
-    train, validation, test = (labelled(config, s) for s in ("train", "validation", "test"))
+    train, validation, test = (labeled(config, s) for s in ("train", "validation", "test"))
     if config.batch_size > len(train.images):
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
@@ -102,7 +105,7 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
-def labelled(config: Config, split: str) -> ImageSet:
+def labeled(config: Config, split: str) -> ImageSet:
     """Returns one split of the images, which must have labels."""
     try:
         images = load(config.dataset, split, data_dir=config.data_dir)

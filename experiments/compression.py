@@ -7,12 +7,12 @@ still lacks of x; beta trades one for the other (lecture 18, Variational Autoenc
 
   python -m experiments compression
 
-Expect on the embedded digits, binarised once: 1,000 images sent and read without loss in 33.95 bits
+Expect on the embedded digits, binarized once: 1,000 images sent and read without loss in 33.95 bits
 each (.530 bits/dim), net of the 512 bits that the first image's latents are read off; that is .04%
 above -ELBO (33.94 bits: rate 7.5, distortion 26.4), where -log p(x) is 33.6 and LZMA needs 42.7.
 About 45 seconds on two CPU cores, 4 of them for the coding. The digits' own test split has but 300
 images, so here 697 train, 100 validate, and the other 1,000 are sent. Needs the extra `compression`
-(constriction). Any TFDS set goes too, with 256 grey levels if wanted:
+(constriction). Any TFDS set goes too, with 256 gray levels if wanted:
 
   python -m experiments compression --dataset mnist --likelihood discretized_logistic
 """
@@ -33,12 +33,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from experiments import vae
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.images import image_grid
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.pictures.trade_off import trade_off
 from jaxgen.checks import at_least, one_of
 from jaxgen.metrics import (
     LatentCode,
@@ -51,7 +45,17 @@ from jaxgen.metrics import (
 )
 from jaxgen.models import LatentVariableModel, joint_and_posterior
 from jaxgen.objectives import elbo
+from jaxgen.pictures import image_grid, trade_off
 from jaxgen.types import Key, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +75,7 @@ class Config(TrainingConfig):
     betas: tuple[float, ...] = (0.1, 0.3, 0.6, 1.0, 1.8, 3.0)
     """Weights of the KL in training, 1 among them: that VAE sends the images."""
     likelihood: Literal["bernoulli", "discretized_logistic"] = "bernoulli"
-    """p(x|z): binary pixels, drawn once from grey ones; or 256 grey levels."""
+    """p(x|z): binary pixels, drawn once from gray ones; or 256 gray levels."""
     hidden: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers of each MLP."""
     latent_size: int = 16
@@ -143,7 +147,7 @@ def run(config: Config) -> dict[str, Any]:
         with out.part(f"beta_{beta:g}") as part:
             trained[beta] = training(part, params, key, fresh, weight)
 
-    # Grey pixels are drawn once: what is sent must be what is read.
+    # Gray pixels are drawn once: what is sent must be what is read.
     x = jax.jit(sent.prepare)(key_pixels, jnp.asarray(sent.images[: config.images]))
     measure = jax.jit(partial(rate_distortion, model))
     curve = [

@@ -39,21 +39,13 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, UInt8
 
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import Directory, TrainingConfig, require_devices
-from jaxgen.workbench.features import image_features, load_classifier
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import image_grid, learning_curve
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, load
 from jaxgen.metrics import duplicate_share, frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator
 from jaxgen.objectives import GAN_LOSSES
+from jaxgen.pictures import image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
@@ -65,6 +57,23 @@ from jaxgen.train import (
     shard,
 )
 from jaxgen.types import Info, Key
+from jaxgen.workbench import (
+    Directory,
+    RunDirectory,
+    TrainingConfig,
+    fit,
+    image_features,
+    load_classifier,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 JUDGED = 2000
 """Samples, and at most as many held-out images, that the epochs are judged by."""
@@ -94,7 +103,7 @@ class Config(TrainingConfig):
     ] = "non_saturating"
     """Of both players."""
     critic: Literal["batch_norm", "spectral_norm"] = "batch_norm"
-    """What its layers are normalised by; the Wasserstein loss needs the spectral norm."""
+    """What its layers are normalized by; the Wasserstein loss needs the spectral norm."""
     width: int = 64
     """Channels of the largest feature map; each halving doubles them."""
     latent_size: int = 64
@@ -346,15 +355,15 @@ def make_pictures(
     fakes: UInt8[np.ndarray, "n height width channels"],
     result: dict[str, Any],
 ) -> list[str]:
-    """Writes samples, samples over time, samples beside their neighbours, and the curves."""
+    """Writes samples, samples over time, samples beside their neighbors, and the curves."""
     records = out.metrics()
     # Most happens early: moments in a geometric row.
     moments = np.unique(np.geomspace(1, len(records) + 1, FRAMES).round().astype(int) - 1)
     over_time = np.concatenate([np.asarray(frames[moment]) for moment in moments])
     rows = np.asarray(fakes[: 3 * SHOWN]).reshape(3, SHOWN, *fakes.shape[1:])
     found = nearest(flat(jnp.asarray(fakes[: 3 * SHOWN])), flat(jnp.asarray(train.images)))[1]
-    neighbours = train.images[np.asarray(found)].reshape(rows.shape)
-    beside = np.stack([rows, neighbours], axis=1).reshape(-1, *fakes.shape[1:])
+    neighbors = train.images[np.asarray(found)].reshape(rows.shape)
+    beside = np.stack([rows, neighbors], axis=1).reshape(-1, *fakes.shape[1:])
     epochs = ", ".join(str(moment) for moment in moments)
     figures = {
         "samples": image_grid(
@@ -363,7 +372,7 @@ def make_pictures(
         "over_time": image_grid(
             over_time / 255, columns=SHOWN, title=f"The same latents after epochs {epochs}"
         ),
-        "neighbours": image_grid(
+        "neighbors": image_grid(
             beside / 255, columns=SHOWN, title="Samples, each above the nearest training image"
         ),
         "frechet": learning_curve(

@@ -30,20 +30,27 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from scipy import optimize, stats
 
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import RunConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import DPI, INK
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
 from jaxgen.objectives import activated_f_gan, f_gan
+from jaxgen.pictures import DPI, INK
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
+from jaxgen.workbench import (
+    RunConfig,
+    RunDirectory,
+    fit,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,7 +219,7 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
 
     @jax.jit
     def outputs(critic: Any) -> Float[Array, "points"]:
-        return model.criticise(critic, jnp.asarray(GRID, jnp.float32)[:, None], train=False)[0]
+        return model.criticize(critic, jnp.asarray(GRID, jnp.float32)[:, None], train=False)[0]
 
     def validate(used: Any) -> dict[str, float]:
         params = jax.device_get(used["generator"]["params"])

@@ -2,7 +2,7 @@
 
 Each of eleven divergences sets a game: the critic raises its bound E_p t - E_q f*(t), and the
 generator lowers it or, with the trick, raises E_q t: for the divergence GAN that is the
-non-saturating loss. Nets, optimisers, reals and latents are the same in all. (Nowozin et al. 2016,
+non-saturating loss. Nets, optimizers, reals and latents are the same in all. (Nowozin et al. 2016,
 algorithm 1 and section 3.2; lecture 18, f-GAN.)
 
   python -m experiments f_gan_ring
@@ -33,23 +33,30 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments import ring
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import RunConfig, require_devices
-from jaxgen.workbench.errors import TrainingFailed
-from jaxgen.workbench.fit import fit
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.pictures.scatter import scatter_strip
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan
 from jaxgen.objectives import GanLoss, activated_f_gan, f_gan
+from jaxgen.pictures import scatter_strip
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
+from jaxgen.workbench import (
+    RunConfig,
+    RunDirectory,
+    TrainingFailed,
+    fit,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 ACTIVATED = ("total_variation", "pearson")
 """Trained through the activations of f-GAN: total variation's canonical bound has no gradient, and
@@ -182,7 +189,7 @@ def train(
         z = model.sample_latent(jax.random.clone(key_latents), ring.JUDGED)
         fakes, _ = model.generate(game.generator.variables, z, train=False)
         critic_real, critic_fake = (
-            model.criticise(game.critic.variables, x, train=False)[0] for x in (reals, fakes)
+            model.criticize(game.critic.variables, x, train=False)[0] for x in (reals, fakes)
         )
         bound = -jnp.mean(jax.vmap(loss.critic)(critic_real, critic_fake))
         return {**coverage(target, fakes), "bound": bound}, fakes

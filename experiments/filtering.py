@@ -33,20 +33,13 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.curves import against_count, band_in_time
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import image_grid, learning_curve
-from jaxgen.workbench.progress import progress
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.distributions import Bernoulli
-from jaxgen.inference import kalman_filter, multinomial, smc
+from jaxgen.inference import multinomial, smc
 from jaxgen.models import (
     SequentialModel,
+    kalman_filter,
     linear_gaussian,
     sample_sequence,
     stochastic_volatility,
@@ -61,8 +54,20 @@ from jaxgen.objectives import (
     importance_step,
     score_resampling,
 )
+from jaxgen.pictures import against_count, band_in_time, image_grid, learning_curve
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    fit,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    progress,
+    require_devices,
+)
 
 GRADIENTS = {"ignored": ignore_resampling, "score": score_resampling}
 

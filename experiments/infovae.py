@@ -28,23 +28,28 @@ import numpy as np
 from jaxtyping import Array
 
 from experiments import vae
-from jaxgen.workbench.blocks import by_blocks
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.images import image_grid
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet
 from jaxgen.divergences import Kernel, mmd_unbiased, rbf
 from jaxgen.metrics import active_units, latent_information, log_marginal
 from jaxgen.models import LatentVariableModel, joint_and_posterior
 from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
+from jaxgen.pictures import image_grid
 from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    main,
+    map_in_blocks,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+)
 
 DRAWS = 8
 MOST_IMAGES = 4000
-"""Binarisations of each image, and training images, by which aggregate posteriors are known."""
+"""Binarizations of each image, and training images, by which aggregate posteriors are known."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,7 +122,9 @@ def run(config: Config) -> dict[str, Any]:
         key, fresh, key_nll, key_z, key_prior = map(jax.random.clone, keys)
         with out.part(name) as part:
             trained = training(part, params, key, fresh, of_epoch)
-        of_each = by_blocks(partial(measure, trained), key_nll, test.images, f"{name}: test NLL")
+        of_each = map_in_blocks(
+            partial(measure, trained), key_nll, test.images, f"{name}: test NLL"
+        )
         results[name] = summary(of_each, aggregate(trained, key_z))
         z = model.prior(trained).sample(seed=key_prior, sample_shape=(100,))
         figure = image_grid(decode(trained, z), title=f"{name}: E[x|z] for z from the prior")
@@ -188,7 +195,7 @@ def geometry(
 ) -> dict[str, Array]:
     """Returns what the aggregate posterior of the training images is like.
 
-    Each image is binarised `DRAWS` times, so that the information, which log of their number
+    Each image is binarized `DRAWS` times, so that the information, which log of their number
     bounds, is not cut off.
     """
     images = jnp.asarray(data.images[:MOST_IMAGES])

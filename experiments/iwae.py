@@ -4,15 +4,15 @@ The VAE recipe's Bernoulli model, trained from one start for every pair of gradi
 images in the same order, for equally many epochs, each judged by the same importance samples. Then
 what tells the gradients apart: the signal-to-noise ratio of the encoder's gradient against K, here
 of the last model. For IWAE and K large that of the pathwise gradient falls as 1 / sqrt(K) and that
-of the doubly reparameterised one rises as sqrt(K). Other bounds: --bound renyi, vr-max, elbo; other
+of the doubly reparameterized one rises as sqrt(K). Other bounds: --bound renyi, vr-max, elbo; other
 gradients: sticking_the_landing (biased for K > 1), vimco, score_function.
 (Burda et al. 2016; Li & Turner 2016; Rainforth et al. 2018; Tucker et al. 2019.)
 
   python -m experiments iwae
 
 Expect of the digits, in about a minute on two CPU cores, an NLL of 23.84 nats by the pathwise
-gradient with one sample and 23.65 with five, 23.77 and 23.52 by the doubly reparameterised one,
-and slopes of log signal-to-noise ratio in log K of -.39 and +.06. Statically binarised MNIST with
+gradient with one sample and 23.65 with five, 23.77 and 23.52 by the doubly reparameterized one,
+and slopes of log signal-to-noise ratio in log K of -.39 and +.06. Statically binarized MNIST with
 the one-layer network of Burda et al.:
 
   python -m experiments iwae --dataset binarized_mnist --latent-size 50 --batch-size 100 --epochs 25
@@ -21,9 +21,9 @@ measured on two busy CPU cores, in nats on all 10,000 test images, with 1,000 im
 
   gradient                K     ELBO     NLL   NLL less the first's   active units   training
   pathwise                1  -102.15   97.63                                    22       139 s
-  doubly reparameterised  1  -101.34   96.90           -0.72 ± 0.03             27        76 s
+  doubly reparameterized  1  -101.34   96.90           -0.72 ± 0.03             27        76 s
   pathwise                5  -102.49   95.47           -2.16 ± 0.04             25       130 s
-  doubly reparameterised  5  -101.82   95.00           -2.63 ± 0.04             34       476 s
+  doubly reparameterized  5  -101.82   95.00           -2.63 ± 0.04             34       476 s
 
 with 9 minutes of evaluation; how busy the cores were shows in the last column more than the method.
 The full schedule of 3,280 epochs reaches 88.71 nats at K = 1 and 87.63 at K = 5.
@@ -45,22 +45,27 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from experiments import vae
-from jaxgen.workbench.blocks import by_blocks
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.curves import against_count
-from jaxgen.pictures.images import learning_curve
-from jaxgen.workbench.progress import progress
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
+from jaxgen.bounds import BOUNDS, ELBO, IWAE
 from jaxgen.checks import one_of
 from jaxgen.data import ImageSet
 from jaxgen.estimators import Estimator
-from jaxgen.inference import effective_sample_size
 from jaxgen.metrics import active_units, log_marginal
 from jaxgen.models import LatentVariableModel, joint_and_posterior
-from jaxgen.objectives import BOUNDS, ELBO, GRADIENTS, IWAE, log_importance_weights
+from jaxgen.numerics import effective_sample_size
+from jaxgen.objectives import GRADIENTS, log_importance_weights
+from jaxgen.pictures import against_count, learning_curve
 from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    main,
+    map_in_blocks,
+    new_path,
+    open_run,
+    print_table,
+    progress,
+    require_devices,
+)
 
 WEIGHTS = 100
 """Importance weights per test image for the ELBO and the effective sample size."""
@@ -94,7 +99,7 @@ class Config(TrainingConfig):
     samples: tuple[int, ...] = (1, 5)
     """K in training, each with each gradient."""
     binarization: Literal["dynamic", "threshold", "none"] = "dynamic"
-    """Of grey pixels: a fresh draw each use, a cut at one half, or none for a binary set."""
+    """Of gray pixels: a fresh draw each use, a cut at one half, or none for a binary set."""
     hidden: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers on each side, each followed by tanh."""
     latent_size: int = 16
@@ -185,7 +190,7 @@ def run(config: Config) -> dict[str, Any]:
             clones = jax.random.clone(key_fit), jax.random.clone(key_validation)
             params = training(part, start, *clones, lambda _: ())
         key = jax.random.clone(key_test)
-        each.append(by_blocks(partial(measure, params), key, test.images, cell.name))
+        each.append(map_in_blocks(partial(measure, params), key, test.images, cell.name))
         records = part.metrics()
         numbers = summary(config, cell, each[-1], each[0])
         cells.append(

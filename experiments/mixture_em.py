@@ -24,26 +24,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import Directory
-from jaxgen.pictures.images import DPI, INK
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
-from jaxgen.inference import (
+from jaxgen.inference import EMResult, em
+from jaxgen.models import (
     ComponentFamily,
-    EMResult,
     FullGaussian,
     Mixture,
     diagonal_gaussian,
-    em,
     fit_mixture,
     full_gaussian,
     mixture_log_joint,
     mixture_steps,
 )
+from jaxgen.pictures import DPI, INK
 from jaxgen.types import Key
+from jaxgen.workbench import Directory, RunDirectory, main, new_path, open_run, print_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -29,17 +29,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import Directory
-from jaxgen.pictures.curves import against_count
-from jaxgen.workbench.progress import progress
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
+from jaxgen.bounds import IWAE
 from jaxgen.checks import at_least
-from jaxgen.inference import effective_sample_size
 from jaxgen.metrics import pareto_k
-from jaxgen.objectives import IWAE, log_importance_weights, log_prior_weights
+from jaxgen.numerics import effective_sample_size
+from jaxgen.objectives import log_importance_weights, log_prior_weights
+from jaxgen.pictures import against_count
 from jaxgen.types import Key
+from jaxgen.workbench import (
+    Directory,
+    RunDirectory,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    progress,
+)
 
 NAMES = {"prior": "the prior", "wide": "a q too wide", "posterior": "the posterior"}
 

@@ -39,22 +39,13 @@ from flax import struct
 from jaxtyping import Array, Float
 from scipy import stats
 
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import RunConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import learning_curve
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.pictures.scatter import scatter_strip
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.distributions import IsotropicMixture, grid, ring
-from jaxgen.divergences import nearest_neighbour_test
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, minimax, wasserstein, zero_sum
+from jaxgen.pictures import learning_curve, scatter_strip
 from jaxgen.train import (
     Game,
     Update,
@@ -65,7 +56,22 @@ from jaxgen.train import (
     shard,
     simultaneous,
 )
+from jaxgen.two_sample import nearest_neighbor_test
 from jaxgen.types import Info, Key
+from jaxgen.workbench import (
+    RunConfig,
+    RunDirectory,
+    fit,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 TARGETS: dict[str, Callable[[], IsotropicMixture]] = {"ring": ring, "grid": grid}
 JUDGED = 2500
@@ -235,7 +241,7 @@ def run(config: Config) -> dict[str, Any]:
     trained = time.monotonic()
     fakes = samples(used["generator"], key_test)
     others = draw(target, key_others, JUDGED)[None]
-    result = summarise(
+    result = summarize(
         config, *(jax.device_get(judge(target, samples, reals)) for samples in (fakes, others))
     )
     pictures = make_pictures(config, out, target, used["frames"], np.asarray(fakes))
@@ -295,13 +301,13 @@ def judge(
 ) -> dict[str, Float[Array, "seeds"]]:
     """Returns the collapse report of each seed; the entropy as a share of the greatest.
 
-    `told_apart` is how often held-out samples are told from reals by the nearest neighbour, 1/2 at
+    `told_apart` is how often held-out samples are told from reals by the nearest neighbor, 1/2 at
     best, and `p_value` that of the test by it.
     """
 
     def one(samples: Float[Array, "judged 2"]) -> dict[str, Array]:
         found = mode_coverage(samples, target.modes, target.scales)
-        apart = nearest_neighbour_test(reals[:TESTED], samples[:TESTED])
+        apart = nearest_neighbor_test(reals[:TESTED], samples[:TESTED])
         return {
             "entropy": found.entropy / math.log(len(target.modes)),
             "covered": found.covered.astype(jnp.float32),
@@ -315,7 +321,7 @@ def judge(
     return jax.vmap(one)(samples)
 
 
-def summarise(
+def summarize(
     config: Config, each: dict[str, np.ndarray], reals: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Returns the numbers of every seed, their means and 95% intervals, and those of reals."""
@@ -358,7 +364,7 @@ def make_pictures(
             {
                 "validation_entropy": "entropy of the modes, of the greatest",
                 "validation_high_quality": "samples within 3 standard deviations of a mode",
-                "validation_told_apart": "told from reals by the nearest neighbour",
+                "validation_told_apart": "told from reals by the nearest neighbor",
                 "train_critic_accuracy": "critic's accuracy",
             },
             ylabel="share, mean of the seeds",
@@ -376,7 +382,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
         "reverse_kl": "reverse KL of the histogram, nats",
         "high_quality": "share within 3 standard deviations",
         "duplicates": "share of duplicates among 500",
-        "told_apart": "told from reals by the nearest neighbour",
+        "told_apart": "told from reals by the nearest neighbor",
         "p_value": "p-value of that, no different",
     }
     rows = [

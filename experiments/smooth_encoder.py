@@ -1,8 +1,8 @@
-"""Amortised-inference regularisation: a smoother encoder generalises better to unseen images.
+"""Amortized-inference regularization: a smoother encoder generalizes better to unseen images.
 
 An encoder that is free to fit each training image does worse on others. Beside the plain VAE: a
 denoising encoder, which sees each image through noise and is trained for the clean one, and a
-weight-normalised encoder, all units of which have weights of one norm (Shu et al. 2018; lecture 18,
+weight-normalized encoder, all units of which have weights of one norm (Shu et al. 2018; lecture 18,
 Amortized Inference). How smooth each is, is measured by the Jacobian J of E_q[z|x].
 
   python -m experiments smooth_encoder
@@ -12,7 +12,7 @@ Expect on the embedded digits, pixels cut at one half, in nats per image:
   encoder              train ELBO   test ELBO   gap   test NLL   largest singular value of J
   plain                    -16.29      -18.23  1.94      16.88   2.21
   denoising                -16.69      -18.07  1.38      16.99   1.38
-  weight-normalised        -16.58      -18.27  1.68      17.06   1.83
+  weight-normalized        -16.58      -18.27  1.68      17.06   1.83
 
 Smoother is a smaller gap; the order in the test columns is not settled by so few images, and the
 NLL, for which the encoder is but a proposal, shows no better decoder. About a minute and a half on
@@ -33,30 +33,35 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from experiments import vae
-from jaxgen.workbench.blocks import by_blocks
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.images import learning_curve
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
 from jaxgen.metrics import jacobian_norms, log_marginal
 from jaxgen.models import LatentVariableModel, joint_and_posterior
 from jaxgen.nets import WeightNormalized
 from jaxgen.objectives import ElboTerms, denoising_elbo
+from jaxgen.pictures import learning_curve
 from jaxgen.types import Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    main,
+    map_in_blocks,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(TrainingConfig):
-    """Three VAEs that differ in their encoders' regularisation alone."""
+    """Three VAEs that differ in their encoders' regularization alone."""
 
     epochs: int = 400
     batch_size: int = 64
     noise: float = 0.2
     """Standard deviation of what the denoising encoder sees on each pixel in [0, 1]."""
     norm: float = 0.5
-    """Of the weights into each unit of the weight-normalised encoder."""
+    """Of the weights into each unit of the weight-normalized encoder."""
     hidden: tuple[int, ...] = (200, 200)
     """Widths of the hidden layers of each MLP."""
     latent_size: int = 16
@@ -100,7 +105,7 @@ def run(config: Config) -> dict[str, Any]:
     curves: list[dict[str, Any]] = []
     for model, variants in (
         (plain, {"plain": 0.0, "denoising": config.noise}),
-        (normalized, {"weight-normalised": 0.0}),
+        (normalized, {"weight-normalized": 0.0}),
     ):
         training = vae.make_training(
             config.vae_config(),
@@ -121,7 +126,7 @@ def run(config: Config) -> dict[str, Any]:
             results[name] = {
                 f"{split}_{quantity}": values.mean()
                 for (split, images), key in zip(splits.items(), others, strict=True)
-                for quantity, values in by_blocks(
+                for quantity, values in map_in_blocks(
                     partial(measure, params), key, images, f"{name}: {split}"
                 ).items()
             }

@@ -1,13 +1,13 @@
-"""Amortised, semi-amortised and stochastic variational inference, and where an ELBO is lost.
+"""Amortized, semi-amortized and stochastic variational inference, and where an ELBO is lost.
 
 One small VAE of binary images is learned in three ways from the same start: with an encoder
-(amortised); with an encoder whose output takes a few local steps before the decoder learns from it
-(semi-amortised); with variational parameters phi of each image's own, by the lecture's five steps
-(SVI). Then log p(x) - ELBO of the amortised model is split, in nats per image, into
+(amortized); with an encoder whose output takes a few local steps before the decoder learns from it
+(semi-amortized); with variational parameters phi of each image's own, by the lecture's five steps
+(SVI). Then log p(x) - ELBO of the amortized model is split, in nats per image, into
 
   approximation   log p(x) - ELBO(q*), q* the best Gaussian for the image: SVI from the encoder
-  amortisation    ELBO(q*) - ELBO(e*), e* the encoder trained on, for the very images it is asked
-  generalisation  ELBO(e*) - ELBO(e), e the encoder as it was trained: on other images
+  amortization    ELBO(q*) - ELBO(e*), e* the encoder trained on, for the very images it is asked
+  generalization  ELBO(e*) - ELBO(e), e the encoder as it was trained: on other images
 
 log p(x) comes from annealed importance sampling that starts at q*; on images that the model itself
 draws, a bound from the other side (BDMC) says how far it is to be trusted.
@@ -16,13 +16,13 @@ al. 2022, for the split; Wu et al. 2017.)
 
   python -m experiments svi
 
-Expect after 60 epochs of the digits a test log p(x) of -19.05 nats amortised, -19.00 semi-amortised
-and -18.96 by SVI, and of the amortised model
+Expect after 60 epochs of the digits a test log p(x) of -19.05 nats amortized, -19.00 semi-amortized
+and -18.96 by SVI, and of the amortized model
 
   gap, nats per image        train           test
   approximation      0.161 ± 0.008  0.159 ± 0.008
-  amortisation       0.080 ± 0.006  0.054 ± 0.004
-  generalisation     0.066 ± 0.004  0.105 ± 0.014
+  amortization       0.080 ± 0.006  0.054 ± 0.004
+  generalization     0.066 ± 0.004  0.105 ± 0.014
 
 log p(x) of images that the model draws is known to within 0.014 nats. About a minute and a half on
 two CPU cores, half of it compilation.
@@ -44,14 +44,6 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments import vae
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.pictures.curves import against_count
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import learning_curve, stacked_bars
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import (
@@ -66,6 +58,7 @@ from jaxgen.inference import (
     svi_step,
 )
 from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.pictures import against_count, learning_curve, stacked_bars
 from jaxgen.train import (
     TrainState,
     Update,
@@ -77,17 +70,28 @@ from jaxgen.train import (
     shard,
 )
 from jaxgen.types import Info, Key, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    fit,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+    tensorboard,
+)
 
 DRAWS = 200
 """Of z for every ELBO that is reported."""
 LEAPFROG_STEPS, STEP_SIZE = 5, 0.7
 """Of HMC; the step size in units of q*'s scale, a dimension each."""
 LABELS = {
-    "amortized": "amortised",
-    "semi_amortized": "semi-amortised",
+    "amortized": "amortized",
+    "semi_amortized": "semi-amortized",
     "svi": "SVI",
-    "amortization": "amortisation",
-    "generalization": "generalisation",
+    "amortization": "amortization",
+    "generalization": "generalization",
 }
 PARTS = ("approximation", "amortization", "generalization")
 """Of the gap."""
@@ -487,7 +491,7 @@ def make_measure(
 
 
 def falling(config: Config) -> optax.GradientTransformation:
-    """Returns the optimiser of a long SVI, its step size falling to nothing."""
+    """Returns the optimizer of a long SVI, its step size falling to nothing."""
     return optax.adam(optax.cosine_decay_schedule(config.local_learning_rate, config.measure_steps))
 
 
@@ -586,7 +590,7 @@ def draw_gaps(result: dict[str, Any]) -> Any:
             for part in PARTS
         },
         ylabel="log p(x) - ELBO (nats per image)",
-        title="Where the amortised ELBO is lost",
+        title="Where the amortized ELBO is lost",
     )
 
 
@@ -607,7 +611,7 @@ def draw_local_steps(from_encoder: InferenceGap, from_prior: InferenceGap) -> An
         level=("log p(x)", float(from_encoder.log_px.mean())),
         xlabel="local steps (mean over their last half)",
         ylabel="test ELBO (nats per image)",
-        title="SVI for one model: amortised at its left, optimal at its right",
+        title="SVI for one model: amortized at its left, optimal at its right",
     )
 
 
@@ -630,7 +634,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
         for part, train_of in result["gaps"]["train"].items()
         for test_of in [result["gaps"]["test"][part]]
     ]
-    print_table("log p(x) - ELBO, amortised, nats per image", ["gap", "train", "test"], rows)
+    print_table("log p(x) - ELBO, amortized, nats per image", ["gap", "train", "test"], rows)
     print(
         f"log p(x) of {count} images that it draws: from {result['drawn_lower']:.3f} to "
         f"{result['drawn_upper']:.3f} nats, {result['drawn_difference']:.3f} ± "

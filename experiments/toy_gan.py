@@ -30,28 +30,28 @@ from jax.nn import softplus
 from jax.scipy.special import ndtri, xlogy
 from jaxtyping import Array, Float
 
-from jaxgen.workbench.adversarial import player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import RunConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import DPI, INK, learning_curve
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture, line
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.objectives import GAN_LOSSES
-from jaxgen.train import (
-    Game,
-    alternating_step,
-    data_mesh,
-    replicate,
-    scan_draws,
-    shard,
-)
+from jaxgen.pictures import DPI, INK, learning_curve
+from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
+from jaxgen.workbench import (
+    RunConfig,
+    RunDirectory,
+    fit,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ class Config(RunConfig):
 
 @struct.dataclass
 class Frame:
-    """What can be seen of a game on the line, at the centres of the bins.
+    """What can be seen of a game on the line, at the centers of the bins.
 
     Attributes:
       density: the generator's.
@@ -146,7 +146,7 @@ def run(config: Config) -> dict[str, Any]:
     )
     out = open_run(config.run_dir or new_path("toy_gan"), config, resume=config.resume)
     print(f"run directory: {out.path}")
-    data_density = jnp.exp(target.log_prob(centres()[:, None]))
+    data_density = jnp.exp(target.log_prob(centers()[:, None]))
 
     @jax.jit
     def start(key: Key) -> Watched:
@@ -196,7 +196,7 @@ def run(config: Config) -> dict[str, Any]:
     return result
 
 
-def centres() -> Float[Array, "bins"]:
+def centers() -> Float[Array, "bins"]:
     """Returns the middles of the bins."""
     width = (HIGH - LOW) / BINS
     return LOW + width * (jnp.arange(BINS) + 0.5)
@@ -211,7 +211,7 @@ def look(model: Gan, game: Game) -> Frame:
     z = ndtri((jnp.arange(LATENTS) + 0.5) / LATENTS)
     x, _ = model.generate(game.generator.variables, z[:, None], train=False)
     counts, _ = jnp.histogram(x, bins=BINS, range=(LOW, HIGH))
-    outputs, _ = model.criticise(game.critic.variables, centres()[:, None], train=False)
+    outputs, _ = model.criticize(game.critic.variables, centers()[:, None], train=False)
     return Frame(density=counts * (BINS / (HIGH - LOW) / LATENTS), outputs=outputs)
 
 
@@ -226,7 +226,7 @@ def values(p: Float[Array, "bins"], frame: Frame) -> dict[str, Array]:
         "value": value,
         "best_value": 2 * jsd - math.log(4),
         "jsd": jsd,
-        "mean": width * jnp.sum(q * centres()),
+        "mean": width * jnp.sum(q * centers()),
     }
 
 
@@ -237,7 +237,7 @@ def draw_frames(config: Config, p: Float[np.ndarray, "bins"], frames: Frame) -> 
 
     figure = Figure(figsize=(9.0, 5.2), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    x = np.asarray(centres())
+    x = np.asarray(centers())
     last = config.epochs
     moments = np.unique(np.geomspace(1, last + 1, PANELS).round().astype(int) - 1)
     panels = figure.subplots(2, -(-PANELS // 2), sharex=True, sharey=True).ravel()

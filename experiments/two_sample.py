@@ -27,27 +27,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import Directory
-from jaxgen.pictures.images import DPI, INK
-from jaxgen.workbench.progress import progress
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
 from jaxgen.checks import at_least
-from jaxgen.divergences import (
+from jaxgen.divergences import median_heuristic, mixture, negative_distance, rbf
+from jaxgen.nets import MLP
+from jaxgen.pictures import DPI, INK
+from jaxgen.two_sample import (
     TestResult,
     classifier_test,
     mean_test,
-    median_heuristic,
-    mixture,
     mmd_linear_test,
     mmd_permutation_test,
-    negative_distance,
-    rbf,
     variance_test,
 )
-from jaxgen.nets import MLP
 from jaxgen.types import Key
+from jaxgen.workbench import (
+    Directory,
+    RunDirectory,
+    main,
+    new_path,
+    open_run,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,12 +1,12 @@
 """Variational autoencoder on images: train, evaluate, save and draw.
 
-z ~ N(0, I), an amortised Gaussian posterior, and Bernoulli, Gaussian or discretised logistic pixels
+z ~ N(0, I), an amortized Gaussian posterior, and Bernoulli, Gaussian or discretized logistic pixels
 (Kingma & Welling 2014; lecture 18, Variational Autoencoder).
 
   python -m experiments vae
 
 trains on the embedded digits in 15 seconds on two CPU cores: expect a test ELBO of -22.9 nats, an
-NLL of 22.6 nats and .51 bits/dim. Statically binarised MNIST, with the one-layer network of Burda
+NLL of 22.6 nats and .51 bits/dim. Statically binarized MNIST, with the one-layer network of Burda
 et al. (2016), whose full schedule of 3,280 epochs reaches 88.7 nats:
 
   python -m experiments vae --dataset binarized_mnist --latent-size 50 --epochs 200 --batch-size 100
@@ -32,23 +32,27 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from jaxgen.workbench.blocks import by_blocks
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import TrainingConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import bars, image_grid, latent_grid, learning_curve, side_by_side
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of
-from jaxgen.data import ImageSet, load
-from jaxgen.data.pixels import dequantize
+from jaxgen.data import ImageSet, dequantize, load
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.workbench import (
+    RunDirectory,
+    TrainingConfig,
+    fit,
+    main,
+    map_in_blocks,
+    new_path,
+    open_run,
+    print_table,
+    require_devices,
+    tensorboard,
+)
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
 KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
@@ -61,10 +65,10 @@ class Config(TrainingConfig):
     epochs: int = 300
     batch_size: int = 64
     binarization: Literal["dynamic", "threshold", "none"] | None = None
-    """Of grey pixels, for the Bernoulli likelihood (dynamic if not given): a fresh draw each use,
+    """Of gray pixels, for the Bernoulli likelihood (dynamic if not given): a fresh draw each use,
     a cut at one half, or none for a set that is binary already."""
     likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"] = "bernoulli"
-    """p(x|z): binary pixels; a density with learned mean and variance; 256 grey levels."""
+    """p(x|z): binary pixels; a density with learned mean and variance; 256 gray levels."""
     architecture: Literal["mlp", "conv"] = "mlp"
     """Networks on both sides."""
     hidden: tuple[int, ...] = (200, 200)
@@ -113,12 +117,12 @@ class Config(TrainingConfig):
         if self.likelihood != "bernoulli" and self.binarization not in (None, "none"):
             raise ValueError(
                 f"binarization: got {self.binarization!r} with the {self.likelihood} likelihood, "
-                "which models grey pixels; expected none"
+                "which models gray pixels; expected none"
             )
 
     @property
     def pixels(self) -> str:
-        """The binarisation in force."""
+        """The binarization in force."""
         return self.binarization or ("dynamic" if self.likelihood == "bernoulli" else "none")
 
 
@@ -161,14 +165,14 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def load_split(config: Config, split: str) -> ImageSet:
-    """Returns one split of the images, binarised as the likelihood needs it."""
+    """Returns one split of the images, binarized as the likelihood needs it."""
     try:
         images = load(config.dataset, split, data_dir=config.data_dir, binarization=config.pixels)
     except ValueError as error:  # what `load` calls its name is --dataset here
         raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
     if config.likelihood == "bernoulli" and config.pixels == "none" and not images.binary:
         raise ValueError(
-            f"binarization: got 'none' for the grey pixels of {config.dataset}, which a Bernoulli "
+            f"binarization: got 'none' for the gray pixels of {config.dataset}, which a Bernoulli "
             "likelihood has no probability for; expected dynamic or threshold"
         )
     return images
@@ -355,7 +359,7 @@ def evaluate(
         info = batch_terms(terms, params, key_terms, images)
         return {**info, "nll": nll, "means": means, "kls": kls}
 
-    each = by_blocks(numbers, key, test.images, "test NLL")
+    each = map_in_blocks(numbers, key, test.images, "test NLL")
     dims = test.images[0].size
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
     nll = float(each["nll"].mean())

@@ -36,27 +36,13 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from experiments import ring
-from jaxgen.workbench.adversarial import Batch, player_losses, start_game, with_latents
-from jaxgen.workbench.cli import main
-from jaxgen.workbench.config import RunConfig, require_devices
-from jaxgen.workbench.fit import fit
-from jaxgen.pictures.images import DPI, INK
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.pictures.scatter import scatter_strip
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.distributions import IsotropicMixture
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.objectives import (
-    GanLoss,
-    Penalty,
-    gradient_penalty,
-    non_saturating,
-    wasserstein,
-)
+from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, non_saturating, wasserstein
+from jaxgen.pictures import DPI, INK, scatter_strip
 from jaxgen.train import (
     Game,
     alternating_step,
@@ -69,6 +55,21 @@ from jaxgen.train import (
     shard,
 )
 from jaxgen.types import Info, Key, Params
+from jaxgen.workbench import (
+    Batch,
+    RunConfig,
+    RunDirectory,
+    fit,
+    main,
+    new_path,
+    open_run,
+    player_losses,
+    print_table,
+    require_devices,
+    start_game,
+    tensorboard,
+    with_latents,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +89,7 @@ def adam(config: Config) -> optax.GradientTransformation:
 
 
 def clipped_rmsprop(config: Config) -> optax.GradientTransformation:
-    """Returns the critic's optimiser of Arjovsky et al.: momentum makes clipping unstable."""
+    """Returns the critic's optimizer of Arjovsky et al.: momentum makes clipping unstable."""
     return optax.chain(optax.rmsprop(config.learning_rate), clip_weights(config.clip))
 
 
@@ -262,7 +263,7 @@ def play(
     @jax.jit
     def look(game: Game, fakes: Float[Array, "judged 2"]) -> dict[str, Array]:
         def one(x: Float[Array, "2"]) -> Array:
-            return model.criticise(game.critic.variables, x[None], train=False)[0][0]
+            return model.criticize(game.critic.variables, x[None], train=False)[0][0]
 
         # Half-way from a fake to a real, where the best critic has a slope of one.
         between = (reals + fakes) / 2
@@ -391,7 +392,7 @@ def draw_surfaces(
     points = jnp.asarray(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
     panels = figure.subplots(1, len(surfaces), squeeze=False)[0]
     for axes, (name, params) in zip(panels, surfaces.items(), strict=True):
-        outputs, _ = model.criticise({"params": params}, points, train=False)
+        outputs, _ = model.criticize({"params": params}, points, train=False)
         levels = np.asarray(outputs).reshape(len(axis), len(axis))
         axes.contourf(axis, axis, levels, 24, cmap="viridis", alpha=0.6)
         axes.contour(axis, axis, levels, 24, colors="black", linewidths=0.4)

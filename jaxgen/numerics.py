@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num
 
+from jaxgen.types import Scalar
+
 
 def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -> Array:
     """Returns log(mean(exp(log_values))) along `axis`, in nats, without overflow.
@@ -41,7 +43,7 @@ def bernoulli_log_prob(logits: Float[Array, "..."], x: ArrayLike) -> Float[Array
     """
     logits, x = jnp.broadcast_arrays(logits, jnp.asarray(x, logits.dtype))
     shape = logits.shape
-    # Along one flat axis: XLA's CPU does not vectorise a loop over 28x28x1 pixels as they lie.
+    # Along one flat axis: XLA's CPU does not vectorize a loop over 28x28x1 pixels as they lie.
     logits, x = logits.reshape(-1), x.reshape(-1)
     return (x * logits - _softplus(logits)).reshape(shape)
 
@@ -58,7 +60,7 @@ def _softplus_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array,
 
 
 def expm1(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Returns exp(x) - 1 elementwise, exact near zero, and compiled apart from its neighbours.
+    """Returns exp(x) - 1 elementwise, exact near zero, and compiled apart from its neighbors.
 
     XLA's CPU compiler (seen in jaxlib 0.10.2, float32, from 4,096 elements on) takes two of them
     within one sum for one and the same if both are of one array: the mean of expm1(2 v) - expm1(v)
@@ -79,7 +81,7 @@ def all_finite(tree: object) -> Array:
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in leaves], dtype=bool))
 
 
-def widened(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
+def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
     """Returns x in float32 at least, in which counts and squared distances fit.
 
     Half precision holds no count above 2,048 (bfloat16: 256), and squares overflow it.
@@ -87,8 +89,34 @@ def widened(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
     Raises:
       ValueError: x is not of floating point; differences of uint8 pixels would wrap around.
     Example:
-      widened("features", jnp.ones(3, jnp.bfloat16)).dtype  # float32
+      at_least_float32("features", jnp.ones(3, jnp.bfloat16)).dtype  # float32
     """
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def normalized(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
+    """Returns the weights divided by their sum; zeros, not NaN, where the sum is zero or infinite.
+
+    Example:
+      normalized(jnp.log(jnp.array([1.0, 3.0])))  # [0.25, 0.75]
+    """
+    log_sum = jax.nn.logsumexp(log_weights)
+    defined = jnp.isfinite(log_sum)
+    return jnp.where(defined, jnp.exp(log_weights - jnp.where(defined, log_sum, 0.0)), 0.0)
+
+
+def effective_sample_size(log_weights: Float[Array, "particles"]) -> Scalar:
+    """Returns (sum_k w_k)² / sum_k w_k², between 1 and the number of particles.
+
+    The weights need not be normalized. Zero if all of them are zero.
+
+    Example:
+      effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0])))  # 2.
+    Source: Kong et al. (1994).
+    """
+    largest = jnp.max(log_weights)
+    weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
+    squares = jnp.sum(weights**2)
+    return jnp.sum(weights) ** 2 / jnp.where(squares == 0.0, 1.0, squares)

@@ -1,7 +1,7 @@
 """Names that every room shares.
 
 The dictionary of the house: `x` is data, `z` a latent, `q` a posterior or any distribution whose
-parameters are learned, `theta`/`phi` are spelt `params`, `logits` and `probs` say which they are,
+parameters are learned, `theta`/`phi` are spelled `params`, `logits` and `probs` say which they are,
 `num_samples` is a count, `value` is the number whose gradient is wanted. Keys are typed
 (`jax.random.key`), stand first and are consumed once.
 """
@@ -22,7 +22,7 @@ Scalar: TypeAlias = Float[Array, ""]
 """One floating-point number; a log probability or a divergence is in nats."""
 
 Params: TypeAlias = Any
-"""A pytree of arrays that an optimiser may change."""
+"""A pytree of arrays that an optimizer may change."""
 
 Info: TypeAlias = dict[str, Any]
 """What is worth seeing of a step: named arrays, never fed back into the computation."""

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 # Two thirds of the suite's CPU time went into compiling functions that run once. Without LLVM's
-# optimisations, and with XLA's older emitters, compilation takes a third of what it took. An
+# optimizations, and with XLA's older emitters, compilation takes a third of what it took. An
 # unknown flag ends the process, so the emitters are those of jaxlib 0.10 only: 0.12 has dropped
 # them. Set before JAX reads them, and for the processes that tests start; what is set already wins.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

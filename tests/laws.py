@@ -38,7 +38,7 @@ def assert_unbiased(draws, truth, false_alarm=1e-6):
 
 
 def assert_biased(draws, truth, false_alarm=1e-6):
-    """Asserts that the law of unbiasedness rejects `draws`: for estimators labelled biased."""
+    """Asserts that the law of unbiasedness rejects `draws`: for estimators labeled biased."""
     with rejected():
         assert_unbiased(draws, truth, false_alarm)
 

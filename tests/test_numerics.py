@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxgen.numerics import all_finite, bernoulli_log_prob, expm1, log_mean_exp, widened
+from jaxgen.numerics import all_finite, at_least_float32, bernoulli_log_prob, expm1, log_mean_exp
 
 
 def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
@@ -69,8 +69,8 @@ def test_two_expm1_in_one_sum_are_two():
 
 def test_half_precision_is_widened_and_integers_are_refused():
     for half in (jnp.float16, jnp.bfloat16):
-        assert widened("x", jnp.ones(3, half)).dtype == jnp.float32
+        assert at_least_float32("x", jnp.ones(3, half)).dtype == jnp.float32
     with jax.enable_x64(True):
-        assert widened("x", jnp.ones(3, jnp.float64)).dtype == jnp.float64
+        assert at_least_float32("x", jnp.ones(3, jnp.float64)).dtype == jnp.float64
     with pytest.raises(ValueError, match="pixels: got uint8, expected floating-point numbers"):
-        widened("pixels", jnp.ones(3, jnp.uint8))
+        at_least_float32("pixels", jnp.ones(3, jnp.uint8))

@@ -42,7 +42,7 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     if features.label:
         kinds[features.label] = tfds.features.ClassLabel()
     parse = tfds.features.FeaturesDict(kinds).deserialize_example_np
-    # Pillow decodes, to the declared channels: TFDS would leave a grey JPEG among colour ones grey.
+    # Pillow decodes, to the declared channels: TFDS would leave a gray JPEG among color ones gray.
     encoded: Any = {features.image: tfds.decode.SkipDecoding()}
     total = sum(shards.values())
     progress = track(

@@ -14,7 +14,7 @@ SIZES = {"train": 1297, "validation": 200, "test": 300}
 def digits() -> Source:
     """Returns the digits with a fixed, stratified split, read without any file or network.
 
-    The 17 grey levels 0..16 become round(255 · level / 16). Each class is shuffled by the SHA-256
+    The 17 gray levels 0..16 become round(255 · level / 16). Each class is shuffled by the SHA-256
     of its images' positions, and the classes are then interleaved in proportion: the order depends
     on no library's generator and every run of it holds the classes alike. The first 1,297 train,
     the next 200 validate, the last 300 test. Writers are not known, so they are shared by splits.

@@ -31,7 +31,7 @@ class ImageSet(NamedTuple):
 
     @property
     def binary(self) -> bool:
-        """Whether every pixel is 0 or 255, so that binarising changes and draws nothing."""
+        """Whether every pixel is 0 or 255, so that binarizing changes and draws nothing."""
         return _is_binary(self.images)
 
 

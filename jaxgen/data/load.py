@@ -27,7 +27,8 @@ def load(
 
     Args:
       name: `digits` (embedded, 8x8; see `jaxgen.data.digits`), or any image set of TFDS that is
-        prepared under `data_dir`, spelt as there: `mnist`, `cycle_gan/horse2zebra`, `mnist:3.0.1`.
+        prepared under `data_dir`, spelled as there: `mnist`, `mnist:3.0.1`,
+        `cycle_gan/horse2zebra`.
       split: a split's name, or slices and sums as in TFDS: `test`, `train[:10%]`,
         `train+validation`. A set that comes with `train` but no `validation` has the last sixth of
         its `train`, at most 10,000 images, held out as `validation`: MNIST's `train` then has

@@ -37,7 +37,7 @@ def _random_uint16(key: Key, shape: tuple[int, ...]) -> UInt16[Array, "..."]:
 
 
 def scale(key: Key, images: Pixels) -> Float[Array, "*shape"]:
-    """Returns images / 255: grey levels in [0, 1], drawing nothing.
+    """Returns images / 255: gray levels in [0, 1], drawing nothing.
 
     Raises:
       ValueError: images are not uint8.
@@ -94,4 +94,4 @@ def dequantize(key: Key, images: Pixels) -> Float[Array, "*shape"]:
 
 
 BINARIZATIONS: dict[str, Prepare] = {"none": scale, "threshold": threshold, "dynamic": dynamic}
-"""What `binarization` may be. Grey images are never binarised unless that is asked for."""
+"""What `binarization` may be. Gray images are never binarized unless that is asked for."""

@@ -11,15 +11,15 @@ from jaxgen.checks import at_least
 
 
 class DiscretizedLogistic(distrax.Distribution):
-    """A logistic density integrated over the bins of `levels` grey values on [0, 1].
+    """A logistic density integrated over the bins of `levels` gray values on [0, 1].
 
     The value k/(levels - 1) has the mass of the interval of width 1/(levels - 1) around it; the
     first and the last bin reach to minus and plus infinity, so the masses sum to one.
 
     Args:
-      loc: centre, in units of a full range of one.
+      loc: center, in units of a full range of one.
       scale: positive; the standard deviation is scale * pi / sqrt(3).
-      levels: number of grey values, 256 for 8-bit pixels.
+      levels: number of gray values, 256 for 8-bit pixels.
     Raises:
       ValueError: fewer than two levels.
     Example:
@@ -43,7 +43,7 @@ class DiscretizedLogistic(distrax.Distribution):
         return jnp.broadcast_shapes(self.loc.shape, self.scale.shape)
 
     def log_prob(self, value: Array) -> Array:
-        """Log mass of `value`, a grey level in [0, 1], elementwise, in nats.
+        """Log mass of `value`, a gray level in [0, 1], elementwise, in nats.
 
         sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
         equal numbers, however far out the bin lies.
@@ -63,7 +63,7 @@ class DiscretizedLogistic(distrax.Distribution):
         return jnp.clip(steps, 0, self.levels - 1) / (self.levels - 1)
 
     def mean(self) -> Array:
-        """The mean: the sum of the grey levels' upper tail masses, exactly."""
+        """The mean: the sum of the gray levels' upper tail masses, exactly."""
         edges = (jnp.arange(self.levels - 1) + 0.5) / (self.levels - 1)
         tails = jax.nn.sigmoid((self.loc[..., None] - edges) / self.scale[..., None])
         return jnp.mean(tails, axis=-1)

@@ -24,7 +24,7 @@ class IsotropicMixture(distrax.MixtureSameFamily):
     Args:
       modes: means of the components, [k, dims].
       scales: standard deviation of each component, [k], or one for all.
-      weights: of the components, to be normalised; equal if not given.
+      weights: of the components, to be normalized; equal if not given.
     Raises:
       ValueError: modes is no matrix; a scale or a weight is not positive; there are not as many as
         modes.

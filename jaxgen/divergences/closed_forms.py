@@ -50,7 +50,7 @@ def gaussian_alpha_divergence(
 ) -> Scalar:
     """Returns the alpha divergence of two Gaussians with diagonal covariance, inf where infinite.
 
-    In the normalisation of `alpha_divergence`: alpha 1 is KL(p || q), 0 the reverse KL; Pearson's
+    In the normalization of `alpha_divergence`: alpha 1 is KL(p || q), 0 the reverse KL; Pearson's
     chi² is twice alpha 2, Neyman's twice alpha -1, the squared Hellinger distance half of alpha
     1/2, Jeffrey's the sum of alpha 0 and 1. Infinite unless alpha q_scale² + (1 - alpha) p_scale²
     is positive in every dimension.

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.contrast import Contrast
+from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.types import Key, Params
 
 Init: TypeAlias = Callable[[Key], Params]
@@ -68,7 +68,7 @@ def train_critic(
     key: Key,
     p_samples: Num[Array, "n ..."],
     q_samples: Num[Array, "m ..."],
-    bound: Callable[[Array, Array], Contrast],
+    bound: Callable[[Array, Array], SampleTerms],
     init: Init,
     apply: Apply,
     *,
@@ -79,7 +79,7 @@ def train_critic(
     """Returns a critic that climbs `bound` of its outputs at batches of p and q.
 
     Args:
-      bound: `(v_p, v_q) -> Contrast`, such as `variational_bound` of a divergence.
+      bound: `(v_p, v_q) -> SampleTerms`, such as `variational_bound` of a divergence.
       init: key to params.
       apply: `(params, samples) -> [n]`.
       batch_size: samples drawn from each set for each step, with replacement.

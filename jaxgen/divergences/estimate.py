@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Num
 
-from jaxgen.divergences.contrast import Contrast, vectors
 from jaxgen.divergences.critic import Apply, Init, split, train_critic
 from jaxgen.divergences.f_divergence import FDivergence
+from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.divergences.variational import variational_bound
 from jaxgen.numerics import all_finite
+from jaxgen.pairwise import vectors
 from jaxgen.types import Key, Params, Scalar
 
 
@@ -51,7 +52,7 @@ def estimate(
     init: Init,
     apply: Apply,
     *,
-    bound: Callable[[Array, Array, FDivergence], Contrast] = variational_bound,
+    bound: Callable[[Array, Array, FDivergence], SampleTerms] = variational_bound,
     optimizer: optax.GradientTransformation | None = None,
     num_steps: int = 1000,
     batch_size: int = 256,

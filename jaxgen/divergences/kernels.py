@@ -11,46 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least, positive
-from jaxgen.divergences.contrast import vectors
+from jaxgen.pairwise import distances, squared_distances, vectors
 from jaxgen.types import Scalar
 
 Kernel: TypeAlias = Callable[[Float[Array, "n dims"], Float[Array, "m dims"]], Float[Array, "n m"]]
 """`(xs, ys) -> k(xs[i], ys[j])`, symmetric. All the kernels here are differentiable, at equal
 points too, and a bandwidth may be a traced array."""
-
-FEW_DIMS = 16  # up to here differences cost no more than a matrix product
-
-
-def squared_distances(
-    xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
-) -> Float[Array, "n m"]:
-    """Returns |x - y|² of every pair.
-
-    In up to 16 dimensions by differences; beyond, by a matrix product about the mean of `ys`, whose
-    rounding is that of the squared distance from that mean.
-
-    Example:
-      squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
-    """
-    if xs.shape[1] <= FEW_DIMS:
-        return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
-    centre = jax.lax.stop_gradient(jnp.mean(ys, axis=0))
-    xs, ys = xs - centre, ys - centre
-    products = jnp.matmul(xs, ys.T, precision=jax.lax.Precision.HIGHEST)
-    squares = jnp.sum(xs**2, axis=1)[:, None] + jnp.sum(ys**2, axis=1)
-    gaps = squares - 2 * products
-    return jnp.where(gaps <= 16 * jnp.finfo(gaps.dtype).eps * squares, 0.0, gaps)
-
-
-def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[Array, "n m"]:
-    """Returns |x - y| of every pair, with gradient zero where the two are equal.
-
-    Example:
-      distances(jnp.zeros((2, 4)), jnp.ones((3, 4)))  # 2 everywhere, shape [2, 3]
-    """
-    squares = squared_distances(xs, ys)
-    equal = squares == 0  # and not `> 0`, which would turn NaN into a distance of zero
-    return jnp.where(equal, 0.0, jnp.sqrt(jnp.where(equal, 1.0, squares)))
 
 
 def rbf(bandwidth: float | Scalar) -> Kernel:

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxgen.divergences.contrast import Contrast, vectors
 from jaxgen.divergences.gram import GramProduct, gram_product
 from jaxgen.divergences.kernels import Kernel, negative_distance
+from jaxgen.divergences.sample_terms import SampleTerms
+from jaxgen.pairwise import vectors
 from jaxgen.types import Scalar
 
 
@@ -19,7 +20,7 @@ def mmd_biased(
     *,
     block_size: int = 1024,
     product: GramProduct = gram_product,
-) -> Contrast:
+) -> SampleTerms:
     """Returns the witness at each sample; `.value` is the V-statistic of the squared MMD.
 
     The witness is w(t) = mean_i k(x_i, t) - mean_j k(y_j, t), and MMD² = mean_i w(x_i) -
@@ -43,7 +44,7 @@ def mmd_biased(
     values = witness(
         jnp.concatenate([xs, ys]), xs, ys, kernel, block_size=block_size, product=product
     )
-    return Contrast(values[: len(xs)], values[len(xs) :])
+    return SampleTerms(values[: len(xs)], values[len(xs) :])
 
 
 def mmd_unbiased(
@@ -53,7 +54,7 @@ def mmd_unbiased(
     *,
     block_size: int = 1024,
     product: GramProduct = gram_product,
-) -> Contrast:
+) -> SampleTerms:
     """Returns the witness at each sample, of all other samples; `.value` is the U-statistic.
 
     As `mmd_biased`, but no sample is compared with itself: unbiased for the squared MMD, so that it
@@ -84,7 +85,7 @@ def mmd_unbiased(
         block_size=block_size,
     )
     n, m = len(xs), len(ys)
-    return Contrast(
+    return SampleTerms(
         sums[:n, 0] / (n - 1) - sums[:n, 1] / m,
         sums[n:, 0] / n - sums[n:, 1] / (m - 1),
     )

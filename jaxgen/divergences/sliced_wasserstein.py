@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.contrast import vectors
+from jaxgen.pairwise import vectors
 from jaxgen.types import Key
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from jaxtyping import Array, Float
 
-from jaxgen.divergences.contrast import Contrast
 from jaxgen.divergences.f_divergence import FDivergence
+from jaxgen.divergences.sample_terms import SampleTerms
 
 
 def variational_bound(
     v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
-) -> Contrast:
+) -> SampleTerms:
     """Returns g_c(v) at p's samples and h_c(v) at q's; `.value` bounds D_f(p || q) from below.
 
     Tight on average where v is the log density ratio log p/q, whichever the divergence. Of total
@@ -26,12 +26,12 @@ def variational_bound(
     Source: Nguyen et al. (2010), equation 6; Nowozin et al. (2016), equation 4.
     """
     _require_vectors(v_p, v_q)
-    return Contrast(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
+    return SampleTerms(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
 
 
 def activated_bound(
     v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
-) -> Contrast:
+) -> SampleTerms:
     """Returns g(v) at p's samples and f*(g(v)) at q's, with the activations of f-GAN.
 
     As `variational_bound`, but the best v depends on the divergence: f'(p/q) = g(v).
@@ -46,7 +46,7 @@ def activated_bound(
     Source: Nowozin et al. (2016), equation 6 and table 6.
     """
     _require_vectors(v_p, v_q)
-    return Contrast(divergence.activation(v_p), divergence.activated_conjugate(v_q))
+    return SampleTerms(divergence.activation(v_p), divergence.activated_conjugate(v_q))
 
 
 def _require_vectors(v_p: Float[Array, "..."], v_q: Float[Array, "..."]) -> None:

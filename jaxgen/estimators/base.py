@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import one_distribution
-from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.estimators.factors import innermost
 from jaxgen.numerics import all_finite
 from jaxgen.types import Distribution, Scalar

@@ -1,4 +1,4 @@
-"""DReG: the pathwise gradient of a multi-sample bound, reparameterised once more."""
+"""DReG: the pathwise gradient of a multi-sample bound, reparameterized once more."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
+from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, evaluate, finite
-from jaxgen.estimators.bound import IWAE, Bound
 from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.estimators.sticking_the_landing import with_stopped
 from jaxgen.estimators.surrogate import with_gradient
@@ -21,22 +21,22 @@ def doubly_reparameterized(num_samples: int = 1, bound: Bound = IWAE) -> Estimat
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k, q)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f(z, q) is a log weight, log p(x, z) - log q(z), that
-    scores with the q it is handed, a copy whose params carry no gradient. With normalised weights
+    scores with the q it is handed, a copy whose params carry no gradient. With normalized weights
     w_k, the gradient through the samples is sum_k w_k^2 f'(z_k) dz_k: the score of log q, whose
-    noise drowns the gradient as K grows, is reparameterised away. What f itself depends on
+    noise drowns the gradient as K grows, is reparameterized away. What f itself depends on
     (the decoder) keeps the bound's own gradient, sum_k w_k df(z_k). Unbiased; sticking the landing
     at K = 1. Written `def f(z, q=q)`, the same f serves `vimco` and every other estimator.
 
     With another bound of the log weights l_k, the path through z_k is multiplied by
     dL/dl_k - d²L/dl_k² in place of w_k^2: the score's coefficient dL/dl_k varies with z_k through
-    l_k, and reparameterising the score subtracts that. For the ELBO this sticks the landing.
+    l_k, and reparameterizing the score subtracts that. For the ELBO this sticks the landing.
 
     Args:
       num_samples: K, draws of z and evaluations of f per call.
       bound: how the K log weights are joined.
     Raises:
       ValueError: num_samples is below one; the bound is not twice differentiable; f does not take
-        (z, q); q is not reparameterisable.
+        (z, q); q is not reparameterizable.
     Example:
       f = lambda z, q=q: log_joint(x, z) - q.log_prob(z)
       bound, _ = doubly_reparameterized(50).apply((), key, f, q)
@@ -74,7 +74,7 @@ def doubly_reparameterized(num_samples: int = 1, bound: Bound = IWAE) -> Estimat
         apply=apply,
         update=lambda state, estimates: state,
         unbiased=True,
-        accepts="any reparameterisable distribution; f takes (z, q)",
+        accepts="any reparameterizable distribution; f takes (z, q)",
         evaluations=num_samples,
         bound=bound,
     )

@@ -18,7 +18,7 @@ def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], A
     """Returns the baseline b(context; params) of a network, trained to predict f.
 
     The state is the network's params. The surrogate's gradient in it is that of
-    1/S sum_s (f(z_s) - b)^2, a loss to lower: give it to the optimiser as it is, even where f is
+    1/S sum_s (f(z_s) - b)^2, a loss to lower: give it to the optimizer as it is, even where f is
     climbed. Sees the datapoint and never the sample, so unbiased.
 
     Args:

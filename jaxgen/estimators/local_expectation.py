@@ -16,7 +16,7 @@ from jaxgen.types import Distribution, Key, Scalar
 def local_expectation(num_samples: int = 1) -> Estimator:
     """Returns the estimator sum_i sum_k f(z with z_i = k) grad q_i(k), averaged over samples z.
 
-    The Rao-Blackwellised score function: latent i's own randomness is integrated out. Unbiased, and
+    The Rao-Blackwellized score function: latent i's own randomness is integrated out. Unbiased, and
     exact for a single latent or an f that is a sum over latents. First derivatives only.
 
     Args:

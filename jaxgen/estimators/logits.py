@@ -27,7 +27,7 @@ class Latent(NamedTuple):
       harden: `z -> b`, the step or the one-hot argmax.
       soften: `z -> sigmoid(z)` or `softmax(z)`; of the logits it is E[b], of z / t the relaxed b.
       residual: `(slope, z, logits) -> gradient in the logits of c(z) - c(z~)`, where slope = c'(z)
-        and z~ ~ p(z | b) is reparameterised by noise of its own, coupled so that z~ = z in value.
+        and z~ ~ p(z | b) is reparameterized by noise of its own, coupled so that z~ = z in value.
     """
 
     logits: Float[Array, "..."]

@@ -1,4 +1,4 @@
-"""The coefficient of a control variate that minimises the variance of the gradient, as it runs."""
+"""The coefficient of a control variate that minimizes the variance of the gradient, as it runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Coefficient:
 def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Baseline:
     """Returns the baseline c h with c = E[f h |g|^2] / E[h^2 |g|^2], g = grad log q, h `baseline`.
 
-    This c minimises the trace of the covariance of (f - c h) g over a batch; with the default h = 1
+    This c minimizes the trace of the covariance of (f - c h) g over a batch; with the default h = 1
     it is the optimal constant baseline. The expectations are decaying averages over past batches,
     never over the samples at hand, which would bias the gradient; c is zero before the first
     update. g is taken in q's own parameters (mean and scale, logits), so it is optimal for those.
@@ -81,7 +81,7 @@ def squared_score(q: Distribution, samples: Array) -> Float[Array, "samples"]:
     Raises:
       ValueError: q is no pytree of its parameters.
     """
-    if isinstance(innermost(q), distrax.Categorical):  # it keeps its logits normalised
+    if isinstance(innermost(q), distrax.Categorical):  # it keeps its logits normalized
         latents = factors(q)
         one_hot = jax.nn.one_hot(latents.encode(samples), latents.log_probs.shape[-1])
         return jnp.sum((one_hot - jnp.exp(latents.log_probs)) ** 2, axis=(-2, -1))

@@ -1,4 +1,4 @@
-"""The reparameterisation trick: differentiate through the sample."""
+"""The reparameterization trick: differentiate through the sample."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 
+from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
-from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
@@ -17,7 +17,7 @@ def pathwise(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(z_s), z_s = g(noise_s; params of q).
 
     Unbiased where f is differentiable and z is a differentiable transformation of noise that does
-    not depend on the params (Gaussian, logistic, their flows, implicitly reparameterised gamma).
+    not depend on the params (Gaussian, logistic, their flows, implicitly reparameterized gamma).
     Usually the lowest variance of all for smooth f; useless where f is a step. Derivatives of any
     order are right. With another bound than the mean of f, the estimator of grad E[bound].
 
@@ -47,7 +47,7 @@ def pathwise(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
         apply=apply,
         update=lambda state, estimates: state,
         unbiased=True,
-        accepts="any reparameterisable distribution",
+        accepts="any reparameterizable distribution",
         evaluations=num_samples,
         bound=bound,
     )

@@ -21,7 +21,7 @@ def reparameterized_samples(key: Key, q: Distribution, num_samples: int) -> Arra
         weights of a mixture, the logits of a Bernoulli cast to float. Jumps are seen only in a q
         that is a pytree of its parameters, as distrax's and TFP's are.
     Example:
-      z = reparameterized_samples(key, distrax.Gamma(2.0, 1.0), 64)  # implicit reparameterisation
+      z = reparameterized_samples(key, distrax.Gamma(2.0, 1.0), 64)  # implicit reparameterization
     """
     samples = q.sample(seed=key, sample_shape=(num_samples,))
     if not jnp.issubdtype(samples.dtype, jnp.floating):
@@ -31,7 +31,7 @@ def reparameterized_samples(key: Key, q: Distribution, num_samples: int) -> Arra
     else:
         return samples
     raise ValueError(
-        f"q: got {came} from {type(q).__name__}, expected a reparameterisable distribution; for a "
+        f"q: got {came} from {type(q).__name__}, expected a reparameterizable distribution; for a "
         "discrete q use the score function or a relaxation"
     )
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array
 
+from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, count_evaluations, evaluate
-from jaxgen.estimators.bound import IWAE, Bound
 from jaxgen.types import Distribution, Key, Scalar
 
 

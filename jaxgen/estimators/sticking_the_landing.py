@@ -9,15 +9,15 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
+from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, parameters
-from jaxgen.estimators.bound import ELBO, Bound
 from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
 
 def sticking_the_landing(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
-    """Returns the estimator grad 1/S sum_s f(z_s, stop(q)) with reparameterised z_s.
+    """Returns the estimator grad 1/S sum_s f(z_s, stop(q)) with reparameterized z_s.
 
     Here f takes q too and uses it for log q(z) alone: `def f(z, q): log_joint(z) - q.log_prob(z)`.
     The path through the params of log q at fixed z, the score, has expectation zero and is left
@@ -31,7 +31,7 @@ def sticking_the_landing(num_samples: int = 1, bound: Bound = ELBO) -> Estimator
       num_samples: S, draws of z and evaluations of f per call.
       bound: how the S values of f are joined.
     Raises:
-      ValueError: num_samples is below one; f does not take (z, q); q is not reparameterisable.
+      ValueError: num_samples is below one; f does not take (z, q); q is not reparameterizable.
     Example:
       elbo, _ = sticking_the_landing(8).apply(
           (), key, lambda z, q=q: prior.log_prob(z) - q.log_prob(z), q
@@ -54,7 +54,7 @@ def sticking_the_landing(num_samples: int = 1, bound: Bound = ELBO) -> Estimator
         apply=apply,
         update=lambda state, estimates: state,
         unbiased=bound.linear or num_samples == 1,
-        accepts="any reparameterisable distribution; f takes (z, q)",
+        accepts="any reparameterizable distribution; f takes (z, q)",
         evaluations=num_samples,
         bound=bound,
     )

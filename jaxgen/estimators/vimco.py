@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
-from jaxgen.estimators.bound import IWAE, Bound
 from jaxgen.estimators.surrogate import with_gradient
 from jaxgen.types import Distribution, Key, Scalar
 

@@ -61,7 +61,7 @@ def annealed_importance_weight(
 
     Args:
       log_joint: z to log p(x, z), in nats, for the one x at hand.
-      initial: normalised, easily sampled: the prior, or an encoder's q(z|x).
+      initial: normalized, easily sampled: the prior, or an encoder's q(z|x).
       transition: leaves the annealed density invariant, e.g. `hmc_step`.
       betas: rising from 0 to 1, fixed at compile time: `linear_temperatures(1000)`.
     Raises:

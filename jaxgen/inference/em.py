@@ -1,4 +1,4 @@
-"""Expectation maximisation: coordinate ascent on the evidence lower bound."""
+"""Expectation maximization: coordinate ascent on the evidence lower bound."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EMSteps(NamedTuple):
 
     Attributes:
       e_step: `params -> q`, the posterior of every datapoint; raises the bound in q.
-      m_step: `q -> params`, the maximiser of the expected log joint; raises the bound in params.
+      m_step: `q -> params`, the maximizer of the expected log joint; raises the bound in params.
       elbo: `(params, q) -> ` the evidence lower bound, in nats per datapoint (a mean over them).
     """
 
@@ -48,7 +48,7 @@ class EMResult(NamedTuple):
 
 
 def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
-    """Alternates exact maximisation of the ELBO over q and over the params, in one scan.
+    """Alternates exact maximization of the ELBO over q and over the params, in one scan.
 
     Read in turn, `after_e_step[0], after_m_step[0], after_e_step[1], ...` never falls, whatever
     the start, up to the rounding of the arithmetic (use float64 to see it). Several starts are one

@@ -13,7 +13,7 @@ from jaxgen.checks import at_least
 from jaxgen.types import Key, Scalar
 
 LogDensity: TypeAlias = Callable[[Float[Array, "..."]], Array]
-"""A point to the log of a density there, in nats; the density need not be normalised."""
+"""A point to the log of a density there, in nats; the density need not be normalized."""
 
 
 class HMCInfo(NamedTuple):

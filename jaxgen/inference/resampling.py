@@ -18,8 +18,8 @@ class Resampling(NamedTuple):
     Attributes:
       sample: `(key, log_weights) -> ancestors`, indices of particles such that particle i is
         expected num_particles W_i times, W being the weights divided by their sum. Weights need
-        not be normalised; a particle of weight zero is never drawn. No gradient.
-      log_prob: `(log_weights, ancestors) -> log probability` of that draw, in nats, from normalised
+        not be normalized; a particle of weight zero is never drawn. No gradient.
+      log_prob: `(log_weights, ancestors) -> log probability` of that draw, in nats, from normalized
         log weights; None if it has no use as a score (see `systematic`).
     """
 

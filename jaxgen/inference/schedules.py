@@ -9,25 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.types import Scalar
-
 Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
 """The log weights to whether to resample now."""
-
-
-def effective_sample_size(log_weights: Float[Array, "particles"]) -> Scalar:
-    """Returns (sum_k w_k)² / sum_k w_k², between 1 and the number of particles.
-
-    The weights need not be normalised. Zero if all of them are zero.
-
-    Example:
-      effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0])))  # 2.
-    Source: Kong et al. (1994).
-    """
-    largest = jnp.max(log_weights)
-    weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
-    squares = jnp.sum(weights**2)
-    return jnp.sum(weights) ** 2 / jnp.where(squares == 0.0, 1.0, squares)
 
 
 def never(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:

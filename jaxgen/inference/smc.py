@@ -11,7 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgen.checks import at_least
 from jaxgen.inference.resampling import Resampling, systematic
-from jaxgen.inference.schedules import Schedule, effective_sample_size, ess_below
+from jaxgen.inference.schedules import Schedule, ess_below
+from jaxgen.numerics import effective_sample_size
 from jaxgen.types import Key, Scalar
 
 Step: TypeAlias = Callable[[Key, Any, Any], tuple[Any, Any, Scalar]]
@@ -35,7 +36,7 @@ class SMCResult(NamedTuple):
       states: of the particles after the last step.
       samples: what each particle's step recorded, with axes [time, particles, ...]; zero where
         masked.
-      log_weights: after each step, normalised: exp of them sums to one over the particles.
+      log_weights: after each step, normalized: exp of them sums to one over the particles.
       ess: effective sample size after each step; zero where all weights are.
       ancestors: the particle at the step before that each particle continues.
       resampled: whether they were drawn, or each particle is its own ancestor.
@@ -75,7 +76,7 @@ def smc(
 
     E[Z-hat] = p(xs) for any proposal that covers the posterior, any of the resampling schemes and
     any schedule; so E[log Z-hat] is a lower bound of log p(xs). Differentiable along the samples if
-    the proposals are reparameterised; the choice of ancestors has no gradient here (see
+    the proposals are reparameterized; the choice of ancestors has no gradient here (see
     `log_ancestor_probs`). Batch it with `vmap` over keys, sequences and masks.
 
     Args:
@@ -164,7 +165,7 @@ def smc(
 
 
 def _normalize(log_weights: Array) -> tuple[Array, Array, Array]:
-    """The normalised log weights (equal ones if all are -inf), log of their sum, and if not all."""
+    """The normalized log weights (equal ones if all are -inf), log of their sum, and if not all."""
     alive = ~jnp.all(log_weights == -jnp.inf)
     safe = jnp.where(alive, log_weights, 0.0)
     total = jax.nn.logsumexp(safe)

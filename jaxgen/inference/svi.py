@@ -1,4 +1,4 @@
-"""Variational parameters of each datapoint, optimised anew: stochastic variational inference."""
+"""Variational parameters of each datapoint, optimized anew: stochastic variational inference."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def optimize_local(
 
     Any family will do whose parameters are unconstrained (log scales, logits), with any gradient
     estimator inside the objective. Started at zeros this is SVI; started at an encoder's output it
-    is semi-amortised inference. `vmap` over the datapoints' keys, params and objectives.
+    is semi-amortized inference. `vmap` over the datapoints' keys, params and objectives.
 
     Args:
       objective: `(params, key) -> ` a number to climb, e.g. one datapoint's ELBO.
@@ -55,7 +55,7 @@ def optimize_local(
           bound = lambda phi, key: elbo(key, log_likelihood(x), gaussian(phi), prior).elbo
           return optimize_local(key, bound, encode(x), optax.adam(1e-2), 100)
       phi = jax.vmap(local)(jax.random.split(key, len(xs)), xs).params
-    Source: Kim et al. (2018), algorithm 1 for the semi-amortised start; Cremer et al. (2018).
+    Source: Kim et al. (2018), algorithm 1 for the semi-amortized start; Cremer et al. (2018).
     """
     num_steps = at_least("num_steps", num_steps, 1)
     climb = jax.value_and_grad(objective)
@@ -77,7 +77,7 @@ class SVIState:
 
     Attributes:
       params: theta.
-      opt_state: of theta's optimiser.
+      opt_state: of theta's optimizer.
       local_params: phi^1 ... phi^M, on a leading axis of every leaf.
     """
 
@@ -94,10 +94,10 @@ def svi_step(
 ) -> Callable[[SVIState, tuple[Array, Any], Key], tuple[SVIState, Info]]:
     """Returns the update that learns theta with variational parameters of each datapoint's own.
 
-    The lecture's five steps: (1) initialise theta and all phi: an `SVIState`; (2) sample
+    The lecture's five steps: (1) initialize theta and all phi: an `SVIState`; (2) sample
     datapoints: the batch; (3) climb each one's bound in its phi, from where it was left; (4) take
     the gradient in theta at those phi; (5) move theta up it. Nothing is differentiated through
-    step 3. The local optimiser starts afresh at each visit.
+    step 3. The local optimizer starts afresh at each visit.
 
     Args:
       objective: `(theta, phi, key, x) -> ` one datapoint's ELBO, in nats.
@@ -155,7 +155,7 @@ def svi_step(
 def _ascend(
     optimizer: optax.GradientTransformation, gradient: Params, opt_state: Any, params: Params
 ) -> tuple[Params, Any]:
-    """Returns params and optimiser state after one step up the gradient."""
+    """Returns params and optimizer state after one step up the gradient."""
     downhill = jax.tree.map(jnp.negative, gradient)
     updates, opt_state = optimizer.update(downhill, opt_state, params)
     return optax.apply_updates(params, updates), opt_state

@@ -39,6 +39,6 @@ def sigmoidal_temperatures(
     Source: Wu et al. (2017), section 4.1; Grosse, Ghahramani & Adams (2015), section 5.
     """
     sharpness = positive("sharpness", sharpness)
-    centred = 2 * linear_temperatures(num_steps) - 1
+    centered = 2 * linear_temperatures(num_steps) - 1
     # sigmoid(u) is (1 + tanh(u/2)) / 2, and so scaled the ends are exactly 0 and 1.
-    return 0.5 * (1 + np.tanh(0.5 * sharpness * centred) / np.tanh(0.5 * sharpness))
+    return 0.5 * (1 + np.tanh(0.5 * sharpness * centered) / np.tanh(0.5 * sharpness))

@@ -1,6 +1,5 @@
 """Numbers to report: likelihoods, rates, active units; of samples, how far from the data."""
 
-from jaxgen.metrics.birthday import SupportSize, support_size
 from jaxgen.metrics.bits import bits_per_dim
 from jaxgen.metrics.bits_back import (
     LatentCode,
@@ -18,14 +17,13 @@ from jaxgen.metrics.frechet import (
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import KernelDistance, kernel_distance
 from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
-from jaxgen.metrics.memorisation import MemorisationTest, memorisation_test
 from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
-from jaxgen.metrics.nearest_neighbour import NeighbourAccuracy, neighbour_accuracy
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
 from jaxgen.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
+from jaxgen.metrics.support_size import SupportSize, support_size
 
 __all__ = [
     "GaussianMoments",
@@ -33,9 +31,7 @@ __all__ = [
     "JacobianNorms",
     "KernelDistance",
     "LatentCode",
-    "MemorisationTest",
     "ModeCoverage",
-    "NeighbourAccuracy",
     "PrecisionRecall",
     "SupportSize",
     "active_units",
@@ -52,9 +48,7 @@ __all__ = [
     "kl_per_dimension",
     "latent_information",
     "log_marginal",
-    "memorisation_test",
     "mode_coverage",
-    "neighbour_accuracy",
     "normal_bucket_probs",
     "normal_buckets",
     "pareto_k",

@@ -17,8 +17,8 @@ def bits_per_dim(
     Args:
       nll: -log p(x) of one datapoint, in nats.
       num_dims: pixels times channels.
-      bin_width: 1 for a probability mass. If p is a density of uniformly dequantised data, the
-        width of a grey level in the units of that density: 1/256 for 8-bit pixels on [0, 1]; the
+      bin_width: 1 for a probability mass. If p is a density of uniformly dequantized data, the
+        width of a gray level in the units of that density: 1/256 for 8-bit pixels on [0, 1]; the
         result then bounds the discrete code length from above.
     Raises:
       ValueError: num_dims is below one, or bin_width is not positive.

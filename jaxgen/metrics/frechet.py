@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.numerics import all_finite, widened
+from jaxgen.numerics import all_finite, at_least_float32
 from jaxgen.types import Scalar
 
 
@@ -40,7 +40,7 @@ def gaussian_moments(features: Float[Array, "..."]) -> GaussianMoments:
     """
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"features: got shape {features.shape}, expected (n >= 2, dims)")
-    features = widened("features", features)
+    features = at_least_float32("features", features)
     mean = jnp.mean(features, axis=0)
     triangle = jnp.linalg.qr(features - mean, mode="r")
     return GaussianMoments(mean, triangle / jnp.sqrt(len(features) - 1.0))

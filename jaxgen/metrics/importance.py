@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.inference import effective_sample_size
 from jaxgen.metrics.pareto import pareto_k
+from jaxgen.numerics import effective_sample_size
 from jaxgen.types import Scalar
 
 

@@ -10,7 +10,7 @@ from jax.scipy.special import entr, xlogy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxgen.numerics import all_finite, widened
+from jaxgen.numerics import all_finite, at_least_float32
 from jaxgen.types import Scalar
 
 
@@ -48,7 +48,7 @@ def mode_coverage(
 
     Args:
       samples: [n, dims].
-      modes: centres of the mixture, [k, dims].
+      modes: centers of the mixture, [k, dims].
       scales: the standard deviation of each component, or of all.
       weights: of the components; equal if not given.
       num_std: how many standard deviations from its mode a good sample lies at most.
@@ -66,7 +66,7 @@ def mode_coverage(
             f"samples: got shape {samples.shape} and modes of {modes.shape}, expected (n, dims) "
             "and (k, dims)"
         )
-    samples, modes = widened("samples", samples), widened("modes", modes)
+    samples, modes = at_least_float32("samples", samples), at_least_float32("modes", modes)
     count = len(modes)
     finite = all_finite(samples)
     distances = jnp.linalg.norm(samples[:, None] - modes, axis=-1)
@@ -102,7 +102,7 @@ def duplicate_share(samples: Float[Array, "..."], radius: Float[ArrayLike, ""]) 
     """
     if samples.ndim != 2 or len(samples) < 2:
         raise ValueError(f"samples: got shape {samples.shape}, expected (n >= 2, dims)")
-    samples = widened("samples", samples)
+    samples = at_least_float32("samples", samples)
     # Differences, not an expanded square: near duplicates are all that counts here.
     distances = jnp.linalg.norm(samples[:, None] - samples, axis=-1)
     others = distances + jnp.diag(jnp.full(len(samples), jnp.inf))

@@ -12,7 +12,7 @@ from jaxgen.types import Scalar
 
 
 def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
-    """Returns the shape k of a generalised Pareto distribution fitted to the largest weights.
+    """Returns the shape k of a generalized Pareto distribution fitted to the largest weights.
 
     Weights have about 1/k finite moments: below 0.5 their mean obeys the central limit theorem,
     above 0.7 an importance-sampled number is not to be trusted at practical sample sizes, whatever
@@ -38,7 +38,7 @@ def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
 
 
 def generalized_pareto_shape(excesses: Float[Array, "tail"]) -> Scalar:
-    """Returns the shape of the generalised Pareto law of the positive ones among `excesses`.
+    """Returns the shape of the generalized Pareto law of the positive ones among `excesses`.
 
     The posterior mean of Zhang & Stephens, drawn to 0.5 with the weight of ten observations; `inf`
     where fewer than five are positive.

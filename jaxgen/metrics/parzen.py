@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, positive
-from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import matrices
 from jaxgen.numerics import log_mean_exp
+from jaxgen.pairwise import matrices, squared_distances
 from jaxgen.types import Scalar
 
 

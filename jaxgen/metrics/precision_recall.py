@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import matrices, squared_radii
 from jaxgen.numerics import all_finite
+from jaxgen.pairwise import matrices, squared_distances, squared_radii
 from jaxgen.types import Scalar
 
 
 class PrecisionRecall(NamedTuple):
-    """How two sets lie among each other's balls; a sample's ball reaches to its k-th neighbour.
+    """How two sets lie among each other's balls; a sample's ball reaches to its k-th neighbor.
 
     Attributes:
       precision: share of fakes within some real's ball: fidelity.
@@ -34,7 +33,7 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(
     real_features: Float[Array, "..."],
     fake_features: Float[Array, "..."],
-    num_neighbours: int = 5,
+    num_neighbors: int = 5,
     *,
     block_size: int = 256,
 ) -> PrecisionRecall:
@@ -47,7 +46,7 @@ def precision_recall(
     Args:
       real_features: of the data, [n, dims].
       fake_features: of the samples, [m, dims].
-      num_neighbours: k; 3 for precision and recall, 5 for density and coverage in the sources.
+      num_neighbors: k; 3 for precision and recall, 5 for density and coverage in the sources.
       block_size: samples compared with all others at a time; memory grows with block_size and with
         n + m.
     Raises:
@@ -57,15 +56,15 @@ def precision_recall(
     Source: Kynkäänniemi et al. (2019), section 2; Naeem et al. (2020), equations 3 to 5 and 9.
     """
     reals, fakes = matrices(real_features=real_features, fake_features=fake_features)
-    # About one centre: distances are rounded by the square of what is far from it.
-    centre = jnp.mean(reals, axis=0)
-    reals, fakes = reals - centre, fakes - centre
-    real_radii = squared_radii(reals, num_neighbours, block_size=block_size)
-    fake_radii = squared_radii(fakes, num_neighbours, block_size=block_size)
+    # About one center: distances are rounded by the square of what is far from it.
+    center = jnp.mean(reals, axis=0)
+    reals, fakes = reals - center, fakes - center
+    real_radii = squared_radii(reals, num_neighbors, block_size=block_size)
+    fake_radii = squared_radii(fakes, num_neighbors, block_size=block_size)
 
     def of_fake(fake: Array) -> tuple[Array, Array]:
         within = squared_distances(fake[None], reals)[0] <= real_radii
-        return jnp.any(within), jnp.sum(within) / num_neighbours
+        return jnp.any(within), jnp.sum(within) / num_neighbors
 
     def of_real(real_and_radius: tuple[Array, Array]) -> tuple[Array, Array]:
         real, radius = real_and_radius

@@ -34,14 +34,14 @@ class Gan(NamedTuple):
       init: `key -> (generator's variables, critic's variables)`.
       sample_latent: `(key, count) -> z`, [count, latent].
       generate: `(generator's variables, z, train=...) -> (x, changed collections)`.
-      criticise: `(critic's variables, x, train=...) -> (one number per pack, changed)`.
+      criticize: `(critic's variables, x, train=...) -> (one number per pack, changed)`.
       packing: samples that the critic judges together.
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
     sample_latent: Callable[[Key, int], Float[Array, "count latent"]]
     generate: Apply
-    criticise: Apply
+    criticize: Apply
     packing: int
 
 
@@ -96,13 +96,13 @@ def gan(
     def sample_latent(key: Key, count: int) -> Array:
         return jax.random.normal(key, (count, latent_size))
 
-    def criticise(variables: Variables, x: Array, /, *, train: bool) -> tuple[Array, Variables]:
+    def criticize(variables: Variables, x: Array, /, *, train: bool) -> tuple[Array, Variables]:
         return apply(critic, variables, pack(x, packing), train)
 
     def generate(variables: Variables, z: Array, /, *, train: bool) -> tuple[Array, Variables]:
         return apply(generator, variables, z, train)
 
-    return Gan(init, sample_latent, generate, criticise, packing)
+    return Gan(init, sample_latent, generate, criticize, packing)
 
 
 def apply(

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.models.coupling import Conditioner, affine_coupling, init_conditioner
+from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal, init_conditioner
 from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.models.posteriors import Posterior, init_encoder
-from jaxgen.models.priors import Prior, diagonal_gaussian
+from jaxgen.models.priors import Prior
 from jaxgen.models.vae import vae
 from jaxgen.types import Key, Params
 
@@ -31,7 +31,7 @@ def hierarchical_vae(
     """Returns p(z2) p(z1|z2) p(x|z1) with q(z1|x) q(z2|z1), all conditionals diagonal Gaussians.
 
     Its latent is the vector [z1, z2]: a conditional Gaussian is an affine coupling of noise, so the
-    prior and q are distrax distributions with exact log probabilities, reparameterised, and every
+    prior and q are distrax distributions with exact log probabilities, reparameterized, and every
     bound and gradient takes them. No KL between them has a closed form: use `monte_carlo_kl`.
 
     Args:
@@ -67,7 +67,7 @@ def two_layer_prior(top_down: nn.Module, n1: int, n2: int) -> Prior:
     size = n1 + n2
 
     def distribution(params: Params) -> distrax.Transformed:
-        noise = diagonal_gaussian(jnp.zeros(size), jnp.zeros(size))
+        noise = diagonal_normal(jnp.zeros(size), jnp.zeros(size))
         conditioner = Conditioner(params, jnp.zeros(0), top_down)
         return distrax.Transformed(noise, affine_coupling(conditioner, n1, first_moves=True))
 
@@ -89,7 +89,7 @@ def two_layer_posterior(encoder: nn.Module, bottom_up: nn.Module, n1: int, n2: i
         mean, log_scale = jnp.concatenate([of_z1, jnp.zeros((2, n2))], axis=1)
         conditioner = Conditioner(params["bottom_up"], jnp.zeros(0), bottom_up)
         return distrax.Transformed(
-            diagonal_gaussian(mean, log_scale), affine_coupling(conditioner, n1)
+            diagonal_normal(mean, log_scale), affine_coupling(conditioner, n1)
         )
 
     return Posterior(init, distribution)

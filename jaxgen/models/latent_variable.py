@@ -1,4 +1,4 @@
-"""What every model with a latent variable and an amortised posterior consists of."""
+"""What every model with a latent variable and an amortized posterior consists of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LatentVariableModel(NamedTuple):
     Attributes:
       init: `key -> params`.
       prior: `params -> p(z)`.
-      encode: `(params, x) -> q(z|x)`, amortised.
+      encode: `(params, x) -> q(z|x)`, amortized.
       decode: `(params, z) -> p(x|z)`.
     """
 

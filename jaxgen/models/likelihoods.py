@@ -40,7 +40,7 @@ def _logit_of_mean(mean: Array) -> Array:
     return (jnp.log(mean) - jnp.log1p(-mean))[..., None]
 
 
-# A pixel that never varies would otherwise drive its scale to zero; uniform dequantisation noise of
+# A pixel that never varies would otherwise drive its scale to zero; uniform dequantization noise of
 # an 8-bit pixel has standard deviation 1 / (256 sqrt(12)) = .0011.
 _SMALLEST_SCALE = 1e-3
 _INITIAL_SCALE = 0.25

@@ -12,13 +12,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.models.coupling import Conditioner, affine_coupling, init_conditioner
-from jaxgen.models.priors import diagonal_gaussian
+from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal, init_conditioner
 from jaxgen.types import Key, Params
 
 
 class Posterior(NamedTuple):
-    """A family of amortised q(z|x), as pure functions.
+    """A family of amortized q(z|x), as pure functions.
 
     Attributes:
       init: `(key, x) -> params`, for an x of the right shape.
@@ -57,7 +56,7 @@ def gaussian_posterior(encoder: nn.Module, latent_size: int) -> Posterior:
 
     def distribution(params: Params, x: Array) -> distrax.Independent:
         mean, log_scale = jnp.asarray(encoder.apply(params, x))
-        return diagonal_gaussian(mean, log_scale)
+        return diagonal_normal(mean, log_scale)
 
     return Posterior(lambda key, x: init_encoder(key, encoder, x, shape), distribution)
 
@@ -71,7 +70,7 @@ def flow_posterior(
     """Returns a diagonal Gaussian q(z_0|x) and z = T(z_0; x), T of affine couplings.
 
     Each coupling moves one half of z by a network of the other half and of x's context, the halves
-    in turn. Sampling is reparameterised, the log probability of any z exact, and every parameter
+    in turn. Sampling is reparameterized, the log probability of any z exact, and every parameter
     shows in q: it goes with all gradients. Its KL has no closed form: use `monte_carlo_kl`. With a
     conditioner whose last layer starts at zero, T starts as the identity.
 
@@ -112,7 +111,7 @@ def flow_posterior(
             affine_coupling(Conditioner(own, context, net), split, first_moves=bool(i % 2))
             for i, (own, (_, net)) in enumerate(zip(params["layers"], layers, strict=True))
         ]
-        base = diagonal_gaussian(mean, log_scale)
+        base = diagonal_normal(mean, log_scale)
         return distrax.Transformed(base, distrax.Chain(couplings[::-1]))
 
     return Posterior(init, distribution)

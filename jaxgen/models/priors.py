@@ -8,9 +8,9 @@ from typing import NamedTuple
 import distrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
+from jaxgen.distributions import diagonal_normal
 from jaxgen.types import Key, Params
 
 
@@ -26,13 +26,6 @@ class Prior(NamedTuple):
     distribution: Callable[[Params], distrax.Distribution]
 
 
-def diagonal_gaussian(
-    mean: Float[Array, "*batch latent"], log_scale: Float[Array, "*batch latent"]
-) -> distrax.Independent:
-    """Returns N(mean, diag(exp(log_scale))²) over one vector, or a batch of such."""
-    return distrax.Independent(distrax.Normal(mean, jnp.exp(log_scale)), 1)
-
-
 def standard_normal(latent_size: int) -> Prior:
     """Returns N(0, I), with nothing to learn.
 
@@ -45,7 +38,7 @@ def standard_normal(latent_size: int) -> Prior:
     zeros = (latent_size,)
     return Prior(
         init=lambda key: {},
-        distribution=lambda params: diagonal_gaussian(jnp.zeros(zeros), jnp.zeros(zeros)),
+        distribution=lambda params: diagonal_normal(jnp.zeros(zeros), jnp.zeros(zeros)),
     )
 
 
@@ -73,7 +66,7 @@ def gaussian_mixture(latent_size: int, num_components: int) -> Prior:
     def distribution(params: Params) -> distrax.Distribution:
         return distrax.MixtureSameFamily(
             distrax.Categorical(params["logits"]),
-            diagonal_gaussian(params["means"], params["log_scales"]),
+            diagonal_normal(params["means"], params["log_scales"]),
         )
 
     return Prior(init, distribution)

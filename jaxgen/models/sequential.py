@@ -24,7 +24,7 @@ class SequentialModel(NamedTuple):
       init: `key -> params`.
       start: `params -> state` before the first step.
       prior: `(params, state) -> p(z_t | state)`.
-      encode: `(params, state, x) -> q(z_t | state, x_t)`, the amortised proposal.
+      encode: `(params, state, x) -> q(z_t | state, x_t)`, the amortized proposal.
       decode: `(params, state, z) -> p(x_t | state, z_t)`.
       update: `(params, state, z, x) -> state` of the next step.
     """

@@ -31,7 +31,7 @@ def _gaussian_prior(params: Params, state: GaussianState) -> distrax.Independent
 
 
 def _product(state: GaussianState, factor: Params, features: Array) -> distrax.Independent:
-    """The prior times a Gaussian factor whose mean is affine in `features`, normalised."""
+    """The prior times a Gaussian factor whose mean is affine in `features`, normalized."""
     mean = factor["weights"] @ features + factor["bias"]
     precision, prior_precision = jnp.exp(factor["log_precision"]), state.scale**-2
     total = precision + prior_precision

@@ -3,9 +3,9 @@
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator
 from jaxgen.nets.mlp import MLP
-from jaxgen.nets.players import MLPCritic, MLPGenerator
+from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
+from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
-from jaxgen.nets.samples import append_minibatch_stddev, pack
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
 

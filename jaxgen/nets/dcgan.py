@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from jaxgen.nets.samples import append_minibatch_stddev
+from jaxgen.nets.packing import append_minibatch_stddev
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.types import Key
 
@@ -17,7 +17,7 @@ KERNEL = nn.initializers.normal(0.02)
 
 
 def scale_init(key: Key, shape: Sequence[int], dtype: Any = float) -> Array:
-    """Returns draws of N(1, .02^2), where DCGAN begins the scales of its normalisations."""
+    """Returns draws of N(1, .02^2), where DCGAN begins the scales of its normalizations."""
     return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
@@ -30,7 +30,7 @@ class DCGANGenerator(nn.Module):
     Attributes:
       output_shape: (height, width, channels) of an image.
       channels: of the feature maps, the smallest map first; there are as many doublings.
-      batch_norm: normalise every feature map over the batch, before its ReLU.
+      batch_norm: normalize every feature map over the batch, before its ReLU.
     Raises:
       ValueError: height or width cannot be halved that often.
     Example:
@@ -57,7 +57,7 @@ class DCGANGenerator(nn.Module):
                 f"{times}, for {len(self.channels)} doublings"
             )
         small = (height // times, width // times, self.channels[0])
-        # Normalisation would take a bias away again.
+        # Normalization would take a bias away again.
         biased = not self.batch_norm
         x = nn.Dense(small[0] * small[1] * small[2], use_bias=biased, kernel_init=KERNEL)(z)
         x = self._activated(x.reshape(-1, *small), train)
@@ -80,7 +80,7 @@ class DCGANCritic(nn.Module):
 
     Attributes:
       channels: of the feature maps, the largest map first; there are as many halvings.
-      batch_norm: normalise every feature map but the first over the batch.
+      batch_norm: normalize every feature map but the first over the batch.
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last layer see how much the batch varies.
@@ -102,10 +102,10 @@ class DCGANCritic(nn.Module):
         """Maps images to raw outputs, high for what looks real."""
         x = 2 * x - 1
         for i, channels in enumerate(self.channels):
-            normalised = self.batch_norm and i > 0
-            layer = StridedConv(channels, use_bias=not normalised, kernel_init=KERNEL)
+            normalized = self.batch_norm and i > 0
+            layer = StridedConv(channels, use_bias=not normalized, kernel_init=KERNEL)
             x = self._layer(layer, x, train)
-            if normalised:
+            if normalized:
                 norm = nn.BatchNorm(
                     use_running_average=not train, momentum=0.9, scale_init=scale_init
                 )

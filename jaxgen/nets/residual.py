@@ -1,4 +1,4 @@
-"""Residual players: a generator of batch-normalised blocks, a critic of spectral norm one."""
+"""Residual players: a generator of batch-normalized blocks, a critic of spectral norm one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 class ResidualGenerator(nn.Module):
     """A dense layer to a small feature map, then a residual block per doubling.
 
-    A block adds to the doubled image (nearest neighbours) what two 3x3 convolutions make of it.
+    A block adds to the doubled image (nearest neighbors) what two 3x3 convolutions make of it.
     The images are in [0, 1], by a sigmoid. Made for an accelerator: on a CPU a step takes many
     times a DCGAN's.
 

@@ -1,4 +1,4 @@
-"""The denoising regulariser of amortised inference: an encoder that has to bear noise is smooth."""
+"""The denoising regularizer of amortized inference: an encoder that has to bear noise is smooth."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def entropy_elbo(
 ) -> EntropyTerms:
     """Returns the ELBO of one datapoint with the entropy in closed form.
 
-    For a joint that does not split into likelihood and prior (an undirected or unnormalised model);
+    For a joint that does not split into likelihood and prior (an undirected or unnormalized model);
     else `elbo` has the less noisy KL, and `ELBO(log_importance_weights(...))` asks no closed form.
 
     Args:

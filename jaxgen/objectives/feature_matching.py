@@ -42,7 +42,7 @@ def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | f
     `scale` fall to zero as training goes on.
 
     Example:
-      logits = criticise(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
+      logits = criticize(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
     Source: Sønderby et al. (2017), section 3.
     """
     return x + scale * jax.random.normal(key, x.shape, x.dtype)

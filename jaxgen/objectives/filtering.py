@@ -13,6 +13,7 @@ from jaxgen.inference import (
     Resampling,
     Schedule,
     SMCResult,
+    Step,
     always,
     ess_below,
     multinomial,
@@ -21,7 +22,6 @@ from jaxgen.inference import (
     stratified,
     systematic,
 )
-from jaxgen.inference.smc import Step
 from jaxgen.types import Distribution, Key, Scalar
 
 
@@ -131,7 +131,7 @@ def filtering_bound(
     It tends to log p(xs) as the number of particles grows.
 
     Args:
-      step: moves and weighs one particle (see `smc`), with a reparameterised proposal.
+      step: moves and weighs one particle (see `smc`), with a reparameterized proposal.
       start: the state before the first step.
       xs: a pytree of arrays with a common leading axis of time.
       num_particles: K.

@@ -104,7 +104,7 @@ def hinge() -> GanLoss:
 def wasserstein() -> GanLoss:
     """Minus the difference of the means; a distance only for a critic of bounded slope.
 
-    Bound it by `train.clip_weights`, a gradient penalty or spectral normalisation.
+    Bound it by `train.clip_weights`, a gradient penalty or spectral normalization.
 
     Source: Arjovsky et al. (2017), equation 2.
     """

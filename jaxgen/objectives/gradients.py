@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jaxgen.bounds import Bound
 from jaxgen.estimators import (
     Estimator,
     doubly_reparameterized,
@@ -13,7 +14,6 @@ from jaxgen.estimators import (
     sticking_the_landing,
     vimco,
 )
-from jaxgen.estimators.bound import Bound
 
 Gradient = Callable[[int, Bound], Estimator]
 """`(num_samples, bound) -> estimator` of grad E[bound], for an f that is a log weight: written
@@ -35,6 +35,6 @@ GRADIENTS: dict[str, Gradient] = {
     "score_function": score_of_sets,
     "vimco": vimco,
 }
-"""By name. The first three want a reparameterisable q; all are unbiased with every bound, except
+"""By name. The first three want a reparameterizable q; all are unbiased with every bound, except
 that sticking the landing is biased for any but the ELBO at K > 1 (its `unbiased` says so), that
 `doubly_reparameterized` refuses VR-max and that `vimco` needs two samples."""

@@ -50,7 +50,7 @@ def importance_weighted_bound(
     """Returns log 1/K sum_k exp(log p(x, z_k) - log q(z_k)) of one datapoint, in nats.
 
     Its expectation rises with K from the ELBO (K = 1) to log p(x). Differentiable along the samples
-    if q is reparameterisable. The mean is over the K samples of this datapoint and nothing else.
+    if q is reparameterizable. The mean is over the K samples of this datapoint and nothing else.
 
     Args:
       log_joint: z to log p(x, z), in nats, for the one x at hand.

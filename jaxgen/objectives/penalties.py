@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.numerics import widened
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Key, Scalar
 
 OneCritic: TypeAlias = Callable[[Array], Array]
@@ -26,7 +26,7 @@ Penalty: TypeAlias = Callable[[Key, OneCritic, Array, Array], Scalar]
 def gradient_penalty(key: Key, critic: OneCritic, real: Array, fake: Array) -> Scalar:
     """Returns (|slope| - 1)² at a random point between a real and a fake.
 
-    The critic must treat datapoints apart: no batch normalisation.
+    The critic must treat datapoints apart: no batch normalization.
 
     Raises:
       ValueError: the critic's output is no single number, or the shapes differ.
@@ -89,7 +89,7 @@ def _slope(critic: OneCritic, x: Array) -> Array:
             )
         return value
 
-    return widened("slope", jax.grad(output)(x))  # squares overflow float16
+    return at_least_float32("slope", jax.grad(output)(x))  # squares overflow float16
 
 
 def _norm(slope: Array) -> Array:

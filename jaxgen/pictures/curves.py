@@ -31,7 +31,7 @@ def against_count(
     Args:
       counts: where the curves were measured.
       curves: by name, one value per count.
-      theory: by the name of a curve, what it should be: dashed, in the curve's colour.
+      theory: by the name of a curve, what it should be: dashed, in the curve's color.
       level: its name and value.
       yscale: of the values.
     Example:

@@ -24,7 +24,7 @@ def image_grid(
     """Returns the images in reading order, each pixel a crisp square.
 
     Args:
-      images: in [0, 1]; one channel (grey) or three (red, green, blue).
+      images: in [0, 1]; one channel (gray) or three (red, green, blue).
       columns: images in a row; the last row may be short.
     Raises:
       ValueError: the images are not of that shape.
@@ -46,7 +46,7 @@ def side_by_side(
     columns: int = 10,
     title: str = "Originals and reconstructions",
 ) -> Figure:
-    """Returns rows of originals, each above its reconstruction; the rows are labelled.
+    """Returns rows of originals, each above its reconstruction; the rows are labeled.
 
     Args:
       originals: in [0, 1], with one channel or three.
@@ -67,8 +67,8 @@ def side_by_side(
     shape = (rows, columns, *originals.shape[1:])
     pairs = [x[: rows * columns].reshape(shape) for x in (originals, reconstructions)]
     tiles = np.stack(pairs, axis=1).reshape(2 * rows, columns, *originals.shape[1:])
-    figure, axes, centres = _mosaic(tiles, title, left=1.1, row_gaps=(GAP, 4 * GAP))
-    _ticks(axes.yaxis, centres[0], ["original", "reconstructed"] * rows)
+    figure, axes, centers = _mosaic(tiles, title, left=1.1, row_gaps=(GAP, 4 * GAP))
+    _ticks(axes.yaxis, centers[0], ["original", "reconstructed"] * rows)
     return figure
 
 
@@ -194,8 +194,8 @@ def stacked_bars(
         heights = np.asarray(values, float)
         bottom = np.where(heights < 0, tops[True], tops[False])
         drawn = axes.bar(places, heights, 0.5, bottom, label=name)
-        labelled = np.abs(heights) > 0.05 * tallest  # a thinner part has no room for its number
-        texts = [f"{h:.2f}" if room else "" for h, room in zip(heights, labelled, strict=True)]
+        labeled = np.abs(heights) > 0.05 * tallest  # a thinner part has no room for its number
+        texts = [f"{h:.2f}" if room else "" for h, room in zip(heights, labeled, strict=True)]
         axes.bar_label(drawn, texts, label_type="center")
         for negative, top in tops.items():
             top += np.where((heights < 0) == negative, heights, 0)
@@ -226,7 +226,7 @@ def _mosaic(
     bottom: float = 0.1,
     row_gaps: tuple[float, float] = (GAP, GAP),
 ) -> tuple[Figure, Axes, tuple[list[float], list[float]]]:
-    """Lays out the tiles; also returns the tiles' centres.
+    """Lays out the tiles; also returns the tiles' centers.
 
     One pixel of an image is a whole number of pixels on the canvas, so none is blurred or uneven.
     `left` and `bottom` are margins in inches, `row_gaps` what stands between rows in turn.
@@ -265,8 +265,8 @@ def _mosaic(
         figure.text(
             at_left / size[0], 1 - 0.08 * DPI / size[1], title, va="top", color=INK, size=11
         )
-    centres = ([t + height * scale / 2 for t in tops], [x + width * scale / 2 for x in lefts])
-    return figure, axes, centres
+    centers = ([t + height * scale / 2 for t in tops], [x + width * scale / 2 for x in lefts])
+    return figure, axes, centers
 
 
 def _ticks(axis: Any, places: Sequence[float], labels: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ def scatter_strip(
 
     Args:
       panels: samples by the panel's name.
-      modes: centres of the data's modes, drawn as crosses.
+      modes: centers of the data's modes, drawn as crosses.
     Raises:
       ValueError: there is no panel.
     Example:

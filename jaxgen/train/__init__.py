@@ -5,12 +5,7 @@ Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a pla
 `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
-from jaxgen.train.alternating import (
-    PlayerLoss,
-    alternating_step,
-    clip_weights,
-    whole_player,
-)
+from jaxgen.train.alternating import PlayerLoss, alternating_step, clip_weights, whole_player
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
 from jaxgen.train.game import (
@@ -28,3 +23,34 @@ from jaxgen.train.game import (
 from jaxgen.train.per_device import per_device
 from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
+
+__all__ = [
+    "CheckpointError",
+    "Game",
+    "Order",
+    "Player",
+    "PlayerLoss",
+    "PlayerStep",
+    "TrainState",
+    "Update",
+    "Variables",
+    "alternating_step",
+    "clip_weights",
+    "critic_first",
+    "data_mesh",
+    "extragradient",
+    "generator_first",
+    "gradient_step",
+    "init_player",
+    "init_state",
+    "latest_step",
+    "per_device",
+    "replicate",
+    "restore",
+    "save",
+    "scan_draws",
+    "scan_epoch",
+    "shard",
+    "simultaneous",
+    "whole_player",
+]

@@ -38,10 +38,10 @@ def alternating_step(
 ) -> Update:
     """Returns the update of a game: some steps of the critic and one of the generator.
 
-    Each player's optimiser sees its own gradient alone, and each changes its own collections
+    Each player's optimizer sees its own gradient alone, and each changes its own collections
     alone: what the other's forward pass would change in them is dropped. Two time scales are two
-    learning rates. Optimistic descent does with one gradient a step nearly what `extragradient`
-    does with two: `optax.optimistic_gradient_descent` or `optimistic_adam_v2(..., b1=0.0)` for both
+    learning rates. Optimiztic descent does with one gradient a step nearly what `extragradient`
+    does with two: `optax.optimiztic_gradient_descent` or `optimiztic_adam_v2(..., b1=0.0)` for both
     under `simultaneous`. (Momentum undoes it: with b1 = .9 a bilinear game still spirals out.)
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
@@ -52,10 +52,10 @@ def alternating_step(
 
     With `unroll=k` the generator descends its loss at the critic as it would be after k more of its
     steps, differentiated through: the critic's answer is part of the gradient. These k steps have
-    the optimiser's state, batch and key of the generator's loss; they leave no trace in the game.
+    the optimizer's state, batch and key of the generator's loss; they leave no trace in the game.
     Hand over the generator's whole loss, `objectives.zero_sum`: the critic's outputs on reals
     depend on the generator here, and a loss of the fakes' term alone misses that part of the slope.
-    An optimiser with a square root needs a slope at zero for it: `optax.adam(..., eps_root=1e-16)`,
+    An optimizer with a square root needs a slope at zero for it: `optax.adam(..., eps_root=1e-16)`,
     or a gradient of exactly zero, such as a dead unit's, becomes NaN. If the critic's loss needs
     nothing of the generator but its fakes, let `critic_view` make them: they are then
     differentiated once, not in each of the k steps.
@@ -87,7 +87,7 @@ def alternating_step(
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
     Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
+      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimizm;
       Gidel et al. (2019) for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
@@ -186,7 +186,7 @@ def _step(
     ema_decay: float | None = None,
     at: Player | None = None,
 ) -> tuple[Player, Info]:
-    """Returns the player after one step of its optimiser, its own collections as its loss left.
+    """Returns the player after one step of its optimizer, its own collections as its loss left.
 
     The gradient is taken at its own params, or at those of `at`.
     """

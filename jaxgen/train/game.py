@@ -24,7 +24,7 @@ class Player:
     """One player's training.
 
     Attributes:
-      train: params, optimiser state, average and number of steps.
+      train: params, optimizer state, average and number of steps.
       mutable: the collections that its forward pass changes, by name; {} if there are none.
     """
 
@@ -117,7 +117,7 @@ def extragradient(
     """Both step ahead, and then from where they were by the gradients found there.
 
     It converges on bilinear games, where `simultaneous` spirals out and `critic_first` circles. Two
-    gradients of each player a step, of one batch and key. The optimisers see both, so that Adam's
+    gradients of each player a step, of one batch and key. The optimizers see both, so that Adam's
     moments and schedules count twice a step, as in the paper's algorithm 4. Needs critic_steps=1.
 
     Source: Korpelevich (1976); Gidel et al. (2019), section 3 and algorithm 4.

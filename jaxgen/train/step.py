@@ -22,8 +22,8 @@ class TrainState:
     """All that one player's training carries from step to step.
 
     Attributes:
-      params: what the optimiser changes.
-      opt_state: the optimiser's own state.
+      params: what the optimizer changes.
+      opt_state: the optimizer's own state.
       ema: exponential moving average of the params, or None if none is kept.
       step: number of updates made, an int32 scalar.
     """
@@ -62,15 +62,15 @@ def init_state(
 def gradient_step(
     loss: Loss, optimizer: optax.GradientTransformation, *, ema_decay: float | None = None
 ) -> Update:
-    """Returns the update that moves the params one optimiser step down the gradient of `loss`.
+    """Returns the update that moves the params one optimizer step down the gradient of `loss`.
 
     Its info is the loss's own, with three entries added: `loss` (in the loss's unit), `grad_norm`
-    (the Euclidean norm of the whole gradient, before the optimiser touches it) and `all_finite`
+    (the Euclidean norm of the whole gradient, before the optimizer touches it) and `all_finite`
     (whether both of these are finite; a NaN or an infinity in any gradient shows in the norm).
 
     A step that is not finite still returns the state it computed. Nothing is hidden: the loop reads
     `all_finite`, stops, and has its last checkpoint. To skip such steps instead, wrap the
-    optimiser in `optax.apply_if_finite`; the info still tells.
+    optimizer in `optax.apply_if_finite`; the info still tells.
 
     The average is bias-corrected as in Adam: after t steps `ema` is the mean of the t params seen,
     the one k steps back weighted by decay^k, and the initial params have no part in it. Until the

@@ -96,16 +96,16 @@ def player_losses(
         own: Variables, critic: Variables, key: Key, batch: Batch
     ) -> tuple[Array, Variables, Info]:
         fakes, changed = model.generate(own, batch.z, train=True)
-        critic_fake, _ = model.criticise(critic, fakes, train=True)
+        critic_fake, _ = model.criticize(critic, fakes, train=True)
         # Most losses make no use of the reals; the compiler then leaves this pass out.
-        critic_real, _ = model.criticise(critic, batch.x, train=True)
+        critic_real, _ = model.criticize(critic, batch.x, train=True)
         return jnp.mean(jax.vmap(loss.generator)(critic_real, critic_fake)), changed, {}
 
     def of_critic(
         own: Variables, fakes: Array, key: Key, batch: Batch
     ) -> tuple[Array, Variables, Info]:
-        critic_real, changed = model.criticise(own, batch.x, train=True)
-        critic_fake, changed = model.criticise({**own, **changed}, fakes, train=True)
+        critic_real, changed = model.criticize(own, batch.x, train=True)
+        critic_fake, changed = model.criticize({**own, **changed}, fakes, train=True)
         value = jnp.mean(jax.vmap(loss.critic)(critic_real, critic_fake))
         info = {
             "accuracy": (jnp.mean(critic_real > 0) + jnp.mean(critic_fake < 0)) / 2,
@@ -125,7 +125,7 @@ def _penalties(
     model: Gan, penalty: Penalty, critic: Variables, key: Key, reals: Array, fakes: Array
 ) -> Array:
     def one(pack: Array) -> Any:
-        return model.criticise(critic, pack, train=False)[0][0]
+        return model.criticize(critic, pack, train=False)[0][0]
 
     def packs(x: Array) -> Array:
         return x.reshape(-1, model.packing, *x.shape[1:])

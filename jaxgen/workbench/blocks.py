@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from jaxgen.workbench.progress import progress
 from jaxgen.types import Key
+from jaxgen.workbench.progress import progress
 
 
-def by_blocks(
+def map_in_blocks(
     measure: Callable[[Key, Array], Any],
     key: Key,
     images: UInt8[np.ndarray, "n height width channels"],
@@ -30,7 +30,7 @@ def by_blocks(
       message: shown beside the progress.
       block_size: images in a block, about.
     Example:
-      test = by_blocks(jax.jit(numbers), key, test.images, "test NLL")
+      test = map_in_blocks(jax.jit(numbers), key, test.images, "test NLL")
       test["nll"].mean()
     """
     blocks = np.array_split(images, max(1, round(len(images) / block_size)))

@@ -13,7 +13,7 @@ from jaxgen.checks import at_least, positive
 
 Directory = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
-PLACES = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
+NOT_COMPARED_ON_RESUME = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
 
@@ -36,9 +36,9 @@ class RunConfig:
     batch_size: int = 128
     """Images per update, over all devices together."""
     learning_rate: float = 1e-3
-    """Step size of the optimiser (its peak, where the recipe has a schedule)."""
+    """Step size of the optimizer (its peak, where the recipe has a schedule)."""
     seed: int = 0
-    """Fixes initialisation, order of the data and every random draw."""
+    """Fixes initialization, order of the data and every random draw."""
     run_dir: Directory = None
     """Where everything is written; runs/NAME-TIME if not given."""
     resume: bool = False

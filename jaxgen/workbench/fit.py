@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from flax.training.early_stopping import EarlyStopping
 
+from jaxgen.train import TrainState, latest_step, restore, save
+from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
 from jaxgen.workbench.progress import progress
 from jaxgen.workbench.run_directory import RunDirectory
-from jaxgen.train import TrainState, latest_step, restore, save
-from jaxgen.types import Info, Key, Params
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 

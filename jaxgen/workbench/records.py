@@ -62,7 +62,7 @@ def config_from_json(text: str, config_type: type[Config]) -> Config:
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:
-    """Returns `value` as the type `hint`, which JSON may have widened (tuples come as lists)."""
+    """Returns `value` as the type `hint`, which JSON may have changed (tuples come as lists)."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         for alternative in arguments:

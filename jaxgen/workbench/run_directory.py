@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from jaxgen.workbench.config import PLACES
+from jaxgen.workbench.config import NOT_COMPARED_ON_RESUME
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.records import config_from_json, to_json
 
@@ -50,7 +50,7 @@ class RunDirectory:
 
     @property
     def trained(self) -> Path:
-        """The absolute path for what the training ends with, without the optimiser's state.
+        """The absolute path for what the training ends with, without the optimizer's state.
 
         Example:
           _, params = restore(run.trained, jax.eval_shape(model.init, jax.random.key(0)))
@@ -132,7 +132,7 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
     Args:
       path: made if missing, parents too.
       config: a dataclass of JSON values, tuples included.
-      resume: continue; every field but those of `config.PLACES` must then be as it was stored.
+      resume: continue; all fields but `NOT_COMPARED_ON_RESUME` must then be as stored.
     Raises:
       ValueError: `path` cannot be written, is in use by another run, or holds none to resume; or
         the configurations differ (each differing field is listed). Nothing has been written then.
@@ -205,7 +205,7 @@ def _refuse_other_config(stored: Path, config: Any) -> None:
     differences = [
         f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
         for name in (field.name for field in dataclasses.fields(config))
-        if name not in PLACES and getattr(before, name) != getattr(config, name)
+        if name not in NOT_COMPARED_ON_RESUME and getattr(before, name) != getattr(config, name)
     ]
     if differences:
         raise ValueError(

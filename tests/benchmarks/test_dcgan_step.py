@@ -13,7 +13,7 @@ from experiments.dcgan import Config
 
 @pytest.fixture(scope="module")
 def result():
-    # Convolutions that LLVM has not optimised are slow; the comparison needs no large batch.
+    # Convolutions that LLVM has not optimized are slow; the comparison needs no large batch.
     with mock.patch("benchmarks.dcgan_step.Config", functools.partial(Config, batch_size=4)):
         return measure(steps=1, rounds=1)
 

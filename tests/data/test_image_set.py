@@ -9,13 +9,13 @@ from sklearn.datasets import load_digits
 from jaxgen.data import dynamic, from_arrays, load, scale, threshold
 
 
-def grey(shape=(4, 3, 3, 1)):
+def gray(shape=(4, 3, 3, 1)):
     return np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
 
 
 def test_own_arrays_are_kept():
-    mine = from_arrays(grey(), np.array([3, 1, 2, 0]), binarization="dynamic")
-    np.testing.assert_array_equal(mine.images, grey())
+    mine = from_arrays(gray(), np.array([3, 1, 2, 0]), binarization="dynamic")
+    np.testing.assert_array_equal(mine.images, gray())
     np.testing.assert_array_equal(mine.labels, [3, 1, 2, 0])
     assert mine.labels.dtype == np.int32
     assert mine.prepare is dynamic
@@ -33,9 +33,9 @@ def test_zeros_and_ones_become_black_and_white(dtype):
 
 
 def test_what_prepare_does_without_being_asked_is_to_scale(key):
-    mine = from_arrays(grey())
+    mine = from_arrays(gray())
     assert mine.prepare is scale
-    np.testing.assert_allclose(mine.prepare(key, mine.images), grey() / 255, rtol=1e-6)
+    np.testing.assert_allclose(mine.prepare(key, mine.images), gray() / 255, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_images_of_another_kind_are_refused(images, message):
 @pytest.mark.parametrize("labels", [np.zeros(3, int), np.zeros((4, 1), int), np.zeros(4)])
 def test_labels_of_another_kind_are_refused(labels):
     with pytest.raises(ValueError, match=r"labels: got .* expected one integer for each of the 4"):
-        from_arrays(grey(), labels)
+        from_arrays(gray(), labels)
 
 
 def test_an_unknown_binarization_lists_the_known():
     with pytest.raises(ValueError, match=r"binarization: got 'otsu'.* none, threshold, dynamic"):
-        from_arrays(grey(), binarization="otsu")
+        from_arrays(gray(), binarization="otsu")
     with pytest.raises(ValueError, match="binarization: got 'otsu'"):
         load("digits", "train", binarization="otsu")
 

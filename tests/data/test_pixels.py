@@ -64,14 +64,14 @@ def test_the_threshold_of_every_level_is_its_probability():
 
 @pytest.mark.parametrize("shape", [(), (3,), (5, 7, 1), (2, 28, 28, 1)])
 def test_dynamic_keeps_any_shape_and_uses_its_key(shape):
-    grey = jnp.full(shape, 128, jnp.uint8)
-    assert dynamic(jax.random.key(0), grey).shape == shape
+    gray = jnp.full(shape, 128, jnp.uint8)
+    assert dynamic(jax.random.key(0), gray).shape == shape
     if len(shape) == 4:
-        one, two = dynamic(jax.random.key(0), grey), dynamic(jax.random.key(1), grey)
+        one, two = dynamic(jax.random.key(0), gray), dynamic(jax.random.key(1), gray)
         assert 0.4 < np.mean(np.asarray(one) != np.asarray(two)) < 0.6
 
 
-def test_neighbouring_pixels_are_independent():
+def test_neighboring_pixels_are_independent():
     # Two pixels share 32 random bits: their halves must not be related.
     pairs = np.asarray(jax.jit(dynamic)(jax.random.key(3), jnp.full((200_000, 2), 128, jnp.uint8)))
     table = [[np.sum((pairs[:, 0] == a) & (pairs[:, 1] == b)) for b in (0, 1)] for a in (0, 1)]

@@ -139,17 +139,17 @@ class TestReading:
         assert toy.binary
         assert toy.labels is None
 
-    def test_colours_and_another_name_for_the_image(self, root):
+    def test_colors_and_another_name_for_the_image(self, root):
         images, labels = random_split(4, channels=3)
         features = {"photo": image_feature(3), "caption": TEXT}
         write_set(root, {"test": (images, labels)}, features=features, image="photo")
         np.testing.assert_array_equal(load("toy", "test", data_dir=root).images, images)
 
-    def test_a_grey_jpeg_among_colour_images_gets_its_channels(self, root):
-        colour, labels = random_split(2, channels=3)
-        grey = encoded(np.full((5, 4, 1), 77, np.uint8), "JPEG")
+    def test_a_gray_jpeg_among_color_images_gets_its_channels(self, root):
+        color, labels = random_split(2, channels=3)
+        gray = encoded(np.full((5, 4, 1), 77, np.uint8), "JPEG")
         features = {"image": image_feature(3), "label": LABEL}
-        write_set(root, {"test": ([colour[0], grey], labels)}, features=features)
+        write_set(root, {"test": ([color[0], gray], labels)}, features=features)
         toy = load("toy", "test", data_dir=root)
         np.testing.assert_array_equal(toy.images[1], np.full((5, 4, 3), 77))
 

@@ -38,7 +38,7 @@ def test_value_and_gradient_stay_finite_in_the_tails_in_float32(x):
             np.testing.assert_allclose(value, exact, rtol=1e-4)
 
 
-def test_samples_are_grey_levels_with_the_right_frequencies():
+def test_samples_are_gray_levels_with_the_right_frequencies():
     dist = DiscretizedLogistic(jnp.array(0.4), jnp.array(0.1), 8)
     draws = dist.sample(seed=jax.random.key(1), sample_shape=(20_000,))
     levels = np.arange(8) / 7

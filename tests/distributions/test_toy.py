@@ -63,7 +63,7 @@ def test_a_ring_has_its_modes_evenly_around_and_none_twice():
     np.testing.assert_allclose(target.modes[0], [2.0, 0.0], atol=1e-6)
 
 
-def test_a_grid_is_centred():
+def test_a_grid_is_centerd():
     modes = np.asarray(grid().modes)
     assert modes.shape == (25, 2)
     assert {tuple(m) for m in modes} == {(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)}

@@ -55,7 +55,7 @@ def test_gradients_are_finite_at_equal_points(name):
 
 
 def test_many_dimensions_take_the_matrix_product_and_stay_precise_far_from_the_origin():
-    """Without the common centre the squared distances would drown in 100² times the rounding."""
+    """Without the common center the squared distances would drown in 100² times the rounding."""
     xs = RNG.normal(size=(20, 40)) + 100
     gram = rbf(6.0)(jnp.asarray(xs, jnp.float32), jnp.asarray(xs, jnp.float32))
     np.testing.assert_allclose(gram, pairwise.rbf_kernel(xs, gamma=1 / 72), atol=2e-6)

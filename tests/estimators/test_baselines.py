@@ -8,6 +8,7 @@ import problems
 import pytest
 from scipy import optimize
 
+from jaxgen.certify import replay, sample_space
 from jaxgen.estimators import (
     Estimate,
     learned,
@@ -15,8 +16,6 @@ from jaxgen.estimators import (
     moving_average,
     muprop,
     optimal_coefficient,
-    replay,
-    sample_space,
     score_function,
 )
 from jaxgen.estimators.optimal_coefficient import squared_score
@@ -116,7 +115,7 @@ def test_the_learned_baseline_trains_through_the_surrogate(key):
     # d/dw mean (f - w x)^2 = -2 mean(f - w x) x
     np.testing.assert_allclose(in_state, -2 * jnp.mean(estimate.values) * x, rtol=1e-5)
 
-    for i in range(200):  # descend it, as the optimiser of a maximised f would too
+    for i in range(200):  # descend it, as the optimizer of a maximized f would too
         (_, in_state), _ = grad(problem.params, state, jax.random.fold_in(jax.random.key(2), i))
         state = state - 0.02 * in_state
     np.testing.assert_allclose(state @ x, problem.exact(problem.params), rtol=0.1)

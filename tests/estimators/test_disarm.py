@@ -7,8 +7,8 @@ from laws import assert_unbiased, rejected
 from problems import BERNOULLI, bernoulli_inside, by_name, coupled, draws, toy
 from quadrature import moments
 
-from jaxgen.estimators.arm import antithetic, arm
-from jaxgen.estimators.disarm import disarm
+from jaxgen.estimators import arm, disarm
+from jaxgen.estimators.arm import antithetic
 
 NUM_DRAWS = 100_000
 

@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 from problems import bernoulli_inside, by_name, one_hots, surrogate
 
-from jaxgen.estimators.arm import arm
-from jaxgen.estimators.disarm import disarm
-from jaxgen.estimators.rebar import rebar
-from jaxgen.estimators.relax import relax, relax_black_box
-from jaxgen.estimators.relaxed import relaxed
-from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
-from jaxgen.estimators.vimco import vimco
+from jaxgen.estimators import (
+    arm,
+    disarm,
+    gumbel_straight_through,
+    rebar,
+    relax,
+    relax_black_box,
+    relaxed,
+    straight_through,
+    vimco,
+)
 
 LINEAR = (lambda key, z, context: jnp.ones(()), lambda scale, z, context: scale * jnp.sum(z))
 ANTITHETIC = [arm(4), disarm(4)]

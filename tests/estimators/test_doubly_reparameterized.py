@@ -8,8 +8,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from laws import assert_biased, assert_unbiased, rejected
 
-from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
-from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators import doubly_reparameterized, sticking_the_landing
 
 NUM_DRAWS = 100_000
 PARAMS = {"log_scale": jnp.array(-0.2), "mean": jnp.array(0.4), "prior_mean": jnp.array(1.0)}
@@ -126,5 +125,5 @@ def test_f_of_the_sample_alone_is_refused(key):
 
 
 def test_a_discrete_q_is_refused(key):
-    with pytest.raises(ValueError, match=r"q: .*reparameterisable"):
+    with pytest.raises(ValueError, match=r"q: .*reparameterizable"):
         doubly_reparameterized(2).apply((), key, lambda z, q: 1.0 * z, distrax.Bernoulli(0.0))

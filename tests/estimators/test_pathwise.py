@@ -9,7 +9,8 @@ import pytest
 from laws import assert_unbiased, rejected
 from scipy import special
 
-from jaxgen.estimators import exact_moments, normal_quadrature, pathwise, sticking_the_landing
+from jaxgen.certify import exact_moments, normal_quadrature
+from jaxgen.estimators import pathwise, sticking_the_landing
 
 DRAWS = 2000
 
@@ -30,7 +31,7 @@ def test_a_forgotten_chain_rule_factor_is_rejected(key):
         assert_unbiased(draws, truth)
 
 
-def test_implicit_reparameterisation_of_a_gamma(key):
+def test_implicit_reparameterization_of_a_gamma(key):
     # E log z = digamma(a) - log(b); E z^2 = a (a + 1) / b^2
     problem = problems.Problem(
         "gamma",
@@ -94,8 +95,8 @@ def test_exact_moments_by_quadrature_are_the_closed_forms():
     ids=["integers", "float bernoulli", "float one-hot", "mixture"],
 )
 @pytest.mark.parametrize("estimator", [pathwise(), sticking_the_landing()], ids=lambda e: e.name)
-def test_what_cannot_be_reparameterised_is_refused(estimator, q, key):
-    with pytest.raises(ValueError, match=r"q: got .*expected a reparameterisable distribution"):
+def test_what_cannot_be_reparameterized_is_refused(estimator, q, key):
+    with pytest.raises(ValueError, match=r"q: got .*expected a reparameterizable distribution"):
         estimator.apply((), key, lambda z, q=q: jnp.sum(z), q)
 
 

@@ -9,7 +9,7 @@ from problems import BERNOULLI, ONE_HOT, bernoulli_inside, by_name, coupled, dra
 from quadrature import gradients_at, moments, nodes, with_uniform
 from scipy.special import expit
 
-from jaxgen.estimators.rebar import RebarState, rebar
+from jaxgen.estimators import RebarState, rebar
 from jaxgen.estimators.relaxed_control import relaxed_control
 
 NUM_DRAWS = 100_000

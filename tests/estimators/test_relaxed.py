@@ -10,7 +10,7 @@ from quadrature import moments
 from scipy import integrate, stats
 from scipy.special import expit
 
-from jaxgen.estimators.relaxed import relaxed
+from jaxgen.estimators import relaxed
 
 NUM_DRAWS = 100_000
 

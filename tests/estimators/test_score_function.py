@@ -11,18 +11,16 @@ import problems
 import pytest
 from laws import assert_unbiased, rejected
 
+from jaxgen.certify import exact_moments, replay, sample_space
 from jaxgen.estimators import (
     Control,
     constant,
-    exact_moments,
     learned,
     leave_one_out,
     moving_average,
     muprop,
     none,
     optimal_coefficient,
-    replay,
-    sample_space,
     score_function,
 )
 from jaxgen.estimators.baselines import stateless

@@ -19,7 +19,7 @@ from problems import (
 from quadrature import moments
 from scipy.special import expit
 
-from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
+from jaxgen.estimators import gumbel_straight_through, straight_through
 
 NUM_DRAWS = 100_000
 linear = coupled._replace(

@@ -7,11 +7,11 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.workbench.adversarial import Batch, player_losses, with_latents
 from jaxgen.models import gan
 from jaxgen.nets import MLPCritic, MLPGenerator, pack
 from jaxgen.objectives import gradient_penalty, non_saturating, relativistic
 from jaxgen.train import Game, alternating_step, init_player
+from jaxgen.workbench.adversarial import Batch, player_losses, with_latents
 
 X = jax.random.normal(jax.random.key(0), (6, 2))
 Z = jax.random.normal(jax.random.key(1), (6, 3))
@@ -29,7 +29,7 @@ def test_losses_are_the_means_over_pairs_of_packs(make, key):
     fakes = losses.critic_view(generator, keys[0], batch)
     expected, stats = model.generate(generator, Z, train=True)
     np.testing.assert_array_equal(fakes, expected)
-    real, fake = (np.asarray(model.criticise(critic, x, train=True)[0]) for x in (X, fakes))
+    real, fake = (np.asarray(model.criticize(critic, x, train=True)[0]) for x in (X, fakes))
     value, changed, info = losses.critic_loss(critic, fakes, keys[1], batch)
     sp = lambda v: np.logaddexp(0, v)  # noqa: E731
     by_hand = {
@@ -53,17 +53,17 @@ def test_the_penalty_is_that_of_every_pack(key):
     fakes, _ = model.generate(generator, Z, train=True)
     drawn = jax.random.key(4)
     plain = player_losses(model, non_saturating())
-    penalised = player_losses(model, non_saturating(), penalty=gradient_penalty, penalty_weight=2.0)
+    penalized = player_losses(model, non_saturating(), penalty=gradient_penalty, penalty_weight=2.0)
     values = [
         float(losses.critic_loss(critic, fakes, jax.random.clone(drawn), batch)[0])
-        for losses in (plain, penalised)
+        for losses in (plain, penalized)
     ]
     norms = []
     for i, k in enumerate(jax.random.split(drawn, 3)):
         t = jax.random.uniform(k)
         rows = slice(2 * i, 2 * i + 2)
         between = t * X[rows] + (1 - t) * fakes[rows]
-        slope = jax.grad(lambda x: model.criticise(critic, x, train=False)[0][0])(between)
+        slope = jax.grad(lambda x: model.criticize(critic, x, train=False)[0][0])(between)
         norms.append(float(jnp.linalg.norm(slope)))
     np.testing.assert_allclose(
         values[1] - values[0], 2 * np.mean((np.array(norms) - 1) ** 2), rtol=1e-4

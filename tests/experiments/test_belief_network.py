@@ -14,13 +14,13 @@ from jax.flatten_util import ravel_pytree
 from laws import assert_unbiased, rejected
 
 from experiments import belief_network as recipe
+from jaxgen.models import LIKELIHOODS, belief_network
+from jaxgen.nets import MLP
+from jaxgen.train import init_state, scan_epoch
 from jaxgen.workbench import fit as fit_module
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.run_directory import RunDirectory
-from jaxgen.models import LIKELIHOODS, belief_network
-from jaxgen.nets import MLP
-from jaxgen.train import init_state, scan_epoch
 
 SHAPE = (2, 2, 1)
 X_MEAN = jnp.array([0.2, 0.4, 0.6, 0.8]).reshape(SHAPE)

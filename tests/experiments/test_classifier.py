@@ -9,14 +9,10 @@ import pytest
 from recipes import run_interrupted, run_recipe
 
 from experiments import classifier as classifier_recipe
-from jaxgen.workbench.features import (
-    feature_logits,
-    image_features,
-    load_classifier,
-)
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.data import from_arrays, load
 from jaxgen.train import CheckpointError
+from jaxgen.workbench.features import feature_logits, image_features, load_classifier
+from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = "--epochs 8 --num-features 16"
 

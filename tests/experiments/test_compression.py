@@ -8,8 +8,8 @@ import pytest
 from recipes import run_recipe
 
 from experiments import compression, vae
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.metrics import bits_back_decode, bits_back_encode
+from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3"
 
@@ -37,7 +37,7 @@ def test_a_thousand_images_are_sent_without_loss_in_minus_elbo_bits(tmp_path, ca
         assert expected in printed
 
 
-def test_grey_levels_are_tables_that_sum_to_one_and_are_inverted():
+def test_gray_levels_are_tables_that_sum_to_one_and_are_inverted():
     config = compression.Config(
         likelihood="discretized_logistic", hidden=(16,), latent_size=3, buckets=64
     )

@@ -29,7 +29,7 @@ def test_a_run_leaves_its_numbers_and_pictures(whole):
     assert all(np.isfinite(value) for value in result.values())
     records = RunDirectory(whole).metrics()
     assert [record["epoch"] for record in records] == [1, 2]
-    names = {"samples", "over_time", "neighbours", "frechet", "critic"}
+    names = {"samples", "over_time", "neighbors", "frechet", "critic"}
     assert {path.stem for path in (whole / "pictures").glob("*.png")} == names
 
 

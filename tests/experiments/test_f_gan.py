@@ -9,8 +9,8 @@ from recipes import compilations, run_interrupted, run_recipe
 from scipy import integrate, stats
 
 from experiments import f_gan
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.divergences import DIVERGENCES
+from jaxgen.workbench.run_directory import RunDirectory
 
 TINY = "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64"
 

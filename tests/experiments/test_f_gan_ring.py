@@ -9,10 +9,10 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import f_gan_ring
-from jaxgen.workbench.errors import TrainingFailed
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.objectives import f_gan
+from jaxgen.workbench.errors import TrainingFailed
+from jaxgen.workbench.run_directory import RunDirectory
 
 TINY = (
     "--divergences kl total_variation --epochs 2 --steps-per-epoch 2 --batch-size 16 "

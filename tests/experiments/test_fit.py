@@ -9,11 +9,6 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.workbench import fit as fit_module
-from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.fit import fit
-from jaxgen.workbench.run_directory import RunDirectory, open_run
 from jaxgen.train import (
     CheckpointError,
     gradient_step,
@@ -23,6 +18,11 @@ from jaxgen.train import (
     scan_epoch,
 )
 from jaxgen.train import checkpoint as checkpoint_module
+from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.fit import fit
+from jaxgen.workbench.run_directory import RunDirectory, open_run
 
 EPOCHS = 6
 DATA = np.linspace(-1, 1, 16, dtype=np.float32)

@@ -9,8 +9,8 @@ import pytest
 from recipes import run_recipe
 
 from experiments import infovae, smooth_encoder, vae
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.divergences import rbf
+from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = "--hidden 16 --latent-size 3 --epochs 3 --batch-size 256 --nll-samples 10"
 
@@ -54,12 +54,12 @@ def test_smooth_encoders_are_compared(tmp_path, capsys):
     path = tmp_path / "run"
     assert run_recipe("smooth_encoder", f"{SMALL} --norm 0.1 --noise 1", path) == 0
     result = json.loads((path / "result.json").read_text())
-    names = ("plain", "denoising", "weight-normalised")
+    names = ("plain", "denoising", "weight-normalized")
     for name in names:
         assert result[name]["test_spectral"] <= result[name]["test_frobenius"]
         assert result[name]["test_nll"] < -result[name]["test_elbo"]
     # Two layers of weights of norm .1 hardly turn at all.
-    assert result["weight-normalised"]["test_spectral"] < 0.5 * result["plain"]["test_spectral"]
+    assert result["weight-normalized"]["test_spectral"] < 0.5 * result["plain"]["test_spectral"]
     assert (path / "pictures" / "validation_elbo.png").exists()
     printed = capsys.readouterr().out
     assert all(name[:8] in printed for name in names)

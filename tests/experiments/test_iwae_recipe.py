@@ -10,9 +10,9 @@ from jax.flatten_util import ravel_pytree
 from recipes import run_recipe
 
 from experiments import iwae
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import LIKELIHOODS, gaussian_vae
 from jaxgen.nets import MLP
+from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = "--hidden 8 --latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30"
 
@@ -115,7 +115,7 @@ def test_unbiased_gradients_share_the_signal_of_the_quietest(monkeypatch):
         ("--snr-samples 4", "snr_samples: got (4,), expected none, or two or more"),
         ("--bound iwea", "iwea"),
         ("--nll-samples 0", "nll_samples: got 0, expected an integer >= 1"),
-        ("--binarization none", "binarization: got 'none' for the grey pixels of digits"),
+        ("--binarization none", "binarization: got 'none' for the gray pixels of digits"),
         ("--batch-size 1298", "batch_size: got 1298, expected at most 1297"),
     ],
 )

@@ -16,8 +16,8 @@ X = jnp.array([0.7])
 def test_the_second_moment_of_the_weights_is_that_of_quadrature(x64):
     qs = make_gaussians(Config(noise=0.6), X)
     prior, wide, posterior = (stats.norm(float(q.mean()[0]), float(q.stddev()[0])) for q in qs)
-    unnormalised = integrate.quad(lambda z: prior.pdf(z) * stats.norm(z, 0.6).pdf(0.7), -9, 9)[0]
-    assert posterior.pdf(0.2) * unnormalised == pytest.approx(
+    unnormalized = integrate.quad(lambda z: prior.pdf(z) * stats.norm(z, 0.6).pdf(0.7), -9, 9)[0]
+    assert posterior.pdf(0.2) * unnormalized == pytest.approx(
         prior.pdf(0.2) * stats.norm(0.2, 0.6).pdf(0.7), rel=1e-6
     )
     for q, density in zip(qs, (prior, wide, posterior), strict=True):

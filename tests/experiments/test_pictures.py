@@ -39,7 +39,7 @@ def find(canvas, image, scale):
 
 
 def levels(key, shape):
-    """Random images whose grey levels are exact in 8 bits."""
+    """Random images whose gray levels are exact in 8 bits."""
     return np.random.default_rng(key).integers(0, 255, shape) / 255
 
 
@@ -143,7 +143,7 @@ def test_a_part_too_thin_for_its_number_goes_without():
     assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "", "0.50"]
 
 
-def test_what_a_curve_should_be_is_dashed_in_its_colour():
+def test_what_a_curve_should_be_is_dashed_in_its_color():
     figure = against_count(
         [1, 4],
         {"bias": [2.0, 0.6], "other": [1.0, 1.0]},

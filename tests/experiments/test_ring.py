@@ -10,9 +10,9 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import ring
+from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.workbench.adversarial import start_game
 from jaxgen.workbench.run_directory import RunDirectory
-from jaxgen.pictures.scatter import scatter_strip
 
 TINY = "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 4 --seeds 2"
 

@@ -11,9 +11,9 @@ from linear_gaussian import LinearGaussian
 from recipes import run_recipe
 
 from experiments import svi
+from jaxgen.models import LatentVariableModel
 from jaxgen.workbench import fit as fit_module
 from jaxgen.workbench.run_directory import RunDirectory
-from jaxgen.models import LatentVariableModel
 
 SMALL = (
     "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 --batch-size 600 "
@@ -38,7 +38,7 @@ def elbo_at(mean, scale, x):
     return reconstruction - kl
 
 
-def test_semi_amortised_inference_starts_at_the_encoder_and_climbs(key):
+def test_semi_amortized_inference_starts_at_the_encoder_and_climbs(key):
     """The decoder is taught by phi after the local steps, the encoder by its own."""
     config = svi.Config(latent_size=2, local_steps=20, batch_size=2)
     way = svi.semi_amortized(config, MODEL)
@@ -126,7 +126,7 @@ def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
     ("flags", "expected"),
     [
         ("--inference svi", "inference: got ('svi',), expected amortized among them"),
-        ("--inference amortised", "inference: got 'amortised', expected one of amortized, semi_a"),
+        ("--inference amortized", "inference: got 'amortized', expected one of amortized, semi_a"),
         ("--local-steps 0", "local_steps: got 0, expected an integer >= 1"),
         ("--images 1", "images: got 1, expected an integer >= 2"),
         ("--images 301", "images: got 301, expected at most 300, the test images of digits"),

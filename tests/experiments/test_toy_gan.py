@@ -11,12 +11,12 @@ from recipes import compilations
 from scipy import integrate, stats
 
 from experiments import toy_gan
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.models import gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.train import Game, init_player
+from jaxgen.workbench.run_directory import RunDirectory
 
-X = np.asarray(toy_gan.centres())
+X = np.asarray(toy_gan.centers())
 WIDTH = X[1] - X[0]
 
 
@@ -29,7 +29,7 @@ def test_the_density_of_an_affine_generator_is_its_gaussian():
     cdf = stats.norm(1.0, 0.7).cdf
     expected = (cdf(X + WIDTH / 2) - cdf(X - WIDTH / 2)) / WIDTH
     np.testing.assert_allclose(frame.density, expected, atol=2e-3)
-    outputs, _ = model.criticise(critic, jnp.asarray(X)[:, None], train=False)
+    outputs, _ = model.criticize(critic, jnp.asarray(X)[:, None], train=False)
     np.testing.assert_array_equal(frame.outputs, outputs)
 
 

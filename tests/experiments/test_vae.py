@@ -17,11 +17,11 @@ from orbax.checkpoint import v1
 from recipes import compilations
 
 from experiments import vae as recipe
+from jaxgen.data import load
+from jaxgen.train import latest_step, restore
 from jaxgen.workbench import fit
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.run_directory import RunDirectory
-from jaxgen.data import load
-from jaxgen.train import latest_step, restore
 
 ROOT = Path(__file__).parents[2]
 SMALL = "--epochs 2 --hidden 16 --latent-size 4 --nll-samples 20"
@@ -75,7 +75,7 @@ def assert_complete(path, epochs, *pictures):
     numbers = result(path)
     assert numbers.keys() >= NUMBERS
     assert all(np.isfinite(numbers[name]) for name in NUMBERS)
-    # One sample a datapoint of the ELBO, and with dynamic binarisation other pixels than the NLL.
+    # One sample a datapoint of the ELBO, and with dynamic binarization other pixels than the NLL.
     assert numbers["test_nll"] < -numbers["test_elbo"] + 3 * numbers["test_nll_stderr"]
     terms = numbers["test_reconstruction"] - numbers["test_kl"]
     assert numbers["test_elbo"] == pytest.approx(terms, abs=1e-3)
@@ -298,7 +298,7 @@ def one_line(capsys):
         ("--run-dir a_file", "run_dir: got "),
         ("--run-dir a_file/run", "run_dir: got "),
         ("--run-dir nowhere --resume", "which holds no run to resume"),
-        ("--binarization none", "binarization: got 'none' for the grey pixels of digits"),
+        ("--binarization none", "binarization: got 'none' for the gray pixels of digits"),
         ("--devices 16", "devices: got 16, expected at most 8"),
     ],
 )

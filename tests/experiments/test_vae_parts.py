@@ -85,7 +85,7 @@ def test_kl_and_activation_change_the_numbers():
     assert value(activation="relu").reconstruction != analytic.reconstruction
 
 
-def test_gaussian_pixels_are_dequantised_and_no_others():
+def test_gaussian_pixels_are_dequantized_and_no_others():
     for likelihood, lattice in (("gaussian", False), ("discretized_logistic", True)):
         config = Config(likelihood=likelihood)
         train = load_split(config, "train")

@@ -10,8 +10,8 @@ from recipes import compilations, run_interrupted, run_recipe
 from scipy import stats
 
 from experiments import wgan
-from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.train import init_state
+from jaxgen.workbench.run_directory import RunDirectory
 
 TINY = "--epochs 3 --steps-per-epoch 2 --batch-size 16 --width 8 --critic-steps 2 --alone-steps 5"
 

@@ -111,7 +111,7 @@ def test_one_step_is_importance_sampling_from_the_prior():
     np.testing.assert_allclose(result.log_weight, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_any_normalised_start_will_do_and_the_posterior_has_no_variance():
+def test_any_normalized_start_will_do_and_the_posterior_has_no_variance():
     mean, cov = (jnp.asarray(a, jnp.float32) for a in MODEL.posterior(X))
 
     class Posterior:

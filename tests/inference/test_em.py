@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.inference import (
+from jaxgen.inference import EMSteps, em
+from jaxgen.models import (
     ComponentFamily,
-    EMSteps,
     FactorModel,
     Mixture,
     diagonal_gaussian,
-    em,
     factor_steps,
     fit_mixture,
     full_gaussian,
@@ -24,8 +23,8 @@ from jaxgen.inference import (
 def data(count=200, dims=3):
     """Three skewed clusters, so that no model here is true."""
     rng = np.random.default_rng(3)
-    centres = rng.normal(size=(3, dims)) * 2
-    return centres[rng.integers(3, size=count)] + rng.gamma(2.0, size=(count, dims))
+    centers = rng.normal(size=(3, dims)) * 2
+    return centers[rng.integers(3, size=count)] + rng.gamma(2.0, size=(count, dims))
 
 
 def gaussian_start(family, xs, components=3):
@@ -96,7 +95,7 @@ def test_the_bound_never_falls_and_climbs(case, x64):
 
 
 def ridge(family, amount):
-    """The usual regularisation: added after the fit, so no maximum of the bound any more."""
+    """The usual regularization: added after the fit, so no maximum of the bound any more."""
 
     def fit(xs, weights):
         component = family.fit(xs, weights)
@@ -105,7 +104,7 @@ def ridge(family, amount):
     return ComponentFamily(family.log_prob, fit)
 
 
-def test_a_step_that_is_no_maximisation_is_seen(x64):
+def test_a_step_that_is_no_maximization_is_seen(x64):
     xs = jnp.asarray(data())
     right = mixture_steps(diagonal_gaussian(), xs)
     optimum = em(right, gaussian_start(diagonal_gaussian(), xs), 200)

@@ -15,7 +15,7 @@ COVARIANCE = jnp.array([[1.0, 0.6], [0.6, 2.0]])
 
 
 def log_density(z):
-    """N(MEAN, COVARIANCE), not normalised."""
+    """N(MEAN, COVARIANCE), not normalized."""
     return -0.5 * (z - MEAN) @ jnp.linalg.inv(COVARIANCE) @ (z - MEAN)
 
 
@@ -58,9 +58,9 @@ def moves(step, draws=20_000):
 
 def moments(zs):
     """Mean and second moments of each draw, about the true mean, and two that tell shape."""
-    centred = np.asarray(zs, np.float64) - np.asarray(MEAN)
-    products = centred[:, [0, 0, 1]] * centred[:, [0, 1, 1]]
-    return np.concatenate([centred, products, centred**4], axis=1)
+    centered = np.asarray(zs, np.float64) - np.asarray(MEAN)
+    products = centered[:, [0, 0, 1]] * centered[:, [0, 1, 1]]
+    return np.concatenate([centered, products, centered**4], axis=1)
 
 
 # E (z - mean)^4 = 3 variance^2.

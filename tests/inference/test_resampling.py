@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 from laws import assert_unbiased, rejected
 
-from jaxgen.inference import (
-    RESAMPLING,
-    always,
-    effective_sample_size,
-    ess_below,
-    multinomial,
-    never,
-    systematic,
-)
+from jaxgen.inference import RESAMPLING, always, ess_below, multinomial, never, systematic
+from jaxgen.numerics import effective_sample_size
 
 WEIGHTS = np.array([0.0, 0.07, 0.43, 0.2, 0.3, 0.0])
 EXPECTED = len(WEIGHTS) * WEIGHTS
-LOG_WEIGHTS = jnp.log(jnp.asarray(WEIGHTS, jnp.float32)) + 3.0  # not normalised
+LOG_WEIGHTS = jnp.log(jnp.asarray(WEIGHTS, jnp.float32)) + 3.0  # not normalized
 DRAWS = 10_000
 SCHEMES = pytest.mark.parametrize("name", RESAMPLING)
 

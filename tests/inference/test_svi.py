@@ -1,4 +1,4 @@
-"""Local optimisation against exact posteriors, and learning theta beside it."""
+"""Local optimization against exact posteriors, and learning theta beside it."""
 
 import distrax
 import jax

@@ -1,4 +1,4 @@
-"""Diagnostics of importance weights against scipy's generalised Pareto law and by hand."""
+"""Diagnostics of importance weights against scipy's generalized Pareto law and by hand."""
 
 import jax
 import jax.numpy as jnp

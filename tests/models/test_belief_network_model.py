@@ -118,7 +118,7 @@ def test_bound_and_importance_sampled_likelihood_against_enumeration(params):
     np.testing.assert_allclose(estimate(jax.random.key(2)), log_px, atol=0.05)
 
 
-def test_the_model_is_normalised(params):
+def test_the_model_is_normalized(params):
     images = np.array(list(itertools.product([0.0, 1.0], repeat=4)), np.float32)
     joints = jax.vmap(log_joints, (None, 0))(params, images.reshape(-1, *SHAPE))
     np.testing.assert_allclose(np.exp(joints).sum(), 1.0, rtol=1e-5)

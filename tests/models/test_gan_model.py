@@ -29,7 +29,7 @@ def test_samples_and_outputs_are_the_nets(key):
     settled, nothing = model.generate(variables, z, train=False)
     assert nothing == {}
     assert not np.allclose(settled, x)
-    outputs, nothing = model.criticise(critic_variables, x, train=True)
+    outputs, nothing = model.criticize(critic_variables, x, train=True)
     assert nothing == {}
     assert outputs.shape == (3,)
     np.testing.assert_array_equal(outputs, critic.apply(critic_variables, pack(x, 2), train=True))
@@ -52,4 +52,4 @@ def test_a_batch_that_makes_no_packs_is_refused(key):
     model = gan(MLPGenerator((), (2,)), MLPCritic(()), latent_size=3, x_shape=(2,), packing=2)
     _, critic = model.init(key)
     with pytest.raises(ValueError, match=r"x: got shape \(3, 2\).* divisible by size=2"):
-        model.criticise(critic, jnp.ones((3, 2)), train=True)
+        model.criticize(critic, jnp.ones((3, 2)), train=True)

@@ -1,4 +1,4 @@
-"""Models of sequences: what they sample, what they score, their amortised proposals."""
+"""Models of sequences: what they sample, what they score, their amortized proposals."""
 
 import distrax
 import flax.linen as nn
@@ -10,12 +10,7 @@ from kalman import example
 from laws import assert_unbiased
 from scipy import stats
 
-from jaxgen.models import (
-    linear_gaussian,
-    sample_sequence,
-    stochastic_volatility,
-    variational_rnn,
-)
+from jaxgen.models import linear_gaussian, sample_sequence, stochastic_volatility, variational_rnn
 from jaxgen.nets import MLP
 
 TIME = 4
@@ -182,7 +177,7 @@ def test_samples_have_the_moments_of_the_joint_gaussian():
     flat = np.asarray(xs, np.float64).reshape(len(xs), -1)
     mean, cov = kalman.joint(TIME)
     assert_unbiased(flat, mean)
-    centred = flat - mean
-    assert_unbiased(centred[:, :, None] * centred[:, None, :], cov)
+    centered = flat - mean
+    assert_unbiased(centered[:, :, None] * centered[:, None, :], cov)
     with pytest.raises(ValueError, match="time: got 0, expected an integer >= 1"):
         sample_sequence(jax.random.key(0), model, params, 0)

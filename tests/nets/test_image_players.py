@@ -36,7 +36,7 @@ def test_a_pair_is_a_game_of_images(name, key):
             lambda v, z, train=train: model.generate(v, z, train=train), players[0], z
         )
         outputs, changed_critic = jax.eval_shape(
-            lambda v, x, train=train: model.criticise(v, x, train=train), players[1], x
+            lambda v, x, train=train: model.criticize(v, x, train=train), players[1], x
         )
         assert (x.shape, outputs.shape) == ((6, *x_shape), (6,))
         for player, change in zip(players, (changed, changed_critic), strict=True):
@@ -48,7 +48,7 @@ def test_dcgans_are_their_layers_in_linen_and_images_are_in_the_unit_interval(ke
     z = jax.random.normal(jax.random.key(1), (5, 3))
     generator, critic = DCGANGenerator((8, 8, 1), (4, 2)), DCGANCritic((2, 4))
 
-    def normalise(x, train):
+    def normalize(x, train):
         axes = (0, 1, 2)
         return (x - x.mean(axes)) / jnp.sqrt(x.var(axes) + 1e-5) if train else x / jnp.sqrt(1.00001)
 
@@ -61,14 +61,14 @@ def test_dcgans_are_their_layers_in_linen_and_images_are_in_the_unit_interval(ke
         for train in (True, False):
             x, _ = generator.apply(of_generator, z, train=train, mutable=["batch_stats"])
             p = of_generator["params"]
-            h = normalise((z @ p["Dense_0"]["kernel"]).reshape(5, 2, 2, 4), train)
+            h = normalize((z @ p["Dense_0"]["kernel"]).reshape(5, 2, 2, 4), train)
             h = nn.relu(h * p["BatchNorm_0"]["scale"])
             for i, features in enumerate((2, 1)):
                 name = f"StridedConvTranspose_{i}"
                 layer = nn.ConvTranspose(features, (4, 4), (2, 2), use_bias="bias" in p[name])
                 h = layer.apply({"params": p[name]}, h)
                 if i == 0:
-                    h = nn.relu(normalise(h, train) * p["BatchNorm_1"]["scale"])
+                    h = nn.relu(normalize(h, train) * p["BatchNorm_1"]["scale"])
             pairs.append((x, nn.sigmoid(h)))
             outputs, _ = critic.apply(of_critic, x, train=train, mutable=["batch_stats"])
             p = of_critic["params"]
@@ -77,7 +77,7 @@ def test_dcgans_are_their_layers_in_linen_and_images_are_in_the_unit_interval(ke
                 name = f"StridedConv_{i}"
                 layer = nn.Conv(features, (4, 4), (2, 2), use_bias="bias" in p[name])
                 h = layer.apply({"params": p[name]}, h)
-                h = normalise(h, train) * p["BatchNorm_0"]["scale"] if i else h
+                h = normalize(h, train) * p["BatchNorm_0"]["scale"] if i else h
                 h = jnp.where(h > 0, h, 0.2 * h)
             pairs.append((outputs, h.reshape(5, -1) @ p["Dense_0"]["kernel"][:, 0]))
         return pairs

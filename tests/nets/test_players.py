@@ -38,7 +38,7 @@ def test_the_appended_channel_is_the_mean_standard_deviation():
         append_minibatch_stddev(X[:, 0])
 
 
-def test_a_generator_normalises_by_the_batch_in_training_and_by_the_past_outside():
+def test_a_generator_normalizes_by_the_batch_in_training_and_by_the_past_outside():
     net = MLPGenerator((8,), (2, 1), batch_norm=True)
     variables = net.init(jax.random.key(1), X, train=True)
     dense, normed = variables["params"]["Dense_0"], variables["params"]["Dense_1"]

@@ -71,7 +71,7 @@ def test_gradients_are_linens(name, features, key):
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_slopes_may_be_penalised_and_taken_forwards(name, key):
+def test_slopes_may_be_penalized_and_taken_forwards(name, key):
     ours, theirs = layers(name)
     variables = theirs.init(key, X)
     toward = jax.tree.map(jnp.cos, variables)

@@ -1,4 +1,4 @@
-"""Weight normalisation: every unit's weights have the norm asked for, whatever is learned."""
+"""Weight normalization: every unit's weights have the norm asked for, whatever is learned."""
 
 import flax.linen as nn
 import jax
@@ -35,7 +35,7 @@ def test_its_slope_is_bounded_by_the_norms(key):
     assert np.linalg.norm(jacobian, 2) <= 0.2**3 * np.sqrt(7 * 7 * 3)
 
 
-def test_convolutions_are_normalised_by_feature(key):
+def test_convolutions_are_normalized_by_feature(key):
     net = WeightNormalized(ConvEncoder((2, 2), channels=(2, 2), hidden=4), norm=0.5)
     x = jnp.ones((8, 8, 1))
     params = jax.jit(net.init)(key, x)

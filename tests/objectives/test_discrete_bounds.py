@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-from jaxgen.objectives import BOUNDS, ELBO, IWAE, chi_upper_bound, renyi
+from jaxgen.bounds import BOUNDS, ELBO, IWAE, chi_upper_bound, renyi
 
 LOG_JOINT = np.random.default_rng(4).normal(size=4) - 2.0  # log p(x, z) for z = 0 ... 3
 LOG_P = logsumexp(LOG_JOINT)

@@ -9,6 +9,7 @@ from laws import assert_unbiased, rejected
 from linear_gaussian import example
 from tensorflow_probability.substrates import jax as tfp
 
+from jaxgen.bounds import ELBO, renyi
 from jaxgen.estimators import (
     doubly_reparameterized,
     over_sets,
@@ -17,7 +18,7 @@ from jaxgen.estimators import (
     sticking_the_landing,
     vimco,
 )
-from jaxgen.objectives import ELBO, analytic_kl, elbo, entropy_elbo, monte_carlo_kl, renyi
+from jaxgen.objectives import analytic_kl, elbo, entropy_elbo, monte_carlo_kl
 
 MODEL, X = example()
 MEAN, SCALE = jnp.array([0.3, -0.5]), jnp.array([0.7, 1.4])

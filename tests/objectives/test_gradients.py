@@ -12,16 +12,10 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxgen.estimators import (
-    exact_moments,
-    leave_one_out,
-    normal_quadrature,
-    over_sets,
-    replay,
-    sample_space,
-    score_function,
-)
-from jaxgen.objectives import BOUNDS, GRADIENTS, IWAE, VR_MAX, renyi
+from jaxgen.bounds import BOUNDS, IWAE, VR_MAX, renyi
+from jaxgen.certify import exact_moments, normal_quadrature, replay, sample_space
+from jaxgen.estimators import leave_one_out, over_sets, score_function
+from jaxgen.objectives import GRADIENTS
 
 PARAMS = {"log_scale": jnp.array(-0.2), "mean": jnp.array(0.4), "prior_mean": jnp.array(1.0)}
 NOISE, PROBS = normal_quadrature(40, 2)
@@ -94,7 +88,7 @@ def test_with_a_gaussian_q(name):
         elif estimator.unbiased:
             assert error < 2e-4, gradient
         else:
-            # The bias of sticking the landing where it is labelled biased, and nowhere else.
+            # The bias of sticking the landing where it is labeled biased, and nowhere else.
             assert gradient == "sticking_the_landing"
             assert not bound.linear
             assert error > 0.02
@@ -174,7 +168,7 @@ def test_invalid_pairs_are_refused_by_name():
         GRADIENTS["doubly_reparameterized"](2, VR_MAX)
     f = lambda z, q=None: 1.0 * z  # noqa: E731
     for name in ("pathwise", "sticking_the_landing", "doubly_reparameterized"):
-        with pytest.raises(ValueError, match=r"q: .*reparameterisable.*score function"):
+        with pytest.raises(ValueError, match=r"q: .*reparameterizable.*score function"):
             GRADIENTS[name](2, IWAE).apply((), jax.random.key(0), f, distrax.Bernoulli(0.0))
     for gradient in GRADIENTS.values():
         with pytest.raises(ValueError, match=r"num_samples: got 0, expected an integer >= [12]"):

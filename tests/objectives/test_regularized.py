@@ -9,14 +9,7 @@ from laws import assert_unbiased, rejected
 from linear_gaussian import example
 
 from jaxgen.divergences import rbf
-from jaxgen.objectives import (
-    ElboTerms,
-    aggregate_mmd,
-    denoising_elbo,
-    elbo,
-    free_bits,
-    info_elbo,
-)
+from jaxgen.objectives import ElboTerms, aggregate_mmd, denoising_elbo, elbo, free_bits, info_elbo
 
 MODEL, X = example()
 DRAWS = 20_000

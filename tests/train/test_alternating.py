@@ -159,13 +159,13 @@ def test_a_dead_unit_needs_the_root_kept_from_zero():
 
 
 class Net(nn.Module):
-    """Both players: a hidden layer under batch normalisation."""
+    """Both players: a hidden layer under batch normalization."""
 
     outputs: int
 
     @nn.compact
     def __call__(self, x):
-        # No biases: normalised away, they have no gradient but rounding, which Adam would blow up.
+        # No biases: normalized away, they have no gradient but rounding, which Adam would blow up.
         x = nn.BatchNorm(use_running_average=False, momentum=0.9)(nn.Dense(4, use_bias=False)(x))
         return nn.Dense(self.outputs, use_bias=False)(nn.relu(x))
 

@@ -27,47 +27,47 @@ DATA = jax.random.normal(jax.random.key(0), (STEPS * 2 * BATCH, 3)) * jnp.array(
 
 class Net(nn.Module):
     outputs: int
-    normalised: bool
+    normalized: bool
 
     @nn.compact
     def __call__(self, x):
-        # Without a bias before the normalisation: its gradient is zero but for rounding, which Adam
+        # Without a bias before the normalization: its gradient is zero but for rounding, which Adam
         # would blow up.
-        x = nn.Dense(8, use_bias=not self.normalised)(x)
-        if self.normalised:
+        x = nn.Dense(8, use_bias=not self.normalized)(x)
+        if self.normalized:
             x = nn.BatchNorm(use_running_average=False, momentum=0.9)(x)
         return nn.Dense(self.outputs)(nn.tanh(x))
 
 
-def make(*, normalised=False, penalty=0.0):
+def make(*, normalized=False, penalty=0.0):
     """The two losses, and how to begin."""
-    generator, critic = Net(3, normalised), Net(1, normalised)
-    collections = ["batch_stats"] if normalised else []
+    generator, critic = Net(3, normalized), Net(1, normalized)
+    collections = ["batch_stats"] if normalized else []
 
     def generate(variables, key):
         noise = jax.random.normal(key, (BATCH, 2))
         return generator.apply(variables, noise, mutable=collections)
 
-    def criticise(variables, x):
+    def criticize(variables, x):
         logits, changed = critic.apply(variables, x, mutable=collections)
         return logits[:, 0], changed
 
     def generator_loss(own, other, key, batch):
         fake, changed = generate(own, key)
         # Together, for statistics of the fakes alone would leave their mean without a gradient.
-        logits, _ = criticise(other, jnp.concatenate([batch[:BATCH], fake]))
+        logits, _ = criticize(other, jnp.concatenate([batch[:BATCH], fake]))
         return jnp.mean(jax.nn.softplus(-logits[BATCH:])), changed, {}
 
     def critic_loss(own, other, key, batch):
         key_fake, key_between = jax.random.split(key)
         fake, _ = generate(other, key_fake)
-        logits, changed = criticise(own, jnp.concatenate([batch, fake]))
+        logits, changed = criticize(own, jnp.concatenate([batch, fake]))
         real_logits, fake_logits = logits[:BATCH], logits[BATCH:]
         value = jnp.mean(jax.nn.softplus(-real_logits) + jax.nn.softplus(fake_logits))
         if penalty:
             t = jax.random.uniform(key_between, (BATCH, 1))
             between = t * batch + (1 - t) * fake
-            slopes = jax.vmap(jax.grad(lambda x: criticise(own, x[None])[0][0]))(between)
+            slopes = jax.vmap(jax.grad(lambda x: criticize(own, x[None])[0][0]))(between)
             value += penalty * jnp.mean((jnp.linalg.norm(slopes, axis=1) - 1) ** 2)
         return value, changed, {}
 
@@ -86,7 +86,7 @@ ADAM = optax.adam(1e-3, b1=0.5, eps_root=1e-16)
 VARIANTS = {
     "plain": ({}, {}),
     "penalty": ({"penalty": 10.0}, {"critic_steps": 2}),
-    "batch norm": ({"normalised": True}, {}),
+    "batch norm": ({"normalized": True}, {}),
     "unrolled": ({}, {"unroll": 3}),
 }
 

@@ -16,7 +16,7 @@ def loss(params, key, batch):
     """A one-layer VAE in miniature: the noise is drawn inside, statistics run over the batch."""
     x = batch["x"].astype(jnp.float32) / 255
     hidden = jnp.tanh(x @ params["encode"])
-    hidden = hidden - jnp.mean(hidden, axis=0)  # global, as batch normalisation is
+    hidden = hidden - jnp.mean(hidden, axis=0)  # global, as batch normalization is
     z = hidden + 0.5 * jax.random.normal(key, hidden.shape)
     error = jnp.sum((z @ params["decode"] - x) ** 2, axis=1)
     return jnp.mean(error + 0.01 * jnp.sum(z**2, axis=1)), {"error": jnp.mean(error)}

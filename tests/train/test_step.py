@@ -1,4 +1,4 @@
-"""One step, against the optimisers written out and the closed form of the average."""
+"""One step, against the optimizers written out and the closed form of the average."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The leave-one-out accuracy of the nearest neighbour at telling fakes from reals."""
+"""The leave-one-out accuracy of the nearest neighbor at telling fakes from reals."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.kernels import squared_distances
-from jaxgen.metrics.neighbours import matrices
 from jaxgen.numerics import all_finite
+from jaxgen.pairwise import matrices, squared_distances
 from jaxgen.types import Scalar
 
 
-class NeighbourAccuracy(NamedTuple):
+class NeighborAccuracy(NamedTuple):
     """How often the nearest other sample is of the same kind.
 
     For equal distributions and n of each kind both are (n - 1) / (2n - 1) on average, just below a
@@ -31,10 +30,10 @@ class NeighbourAccuracy(NamedTuple):
     fake: Scalar
 
 
-def neighbour_accuracy(
+def neighbor_accuracy(
     real_features: Float[Array, "..."], fake_features: Float[Array, "..."], *, block_size: int = 256
-) -> NeighbourAccuracy:
-    """Returns the accuracies of the 1-nearest-neighbour classifier, each sample left out in turn.
+) -> NeighborAccuracy:
+    """Returns the accuracies of the 1-nearest-neighbor classifier, each sample left out in turn.
 
     Of several at the same least distance each counts in part. NaN if a feature is not finite.
 
@@ -45,7 +44,7 @@ def neighbour_accuracy(
     Raises:
       ValueError: the features are no matrices of one shape, or block_size is below one.
     Example:
-      real, fake = neighbour_accuracy(test_features, sample_features)
+      real, fake = neighbor_accuracy(test_features, sample_features)
     Source: Lopez-Paz & Oquab (2017), section 3; Xu et al. (2018), section 2.
     """
     reals, fakes = matrices(real_features=real_features, fake_features=fake_features)
@@ -63,4 +62,4 @@ def neighbour_accuracy(
     real = jax.lax.map(real_among_nearest, jnp.arange(2 * n), batch_size=block_size)
     shares = jnp.mean(real[:n]), 1 - jnp.mean(real[n:])
     finite = all_finite(pooled)
-    return NeighbourAccuracy(*(jnp.where(finite, share, jnp.nan) for share in shares))
+    return NeighborAccuracy(*(jnp.where(finite, share, jnp.nan) for share in shares))

@@ -11,11 +11,9 @@ from jax.scipy.special import betainc
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float, Num
 
-from jaxgen.divergences.contrast import vectors
-from jaxgen.divergences.critic import Apply, Init, split, train_critic
-from jaxgen.divergences.result import TestResult, result
-from jaxgen.divergences.table import DIVERGENCES
-from jaxgen.divergences.variational import variational_bound
+from jaxgen.divergences import DIVERGENCES, Apply, Init, split, train_critic, variational_bound
+from jaxgen.pairwise import vectors
+from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Key
 
 
@@ -103,7 +101,7 @@ def classifier_test(
     return result(outcome.statistic, outcome.p_value, (outcome, p_samples, q_samples))
 
 
-def nearest_neighbour_test(
+def nearest_neighbor_test(
     p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]
 ) -> TestResult:
     """Returns the classifier test of p = q that learns nothing: whose sample is the nearest?
@@ -118,8 +116,8 @@ def nearest_neighbour_test(
     Raises:
       ValueError: samples of unlike shape, or not as many of q as of p, or fewer than 2.
     Example:
-      nearest_neighbour_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
-    Source: Lopez-Paz & Oquab (2017), section 3, with the 1-nearest-neighbour classifier.
+      nearest_neighbor_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
+    Source: Lopez-Paz & Oquab (2017), section 3, with the 1-nearest-neighbor classifier.
     """
     xs, ys = vectors(p_samples, q_samples)
     if len(xs) != len(ys):

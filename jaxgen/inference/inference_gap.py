@@ -25,7 +25,7 @@ class InferenceGap(NamedTuple):
     Attributes:
       elbo: at the phi that was given.
       tuned_elbo: at the phi of the tuned encoder.
-      best_elbo: at phi*, the end of a long local optimisation from the phi that was given.
+      best_elbo: at phi*, the end of a long local optimization from the phi that was given.
       log_px: log p(x), by annealed importance sampling from q at phi*.
       optimum: phi* and the bound on the way to it.
       transitions: what those of annealing said, [chains, temperatures].
@@ -78,7 +78,7 @@ def inference_gap(
 ) -> InferenceGap:
     """Measures one datapoint's gap between log p(x) and its ELBO, and splits it.
 
-    All ELBOs are means over the same noise. Too short an optimisation takes from the amortisation
+    All ELBOs are means over the same noise. Too short an optimization takes from the amortization
     gap what it adds to the approximation gap; too short an annealing takes from the total: see that
     neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints.
 
@@ -87,7 +87,7 @@ def inference_gap(
         sticks the landing the optimum is found almost without noise.
       phi: unconstrained, e.g. what an encoder gives for x.
       log_joint: z to log p(x, z), in nats.
-      family: phi to q, normalised.
+      family: phi to q, normalized.
       transition: phi* to the transitions of annealing, so that their step may fit q's scale.
       betas: of annealing, rising from 0 to 1.
       optimizer: of phi, with a step size that falls.
@@ -103,7 +103,7 @@ def inference_gap(
       gap = inference_gap(key, bound, encode(x), log_joint, gaussian, hmc_of,
                           linear_temperatures(50), optimizer=falling, num_steps=300)
       gap.approximation, gap.amortization
-    Source: Cremer, Li & Duvenaud (2018), section 3; their amortisation gap on held-out data is what
+    Source: Cremer, Li & Duvenaud (2018), section 3; their amortization gap on held-out data is what
     is split further here, at an encoder tuned to them.
     """
     at_least("num_chains", num_chains, 1)

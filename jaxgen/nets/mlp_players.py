@@ -8,7 +8,7 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxgen.nets.samples import append_minibatch_stddev
+from jaxgen.nets.packing import append_minibatch_stddev
 
 
 class MLPGenerator(nn.Module):
@@ -19,7 +19,7 @@ class MLPGenerator(nn.Module):
       output_shape: shape of one sample.
       activation: after every hidden layer.
       kernel_init: of every layer.
-      batch_norm: normalise every hidden layer over the batch, before its activation.
+      batch_norm: normalize every hidden layer over the batch, before its activation.
     Example:
       net = MLPGenerator((128, 128), (2,))
       variables = net.init(key, z, train=True)  # z: [batch, latent]
@@ -35,7 +35,7 @@ class MLPGenerator(nn.Module):
     def __call__(self, z: Float[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
         """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
         for width in self.hidden:
-            # Normalisation would take a bias away again.
+            # Normalization would take a bias away again.
             z = nn.Dense(width, use_bias=not self.batch_norm, kernel_init=self.kernel_init)(z)
             if self.batch_norm:
                 z = nn.BatchNorm(use_running_average=not train, momentum=0.9)(z)

@@ -53,7 +53,7 @@ def elbo_at(mean, scale):
 
 
 def expected_parts():
-    """The best factorised Gaussian has the posterior's mean and the precisions of its diagonal."""
+    """The best factorized Gaussian has the posterior's mean and the precisions of its diagonal."""
     mean, cov = MODEL.posterior(X)
     best = elbo_at(mean, np.diag(np.linalg.inv(cov)) ** -0.5)
     given, tuned = (elbo_at(phi[0], np.exp(phi[1])) for phi in (GIVEN, TUNED))
@@ -80,7 +80,7 @@ def test_every_part_is_its_closed_form(key):
     assert gap.all_finite
 
 
-def test_without_a_tuned_encoder_the_whole_of_it_is_amortisation(key):
+def test_without_a_tuned_encoder_the_whole_of_it_is_amortization(key):
     few = {"num_steps": 50, "num_chains": 2, "num_draws": 1000}
     gap = jax.jit(lambda key: measure(key, tuned_phi=None, **few))(key)
     assert gap.generalization == 0

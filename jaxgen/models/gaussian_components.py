@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.inference.mixture import ComponentFamily
+from jaxgen.models.mixture import ComponentFamily
 
 
 class FullGaussian(NamedTuple):
@@ -55,8 +55,8 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     def fit(xs: Array, weights: Array) -> FullGaussian:
         mean = weights @ xs
-        centred = xs - mean
-        covariance = (weights[:, None] * centred).T @ centred
+        centered = xs - mean
+        covariance = (weights[:, None] * centered).T @ centered
         values, vectors = jnp.linalg.eigh(covariance)
         return FullGaussian(mean, (vectors * jnp.maximum(values, min_variance)) @ vectors.T)
 

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from sklearn import decomposition
 
-from jaxgen.inference import (
+from jaxgen.inference import em
+from jaxgen.models import (
     FactorModel,
     FactorPosterior,
-    em,
     factor_elbo,
     factor_posterior,
     factor_steps,

@@ -9,18 +9,13 @@ from laws import assert_unbiased, rejected
 from linear_gaussian import example
 from scipy.special import logsumexp
 
+from jaxgen.bounds import BOUNDS, ELBO, IWAE, VR_MAX, chi_upper_bound, renyi
 from jaxgen.objectives import (
-    BOUNDS,
-    ELBO,
-    IWAE,
-    VR_MAX,
-    chi_upper_bound,
     elbo,
     entropy_elbo,
     importance_weighted_bound,
     log_importance_weights,
     log_prior_weights,
-    renyi,
 )
 
 MODEL, X = example(latents=1)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.inference.em import EMSteps
+from jaxgen.inference import EMSteps
 from jaxgen.types import Scalar
 
 Component = Any
@@ -21,7 +21,7 @@ class ComponentFamily(NamedTuple):
 
     Attributes:
       log_prob: `(component, x) -> log p(x | component)` of one datapoint, in nats.
-      fit: `(xs, weights) -> component`, the maximiser of the weighted sum of log p(x | component);
+      fit: `(xs, weights) -> component`, the maximizer of the weighted sum of log p(x | component);
         the weights of the datapoints sum to one.
     """
 
@@ -76,10 +76,10 @@ def fit_mixture(
     q: Float[Array, "datapoints components"],
     xs: Float[Array, "datapoints ..."],
 ) -> Mixture:
-    """Returns the mixture that maximises the summed bound of `xs` at fixed q: the M-step.
+    """Returns the mixture that maximizes the summed bound of `xs` at fixed q: the M-step.
 
     A component that q gives no datapoint gets weight zero and is fitted to all the data: any
-    component is a maximiser then, and this one is finite.
+    component is a maximizer then, and this one is finite.
 
     Args:
       q: the posterior of each datapoint (rows sum to one).

@@ -10,19 +10,16 @@ import problems
 import pytest
 from scipy import stats
 
-from jaxgen.estimators import (
+from jaxgen.certify import (
     directional_snr,
     exact_moments,
     grad_moments,
-    measure_valued,
     normal_quadrature,
     paired_bias,
-    pathwise,
-    relaxed,
     replay,
     sample_space,
-    score_function,
 )
+from jaxgen.estimators import measure_valued, pathwise, relaxed, score_function
 
 MEAN, SCALE, SHIFT = 0.7, 0.8, -0.5
 D = MEAN - SHIFT

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.contrast import vectors
-from jaxgen.divergences.gram import GramProduct, gram_product
-from jaxgen.divergences.kernels import Kernel
-from jaxgen.divergences.result import TestResult, result
+from jaxgen.divergences import GramProduct, Kernel, gram_product
+from jaxgen.pairwise import vectors
+from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Key, Scalar
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from kalman import example
 from scipy import stats
 
-from jaxgen.inference import kalman_filter
+from jaxgen.models import kalman_filter
 
 MODEL = example()
 TIME, LENGTH = 6, 4

@@ -10,18 +10,15 @@ from laws import LawBroken
 from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
 
-from jaxgen.divergences import (
+from jaxgen.divergences import energy_distance, mmd_unbiased, negative_distance, rbf
+from jaxgen.two_sample import (
     accuracy_test,
     classifier_test,
-    energy_distance,
     mean_test,
     mmd_linear_test,
     mmd_permutation_test,
-    mmd_unbiased,
-    nearest_neighbour_test,
-    negative_distance,
+    nearest_neighbor_test,
     permutation_test,
-    rbf,
     variance_test,
 )
 
@@ -104,26 +101,26 @@ def test_small_p_values_and_many_samples_keep_their_digits_in_float32(n, gap):
     assert float(came.p_value) == pytest.approx(expected, rel=2e-3)
 
 
-def test_neighbours_at_one_distance_vote_and_the_sets_may_be_exchanged(key):
+def test_neighbors_at_one_distance_vote_and_the_sets_may_be_exchanged(key):
     """Bits: nearly all have copies among the known. 100 of 200 right by chance, sd 7."""
     chances = jnp.array([0.5, 0.5, 0.75])[:, None, None]
     xs, same, others = jax.random.bernoulli(key, chances, (3, 200, 6)).astype(jnp.float32)
-    assert abs(nearest_neighbour_test(xs, same).statistic - 0.5) < 0.15
+    assert abs(nearest_neighbor_test(xs, same).statistic - 0.5) < 0.15
     for pair in ((xs, others), (others, xs)):
-        assert nearest_neighbour_test(*pair).p_value < 0.01
+        assert nearest_neighbor_test(*pair).p_value < 0.01
 
 
-def test_the_nearest_neighbours_say_what_scikit_learns_say():
+def test_the_nearest_neighbors_say_what_scikit_learns_say():
     xs, ys = XS[:20], YS
     peer = KNeighborsClassifier(1).fit(np.concatenate([xs[:10], ys[:10]]), np.repeat([1, 0], 10))
     hits = [np.mean(peer.predict(xs[10:]) == 1), np.mean(peer.predict(ys[10:]) == 0)]
-    came = nearest_neighbour_test(*float32(xs, ys))
+    came = nearest_neighbor_test(*float32(xs, ys))
     assert float(came.statistic) == pytest.approx(np.mean(hits))
     right = round(20 * np.mean(hits))
     expected = stats.binomtest(right, 20, alternative="greater").pvalue
     assert float(came.p_value) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="q_samples: got 20 samples, expected as many as of p, 30"):
-        nearest_neighbour_test(*float32(XS, YS))
+        nearest_neighbor_test(*float32(XS, YS))
 
 
 def linear(params, x):
@@ -155,7 +152,7 @@ TESTS = {
     "energy": lambda key, xs, ys: mmd_permutation_test(key, xs, ys, negative_distance, 99),
     "permutation": by_difference_of_means,
     "classifier": by_classifier,
-    "nearest": lambda key, xs, ys: nearest_neighbour_test(xs, ys),
+    "nearest": lambda key, xs, ys: nearest_neighbor_test(xs, ys),
     "peeking": peeking_classifier,
 }
 

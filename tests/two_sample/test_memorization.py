@@ -1,4 +1,4 @@
-"""Memorisation by ranks of distances, against scipy, on generators that copy and that do not."""
+"""Memorization by ranks of distances, against scipy, on generators that copy and that do not."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ from laws import assert_unbiased, rejected
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
-from jaxgen.metrics import memorisation_test, neighbour_accuracy
+from jaxgen.two_sample import memorization_test, neighbor_accuracy
 
 RNG = np.random.default_rng(0)
 TRAIN, HELD_OUT, FRESH = jnp.asarray(RNG.normal(size=(3, 300, 5)), jnp.float32)
-judged = jax.jit(memorisation_test)
+judged = jax.jit(memorization_test)
 
 
 def by_scipy(samples):
@@ -58,14 +58,14 @@ def test_half_precision_is_counted_in_full(half, dims):
     full = sets.astype(jnp.float32)
     np.testing.assert_array_equal(judged(*sets), judged(*full))
     assert judged(sets[0], sets[1], sets[0]).p_value < 1e-6
-    np.testing.assert_array_equal(neighbour_accuracy(*sets[:2]), neighbour_accuracy(*full[:2]))
+    np.testing.assert_array_equal(neighbor_accuracy(*sets[:2]), neighbor_accuracy(*full[:2]))
 
 
-def test_neighbours_at_one_distance_count_in_part():
+def test_neighbors_at_one_distance_count_in_part():
     """Of points of a grid most have copies of both kinds: half of them are real, but for itself."""
     points = jnp.stack(jnp.meshgrid(jnp.arange(3.0), jnp.arange(3.0)), -1).reshape(9, 2)
     many = jnp.tile(points, (100, 1))
-    np.testing.assert_allclose(neighbour_accuracy(many, many), [99 / 199] * 2, rtol=1e-5)
+    np.testing.assert_allclose(neighbor_accuracy(many, many), [99 / 199] * 2, rtol=1e-5)
 
 
 def test_copies_are_caught_and_fresh_samples_and_strays_are_not():
@@ -83,8 +83,8 @@ def test_false_alarms_come_at_their_rate():
     @jax.vmap
     def p_values(key):
         train, held_out, fresh = jax.random.normal(key, (3, 40, 2))
-        right = memorisation_test(train, held_out, fresh)
-        return right.p_value, memorisation_test(train, train[:20], fresh[:20]).p_value
+        right = memorization_test(train, held_out, fresh)
+        return right.p_value, memorization_test(train, train[:20], fresh[:20]).p_value
 
     alarms, twin = (p < 0.1 for p in p_values(jax.random.split(jax.random.key(0), 2000)))
     # Given the training set the distances are exchangeable: 1 - 2e-5 of the time in here.
@@ -101,33 +101,31 @@ def test_equal_values_alone_are_no_evidence_and_what_is_not_finite_is_said():
     assert jnp.isnan(found.p_value)
 
 
-def test_neighbour_accuracy_against_scikit_learn():
+def test_neighbor_accuracy_against_scikit_learn():
     fakes = 0.7 * FRESH
     pooled = np.concatenate([HELD_OUT, fakes])
-    neighbour = NearestNeighbors(n_neighbors=1).fit(pooled).kneighbors()[1][:, 0]
-    right = (neighbour < 300) == (np.arange(600) < 300)
-    found = jax.jit(neighbour_accuracy, static_argnames="block_size")(
-        HELD_OUT, fakes, block_size=70
-    )
+    neighbor = NearestNeighbors(n_neighbors=1).fit(pooled).kneighbors()[1][:, 0]
+    right = (neighbor < 300) == (np.arange(600) < 300)
+    found = jax.jit(neighbor_accuracy, static_argnames="block_size")(HELD_OUT, fakes, block_size=70)
     np.testing.assert_allclose(found, [right[:300].mean(), right[300:].mean()], rtol=1e-5)
 
 
-def test_neighbour_accuracy_of_equals_and_of_copies(key):
+def test_neighbor_accuracy_of_equals_and_of_copies(key):
     def accuracy(key):
-        return neighbour_accuracy(*jax.random.normal(key, (2, 6, 2)))
+        return neighbor_accuracy(*jax.random.normal(key, (2, 6, 2)))
 
     found = jax.jit(jax.vmap(accuracy))(jax.random.split(key, 5000))
     for draws in found:
         assert_unbiased(draws, 5 / 11)
-        with rejected():  # as if each could be its own neighbour's neighbour
+        with rejected():  # as if each could be its own neighbor's neighbor
             assert_unbiased(draws, 0.5)
-    assert neighbour_accuracy(TRAIN, TRAIN).real == 0.0
-    few = neighbour_accuracy(TRAIN, jnp.repeat(TRAIN[:10], 30, axis=0))
+    assert neighbor_accuracy(TRAIN, TRAIN).real == 0.0
+    few = neighbor_accuracy(TRAIN, jnp.repeat(TRAIN[:10], 30, axis=0))
     assert few.real > 0.9  # and their mean near a half
 
 
 def test_misuse_is_named():
     with pytest.raises(ValueError, match=r"samples: got shape \(4, 2\), expected .* 5, as train"):
-        memorisation_test(TRAIN, HELD_OUT, jnp.zeros((4, 2)))
+        memorization_test(TRAIN, HELD_OUT, jnp.zeros((4, 2)))
     with pytest.raises(ValueError, match="fake_features: got 4 samples, expected 300"):
-        neighbour_accuracy(TRAIN, FRESH[:4])
+        neighbor_accuracy(TRAIN, FRESH[:4])

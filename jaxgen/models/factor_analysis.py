@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.inference.em import EMSteps
+from jaxgen.inference import EMSteps
 from jaxgen.types import Scalar
 
 
@@ -85,7 +85,7 @@ def factor_steps(
 ) -> EMSteps:
     """Returns exact EM for factor analysis, or probabilistic PCA with `noise=isotropic`.
 
-    Loadings, mean and noise are maximised jointly in each M-step. A dimension that the factors
+    Loadings, mean and noise are maximized jointly in each M-step. A dimension that the factors
     explain wholly (a pixel that is always black) has noise variance zero and a likelihood without
     bound: `min_variance` is the least it may be, and with it the M-step is the constrained maximum.
 

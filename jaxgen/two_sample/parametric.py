@@ -7,10 +7,9 @@ from jax.scipy.special import betainc
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float, Num
 
-from jaxgen.divergences.contrast import vectors
-from jaxgen.divergences.kernels import Kernel
-from jaxgen.divergences.mmd import mmd_linear
-from jaxgen.divergences.result import TestResult, result
+from jaxgen.divergences import Kernel, mmd_linear
+from jaxgen.pairwise import vectors
+from jaxgen.two_sample.result import TestResult, result
 
 
 def mean_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]) -> TestResult:

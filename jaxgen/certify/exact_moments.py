@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen.certify.moments import Moments
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import log_prob
-from jaxgen.estimators.enumeration import all_states
-from jaxgen.estimators.moments import Moments
+from jaxgen.estimators import all_states, log_prob
 from jaxgen.types import Distribution, Key, Params
 
 

@@ -8,18 +8,18 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.metrics.neighbours import matrices, squared_distance_to
 from jaxgen.numerics import all_finite
+from jaxgen.pairwise import matrices, squared_distance_to
 from jaxgen.types import Scalar
 
 
-class MemorisationTest(NamedTuple):
+class MemorizationTest(NamedTuple):
     """The distances of samples to the training set beside those of held-out data.
 
     Attributes:
       nearer: chance that a sample is nearer to the training set than a held-out datapoint is, ties
         counted half; .5 for fresh draws, 1 for copies, below .5 for samples far from the data.
-      statistic: the standardised Mann-Whitney U of the two sets of distances; about N(0, 1) for
+      statistic: the standardized Mann-Whitney U of the two sets of distances; about N(0, 1) for
         fresh draws, very negative for copies.
       p_value: the chance of a statistic as low or lower for fresh draws; NaN where `all_finite` is
         false.
@@ -32,13 +32,13 @@ class MemorisationTest(NamedTuple):
     all_finite: Bool[Array, ""]
 
 
-def memorisation_test(
+def memorization_test(
     train: Float[Array, "..."],
     held_out: Float[Array, "..."],
     samples: Float[Array, "..."],
     *,
     block_size: int = 256,
-) -> MemorisationTest:
+) -> MemorizationTest:
     """Returns the test of whether samples lie nearer to the training set than held-out data do.
 
     The three-sample test over the whole space, its one cell: a generator that copies in one region
@@ -53,7 +53,7 @@ def memorisation_test(
     Raises:
       ValueError: the sets are no matrices of the same dimension, or block_size is below one.
     Example:
-      memorisation_test(train_features, test_features, sample_features).p_value
+      memorization_test(train_features, test_features, sample_features).p_value
     Source: Meehan et al. (2020), section 3; Mann & Whitney (1947).
     """
     train, held_out, samples = matrices(train=train, held_out=held_out, samples=samples)
@@ -64,11 +64,11 @@ def memorisation_test(
     nearer, statistic, p_value = (
         jnp.where(finite, x, jnp.nan) for x in (1 - above, statistic, ndtr(statistic))
     )
-    return MemorisationTest(nearer, statistic, p_value, finite)
+    return MemorizationTest(nearer, statistic, p_value, finite)
 
 
 def _mann_whitney(xs: Float[Array, "n"], ys: Float[Array, "m"]) -> tuple[Scalar, Scalar]:
-    """Returns U / (n m), the share of pairs with x above y, and U standardised; ties count half."""
+    """Returns U / (n m), the share of pairs with x above y, and U standardized; ties count half."""
     n, m = len(xs), len(ys)
     ordered, pooled = jnp.sort(ys), jnp.sort(jnp.concatenate([xs, ys]))
     below = [jnp.searchsorted(ordered, xs, side) for side in ("left", "right")]

@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 from sklearn.mixture import GaussianMixture
 
-from jaxgen.inference import (
+from jaxgen.inference import em
+from jaxgen.models import (
     DiagonalGaussian,
     FullGaussian,
     Mixture,
     diagonal_gaussian,
-    em,
     fit_mixture,
     full_gaussian,
     mixture_elbo,
@@ -41,7 +41,7 @@ def truth():
 
 
 def sklearn_fit(xs, kind, start, num_steps):
-    """scikit-learn's EM, unregularised, for as many steps from the same start."""
+    """scikit-learn's EM, unregularized, for as many steps from the same start."""
     if kind == "full":
         precisions = np.linalg.inv(np.asarray(start.components.covariance))
     else:
