@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Row
+from jaxgen.certify import Row
 from jaxgen.pictures import DPI, INK
 from jaxgen.workbench import to_json
 
