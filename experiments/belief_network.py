@@ -292,8 +292,8 @@ def estimator_step(
     """Returns the gradient step after which the estimator's state sees the batch's estimates."""
     step = gradient_step(loss, optimizer)
 
-    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
-        state, info = step(state, batch, key)
+    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
+        state, info = step(state, key, batch)
         estimates = info.pop("estimates")
         held = estimator.update(state.params["estimator"], estimates)
         info["all_finite"] &= jnp.all(estimates.all_finite)

@@ -49,14 +49,13 @@ from jaxgen.pictures import image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
-    Variables,
     alternating_step,
     data_mesh,
     replicate,
     scan_epoch,
     shard,
 )
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
     RunDirectory,
@@ -265,9 +264,9 @@ def make_update(
     )
     sharded = with_latents(shard(update, data_mesh(config.devices)), model)
 
-    def of_bytes(game: Game, images: Array, key: Key) -> tuple[Game, Info]:
+    def of_bytes(game: Game, key: Key, images: Array) -> tuple[Game, Info]:
         key_x, key_update = jax.random.split(key)
-        return sharded(game, train.prepare(key_x, images), key_update)
+        return sharded(game, key_update, train.prepare(key_x, images))
 
     return of_bytes
 

@@ -279,9 +279,9 @@ def svi(config: Config, model: LatentVariableModel) -> Way:
         both = {"model": state.params, "local": phis}
         return TrainState(params=both, opt_state=state.opt_state, ema=None, step=state.step)
 
-    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
+    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
         before = SVIState(state.params["model"], state.opt_state, state.params["local"])
-        after, info = step(before, batch, key)
+        after, info = step(before, key, batch)
         params = {"model": after.params, "local": after.local_params}
         moved = state.replace(params=params, opt_state=after.opt_state, step=state.step + 1)
         return moved, info
@@ -532,7 +532,7 @@ def tune_encoder(
     def step(state: Any, index: Array) -> tuple[Any, None]:
         key_batch, key_step = jax.random.split(jax.random.fold_in(key, index))
         rows = jax.random.randint(key_batch, (config.batch_size,), 0, len(xs))
-        return update(state, xs[rows], key_step)[0], None
+        return update(state, key_step, xs[rows])[0], None
 
     state = init_state(params["encoder"], optimizer)
     state, _ = jax.lax.scan(step, state, jnp.arange(config.tune_steps))

@@ -12,9 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.nets import pack
-from jaxgen.types import Key
-
-Variables = dict[str, Any]
+from jaxgen.types import Key, Variables
 
 
 class Apply(Protocol):
