@@ -1,7 +1,7 @@
 """DCGAN: images from an adversarial game of convolutional nets, judged while they are learned.
 
 A generator of transposed convolutions and a critic of strided ones move in turn (Goodfellow et al.
-2014; Radford et al. 2016; lecture 18). What is looked at is an average of the generator's params.
+2014; Radford et al. 2016). What is looked at is an average of the generator's params.
 After every epoch its samples are compared with held-out images: by the Fréchet distance between
 features, and for collapse, by how many are near duplicates and how near they come to a training
 image.

@@ -2,8 +2,8 @@
 
 One small VAE of binary images is learned in three ways from the same start: with an encoder
 (amortized); with an encoder whose output takes a few local steps before the decoder learns from it
-(semi-amortized); with variational parameters phi of each image's own, by the lecture's five steps
-(SVI). Then log p(x) - ELBO of the amortized model is split, in nats per image, into
+(semi-amortized); with variational parameters phi of each image's own (SVI,
+Hoffman et al. 2013). Then log p(x) - ELBO of the amortized model is split, in nats per image, into
 
   approximation   log p(x) - ELBO(q*), q* the best Gaussian for the image: SVI from the encoder
   amortization    ELBO(q*) - ELBO(e*), e* the encoder trained on, for the very images it is asked
@@ -260,7 +260,7 @@ def _with_encoder(
 
 
 def svi(config: Config, model: LatentVariableModel) -> Way:
-    """Returns the lecture's five steps: each training image has a phi of its own, kept throughout.
+    """Returns SVI's five steps (`svi_step`): each training image keeps a phi of its own throughout.
 
     The encoder is left as it was: it has no part in it.
     """

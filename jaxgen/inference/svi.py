@@ -94,7 +94,7 @@ def svi_step(
 ) -> Callable[[SVIState, tuple[Array, Any], Key], tuple[SVIState, Info]]:
     """Returns the update that learns theta with variational parameters of each datapoint's own.
 
-    The lecture's five steps: (1) initialize theta and all phi: an `SVIState`; (2) sample
+    Five steps: (1) initialize theta and all phi: an `SVIState`; (2) sample
     datapoints: the batch; (3) climb each one's bound in its phi, from where it was left; (4) take
     the gradient in theta at those phi; (5) move theta up it. Nothing is differentiated through
     step 3. The local optimizer starts afresh at each visit.
@@ -114,7 +114,7 @@ def svi_step(
       update = svi_step(objective, optax.adam(1e-3), optax.adam(1e-2), 20)
       state = SVIState(theta, optax.adam(1e-3).init(theta), jnp.zeros((len(xs), 2, latent_size)))
       state, info = jax.jit(update)(state, (indices, xs[indices]), key)
-    Source: lecture 18, Learning via SVI; Hoffman et al. (2013).
+    Source: Hoffman et al. (2013), stochastic variational inference.
     """
     num_local_steps = at_least("num_local_steps", num_local_steps, 1)
 

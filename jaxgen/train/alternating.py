@@ -40,8 +40,8 @@ def alternating_step(
 
     Each player's optimizer sees its own gradient alone, and each changes its own collections
     alone: what the other's forward pass would change in them is dropped. Two time scales are two
-    learning rates. Optimiztic descent does with one gradient a step nearly what `extragradient`
-    does with two: `optax.optimiztic_gradient_descent` or `optimiztic_adam_v2(..., b1=0.0)` for both
+    learning rates. Optimistic descent does with one gradient a step nearly what `extragradient`
+    does with two: `optax.optimistic_gradient_descent` or `optimistic_adam_v2(..., b1=0.0)` for both
     under `simultaneous`. (Momentum undoes it: with b1 = .9 a bilinear game still spirals out.)
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
@@ -87,7 +87,7 @@ def alternating_step(
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
     Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimizm;
+      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
       Gidel et al. (2019) for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)

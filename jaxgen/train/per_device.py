@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def per_device(function: Function, mesh: Mesh) -> Function:
     """Returns `function` evaluated on every device's share of the batch, and averaged.
 
-    Use it where a device must be seen: batch statistics per device, as PyTorch's data parallelizm
+    Use it where a device must be seen: batch statistics per device, as PyTorch's data parallelism
     has them; collectives of one's own over the axis "data"; a kernel that the compiler cannot
     split. Everything else is simpler, and independent of the number of devices, under `shard`.
 

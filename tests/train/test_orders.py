@@ -94,13 +94,13 @@ def product(sign):
 BILINEAR = 0.3
 RATES = {
     "plain": np.sqrt(1 + BILINEAR**2),
-    "optimiztic": np.sqrt((1 + np.sqrt(1 - 4 * BILINEAR**2)) / 2),
+    "optimistic": np.sqrt((1 + np.sqrt(1 - 4 * BILINEAR**2)) / 2),
     "extragradient": np.sqrt(1 - BILINEAR**2 + BILINEAR**4),
 }
 """|(g, c)| after a step over before: the largest modulus of the iteration's matrix. The field is
 A z with A² = -I, so these are I - lr A, the roots of r² - (1 - 2i lr) r - i lr, and
 (1 - lr²) I - lr A."""
-MAKERS = {"optimiztic": optax.optimiztic_gradient_descent}
+MAKERS = {"optimistic": optax.optimistic_gradient_descent}
 
 
 @pytest.mark.parametrize("name", RATES)
@@ -115,18 +115,18 @@ def test_optimizm_and_extragradient_shrink_the_game_that_plain_descent_spirals_o
 
     epoch = jax.jit(scan_draws(tracked, jax.random.uniform, 80))
     game, infos = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
-    rate = (infos["radius"][-1] / infos["radius"][39]) ** (1 / 40)  # optimizm's other root is gone
+    rate = (infos["radius"][-1] / infos["radius"][39]) ** (1 / 40)  # optimism's other root is gone
     np.testing.assert_allclose(rate, RATES[name], rtol=1e-3)
     assert (RATES[name] < 1) == (name != "plain")
     assert int(game.generator.train.step) == int(game.critic.train.step) == 80
 
 
-def test_optimiztic_adam_settles_unless_its_momentum_undoes_it():
+def test_optimistic_adam_settles_unless_its_momentum_undoes_it():
     radius = {}
     for name, make, b1 in (
         ("plain", optax.adam, 0.0),
-        ("optimiztic", optax.optimiztic_adam_v2, 0.0),
-        ("with momentum", optax.optimiztic_adam_v2, 0.9),
+        ("optimistic", optax.optimistic_adam_v2, 0.0),
+        ("with momentum", optax.optimistic_adam_v2, 0.9),
     ):
         optimizer = make(0.02, b1=b1)
         update = alternating_step(
@@ -135,7 +135,7 @@ def test_optimiztic_adam_settles_unless_its_momentum_undoes_it():
         epoch = jax.jit(scan_draws(update, jax.random.uniform, 3000))
         game, _ = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
         radius[name] = np.hypot(*values(game))
-    assert radius["optimiztic"] < 0.05
+    assert radius["optimistic"] < 0.05
     assert min(radius["plain"], radius["with momentum"]) > 1.2
 
 
