@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,8 +40,7 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
       decode({Path("a.array_record-00000-of-00001"): 10_000}, Features("image", 1, "label"))
     """
     import tensorflow_datasets as tfds
-    from rich.console import Console
-    from rich.progress import track
+    from tqdm import tqdm
 
     kinds: dict[str, Any] = {features.image: tfds.features.Image(shape=(None, None, None))}
     if features.label:
@@ -51,14 +49,8 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     # Pillow decodes, to the declared channels: TFDS would leave a gray JPEG among color ones gray.
     encoded: Any = {features.image: tfds.decode.SkipDecoding()}
     total = sum(shards.values())
-    progress = track(
-        _records(shards),
-        "Decoding images, once",
-        total=total,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    # On a terminal alone, and gone when it is done.
+    progress = tqdm(_records(shards), "Decoding images, once", total, leave=False, disable=None)
     images, labels = np.empty(0, np.uint8), np.empty(total, np.int32)
     for i, (place, record) in enumerate(progress):
         example: Any = parse(record, decoders=encoded)
@@ -99,8 +91,14 @@ def _pixels(
 
 def _records(shards: dict[Path, int]) -> Iterator[tuple[str, bytes]]:
     """Each record after the words that say where it lies."""
-    from array_record.python.array_record_module import ArrayRecordReader
-
+    try:
+        from array_record.python.array_record_module import ArrayRecordReader
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "array_record, which reads prepared sets, is not installed: pip install array-record "
+            "(there are wheels for Linux and macOS; on Windows use WSL)",
+            name=error.name,
+        ) from None
     for path, count in shards.items():
         try:
             reader = ArrayRecordReader(str(path))

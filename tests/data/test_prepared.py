@@ -5,6 +5,7 @@ import json
 import os
 import re
 import struct
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -362,6 +363,12 @@ class TestRefusals:
         images, _ = random_split(2)
         write_set(root, {"test": (images, np.array([3, label]))})
         with pytest.raises(ValueError, match=f"record 1 of .* label {label}, expected an int32"):
+            load("toy", "test", data_dir=root)
+
+    def test_without_array_record_the_error_says_what_to_install(self, root, monkeypatch):
+        write_set(root, {"test": random_split(3)})
+        monkeypatch.setitem(sys.modules, "array_record.python.array_record_module", None)
+        with pytest.raises(ModuleNotFoundError, match=r"reads prepared sets.*pip install"):
             load("toy", "test", data_dir=root)
 
     def test_an_unknown_name_lists_what_there_is(self, root):
