@@ -1,6 +1,7 @@
 """The variance benchmark reports what is known in closed form, and sees what is broken."""
 
 import csv
+import dataclasses
 import json
 import math
 
@@ -53,7 +54,7 @@ def scaled(estimator, factor):
         surrogate, estimate = estimator.apply(*arguments)
         return factor * surrogate, estimate
 
-    return estimator._replace(apply=apply)
+    return dataclasses.replace(estimator, apply=apply)
 
 
 def test_the_closed_forms_lie_in_the_intervals(rows):
