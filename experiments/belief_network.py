@@ -57,7 +57,7 @@ from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
     RunDirectory,
-    TrainingConfig,
+    ImageConfig,
     fit,
     main,
     map_in_blocks,
@@ -123,7 +123,7 @@ HOLDS: dict[str, Callable[[Any], Any]] = {"vimco": lambda q: q}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One belief network and the estimators it is trained with, one after the other."""
 
     estimator: tuple[str, ...] = ("disarm",)

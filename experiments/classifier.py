@@ -48,7 +48,7 @@ from jaxgen.workbench import (
     Classifier,
     RunDirectory,
     TrainedClassifier,
-    TrainingConfig,
+    ImageConfig,
     feature_logits,
     fit,
     image_features,
@@ -63,7 +63,7 @@ from jaxgen.workbench import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One classifier and how it is trained."""
 
     epochs: int = 30
@@ -159,7 +159,7 @@ def trained(
         lambda params: validate(params, *held_out),
         key=key_fit,
         epochs=config.epochs,
-        headline="accuracy",
+        monitor="accuracy",
         watch=tensorboard(out.path) if config.tensorboard else None,
     )
     return jax.device_put(params, mesh.devices.flat[0])

@@ -60,7 +60,7 @@ from jaxgen.types import Info, Key
 from jaxgen.workbench import (
     Directory,
     RunDirectory,
-    TrainingConfig,
+    ImageConfig,
     fit,
     image_features,
     load_classifier,
@@ -90,7 +90,7 @@ Features = Callable[[UInt8[Array, "n height width channels"]], Float[Array, "n f
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One pair of players and how they are trained."""
 
     epochs: int = 130
@@ -189,8 +189,8 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
-        headline="minus_frechet",
-        used=lambda state: {
+        monitor="minus_frechet",
+        evaluated=lambda state: {
             "generator": state.game.generator.averaged,
             "frames": state.frames,
         },

@@ -38,7 +38,7 @@ from jaxgen.pictures import DPI, INK
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
 from jaxgen.workbench import (
-    RunConfig,
+    TrainingConfig,
     RunDirectory,
     fit,
     main,
@@ -92,7 +92,7 @@ PUBLISHED = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """Which divergences, and how long each is trained."""
 
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
@@ -234,8 +234,8 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
-        used=lambda game: {"generator": game.generator.averaged, "critic": game.critic.variables},
+        monitor="bound",
+        evaluated=lambda game: {"generator": game.generator.averaged, "critic": game.critic.variables},
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(used)

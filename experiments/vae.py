@@ -43,7 +43,7 @@ from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_e
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
     RunDirectory,
-    TrainingConfig,
+    ImageConfig,
     fit,
     main,
     map_in_blocks,
@@ -59,7 +59,7 @@ KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One variational autoencoder and how it is trained."""
 
     epochs: int = 300
