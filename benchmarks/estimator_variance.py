@@ -56,26 +56,26 @@ def _one_number(params: Params, x: Array) -> Array:
 
 ESTIMATORS: dict[str, Make] = {
     "score_function": score_function,
-    "moving_average": lambda s: score_function(s, moving_average()),
-    "optimal_coefficient": lambda s: score_function(s, optimal_coefficient()),
-    "learned_baseline": lambda s: score_function(s, learned(_NETWORK.init, _one_number)),
-    "rloo": lambda s: score_function(s, leave_one_out()),
-    "muprop": lambda s: score_function(s, muprop()),
+    "moving_average": lambda s: score_function(s, baseline=moving_average()),
+    "optimal_coefficient": lambda s: score_function(s, baseline=optimal_coefficient()),
+    "learned_baseline": lambda s: score_function(s, baseline=learned(_NETWORK.init, _one_number)),
+    "rloo": lambda s: score_function(s, baseline=leave_one_out()),
+    "muprop": lambda s: score_function(s, baseline=muprop()),
     "measure_valued": measure_valued,
     "pathwise": pathwise,
     "sticking_the_landing": sticking_the_landing,
     "arm": arm,
     "disarm": disarm,
-    "rebar": lambda s: rebar(num_samples=s),
+    "rebar": rebar,
     "relax": lambda s: relax(
-        lambda key, z, x: _NETWORK.init(key, z),
-        lambda params, z, x: _one_number(params, z),
-        num_samples=s,
+        s,
+        network_init=lambda key, z, x: _NETWORK.init(key, z),
+        network_apply=lambda params, z, x: _one_number(params, z),
     ),
     "local_expectation": local_expectation,
-    "relaxed": lambda s: relaxed(num_samples=s),
+    "relaxed": relaxed,
     "straight_through": straight_through,
-    "gumbel_straight_through": lambda s: gumbel_straight_through(num_samples=s),
+    "gumbel_straight_through": gumbel_straight_through,
 }
 """`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
 

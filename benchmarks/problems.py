@@ -61,7 +61,7 @@ class Problem(NamedTuple):
     steps: tuple[int, ...] = (500,)
     label: Callable[[int, Params], str] = lambda step, params: f"step {step}"
     optimizer: optax.GradientTransformation = optax.set_to_zero()
-    guide: Estimator = score_function(2, leave_one_out())
+    guide: Estimator = score_function(2, baseline=leave_one_out())
 
 
 def sweep(**velocity: float) -> optax.GradientTransformation:

@@ -5,7 +5,7 @@ with --hidden 200 200. Every estimator of the gradient of the ELBO starts from t
 the same images in the same order and spends the same evaluations of log p(x, z) - log q(z|x), save
 local_expectation, which needs one more per latent. The numbers are ELBOs at samples of q whatever
 is climbed: relaxed climbs a relaxed ELBO, vimco the importance-weighted bound.
-(Mnih & Gregor 2014; Dong, Mnih & Tucker 2020; lecture 18, gradients of expectations.)
+(Mnih & Gregor 2014; Dong, Mnih & Tucker 2020.)
 
   python -m experiments belief_network --estimator disarm rloo score_function
 
@@ -83,7 +83,7 @@ class Controls(NamedTuple):
 def _nvil(evaluations: int, controls: Controls) -> Estimator:
     net = controls.of_x
     predict = learned(net.init, lambda params, x: jnp.asarray(net.apply(params, x)))
-    return score_function(evaluations, predict)
+    return score_function(evaluations, baseline=predict)
 
 
 def _relax(evaluations: int, controls: Controls) -> Estimator:
@@ -93,27 +93,27 @@ def _relax(evaluations: int, controls: Controls) -> Estimator:
         return jnp.concatenate([x.reshape(-1), z])
 
     return relax(
-        lambda key, z, x: net.init(key, both(z, x)),
-        lambda params, z, x: jnp.asarray(net.apply(params, both(z, x))),
-        num_samples=evaluations // 2,
+        evaluations // 2,
+        network_init=lambda key, z, x: net.init(key, both(z, x)),
+        network_apply=lambda params, z, x: jnp.asarray(net.apply(params, both(z, x))),
     )
 
 
 ESTIMATORS: dict[str, Callable[[int, Controls], Estimator]] = {
     "score_function": lambda n, _: score_function(n),
-    "moving_average": lambda n, _: score_function(n, moving_average()),
-    "optimal_coefficient": lambda n, _: score_function(n, optimal_coefficient()),
+    "moving_average": lambda n, _: score_function(n, baseline=moving_average()),
+    "optimal_coefficient": lambda n, _: score_function(n, baseline=optimal_coefficient()),
     "nvil": _nvil,
-    "rloo": lambda n, _: score_function(n, leave_one_out()),
-    "muprop": lambda n, _: score_function(n - 1, muprop()),
+    "rloo": lambda n, _: score_function(n, baseline=leave_one_out()),
+    "muprop": lambda n, _: score_function(n - 1, baseline=muprop()),
     "arm": lambda n, _: arm(n),
     "disarm": lambda n, _: disarm(n),
-    "rebar": lambda n, _: rebar(num_samples=n // 2),
+    "rebar": lambda n, _: rebar(n // 2),
     "relax": _relax,
     "vimco": lambda n, _: vimco(n),
-    "relaxed": lambda n, _: relaxed(num_samples=n),
+    "relaxed": lambda n, _: relaxed(n),
     "straight_through": lambda n, _: straight_through(n),
-    "gumbel_straight_through": lambda n, _: gumbel_straight_through(num_samples=n),
+    "gumbel_straight_through": lambda n, _: gumbel_straight_through(n),
     "local_expectation": lambda n, _: local_expectation(1),
 }
 """By name: (evaluations of the objective, networks) to the estimator that spends so many."""
@@ -292,8 +292,8 @@ def estimator_step(
     """Returns the gradient step after which the estimator's state sees the batch's estimates."""
     step = gradient_step(loss, optimizer)
 
-    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
-        state, info = step(state, batch, key)
+    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
+        state, info = step(state, key, batch)
         estimates = info.pop("estimates")
         held = estimator.update(state.params["estimator"], estimates)
         info["all_finite"] &= jnp.all(estimates.all_finite)

@@ -1,7 +1,7 @@
 """DCGAN: images from an adversarial game of convolutional nets, judged while they are learned.
 
 A generator of transposed convolutions and a critic of strided ones move in turn (Goodfellow et al.
-2014; Radford et al. 2016; lecture 18). What is looked at is an average of the generator's params.
+2014; Radford et al. 2016). What is looked at is an average of the generator's params.
 After every epoch its samples are compared with held-out images: by the Fréchet distance between
 features, and for collapse, by how many are near duplicates and how near they come to a training
 image.
@@ -49,14 +49,13 @@ from jaxgen.pictures import image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
-    Variables,
     alternating_step,
     data_mesh,
     replicate,
     scan_epoch,
     shard,
 )
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
     RunDirectory,
@@ -265,9 +264,9 @@ def make_update(
     )
     sharded = with_latents(shard(update, data_mesh(config.devices)), model)
 
-    def of_bytes(game: Game, images: Array, key: Key) -> tuple[Game, Info]:
+    def of_bytes(game: Game, key: Key, images: Array) -> tuple[Game, Info]:
         key_x, key_update = jax.random.split(key)
-        return sharded(game, train.prepare(key_x, images), key_update)
+        return sharded(game, key_update, train.prepare(key_x, images))
 
     return of_bytes
 

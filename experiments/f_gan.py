@@ -3,7 +3,7 @@
 The critic's bound E_p t - E_q f*(t) is at most D_f(p || q); the critic raises it, the model lowers
 it. p is .33 N(-1, .065) + .67 N(2, 2) (variances) and the model N(mean, sd²), so that no fit is
 perfect and each divergence has a best one of its own, found here by quadrature: some prefer to
-cover p, some to sit on its mass. (Nowozin et al. 2016, section 2.5; lecture 18, f-GAN.)
+cover p, some to sit on its mass. (Nowozin et al. 2016, section 2.5.)
 
   python -m experiments f_gan
   python -m experiments f_gan --divergences kl reverse_kl pearson

@@ -3,7 +3,7 @@
 Each of eleven divergences sets a game: the critic raises its bound E_p t - E_q f*(t), and the
 generator lowers it or, with the trick, raises E_q t: for the divergence GAN that is the
 non-saturating loss. Nets, optimizers, reals and latents are the same in all. (Nowozin et al. 2016,
-algorithm 1 and section 3.2; lecture 18, f-GAN.)
+algorithm 1 and section 3.2.)
 
   python -m experiments f_gan_ring
   python -m experiments f_gan_ring --divergences kl reverse_kl --no-trick

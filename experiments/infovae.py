@@ -2,8 +2,7 @@
 
 A VAE's rate, E_x KL(q(z|x) || p(z)), is the information I_q(x; z) and the mismatch KL(q(z) || p(z))
 of what encoder and prior sample; the ELBO charges both alike. InfoVAE frees a part alpha of the
-information and charges the mismatch, by MMD, lambda in all (Zhao et al. 2019; lecture 18,
-Variational Autoencoder).
+information and charges the mismatch, by MMD, lambda in all (Zhao et al. 2019).
 
   python -m experiments infovae
 

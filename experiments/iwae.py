@@ -148,7 +148,7 @@ class Config(ImageConfig):
 
 def make_estimator(config: Config, cell: Cell) -> Estimator:
     """Returns the estimator of the bound's gradient."""
-    return GRADIENTS[cell.gradient](cell.samples, BOUNDS[config.bound])
+    return GRADIENTS[cell.gradient](cell.samples, bound=BOUNDS[config.bound])
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 An encoder that is free to fit each training image does worse on others. Beside the plain VAE: a
 denoising encoder, which sees each image through noise and is trained for the clean one, and a
-weight-normalized encoder, all units of which have weights of one norm (Shu et al. 2018; lecture 18,
-Amortized Inference). How smooth each is, is measured by the Jacobian J of E_q[z|x].
+weight-normalized encoder, all units of which have weights of one norm (Shu et al.
+2018). How smooth each is, is measured by the Jacobian J of E_q[z|x].
 
   python -m experiments smooth_encoder
 

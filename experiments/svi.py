@@ -2,8 +2,8 @@
 
 One small VAE of binary images is learned in three ways from the same start: with an encoder
 (amortized); with an encoder whose output takes a few local steps before the decoder learns from it
-(semi-amortized); with variational parameters phi of each image's own, by the lecture's five steps
-(SVI). Then log p(x) - ELBO of the amortized model is split, in nats per image, into
+(semi-amortized); with variational parameters phi of each image's own (SVI,
+Hoffman et al. 2013). Then log p(x) - ELBO of the amortized model is split, in nats per image, into
 
   approximation   log p(x) - ELBO(q*), q* the best Gaussian for the image: SVI from the encoder
   amortization    ELBO(q*) - ELBO(e*), e* the encoder trained on, for the very images it is asked
@@ -260,7 +260,7 @@ def _with_encoder(
 
 
 def svi(config: Config, model: LatentVariableModel) -> Way:
-    """Returns the lecture's five steps: each training image has a phi of its own, kept throughout.
+    """Returns SVI's five steps (`svi_step`): each training image keeps a phi of its own throughout.
 
     The encoder is left as it was: it has no part in it.
     """
@@ -279,9 +279,9 @@ def svi(config: Config, model: LatentVariableModel) -> Way:
         both = {"model": state.params, "local": phis}
         return TrainState(params=both, opt_state=state.opt_state, ema=None, step=state.step)
 
-    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
+    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
         before = SVIState(state.params["model"], state.opt_state, state.params["local"])
-        after, info = step(before, batch, key)
+        after, info = step(before, key, batch)
         params = {"model": after.params, "local": after.local_params}
         moved = state.replace(params=params, opt_state=after.opt_state, step=state.step + 1)
         return moved, info
@@ -532,7 +532,7 @@ def tune_encoder(
     def step(state: Any, index: Array) -> tuple[Any, None]:
         key_batch, key_step = jax.random.split(jax.random.fold_in(key, index))
         rows = jax.random.randint(key_batch, (config.batch_size,), 0, len(xs))
-        return update(state, xs[rows], key_step)[0], None
+        return update(state, key_step, xs[rows])[0], None
 
     state = init_state(params["encoder"], optimizer)
     state, _ = jax.lax.scan(step, state, jnp.arange(config.tune_steps))

@@ -4,7 +4,7 @@ Data of a known density p, a generator from one normal latent whose density q is
 over that latent, and so the optimal critic D* = p / (p + q) beside the trained one. The value
 V = E_p log D + E_q log(1 - D) at D* is 2 JSD(p, q) - log 4; as the generator learns the data, the
 critic flattens to 1/2 and V comes to -log 4 = -1.386 (Goodfellow et al. 2014, figure 1 and theorem
-1; lecture 18, A Toy Example).
+1).
 
   python -m experiments toy_gan
 

@@ -1,7 +1,7 @@
 """Two-sample tests: the chance that each sees a difference, and false alarms where there is none.
 
-Learning without likelihoods rests on statistics that tell samples of p from samples of q (lecture
-18, two-sample tests; Gretton et al. 2012; Lopez-Paz & Oquab 2017). p is a standard Gaussian in two
+Learning without likelihoods rests on statistics that tell samples of p from samples of q
+(Gretton et al. 2012; Lopez-Paz & Oquab 2017). p is a standard Gaussian in two
 dimensions; q has its mean shifted, its spread changed, or is four Gaussians of the same mean and
 variance.
 

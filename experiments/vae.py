@@ -1,7 +1,7 @@
 """Variational autoencoder on images: train, evaluate, save and draw.
 
 z ~ N(0, I), an amortized Gaussian posterior, and Bernoulli, Gaussian or discretized logistic pixels
-(Kingma & Welling 2014; lecture 18, Variational Autoencoder).
+(Kingma & Welling 2014).
 
   python -m experiments vae
 

@@ -7,31 +7,34 @@ Each room is imported when it is first used. Likelihoods: `models`, `bounds`, `e
 """
 
 import importlib
+import pkgutil
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
+    from jaxgen import bounds as bounds
+    from jaxgen import certify as certify
+    from jaxgen import checks as checks
+    from jaxgen import data as data
+    from jaxgen import distributions as distributions
+    from jaxgen import divergences as divergences
+    from jaxgen import estimators as estimators
+    from jaxgen import inference as inference
+    from jaxgen import metrics as metrics
+    from jaxgen import models as models
+    from jaxgen import nets as nets
+    from jaxgen import numerics as numerics
+    from jaxgen import objectives as objectives
+    from jaxgen import pairwise as pairwise
+    from jaxgen import pictures as pictures
+    from jaxgen import train as train
+    from jaxgen import two_sample as two_sample
+    from jaxgen import types as types
+    from jaxgen import workbench as workbench
 
 __version__ = "0.1.0"
 
-_ROOMS = (
-    "bounds",
-    "certify",
-    "checks",
-    "data",
-    "distributions",
-    "divergences",
-    "estimators",
-    "inference",
-    "metrics",
-    "models",
-    "nets",
-    "numerics",
-    "objectives",
-    "pairwise",
-    "pictures",
-    "train",
-    "two_sample",
-    "types",
-    "workbench",
-)
+_ROOMS = sorted(room.name for room in pkgutil.iter_modules(__path__))
 
 
 def __getattr__(name: str) -> ModuleType:

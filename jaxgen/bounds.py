@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
 from jaxgen.types import Scalar
 
@@ -31,8 +32,13 @@ class Bound(NamedTuple):
     path_weights: Callable[[Float[Array, "samples"]], Float[Array, "samples"]] | None
     linear: bool = False
 
-    def __call__(self, log_weights: Float[Array, "samples"]) -> Scalar:
-        """The bound itself."""
+    def __call__(self, log_weights: Float[Array, "..."]) -> Scalar:
+        """The bound itself, of log weights [samples] of one datapoint.
+
+        Raises:
+          ValueError: log_weights has not one axis, or no entry: a batch's is `jax.vmap(bound)`.
+        """
+        axis_of_samples("log_weights", log_weights)
         return self.value(log_weights)
 
 
@@ -115,12 +121,17 @@ BOUNDS: dict[str, Bound] = {
 """By name, at the usual orders; `renyi` and `chi_upper_bound` make the others."""
 
 
-def log_power_mean(log_weights: Float[Array, "samples"], power: float) -> Scalar:
+def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     """Returns 1/power log 1/K sum_k w_k^power, in nats, for a power other than zero.
 
+    Args:
+      log_weights: [samples], of one datapoint.
+    Raises:
+      ValueError: log_weights has not one axis, or no entry.
     Example:
       log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5)  # log of ((1 + 2) / 2)²
     """
+    axis_of_samples("log_weights", log_weights)
     powers = power * log_weights
     if abs(power) >= 0.01:
         return log_mean_exp(powers, axis=0) / power

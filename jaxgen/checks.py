@@ -7,6 +7,8 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 
 def at_least(name: str, value: Any, minimum: int) -> int:
     """Returns `value` as an int of at least `minimum`.
@@ -71,3 +73,34 @@ def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
     if value not in choices:
         raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(str, choices))}")
     return value
+
+
+def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
+    """Checks the shape of one datapoint, one latent: nothing broadcasts in a likelihood.
+
+    Args:
+      x: an array, or a number.
+    Raises:
+      ValueError: its shape is another.
+    Example:
+      of_shape("x", jnp.zeros((8, 8)), (8, 8, 1))  # raises
+    """
+    found = np.shape(x)
+    if found != tuple(expected):
+        raise ValueError(f"{name}: got shape {found}, expected {tuple(expected)}")
+
+
+def axis_of_samples(name: str, x: Any) -> None:
+    """Checks that x has one axis, [samples]: a bound joins the samples of one datapoint.
+
+    Raises:
+      ValueError: it has another number of axes, or no entry.
+    Example:
+      axis_of_samples("log_weights", jnp.zeros((100, 5)))  # raises: which axis are the samples?
+    """
+    found = np.shape(x)
+    if len(found) != 1 or not found[0]:
+        raise ValueError(
+            f"{name}: got shape {found}, expected (samples >= 1,), those of one datapoint: "
+            "jax.vmap over datapoints"
+        )

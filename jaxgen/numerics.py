@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num
 
+from jaxgen.checks import axis_of_samples
 from jaxgen.types import Scalar
 
 
@@ -96,26 +97,36 @@ def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-def normalized(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
+def normalized(log_weights: Float[Array, "..."]) -> Float[Array, "samples"]:
     """Returns the weights divided by their sum; zeros, not NaN, where the sum is zero or infinite.
 
+    Args:
+      log_weights: [samples], of one datapoint.
+    Raises:
+      ValueError: log_weights has not one axis, or no entry.
     Example:
       normalized(jnp.log(jnp.array([1.0, 3.0])))  # [0.25, 0.75]
     """
+    axis_of_samples("log_weights", log_weights)
     log_sum = jax.nn.logsumexp(log_weights)
     defined = jnp.isfinite(log_sum)
     return jnp.where(defined, jnp.exp(log_weights - jnp.where(defined, log_sum, 0.0)), 0.0)
 
 
-def effective_sample_size(log_weights: Float[Array, "particles"]) -> Scalar:
+def effective_sample_size(log_weights: Float[Array, "..."]) -> Scalar:
     """Returns (sum_k w_k)² / sum_k w_k², between 1 and the number of particles.
 
     The weights need not be normalized. Zero if all of them are zero.
 
+    Args:
+      log_weights: [particles], of one datapoint or one step.
+    Raises:
+      ValueError: log_weights has not one axis, or no entry.
     Example:
       effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0])))  # 2.
     Source: Kong et al. (1994).
     """
+    axis_of_samples("log_weights", log_weights)
     largest = jnp.max(log_weights)
     weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
     squares = jnp.sum(weights**2)

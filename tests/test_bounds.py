@@ -10,6 +10,8 @@ from linear_gaussian import example
 from scipy.special import logsumexp
 
 from jaxgen.bounds import BOUNDS, ELBO, IWAE, VR_MAX, chi_upper_bound, renyi
+from jaxgen.metrics import importance_diagnostics, pareto_k
+from jaxgen.numerics import effective_sample_size, normalized
 from jaxgen.objectives import (
     elbo,
     entropy_elbo,
@@ -162,6 +164,23 @@ def test_alpha_must_be_finite(alpha):
 def test_order_must_be_at_least_one(order):
     with pytest.raises(ValueError, match=r"order: got .*, expected a finite number >= 1"):
         chi_upper_bound(order)
+
+
+@pytest.mark.parametrize("bound", [*BOUNDS.values(), renyi(0.999)], ids=lambda b: b.name)
+def test_a_bound_joins_the_samples_of_one_datapoint(bound):
+    """Of these two, ELBO gave 1.5, the mean over all, and IWAE three numbers, each 2.36."""
+    two = jnp.array([[0.0, 0.0, 0.0], [3.0, 3.0, 3.0]])
+    np.testing.assert_allclose(jax.vmap(bound)(two), [0.0, 3.0], atol=1e-6)
+    for wrong in (two, jnp.zeros(()), jnp.zeros(0)):
+        with pytest.raises(ValueError, match=r"log_weights: got shape .* \(samples >= 1,\)"):
+            bound(wrong)
+
+
+@pytest.mark.parametrize("f", [effective_sample_size, normalized, pareto_k, importance_diagnostics])
+def test_what_is_said_of_weights_is_said_of_one_datapoint(f):
+    for wrong in (jnp.zeros((2, 300)), jnp.zeros(()), jnp.zeros(0)):
+        with pytest.raises(ValueError, match=r"log_weights: got shape .* \(samples >= 1,\)"):
+            f(wrong)
 
 
 def test_bad_counts_and_shapes_are_refused(key):

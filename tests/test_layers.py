@@ -67,7 +67,8 @@ def test_imports_keep_to_the_table(path):
     source = path.read_text()
     if name == "__init__":
         outside = {module.split(".")[0] for module in imported_modules(source)}
-        assert outside <= sys.stdlib_module_names, "import jaxgen must stay light"
+        # Its rooms it names for type checkers alone: test_package.py sees that it imports none.
+        assert outside - {"jaxgen"} <= sys.stdlib_module_names, "import jaxgen must stay light"
     else:
         assert name in MAY_IMPORT, f"{name} is not a room of the table"
         assert not list(violations(name, source))

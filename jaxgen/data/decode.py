@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 
 from jaxgen.data.image_set import as_pixels
 from jaxgen.data.splits import Arrays
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's names for the numbers of channels that are read."""
+
+FORMATS = ("PNG", "JPEG")
+"""The formats that TFDS writes. Of the others that Pillow knows, EPS would start Ghostscript."""
+
+_INT32 = np.iinfo(np.int32)
 
 
 class Features(NamedTuple):
@@ -29,14 +34,13 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     """Returns all images and labels in `shards`, each a file with the count it must hold.
 
     Raises:
-      ValueError: a file is missing, truncated or damaged, or the images differ in size.
+      ValueError: a file is missing, truncated or damaged; a record holds no PNG or JPEG image of 8
+        bits, or a label that is no int32; or the images differ in size.
     Example:
       decode({Path("a.array_record-00000-of-00001"): 10_000}, Features("image", 1, "label"))
     """
     import tensorflow_datasets as tfds
-    from PIL import Image
-    from rich.console import Console
-    from rich.progress import track
+    from tqdm import tqdm
 
     kinds: dict[str, Any] = {features.image: tfds.features.Image(shape=(None, None, None))}
     if features.label:
@@ -45,20 +49,12 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     # Pillow decodes, to the declared channels: TFDS would leave a gray JPEG among color ones gray.
     encoded: Any = {features.image: tfds.decode.SkipDecoding()}
     total = sum(shards.values())
-    progress = track(
-        _records(shards),
-        "Decoding images, once",
-        total=total,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    # On a terminal alone, and gone when it is done.
+    progress = tqdm(_records(shards), "Decoding images, once", total, leave=False, disable=None)
     images, labels = np.empty(0, np.uint8), np.empty(total, np.int32)
-    for i, record in enumerate(progress):
+    for i, (place, record) in enumerate(progress):
         example: Any = parse(record, decoders=encoded)
-        with Image.open(io.BytesIO(example[features.image])) as image:
-            pixels = np.asarray(image.convert(MODES[features.channels]))
-        pixels = pixels.reshape(*pixels.shape[:2], features.channels)
+        pixels = _pixels(place, example[features.image], features.channels)
         if i == 0:
             images = np.empty((total, *pixels.shape), np.uint8)
         if pixels.shape != images.shape[1:]:
@@ -68,13 +64,41 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
             )
         images[i] = pixels
         if features.label:
-            labels[i] = example[features.label]
+            label = int(example[features.label])
+            if not _INT32.min <= label <= _INT32.max:
+                raise ValueError(f"data_dir: {place} has the label {label}, expected an int32")
+            labels[i] = label
     return Arrays(as_pixels(images), labels if features.label else None)
 
 
-def _records(shards: dict[Path, int]) -> Iterator[bytes]:
-    from array_record.python.array_record_module import ArrayRecordReader
+def _pixels(
+    place: str, content: bytes, channels: int
+) -> UInt8[np.ndarray, "height width channels"]:
+    """Decodes one image; `place` says in errors where it lies."""
+    from PIL import Image
 
+    expected = f"expected an 8-bit image, {' or '.join(FORMATS)}"
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            # Pillow would clip 16 bits to 8. A PNG begins with its header: byte 24 is the depth.
+            if image.format == "PNG" and content[24] > 8:
+                raise ValueError(f"data_dir: {place} has {content[24]} bits, {expected}")
+            pixels = np.asarray(image.convert(MODES[channels]))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"data_dir: {place} cannot be decoded ({error}), {expected}") from None
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _records(shards: dict[Path, int]) -> Iterator[tuple[str, bytes]]:
+    """Each record after the words that say where it lies."""
+    try:
+        from array_record.python.array_record_module import ArrayRecordReader
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "array_record, which reads prepared sets, is not installed: pip install array-record "
+            "(there are wheels for Linux and macOS; on Windows use WSL)",
+            name=error.name,
+        ) from None
     for path, count in shards.items():
         try:
             reader = ArrayRecordReader(str(path))
@@ -89,4 +113,4 @@ def _records(shards: dict[Path, int]) -> Iterator[bytes]:
                 f"data_dir: {path} holds {len(records)} examples, expected the {count} that "
                 "dataset_info.json says; prepare the set again"
             )
-        yield from records
+        yield from ((f"record {i} of {path}", record) for i, record in enumerate(records))

@@ -55,7 +55,7 @@ def from_arrays(
       name, split: what to call it.
     Raises:
       ValueError: images are not integers, are outside 0 to 255, are empty or have no channel axis;
-        labels are not one integer per image; binarization is unknown.
+        labels are not one int32 per image; binarization is unknown.
     Example:
       mine = from_arrays(np.zeros((10, 28, 28, 1), np.uint8), binarization="dynamic")
     """
@@ -69,6 +69,9 @@ def from_arrays(
                 f"labels: got {labels.dtype} of shape {labels.shape}, expected one integer for "
                 f"each of the {len(images)} images"
             )
+        low, high = int(labels.min()), int(labels.max())
+        if low < np.iinfo(np.int32).min or high > np.iinfo(np.int32).max:
+            raise ValueError(f"labels: got values from {low} to {high}, expected int32")
         labels = labels.astype(np.int32, copy=False)
     return ImageSet(images, labels, name, split, prepare)
 

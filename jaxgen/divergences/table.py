@@ -216,7 +216,7 @@ DIVERGENCES: Mapping[str, FDivergence] = MappingProxyType(
             canonical_conjugate=lambda v: expm1(v) + v,
             curvature=2.0,
         ),
-        # KL(p || m) + KL(q || m), as in the lecture's generator and Nowozin et al.: 2 JSD.
+        # KL(p || m) + KL(q || m), as in Nowozin et al. (2016): 2 JSD.
         "jensen_shannon": assemble(
             "Jensen-Shannon",
             f=lambda u: xlogy(u, 2 / (1 + 1 / u)) - jnp.log1p(u) + LOG2,

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxgen.numerics import effective_sample_size
+
 Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
 """The log weights to whether to resample now."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxgen.checks import axis_of_samples
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.numerics import effective_sample_size
 from jaxgen.types import Scalar
@@ -30,20 +31,19 @@ class ImportanceDiagnostics(NamedTuple):
     all_finite: Bool[Array, ""]
 
 
-def importance_diagnostics(log_weights: Float[Array, "samples"]) -> ImportanceDiagnostics:
+def importance_diagnostics(log_weights: Float[Array, "..."]) -> ImportanceDiagnostics:
     """Returns the diagnostics of one datapoint's log weights.
 
     Args:
-      log_weights: log p(x, z_k) - log q(z_k), as `log_importance_weights` returns them, or the
-        `values` of a multi-sample estimator's Estimate.
+      log_weights: [samples], log p(x, z_k) - log q(z_k), as `log_importance_weights` returns them,
+        or the `values` of a multi-sample estimator's Estimate.
     Raises:
-      ValueError: there are none.
+      ValueError: log_weights has not one axis, or no entry.
     Example:
       importance_diagnostics(log_weights).ess
     Source: Kong (1992) for the effective sample size; see `pareto_k`.
     """
-    if log_weights.ndim != 1 or not len(log_weights):
-        raise ValueError(f"log_weights: got shape {log_weights.shape}, expected (samples >= 1,)")
+    axis_of_samples("log_weights", log_weights)
     known = jnp.isfinite(log_weights)
     count = jnp.sum(known)
     numbers = jnp.where(known, log_weights, 0.0)

@@ -42,11 +42,16 @@ def kl_per_dimension(
       q: a posterior whose dimensions are independent.
       prior: likewise.
     Raises:
-      ValueError: the dimensions of q or of the prior are not independent (a flow, a mixture).
+      ValueError: the dimensions of q or of the prior are not independent (a flow, a mixture), or
+        the two differ in their number.
     Example:
       jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
     """
     q_each, prior_each = (_per_dimension(name, p) for name, p in (("q", q), ("prior", prior)))
+    if q.event_shape != prior.event_shape:
+        raise ValueError(
+            f"prior: got event shape {prior.event_shape}, expected that of q, {q.event_shape}"
+        )
     return jnp.asarray(q_each.kl_divergence(prior_each))
 
 

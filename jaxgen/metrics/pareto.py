@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import axis_of_samples
 from jaxgen.types import Scalar
 
 
-def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
+def pareto_k(log_weights: Float[Array, "..."]) -> Scalar:
     """Returns the shape k of a generalized Pareto distribution fitted to the largest weights.
 
     Weights have about 1/k finite moments: below 0.5 their mean obeys the central limit theorem,
@@ -20,10 +21,15 @@ def pareto_k(log_weights: Float[Array, "samples"]) -> Scalar:
     five of these stand out (as with K <= 20, or all weights zero); `-inf` where the largest
     weights are all alike, as with q the posterior.
 
+    Args:
+      log_weights: [samples], of one datapoint.
+    Raises:
+      ValueError: log_weights has not one axis, or no entry.
     Example:
       pareto_k(log_importance_weights(key, log_joint, q, 1000)) < 0.7
     Source: Vehtari et al. (2024), algorithm 1 and section 3; Zhang & Stephens (2009).
     """
+    axis_of_samples("log_weights", log_weights)
     count = len(log_weights)
     num_tail = min(math.ceil(min(0.2 * count, 3 * math.sqrt(count))), count - 1)
     ordered = jnp.sort(log_weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import of_shape
 from jaxgen.divergences import Kernel, mmd_unbiased
 from jaxgen.objectives.elbo import ElboTerms
 
@@ -56,12 +57,14 @@ def info_elbo(
       weight: lambda, of the mismatch; alpha + lambda is one at least. Zhao et al. take 1,000 on
         MNIST, to bring a squared MMD, which is below two, to the size of nats.
     Raises:
-      ValueError: alpha is a number above one, or alpha + weight one below one: a term would be
-        climbed that is to fall.
+      ValueError: the terms and the divergence differ in shape; alpha is a number above one, or
+        alpha + weight one below one: a term would be climbed that is to fall.
     Example:
       objective = jnp.mean(info_elbo(terms, divergence, alpha=0.5, weight=100.0))
     Source: Zhao et al. (2019), the objective of section 3.
     """
+    of_shape("terms.kl", terms.kl, jnp.shape(terms.reconstruction))
+    of_shape("divergence", divergence, jnp.shape(terms.reconstruction))
     if isinstance(alpha, int | float) and not alpha <= 1:
         raise ValueError(f"alpha: got {alpha}, expected a number <= 1")
     if isinstance(least := alpha + weight, int | float) and not least >= 1:

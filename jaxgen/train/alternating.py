@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxgen.checks import at_least, positive
-from jaxgen.train.game import Game, Order, Player, Variables, critic_first
+from jaxgen.train.game import Game, Order, Player, critic_first
+from jaxgen.train.loss import given_step
 from jaxgen.train.step import Update, gradient_step
-from jaxgen.types import Info, Key, Params
-
-PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
-"""`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
-other player's variables, or what the critic's loss is let see of the generator."""
+from jaxgen.types import Info, Key, Params, PlayerLoss, Variables
 
 
 def whole_player(generator: Variables, key: Key, batch: Any) -> Variables:
@@ -40,8 +37,8 @@ def alternating_step(
 
     Each player's optimizer sees its own gradient alone, and each changes its own collections
     alone: what the other's forward pass would change in them is dropped. Two time scales are two
-    learning rates. Optimiztic descent does with one gradient a step nearly what `extragradient`
-    does with two: `optax.optimiztic_gradient_descent` or `optimiztic_adam_v2(..., b1=0.0)` for both
+    learning rates. Optimistic descent does with one gradient a step nearly what `extragradient`
+    does with two: `optax.optimistic_gradient_descent` or `optimistic_adam_v2(..., b1=0.0)` for both
     under `simultaneous`. (Momentum undoes it: with b1 = .9 a bilinear game still spirals out.)
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
@@ -67,7 +64,9 @@ def alternating_step(
     and keys.
 
     Args:
-      generator_loss: `(own, other, key, batch) -> (scalar, changed collections, info)`.
+      generator_loss: `(own, other, key, batch) -> (scalar, changed collections, info)`; if it
+        declares a keyword-only parameter `step`, it is given the number of this player's updates so
+        far.
       critic_loss: the same from the critic's side: `own` is then the critic.
       generator_optimizer: that of `init_player`, as the next.
       critic_optimizer: any optax transformation; end it with `clip_weights` to clip them.
@@ -87,21 +86,22 @@ def alternating_step(
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
     Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimizm;
+      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
       Gidel et al. (2019) for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
+    loss_of_generator, loss_of_critic = given_step(generator_loss), given_step(critic_loss)
 
     def ahead(critic: Player, generator: Variables, key: Key, batch: Any) -> Variables:
         # The same draws in every step on purpose: one function is descended, as in the paper.
         seen = critic_view(generator, jax.random.clone(key), batch)
         for _ in range(unroll):
             drawn = jax.random.clone(key)
-            critic, _ = _step(critic_loss, critic_optimizer, critic, seen, drawn, batch)
+            critic, _ = _step(loss_of_critic, critic_optimizer, critic, seen, drawn, batch)
         return critic.variables
 
-    def update(game: Game, batch: Any, key: Key) -> tuple[Game, Info]:
+    def update(game: Game, key: Key, batch: Any) -> tuple[Game, Info]:
         generator_key, critic_key = jax.random.split(key)
         critic_keys = jax.random.split(critic_key, critic_steps)
         dealt = jax.tree.map(lambda array: _deal(array, critic_steps), batch)
@@ -111,10 +111,12 @@ def alternating_step(
         def generator_step(
             generator: Player, critic: Player, at: Player | None = None
         ) -> tuple[Player, Info]:
-            def loss(own: Variables, other: Variables, key: Key, batch: Any) -> Any:
+            def loss(
+                own: Variables, other: Variables, key: Key, batch: Any, *, step: jax.Array
+            ) -> Any:
                 # `other` is what follows from `own` here: the gradient runs through the answer.
                 answer = ahead(critic, own, key, batch) if unroll else other
-                return generator_loss(own, answer, key, batch)
+                return loss_of_generator(own, answer, key, batch, step=step)
 
             return _step(
                 loss,
@@ -139,7 +141,7 @@ def alternating_step(
             def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
                 batch, key = step
                 seen = critic_view(generator.variables, jax.random.clone(key), batch)
-                return _step(critic_loss, critic_optimizer, critic, seen, key, batch, at=at)
+                return _step(loss_of_critic, critic_optimizer, critic, seen, key, batch, at=at)
 
             keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
@@ -176,7 +178,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
 
 
 def _step(
-    loss: PlayerLoss,
+    loss: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     own: Player,
     other: Any,
@@ -191,15 +193,17 @@ def _step(
     The gradient is taken at its own params, or at those of `at`.
     """
 
-    def params_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
+    def params_loss(
+        params: Params, key: Key, batch: Any, *, step: jax.Array
+    ) -> tuple[jax.Array, Info]:
         if at is not None:  # the value is theirs, exactly, and the slope passes to the own
             params = jax.tree.map(
                 lambda there, p: there + (p - jax.lax.stop_gradient(p)), at.train.params, params
             )
-        value, changed, info = loss({"params": params, **own.mutable}, other, key, batch)
+        value, changed, info = loss({"params": params, **own.mutable}, other, key, batch, step=step)
         return value, {"changed": changed, "info": info}
 
-    train, step = gradient_step(params_loss, optimizer, ema_decay=ema_decay)(own.train, batch, key)
+    train, step = gradient_step(params_loss, optimizer, ema_decay=ema_decay)(own.train, key, batch)
     changed, info = step.pop("changed"), step.pop("info")
     if changed.keys() != own.mutable.keys():  # one left out would stand still unnoticed
         raise ValueError(

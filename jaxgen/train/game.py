@@ -12,11 +12,7 @@ import optax
 from flax import struct
 
 from jaxgen.train.step import TrainState, init_state
-from jaxgen.types import Info
-
-Variables: TypeAlias = dict[str, Any]
-"""A player as its net is applied: `params` and, beside it, the collections that a forward pass
-changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
+from jaxgen.types import Info, Variables
 
 
 @struct.dataclass

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from jaxgen.train.loss import given_step
 from jaxgen.types import Info, Key, Loss, Params
 
-Update: TypeAlias = Callable[[Any, Any, Key], tuple[Any, Info]]
-"""`(state, batch, key) -> (state, info)`: one change of the state, to be scanned or sharded."""
+Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
+"""`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
 
 
 @struct.dataclass
@@ -77,7 +78,9 @@ def gradient_step(
     first step it holds a copy of the initial params.
 
     Args:
-      loss: `(params, key, batch) -> (scalar, info)`.
+      loss: `(params, key, batch) -> (scalar, info)`; if it declares a keyword-only parameter
+        `step`, it is given the number of updates made so far: for a weight that warms up, a penalty
+        of every sixteenth step.
       optimizer: the transformation that `init_state` was given.
       ema_decay: weight of the past in the average, in (0, 1); None if the state keeps none.
     Raises:
@@ -85,14 +88,18 @@ def gradient_step(
         reverse; `loss` returns no scalar.
     Example:
       update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
-      state, info = jax.jit(update, donate_argnums=0)(state, batch, key)
+      state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
     Source: Kingma & Ba (2015), section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
 
-    def scalar_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
-        value, info = loss(params, key, batch)
+    loss = given_step(loss)
+
+    def scalar_loss(
+        params: Params, key: Key, batch: Any, step: jax.Array
+    ) -> tuple[jax.Array, Info]:
+        value, info = loss(params, key, batch, step=step)
         if jnp.shape(value) != ():
             raise ValueError(
                 f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "
@@ -100,7 +107,7 @@ def gradient_step(
             )
         return value, info
 
-    def update(state: TrainState, batch: Any, key: Key) -> tuple[TrainState, Info]:
+    def update(state: TrainState, key: Key, batch: Any) -> tuple[TrainState, Info]:
         if (state.ema is None) != (ema_decay is None):
             kept = "no average" if state.ema is None else "an average"
             raise ValueError(
@@ -108,7 +115,7 @@ def gradient_step(
                 "ema=True together with a decay, or neither"
             )
         grad = jax.value_and_grad(scalar_loss, has_aux=True)
-        (value, info), grads = grad(state.params, key, batch)
+        (value, info), grads = grad(state.params, key, batch, state.step)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1

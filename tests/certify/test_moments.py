@@ -109,7 +109,7 @@ def test_paired_bias_tells_the_biased_from_the_unbiased(key):
     exact = lambda key: truth  # noqa: E731
     key_good, key_bad, key_same = jax.random.split(key, 3)
     good = problems.gradient(score_function(32), problem)
-    bad = problems.gradient(relaxed(temperature=0.5, num_samples=32), problem)
+    bad = problems.gradient(relaxed(32), problem)
     test = lambda g, r, key: jax.jit(lambda key: paired_bias(g, r, key, 1000, 50))(key)  # noqa: E731
     assert test(good, exact, key_good).worst_z < THRESHOLD
     biased = test(bad, exact, key_bad)

@@ -60,6 +60,12 @@ def test_labels_of_another_kind_are_refused(labels):
         from_arrays(gray(), labels)
 
 
+@pytest.mark.parametrize("label", [2**32 + 3, -(2**31) - 1])
+def test_labels_beyond_int32_are_refused_rather_than_wrapped(label):
+    with pytest.raises(ValueError, match=r"labels: got values from .*, expected int32"):
+        from_arrays(gray(), np.array([0, 1, 2, label]))
+
+
 def test_an_unknown_binarization_lists_the_known():
     with pytest.raises(ValueError, match=r"binarization: got 'otsu'.* none, threshold, dynamic"):
         from_arrays(gray(), binarization="otsu")

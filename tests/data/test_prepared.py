@@ -4,7 +4,10 @@ import io
 import json
 import os
 import re
+import struct
+import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,20 @@ def encoded(pixels, form="PNG"):
     stream = io.BytesIO()
     Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(stream, form)
     return stream.getvalue()
+
+
+def png_of_16_bits(channels):
+    """A PNG of 2x3 pixels, written out: Pillow cannot save one of three channels."""
+
+    def chunk(kind, data):
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    rows = b"".join(b"\0" + bytes(range(2 * 3 * channels)) for _ in range(2))
+    color = {1: 0, 3: 2}[channels]
+    header = struct.pack(">IIBBBBB", 3, 2, 16, color, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def write_shard(path, images, labels, image="image"):
@@ -293,6 +310,65 @@ class TestRefusals:
         images = [np.zeros((5, 4, 1), np.uint8), np.zeros((5, 5, 1), np.uint8)]
         write_set(root, {"test": (images, np.zeros(2, int))})
         with pytest.raises(ValueError, match="images have one size"):
+            load("toy", "test", data_dir=root)
+
+    def test_no_program_is_started_on_what_a_record_holds(self, root, tmp_path, monkeypatch):
+        """Pillow draws EPS, a program of its own, by Ghostscript: `gs`."""
+        decoy = tmp_path / "bin" / "gs"
+        decoy.parent.mkdir()
+        decoy.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+        decoy.chmod(0o755)
+        monkeypatch.setenv("PATH", str(decoy.parent), prepend=os.pathsep)
+        monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # not looked for yet
+        (pixels,), _ = random_split(1, channels=3)
+        records = [encoded(pixels), encoded(pixels, "EPS")]
+        folder = write_set(
+            root, {"test": (records, np.zeros(2, int))}, features={"image": image_feature(3)}
+        )
+        (path,) = folder.glob("*.array_record-*")
+        message = f"data_dir: record 1 of {re.escape(str(path))} cannot .* 8-bit image, PNG or JPEG"
+        with pytest.raises(ValueError, match=message):
+            load("toy", "test", data_dir=root)
+        assert not (tmp_path / "started").exists()
+
+    @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF"])
+    def test_other_formats_are_refused(self, root, form):
+        (pixels,), labels = random_split(1)
+        write_set(root, {"test": ([encoded(pixels, form)], labels)})
+        with pytest.raises(
+            ValueError, match=r"record 0 of .* expected an 8-bit image, PNG or JPEG"
+        ):
+            load("toy", "test", data_dir=root)
+
+    @pytest.mark.parametrize("kept", [0, 20, 60])
+    @pytest.mark.parametrize("form", ["PNG", "JPEG"])
+    def test_a_broken_image_is_named(self, root, form, kept):
+        (pixels,), labels = random_split(1)
+        whole = encoded(np.tile(pixels, (9, 9, 1)), form)
+        write_set(root, {"test": ([whole[:kept]], labels)})
+        with pytest.raises(ValueError, match=r"record 0 of .* cannot be decoded"):
+            load("toy", "test", data_dir=root)
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_an_image_of_16_bits_is_refused_rather_than_clipped(self, root, channels):
+        features = {"image": image_feature(channels)}
+        write_set(root, {"test": ([png_of_16_bits(channels)], np.zeros(1, int))}, features=features)
+        with pytest.raises(
+            ValueError, match=r"record 0 of .* has 16 bits, expected an 8-bit image"
+        ):
+            load("toy", "test", data_dir=root)
+
+    @pytest.mark.parametrize("label", [2**32 + 3, -(2**31) - 1])
+    def test_a_label_beyond_int32_is_refused_rather_than_wrapped(self, root, label):
+        images, _ = random_split(2)
+        write_set(root, {"test": (images, np.array([3, label]))})
+        with pytest.raises(ValueError, match=f"record 1 of .* label {label}, expected an int32"):
+            load("toy", "test", data_dir=root)
+
+    def test_without_array_record_the_error_says_what_to_install(self, root, monkeypatch):
+        write_set(root, {"test": random_split(3)})
+        monkeypatch.setitem(sys.modules, "array_record.python.array_record_module", None)
+        with pytest.raises(ModuleNotFoundError, match=r"reads prepared sets.*pip install"):
             load("toy", "test", data_dir=root)
 
     def test_an_unknown_name_lists_what_there_is(self, root):

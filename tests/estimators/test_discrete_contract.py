@@ -19,15 +19,18 @@ from jaxgen.estimators import (
     vimco,
 )
 
-LINEAR = (lambda key, z, context: jnp.ones(()), lambda scale, z, context: scale * jnp.sum(z))
+LINEAR = {
+    "network_init": lambda key, z, context: jnp.ones(()),
+    "network_apply": lambda scale, z, context: scale * jnp.sum(z),
+}
 ANTITHETIC = [arm(4), disarm(4)]
 RELAXABLE = [
-    relaxed(num_samples=4),
+    relaxed(4),
     straight_through(4),
-    gumbel_straight_through(num_samples=4),
-    rebar(num_samples=4),
-    relax(*LINEAR, num_samples=4),
-    relax_black_box(*LINEAR, num_samples=4),
+    gumbel_straight_through(4),
+    rebar(4),
+    relax(4, **LINEAR),
+    relax_black_box(4, **LINEAR),
 ]
 ALL = [*ANTITHETIC, *RELAXABLE, vimco(4)]
 PROBLEM = bernoulli_inside

@@ -80,7 +80,7 @@ def test_both_players_see_the_same_latents_and_every_update_others():
     optimizer = optax.sgd(0.1)
     update = with_latents(alternating_step(see, see, optimizer, optimizer), model)
     game = Game(*(init_player({"params": jnp.ones(1)}, optimizer) for _ in range(2)))
-    infos = [update(game, X, jax.random.key(i))[1] for i in range(2)]
+    infos = [update(game, jax.random.key(i), X)[1] for i in range(2)]
     for info in infos:
         np.testing.assert_array_equal(info["critic_z"], info["generator_z"])
         assert info["critic_z"].shape == (6, 3)

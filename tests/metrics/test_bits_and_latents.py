@@ -42,3 +42,10 @@ def test_kl_per_dimension_refuses_a_joint_of_dimensions():
         kl_per_dimension(joint, p)
     with pytest.raises(ValueError, match=r"prior: got a Transformed, expected"):
         kl_per_dimension(p, joint)
+
+
+def test_kl_per_dimension_refuses_another_number_of_dimensions():
+    """Three dimensions against one were broadcast."""
+    q, prior = (distrax.Independent(distrax.Normal(jnp.ones(n), jnp.ones(n)), 1) for n in (3, 1))
+    with pytest.raises(ValueError, match=r"prior: got event shape \(1,\), expected .* \(3,\)"):
+        kl_per_dimension(q, prior)

@@ -241,7 +241,7 @@ def test_every_gradient_is_exact_by_quadrature():
 
     # Sticking the landing is biased for any but the ELBO, and labeled so.
     bounds = {name: IWAE for name in GRADIENTS} | {"sticking_the_landing": ELBO}
-    estimators = {n: GRADIENTS[n](2, bound) for n, bound in bounds.items()}
+    estimators = {n: GRADIENTS[n](2, bound=bound) for n, bound in bounds.items()}
     assert all(estimator.unbiased for estimator in estimators.values())
 
     @jax.jit

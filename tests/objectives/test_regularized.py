@@ -130,6 +130,13 @@ def test_info_elbo_refuses_a_term_that_would_be_climbed(alpha, weight, message):
         info_elbo(terms, jnp.array(0.1), alpha=alpha, weight=weight)
 
 
+def test_info_elbo_refuses_a_divergence_of_another_shape():
+    """Four terms with a divergence of [4, 1] were broadcast to [4, 4]."""
+    terms = ElboTerms(jnp.zeros(4), jnp.zeros(4))
+    with pytest.raises(ValueError, match=r"divergence: got shape \(4, 1\), expected \(4,\)"):
+        info_elbo(terms, jnp.zeros((4, 1)), alpha=0.5, weight=1.0)
+
+
 ENCODER = np.array([[0.4, -0.2, 0.1], [0.3, 0.5, -0.6]])
 SCALE = np.array([0.6, 0.9])
 

@@ -9,7 +9,7 @@ import pytest
 from jaxgen.train import gradient_step, init_state, scan_epoch
 
 
-def seen(state, batch, key):
+def seen(state, key, batch):
     """An update that counts its calls and reports what it was given."""
     return state + 1, {"batch": batch, "noise": jax.random.uniform(key)}
 
@@ -56,7 +56,7 @@ def test_the_epoch_is_the_loop():
     )
     slow, losses = init_state(jnp.zeros(3), optimizer), []
     for i, batch in enumerate(infos["batch"]):
-        slow, info = one_by_one(slow, batch, jax.random.key(i))
+        slow, info = one_by_one(slow, jax.random.key(i), batch)
         losses.append(info["loss"])
     np.testing.assert_allclose(state.params, slow.params, rtol=1e-5)
     np.testing.assert_allclose(infos["loss"], losses, rtol=1e-5)

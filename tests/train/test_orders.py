@@ -61,9 +61,9 @@ def test_games_are_those_played_by_hand(batches, order, critic_steps):
         order=order,
     )
     expected = play(0.7, -0.4, batches, order=order.__name__, critic_steps=critic_steps)
-    epoch = jax.jit(lambda game, keys: jax.lax.scan(lambda s, x: update(s, *x), game, keys))
+    epoch = jax.jit(lambda game, steps: jax.lax.scan(lambda s, x: update(s, *x), game, steps))
     game, infos = epoch(
-        two_numbers(), (jnp.asarray(batches), jax.random.split(jax.random.key(0), 5))
+        two_numbers(), (jax.random.split(jax.random.key(0), 5), jnp.asarray(batches))
     )
     np.testing.assert_allclose(values(game), expected, rtol=1e-5)
     assert int(game.critic.train.step) == critic_steps * int(game.generator.train.step)
@@ -94,39 +94,39 @@ def product(sign):
 BILINEAR = 0.3
 RATES = {
     "plain": np.sqrt(1 + BILINEAR**2),
-    "optimiztic": np.sqrt((1 + np.sqrt(1 - 4 * BILINEAR**2)) / 2),
+    "optimistic": np.sqrt((1 + np.sqrt(1 - 4 * BILINEAR**2)) / 2),
     "extragradient": np.sqrt(1 - BILINEAR**2 + BILINEAR**4),
 }
 """|(g, c)| after a step over before: the largest modulus of the iteration's matrix. The field is
 A z with A² = -I, so these are I - lr A, the roots of r² - (1 - 2i lr) r - i lr, and
 (1 - lr²) I - lr A."""
-MAKERS = {"optimiztic": optax.optimiztic_gradient_descent}
+MAKERS = {"optimistic": optax.optimistic_gradient_descent}
 
 
 @pytest.mark.parametrize("name", RATES)
-def test_optimizm_and_extragradient_shrink_the_game_that_plain_descent_spirals_out_of(name):
+def test_optimism_and_extragradient_shrink_the_game_that_plain_descent_spirals_out_of(name):
     optimizer = MAKERS.get(name, optax.sgd)(BILINEAR)
     order = extragradient if name == "extragradient" else simultaneous
     update = alternating_step(product(1.0), product(-1.0), optimizer, optimizer, order=order)
 
-    def tracked(game, batch, key):
-        game, _ = update(game, batch, key)
+    def tracked(game, key, batch):
+        game, _ = update(game, key, batch)
         return game, {"radius": jnp.hypot(game.generator.train.params, game.critic.train.params)}
 
     epoch = jax.jit(scan_draws(tracked, jax.random.uniform, 80))
     game, infos = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
-    rate = (infos["radius"][-1] / infos["radius"][39]) ** (1 / 40)  # optimizm's other root is gone
+    rate = (infos["radius"][-1] / infos["radius"][39]) ** (1 / 40)  # optimism's other root is gone
     np.testing.assert_allclose(rate, RATES[name], rtol=1e-3)
     assert (RATES[name] < 1) == (name != "plain")
     assert int(game.generator.train.step) == int(game.critic.train.step) == 80
 
 
-def test_optimiztic_adam_settles_unless_its_momentum_undoes_it():
+def test_optimistic_adam_settles_unless_its_momentum_undoes_it():
     radius = {}
     for name, make, b1 in (
         ("plain", optax.adam, 0.0),
-        ("optimiztic", optax.optimiztic_adam_v2, 0.0),
-        ("with momentum", optax.optimiztic_adam_v2, 0.9),
+        ("optimistic", optax.optimistic_adam_v2, 0.0),
+        ("with momentum", optax.optimistic_adam_v2, 0.9),
     ):
         optimizer = make(0.02, b1=b1)
         update = alternating_step(
@@ -135,7 +135,7 @@ def test_optimiztic_adam_settles_unless_its_momentum_undoes_it():
         epoch = jax.jit(scan_draws(update, jax.random.uniform, 3000))
         game, _ = epoch(two_numbers(1.0, 1.0, (optimizer, optimizer)), jax.random.key(0))
         radius[name] = np.hypot(*values(game))
-    assert radius["optimiztic"] < 0.05
+    assert radius["optimistic"] < 0.05
     assert min(radius["plain"], radius["with momentum"]) > 1.2
 
 
@@ -155,7 +155,7 @@ def test_extragradient_is_the_one_by_hand_with_adams_state_average_and_statistic
     game = Game(generator=start.generator, critic=init_player(variables, adam))
     g, c, x, state = 0.7, -0.4, 1.3, (0, 0.0, 0.0)
     for i in range(2):
-        game, info = jax.jit(update)(game, jnp.full(4, x, jnp.float32), jax.random.key(i))
+        game, info = jax.jit(update)(game, jax.random.key(i), jnp.full(4, x, jnp.float32))
         half_g = g - LR_G * gradients(g, c, x)[0]
         half_c, state = adam_by_hand(c, g, x, state, 1)
         np.testing.assert_allclose(info["critic_at"], half_c, rtol=1e-4)

@@ -48,7 +48,7 @@ def trained(update, optimizer, params, data):
     state = init_state(params, optimizer)
     for i in range(STEPS):
         batch = jax.tree.map(lambda a, i=i: a[i * BATCH : (i + 1) * BATCH], data)
-        state, _ = step(state, batch, jax.random.fold_in(jax.random.key(2), i))
+        state, _ = step(state, jax.random.fold_in(jax.random.key(2), i), batch)
     return state
 
 
@@ -106,13 +106,13 @@ def test_a_placed_state_compiles_once(num_devices, placed, optimizer, params, da
         state, data = replicate((state, data), mesh)
 
     @jax.jit
-    def step(state, batch, key):
+    def step(state, key, batch):
         traced.append(key)
-        return sharded(state, batch, key)
+        return sharded(state, key, batch)
 
     batch = jax.tree.map(lambda a: a[:BATCH], data)
     for key in jax.random.split(jax.random.key(0)):
-        state, _ = step(state, batch, key)
+        state, _ = step(state, key, batch)
     assert len(traced) == (1 if placed else 2)
 
 
@@ -122,8 +122,8 @@ def test_the_batch_is_split(optimizer, params, data):
         jax.jit(shard(gradient_step(loss, optimizer), data_mesh(8)))
         .lower(
             init_state(params, optimizer),
-            jax.tree.map(lambda a: a[:BATCH], data),
             jax.random.key(0),
+            jax.tree.map(lambda a: a[:BATCH], data),
         )
         .compile()
         .as_text()
@@ -171,6 +171,6 @@ def test_misuse_is_named(optimizer, params, data):
     state = init_state(params, optimizer)
     key = jax.random.key(0)
     with pytest.raises(ValueError, match=r"batch: got an array of shape \(12, 16\).*8 devices"):
-        shard(update, data_mesh(8))(state, {"x": data["x"][:12]}, key)
+        shard(update, data_mesh(8))(state, key, {"x": data["x"][:12]})
     with pytest.raises(ValueError, match=r"batch: got an array of shape \(30, 16\).*8 devices"):
         jax.jit(scan_epoch(shard(update, data_mesh(8)), 30))(state, key, data)

@@ -34,7 +34,7 @@ def run(update, state, batches):
     infos = []
     step = jax.jit(update, donate_argnums=0)
     for i, batch in enumerate(batches):
-        state, info = step(state, batch, jax.random.key(i))
+        state, info = step(state, jax.random.key(i), batch)
         infos.append(info)
     return state, infos
 
@@ -81,7 +81,7 @@ def test_the_average_weighs_the_params_seen(problem, decay):
     update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=decay))
     seen, state = [], init_state(params, optimizer, ema=True)
     for i, batch in enumerate(batches):
-        state, _ = update(state, batch, jax.random.key(i))
+        state, _ = update(state, jax.random.key(i), batch)
         seen.append(np.asarray(state.params["w"], np.float64))
     weights = decay ** np.arange(len(seen) - 1, -1, -1.0)
     expected = np.average(seen, axis=0, weights=weights)
@@ -98,7 +98,7 @@ def test_the_average_keeps_the_type_of_the_params(problem):
     batch = jax.tree.map(lambda x: x.astype(jnp.bfloat16), batches[0])
     optimizer = optax.sgd(0.1)
     update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=0.9))
-    state, _ = update(init_state(params, optimizer, ema=True), batch, jax.random.key(0))
+    state, _ = update(init_state(params, optimizer, ema=True), jax.random.key(0), batch)
     assert {x.dtype for x in jax.tree.leaves((state.params, state.ema))} == {jnp.dtype("bfloat16")}
 
 
@@ -108,7 +108,7 @@ def test_a_donated_state_takes_nothing_else_with_it(problem):
     optimizer = optax.contrib.schedule_free_sgd(0.1)
     state = init_state(params, optimizer, ema=True)
     update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=0.9), donate_argnums=0)
-    after, _ = update(state, batches[0], jax.random.key(0))
+    after, _ = update(state, jax.random.key(0), batches[0])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves((state.params, state.ema)))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((params, after)))
 
@@ -124,10 +124,10 @@ def test_params_of_a_weak_type_compile_once():
         return squared_error(params, key, batch)
 
     update = jax.jit(gradient_step(loss, optax.adam(0.1), ema_decay=0.9))
-    state, _ = update(state, batch, jax.random.key(0))
+    state, _ = update(state, jax.random.key(0), batch)
     after_one = len(traces)
     for i in range(1, 3):
-        state, _ = update(state, batch, jax.random.key(i))
+        state, _ = update(state, jax.random.key(i), batch)
     assert len(traces) == after_one > 0
 
 
@@ -146,7 +146,7 @@ def test_a_gradient_that_is_not_finite_is_told():
 
     optimizer = optax.sgd(0.1)
     state = init_state(jnp.zeros(()), optimizer)
-    _, info = gradient_step(loss, optimizer)(state, jnp.ones(()), jax.random.key(0))
+    _, info = gradient_step(loss, optimizer)(state, jax.random.key(0), jnp.ones(()))
     assert bool(jnp.isfinite(info["loss"]))
     assert not bool(info["all_finite"])
 
@@ -172,10 +172,10 @@ def test_misuse_is_named(problem):
     for kept, decay in ((True, None), (False, 0.9)):
         state = init_state(params, optimizer, ema=kept)
         with pytest.raises(ValueError, match="ema_decay: got"):
-            gradient_step(squared_error, optimizer, ema_decay=decay)(state, batches[0], key)
+            gradient_step(squared_error, optimizer, ema_decay=decay)(state, key, batches[0])
 
     def per_datapoint(params, key, batch):
         return batch["x"] @ params["w"], {}
 
     with pytest.raises(ValueError, match=r"loss: got shape \(6,\), expected one number"):
-        gradient_step(per_datapoint, optimizer)(init_state(params, optimizer), batches[0], key)
+        gradient_step(per_datapoint, optimizer)(init_state(params, optimizer), key, batches[0])
