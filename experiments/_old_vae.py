@@ -42,8 +42,8 @@ from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     fit,
     main,
     map_in_blocks,

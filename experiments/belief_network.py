@@ -56,8 +56,8 @@ from jaxgen.pictures import image_grid, learning_curve, side_by_side
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     fit,
     main,
     map_in_blocks,

@@ -46,9 +46,9 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
     Classifier,
+    ImageConfig,
     RunDirectory,
     TrainedClassifier,
-    ImageConfig,
     feature_logits,
     fit,
     image_features,

@@ -48,8 +48,8 @@ from jaxgen.objectives import elbo
 from jaxgen.pictures import image_grid, trade_off
 from jaxgen.types import Key, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     main,
     new_path,
     open_run,

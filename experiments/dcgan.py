@@ -58,8 +58,8 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     fit,
     image_features,
     load_classifier,

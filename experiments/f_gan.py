@@ -38,8 +38,8 @@ from jaxgen.pictures import DPI, INK
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
 from jaxgen.workbench import (
-    TrainingConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -235,7 +235,10 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         key=key_fit,
         epochs=config.epochs,
         monitor="bound",
-        evaluated=lambda game: {"generator": game.generator.averaged, "critic": game.critic.variables},
+        evaluated=lambda game: {
+            "generator": game.generator.averaged,
+            "critic": game.critic.variables,
+        },
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(used)

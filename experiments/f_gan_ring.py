@@ -43,8 +43,8 @@ from jaxgen.pictures import scatter_strip
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    TrainingConfig,
     RunDirectory,
+    TrainingConfig,
     TrainingFailed,
     fit,
     main,

@@ -58,8 +58,8 @@ from jaxgen.pictures import against_count, band_in_time, image_grid, learning_cu
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     fit,
     main,
     new_path,

@@ -36,8 +36,8 @@ from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     main,
     map_in_blocks,
     new_path,

@@ -56,8 +56,8 @@ from jaxgen.objectives import GRADIENTS, log_importance_weights
 from jaxgen.pictures import against_count, learning_curve
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     main,
     map_in_blocks,
     new_path,

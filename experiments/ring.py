@@ -59,8 +59,8 @@ from jaxgen.train import (
 from jaxgen.two_sample import nearest_neighbor_test
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    TrainingConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,

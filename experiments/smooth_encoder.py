@@ -41,8 +41,8 @@ from jaxgen.objectives import ElboTerms, denoising_elbo
 from jaxgen.pictures import learning_curve
 from jaxgen.types import Key, Loss, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     main,
     map_in_blocks,
     new_path,

@@ -71,8 +71,8 @@ from jaxgen.train import (
 )
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
-    RunDirectory,
     ImageConfig,
+    RunDirectory,
     fit,
     main,
     new_path,

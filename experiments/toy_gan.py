@@ -39,8 +39,8 @@ from jaxgen.pictures import DPI, INK, learning_curve
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    TrainingConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,

@@ -57,8 +57,8 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
     Batch,
-    TrainingConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,

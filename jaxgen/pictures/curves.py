@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgen.pictures.images import INK, _plot
@@ -54,8 +53,8 @@ def against_count(
 
 
 def band_in_time(
-    mean: Float[ArrayLike, "time"],
-    scale: Float[ArrayLike, "time"],
+    mean: ArrayLike,
+    scale: ArrayLike,
     *,
     curves: Mapping[str, ArrayLike] | None = None,
     dots: Mapping[str, ArrayLike] | None = None,

@@ -152,7 +152,7 @@ def learning_curve(
 
 
 def bars(
-    values: Float[ArrayLike, "n"],
+    values: ArrayLike,
     *,
     xlabel: str = "latent dimension, largest first",
     ylabel: str = "KL (nats)",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxgen.pictures.images import INK, _plot
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def trade_off(
-    x: Float[ArrayLike, "n"],
-    y: Float[ArrayLike, "n"],
+    x: ArrayLike,
+    y: ArrayLike,
     names: Sequence[str],
     *,
     sums: Mapping[str, float] | None = None,

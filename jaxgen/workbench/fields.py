@@ -12,6 +12,7 @@ A rule is metadata of `typing.Annotated`, so type checkers and the command line 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import numbers
 import operator
@@ -38,7 +39,7 @@ class Rule(NamedTuple):
     whole: bool = False
 
 
-def Among(table: Iterable[str]) -> Rule:  # noqa: N802  (stands where a type stands)
+def Among(table: Iterable[str]) -> Rule:
     """Returns the rule of a name, or of a tuple of names, that `table` holds.
 
     Example:
@@ -48,7 +49,7 @@ def Among(table: Iterable[str]) -> Rule:  # noqa: N802  (stands where a type sta
     return Rule(names.__contains__, f"one of {', '.join(names)}")
 
 
-def AtLeast(least: int) -> Rule:  # noqa: N802
+def AtLeast(least: int) -> Rule:
     """Returns the rule of an integer of at least `least`, or of a tuple of such integers.
 
     Example:
@@ -60,7 +61,7 @@ def AtLeast(least: int) -> Rule:  # noqa: N802
 SEVERAL = Rule(lambda items: 0 < len(items) == len(set(items)), "one or more, each once", True)
 """Of a tuple."""
 RISING = Rule(
-    lambda items: 0 < len(items) and list(items) == sorted(set(items)),
+    lambda items: len(items) > 0 and list(items) == sorted(set(items)),
     "one number or more, rising",
     True,
 )
@@ -85,7 +86,8 @@ def check_fields(config: Any) -> None:
     """Checks every field of a frozen dataclass by its type, and stores it as that type.
 
     A list becomes a tuple and an integer a float where the field is one. Every float must be
-    finite, since JSON holds no other.
+    finite, since JSON holds no other. A field that a derived class gives another default keeps the
+    rules that it had.
 
     Raises:
       ValueError: "NAME: got VALUE, expected ...", of the first field at fault.
@@ -93,9 +95,15 @@ def check_fields(config: Any) -> None:
       def __post_init__(self):
           check_fields(self)
     """
-    hints = typing.get_type_hints(type(config), include_extras=True)
+    hints: dict[str, list[Any]] = {}
+    for owner in type(config).__mro__:
+        if dataclasses.is_dataclass(owner):
+            for name, hint in inspect.get_annotations(owner, eval_str=True).items():
+                hints.setdefault(name, []).append(hint)
     for field in dataclasses.fields(config):
-        value = checked(field.name, getattr(config, field.name), hints[field.name])
+        value = getattr(config, field.name)
+        for hint in hints[field.name]:
+            value = checked(field.name, value, hint)
         object.__setattr__(config, field.name, value)
 
 

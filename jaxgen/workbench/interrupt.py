@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-
 HANGUP = getattr(signal, "SIGHUP", None)
 """The terminal or the connection is gone; Windows knows no such signal."""
 

@@ -15,9 +15,9 @@ from flax import struct
 from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.fit import averaged_params, fit
+from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.run import Run
-from jaxgen.workbench.tensorboard import tensorboard
+from jaxgen.workbench.tensorboard_events import tensorboard
 
 
 class Draws(NamedTuple):
@@ -146,7 +146,9 @@ def train(
         run.directory,
         state,
         epoch,
-        lambda part: judge(part if look is None else part[0], jax.random.clone(judge_key), held_out),
+        lambda part: judge(
+            part if look is None else part[0], jax.random.clone(judge_key), held_out
+        ),
         key=key,
         epochs=config.epochs,
         patience=patience,
@@ -163,9 +165,7 @@ def train(
     return Trained(params, None) if look is None else Trained(*params)
 
 
-@partial(
-    jax.jit, static_argnames=("update", "scan", "mesh", "look"), donate_argnames="state"
-)
+@partial(jax.jit, static_argnames=("update", "scan", "mesh", "look"), donate_argnames="state")
 def one_epoch(
     state: Any,
     key: Key,

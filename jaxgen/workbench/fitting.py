@@ -14,7 +14,7 @@ from jaxgen.train import TrainState, latest_step, restore, save
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
-from jaxgen.workbench.progress import progress
+from jaxgen.workbench.progress_bar import progress
 from jaxgen.workbench.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0

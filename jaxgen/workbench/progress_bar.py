@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Protocol, TextIO
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TextColumn
@@ -30,7 +30,7 @@ def progress(
     title: str = "",
     done: int = 0,
     seconds_between_lines: float = 5.0,
-    stream: TextIO | None = None,
+    stream: Any = None,
 ) -> Iterator[Advance]:
     """Shows progress on `stream` (stderr) while the block runs.
 
