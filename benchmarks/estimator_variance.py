@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from benchmarks.measure import GROUPS, Make, Row, at_budget, measure
-from benchmarks.problems import NETWORKS, TOYS, Problem
+from benchmarks.networks import NETWORKS
 from benchmarks.timing import environment
 from benchmarks.variance_report import pictures, print_rows, write_rows
+from jaxgen.certify import GROUPS, TOYS, MakeEstimator, Row, accepted, measure
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.estimators import (
@@ -54,7 +52,7 @@ def _one_number(params: Params, x: Array) -> Array:
     return jnp.asarray(_NETWORK.apply(params, x))[0]
 
 
-ESTIMATORS: dict[str, Make] = {
+ESTIMATORS: dict[str, MakeEstimator] = {
     "score_function": score_function,
     "moving_average": lambda s: score_function(s, baseline=moving_average()),
     "optimal_coefficient": lambda s: score_function(s, baseline=optimal_coefficient()),
@@ -78,23 +76,6 @@ ESTIMATORS: dict[str, Make] = {
     "gumbel_straight_through": gumbel_straight_through,
 }
 """`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
-
-
-def accepted(problem: Problem, estimators: Mapping[str, Make]) -> dict[str, Make]:
-    """Returns the estimators that accept the problem's q and f."""
-
-    def works(make: Make) -> bool:
-        x = problem.batch(jax.random.key(0))[0]
-        f, q = problem.target(problem.params, x)
-        try:
-            _, estimator = at_budget(make, q, 2)
-            key = jax.random.key(0)
-            jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
-        except ValueError:
-            return False
-        return True
-
-    return {name: make for name, make in estimators.items() if works(make)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

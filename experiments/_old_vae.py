@@ -1,28 +1,10 @@
-"""Variational autoencoder on images: train, evaluate, save and draw.
-
-z ~ N(0, I), an amortized Gaussian posterior, and Bernoulli, Gaussian or discretized logistic pixels
-(Kingma & Welling 2014; lecture 18, Variational Autoencoder).
-
-  python -m experiments vae
-
-trains on the embedded digits in 15 seconds on two CPU cores: expect a test ELBO of -22.9 nats, an
-NLL of 22.6 nats and .51 bits/dim. Statically binarized MNIST, with the one-layer network of Burda
-et al. (2016), whose full schedule of 3,280 epochs reaches 88.7 nats:
-
-  python -m experiments vae --dataset binarized_mnist --latent-size 50 --epochs 200 --batch-size 100
-
-measured on two CPU cores: test NLL 90.09 nats (standard error .24, 5,000 importance samples, all
-10,000 images), ELBO -95.20, 20 active units, 12 minutes of training and 9 of evaluation on a busy
-machine.
-"""
+"""The parts of the VAE recipe that others still import; goes when they stop."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-import time
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -34,23 +16,15 @@ from jaxtyping import Array
 
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, dequantize, load
-from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
-from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
     ImageConfig,
     RunDirectory,
     fit,
-    main,
-    map_in_blocks,
-    new_path,
-    open_run,
-    print_table,
-    require_devices,
     tensorboard,
 )
 
@@ -124,44 +98,6 @@ class Config(ImageConfig):
     def pixels(self) -> str:
         """The binarization in force."""
         return self.binarization or ("dynamic" if self.likelihood == "bernoulli" else "none")
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Trains the model of `config`; returns what result.json holds."""
-    require_devices(config.devices)
-    train, validation, test = (load_split(config, s) for s in ("train", "validation", "test"))
-    if config.batch_size > len(train.images):
-        raise ValueError(
-            f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
-            f"training images of {config.dataset}"
-        )
-    model = make_model(config, train.images)
-    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
-        jax.random.key(config.seed), 5
-    )
-    params = jax.jit(model.init)(key_init)
-    out = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
-    print(f"run directory: {out.path}")
-
-    terms = datapoint_terms(model, prepare(config, train), KLS[config.kl])
-    training = make_training(
-        config,
-        lambda beta: make_loss(terms, beta),
-        lambda params, key, images: batch_terms(terms, params, key, images),
-        train.images,
-        validation.images,
-    )
-    params = training(out, params, key_fit, key_validation, lambda i: kl_weight(config, i))
-    trained = time.monotonic()
-
-    result = evaluate(config, model, terms, params, key_test, test)
-    pictures = draw(out, config, model, params, key_pictures, test, result)
-    training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
-    seconds = training_seconds + time.monotonic() - trained
-    result |= {"training_seconds": training_seconds, "seconds": seconds}
-    out.write_result(result)
-    report(config, result, out, pictures)
-    return result
 
 
 def load_split(config: Config, split: str) -> ImageSet:
@@ -329,104 +265,3 @@ def make_loss(terms: Terms, beta: Array) -> Loss:
 def kl_weight(config: Config, epoch: int) -> Array:
     """Returns beta, or the part of it that `epoch` of the warm-up has reached."""
     return jnp.asarray(config.beta * min(1.0, (epoch + 1) / (config.warmup_epochs + 1)))
-
-
-def evaluate(
-    config: Config,
-    model: LatentVariableModel,
-    terms: Terms,
-    params: Params,
-    key: Key,
-    test: ImageSet,
-) -> dict[str, Any]:
-    """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
-    to_x = prepare(config, test)
-
-    @jax.jit
-    def numbers(key: Key, images: Array) -> dict[str, Array]:
-        key_terms, key_nll = jax.random.split(key)
-
-        def one(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-            index, image = indexed
-            key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, index))
-            x = to_x(key_x, image)
-            log_joint, q = joint_and_posterior(model, params, x)
-            log_px = log_marginal(key_z, log_joint, q, config.nll_samples)
-            return -log_px, jnp.asarray(q.mean()), kl_per_dimension(q, model.prior(params))
-
-        indices = jnp.arange(len(images))
-        nll, means, kls = jax.lax.map(one, (indices, images), batch_size=10)
-        info = batch_terms(terms, params, key_terms, images)
-        return {**info, "nll": nll, "means": means, "kls": kls}
-
-    each = map_in_blocks(numbers, key, test.images, "test NLL")
-    dims = test.images[0].size
-    bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
-    nll = float(each["nll"].mean())
-    return {
-        "test_elbo": float(each["elbo"].mean()),
-        "test_nll": nll,
-        "test_nll_stderr": float(each["nll"].std(ddof=1) / np.sqrt(len(each["nll"]))),
-        "bits_per_dim": float(bits_per_dim(nll, dims, bin_width=bin_width)),
-        "active_units": int(active_units(jnp.asarray(each["means"])).sum()),
-        "latent_size": config.latent_size,
-        "test_reconstruction": float(each["reconstruction"].mean()),
-        "test_kl": float(each["kl"].mean()),
-        "kl_per_dimension": each["kls"].mean(axis=0).tolist(),
-        "test_images": len(test.images),
-        "nll_samples": config.nll_samples,
-    }
-
-
-def draw(
-    out: RunDirectory,
-    config: Config,
-    model: LatentVariableModel,
-    params: Params,
-    key: Key,
-    test: ImageSet,
-    result: dict[str, Any],
-) -> list[str]:
-    """Draws samples, reconstructions, the latents and the learning curve; returns the paths."""
-    key_prior, key_x = jax.random.split(key)
-    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
-    encode = jax.jit(jax.vmap(lambda x: model.encode(params, x).mean()))
-    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
-    x = jax.jit(prepare(config, test))(key_x, test.images[:30])
-    curve = {"train_elbo": "train", "validation_elbo": "validation"}
-    figures = {
-        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, decode(encode(x))),
-        "learning_curve": learning_curve(out.metrics(), curve),
-        "kl_per_dimension": bars(result["kl_per_dimension"]),
-    }
-    if config.latent_size == 2:
-        quantiles = (np.arange(15) + 0.5) / 15
-        axis = [NormalDist().inv_cdf(quantile) for quantile in quantiles]
-        lattice = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-        images = decode(lattice)
-        figures["latent_grid"] = latent_grid(
-            images.reshape(15, 15, *images.shape[1:]), quantiles.tolist()
-        )
-    return [str(out.save_picture(name, figure)) for name, figure in figures.items()]
-
-
-def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
-    """Prints the table of the result and where everything is."""
-    rows = [
-        ["ELBO", result["test_elbo"], "nats"],
-        ["  reconstruction", result["test_reconstruction"], "nats"],
-        ["  KL", result["test_kl"], "nats"],
-        [f"NLL ({config.nll_samples} importance samples)", result["test_nll"], "nats"],
-        ["bits/dim", result["bits_per_dim"], "bits"],
-        ["active units", result["active_units"], f"of {config.latent_size}"],
-        ["time", result["seconds"], "seconds"],
-    ]
-    title = f"VAE on {config.dataset}: {result['test_images']} test images"
-    print_table(title, ["quantity", "value", "unit"], rows)
-    print("pictures:", *pictures, sep="\n  ")
-    print(f"everything: {out.path}")
-
-
-if __name__ == "__main__":
-    main(Config, run)

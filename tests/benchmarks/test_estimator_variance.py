@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks import estimator_variance
-from benchmarks.estimator_variance import ESTIMATORS, accepted
-from benchmarks.measure import GROUPS, at_budget, measure
-from benchmarks.problems import TOYS, Problem, quadratic, sbn_linear, toy
+from benchmarks.estimator_variance import ESTIMATORS
+from benchmarks.networks import sbn_linear
+from jaxgen.certify import GROUPS, TOYS, Problem, accepted, at_budget, measure, quadratic, toy
 from jaxgen.data import load
 from jaxgen.estimators import disarm, measure_valued, pathwise, score_function
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,13 +16,18 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from benchmarks.problems import Problem
+from jaxgen.certify.budget import MakeEstimator, at_budget
+from jaxgen.certify.problem import Problem, estimated_gradient
+from jaxgen.certify.reference import (
+    Reference,
+    exact_references,
+    mean_of_rows,
+    sampled_references,
+)
+from jaxgen.certify.trajectory import trajectory
 from jaxgen.checks import at_least
 from jaxgen.estimators import Estimator, count_evaluations
 from jaxgen.types import Key, Params
-
-Make = Callable[[int], Estimator]
-"""`num_samples -> Estimator`."""
 
 GROUPS = 20
 """Groups that the draws are made in: from the spread between them come the intervals."""
@@ -87,14 +91,6 @@ class Cell(NamedTuple):
     draws: int  # per group
 
 
-class Reference(NamedTuple):
-    """A unit vector, and how far the true gradient reaches along it."""
-
-    direction: Float[Array, "params"]
-    length: float
-    stderr: float
-
-
 class Summary(NamedTuple):
     """What is kept of a group of gradients."""
 
@@ -106,7 +102,7 @@ class Summary(NamedTuple):
 
 def measure(
     problem: Problem,
-    estimators: Mapping[str, Make],
+    estimators: Mapping[str, MakeEstimator],
     *,
     evaluations: tuple[int, ...] = (2,),
     num_draws: int = 10_000,
@@ -141,20 +137,26 @@ def measure(
     draw = [_draw(problem, cell.estimator, cell.draws) for cell in cells]
     draw_guide = _draw(problem, problem.guide, per_group)
     rows = []
-    for step, params, states in _walk(problem, cells, optax.adam(control_rate), key_walk):
+    tried = [cell.estimator for cell in cells]
+    for step, params, states in trajectory(problem, tried, optax.adam(control_rate), key_walk):
         label = problem.label(step, params)
-        references = _references(
-            problem, draw_guide, params, batch, jax.random.clone(key_reference)
-        )
+        if problem.exact is not None:
+            references = exact_references(problem, problem.exact(params))
+        else:
+            references = sampled_references(
+                lambda key, params=params: draw_guide(params, (), key, batch),
+                jax.random.clone(key_reference),
+                GROUPS,
+            )
         summaries: list[list[dict[str, Summary]]] = [[] for _ in cells]
         seconds: list[list[float]] = [[] for _ in cells]
         key_compile, *keys = jax.random.split(jax.random.fold_in(key_draws, step), GROUPS + 1)
         for i in range(len(cells)):
-            jax.block_until_ready(draw[i](params, states[i], batch, jax.random.clone(key_compile)))
+            jax.block_until_ready(draw[i](params, states[i], jax.random.clone(key_compile), batch))
         for key in keys:
             for i, cell in enumerate(cells):
                 start = time.perf_counter()
-                draws = draw[i](params, states[i], batch, jax.random.clone(key))
+                draws = draw[i](params, states[i], jax.random.clone(key), batch)
                 jax.block_until_ready(draws)
                 seconds[i].append((time.perf_counter() - start) / cell.draws)
                 summaries[i].append(
@@ -171,53 +173,9 @@ def measure(
     return rows
 
 
-def at_budget(make: Make, q: Any, budget: int) -> tuple[int, Estimator]:
-    """Returns the most samples that `budget` evaluations of f pay for, and that estimator.
-
-    Where the budget pays for none it is the cheapest.
-
-    Example:
-      at_budget(disarm, q, 9)[0]  # 8: pairs
-    """
-
-    def made(num_samples: int) -> tuple[int, Estimator] | None:
-        try:
-            return num_samples, make(num_samples)
-        except ValueError:  # too few, or not even
-            return None
-
-    offers = list(filter(None, map(made, range(1, budget + 3))))
-    if not offers:
-        make(budget)  # says why
-    paid = [offer for offer in offers if count_evaluations(offer[1], q) <= budget]
-    return paid[-1] if paid else offers[0]
-
-
-def gradient(problem: Problem, estimator: Estimator) -> Callable[..., Params]:
-    """Returns `(params, state, batch, key) -> gradients of the problem's parts`, by name."""
-
-    def gradients(params: Params, state: Any, batch: Array, key: Key) -> Params:
-        grad = jax.grad(_mean_surrogate(problem, estimator), has_aux=True)
-        grads, _ = grad(params, state, batch, key)
-        return {name: grads[name] for name in problem.parts} or {"params": grads}
-
-    return gradients
-
-
-def _mean_surrogate(problem: Problem, estimator: Estimator) -> Callable[..., tuple[Array, Any]]:
-    def surrogate(params: Params, state: Any, batch: Array, key: Key) -> tuple[Array, Any]:
-        def one(key: Key, x: Array) -> tuple[Array, Any]:
-            return estimator.apply(state, key, *problem.target(params, x), x)
-
-        values, estimates = jax.vmap(one)(jax.random.split(key, len(batch)), batch)
-        return jnp.mean(values), estimates
-
-    return surrogate
-
-
 def _cells(
     problem: Problem,
-    estimators: Mapping[str, Make],
+    estimators: Mapping[str, MakeEstimator],
     budgets: tuple[int, ...],
     per_group: int,
     batch: Array,
@@ -233,117 +191,25 @@ def _cells(
     return list(cells.values())
 
 
-def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., dict[str, Array]]:
-    """Returns the compiled `(params, state, batch, key) -> count independent gradients`."""
-    one = gradient(problem, estimator)
+def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., dict[str, Params]]:
+    """Returns the compiled `(params, state, key, batch) -> count independent gradients`."""
+    one = estimated_gradient(problem, estimator)
 
     @jax.jit
-    def draw(params: Params, state: Any, batch: Array, key: Key) -> dict[str, Array]:
+    def draw(params: Params, state: Any, key: Key, batch: Array) -> dict[str, Params]:
         keys = jax.random.split(key, count)
-        return jax.vmap(one, (None, None, None, 0))(params, state, batch, keys)
+        return jax.vmap(one, (None, None, 0, None))(params, state, keys, batch)
 
     return draw
-
-
-def _walk(
-    problem: Problem, cells: list[Cell], control: optax.GradientTransformation, key: Key
-) -> Iterator[tuple[int, Params, list[Any]]]:
-    """Yields the step, the params and every cell's state at each step of the problem."""
-    key_x, key_init, key_steps = jax.random.split(key, 3)
-    x = problem.batch(key_x)[0]
-    _, q = problem.target(problem.params, x)
-    keys = jax.random.split(key_init, len(cells))
-    states = [cell.estimator.init(k, q, x) for cell, k in zip(cells, keys, strict=True)]
-    guide = jax.grad(_mean_surrogate(problem, problem.guide), has_aux=True)
-
-    def learn(cell: Cell, params: Params, learner: Any, batch: Array, key: Key) -> Any:
-        state, opt_state = learner
-        if not jax.tree.leaves(state):
-            return learner
-        surrogate = _mean_surrogate(problem, cell.estimator)
-        grads, estimates = jax.grad(surrogate, argnums=1, has_aux=True)(params, state, batch, key)
-        updates, opt_state = control.update(grads, opt_state)
-        return cell.estimator.update(optax.apply_updates(state, updates), estimates), opt_state
-
-    @jax.jit
-    def advance(start: int, stop: int, carry: Any) -> Any:
-        def body(step: Array, carry: Any) -> Any:
-            params, opt_state, learners = carry
-            key = jax.random.fold_in(key_steps, step)
-            key_batch, key_guide, key_learn = jax.random.split(key, 3)
-            batch = problem.batch(key_batch)
-            learners = [
-                learn(cell, params, learner, batch, jax.random.fold_in(key_learn, i))
-                for i, (cell, learner) in enumerate(zip(cells, learners, strict=True))
-            ]
-            grads, _ = guide(params, (), batch, key_guide)
-            climb = jax.tree.map(jnp.negative, grads)
-            updates, opt_state = problem.optimizer.update(climb, opt_state, params)
-            return optax.apply_updates(params, updates), opt_state, learners
-
-        return jax.lax.fori_loop(start, stop, body, carry)
-
-    learners = [(state, control.init(state)) for state in states]
-    carry = (problem.params, problem.optimizer.init(problem.params), learners)
-    for start, stop in itertools.pairwise((0, *problem.steps)):
-        carry = advance(start, stop, carry)
-        yield stop, carry[0], [state for state, _ in carry[2]]
 
 
 @jax.jit
 def _summary(draws: Params, direction: Array) -> Summary:
     flat = jax.vmap(lambda tree: ravel_pytree(tree)[0])(draws)
     along = flat @ direction
-    mean = _mean_of_rows(flat)
+    mean = mean_of_rows(flat)
     trace = jnp.sum((flat - mean) ** 2) / (len(flat) - 1)
     return Summary(mean, trace, jnp.mean(along), jnp.var(along, ddof=1))
-
-
-def _references(
-    problem: Problem, draw_guide: Callable[..., Params], params: Params, batch: Array, key: Key
-) -> dict[str, Reference]:
-    """The exact gradient of each part, or the direction and, apart from it, the length of it."""
-    if problem.exact is not None:
-        exact = problem.exact(params)
-        parts = {name: exact[name] for name in problem.parts} or {"params": exact}
-        flat = {name: ravel_pytree(tree)[0] for name, tree in parts.items()}
-        units = {name: _unit(vector) for name, vector in flat.items()}
-        return {name: Reference(units[name], float(flat[name] @ units[name]), 0.0) for name in flat}
-
-    def group_means(key: Key) -> Iterator[dict[str, Array]]:
-        for k in jax.random.split(key, GROUPS):
-            yield _flat_means(draw_guide(params, (), batch, k))
-
-    key_direction, key_length = jax.random.split(key)
-    total = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), group_means(key_direction))
-    units = {name: _unit(vector) for name, vector in total.items()}
-    lengths = [{name: float(m[name] @ units[name]) for name in m} for m in group_means(key_length)]
-    references = {}
-    for name, unit in units.items():
-        along = [length[name] for length in lengths]
-        stderr = statistics.stdev(along) / math.sqrt(GROUPS)
-        references[name] = Reference(unit, statistics.fmean(along), stderr)
-    return references
-
-
-@jax.jit
-def _flat_means(draws: Params) -> dict[str, Array]:
-    def flat(draws: Params) -> Array:
-        return jax.vmap(lambda tree: ravel_pytree(tree)[0])(draws)
-
-    return {name: _mean_of_rows(flat(tree)) for name, tree in draws.items()}
-
-
-def _mean_of_rows(rows: Float[Array, "rows params"]) -> Float[Array, "params"]:
-    """As a product: XLA's sum over a leading axis takes the CPU up to a hundred times as long."""
-    return jnp.ones(len(rows)) @ rows / len(rows)
-
-
-def _unit(vector: Float[Array, "params"]) -> Float[Array, "params"]:
-    """The unit vector along `vector`; of a single number, which keeps its sign, 1."""
-    norm = jnp.linalg.norm(vector)
-    even = jnp.full_like(vector, 1 / math.sqrt(vector.size))
-    return even if vector.size == 1 else jnp.where(norm > 0, vector / norm, even)
 
 
 def _row(
