@@ -56,8 +56,8 @@ from jaxgen.pictures import image_grid, learning_curve, side_by_side
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     map_in_blocks,
@@ -123,7 +123,7 @@ HOLDS: dict[str, Callable[[Any], Any]] = {"vimco": lambda q: q}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One belief network and the estimators it is trained with, one after the other."""
 
     estimator: tuple[str, ...] = ("disarm",)
@@ -463,7 +463,9 @@ def draw(out: RunDirectory, pictures: tuple[Array, Array, Array], name: str) -> 
     curve = {"train_elbo": "train", "validation_elbo": "validation"}
     figures = {
         "samples": image_grid(samples, title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, reconstructions),
+        "reconstructions": side_by_side(
+            {"original": x, "reconstructed": reconstructions}, title="Reconstructions"
+        ),
         "learning_curve": learning_curve(out.metrics(), curve, title=f"Learning curve, {name}"),
     }
     for picture, figure in figures.items():
