@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,20 @@ import optax
 from flax import struct
 
 from jaxgen.train.loss import given_step, leading_axis, mean_of_datapoints
-from jaxgen.train.step import TrainState, Update, gradient_step, init_state, with_own_buffers
-from jaxgen.types import Info, Key, Params, Scalar
+from jaxgen.train.step import (
+    TrainState,
+    Update,
+    gradient_step,
+    init_state,
+    refuse_collections,
+    with_own_buffers,
+)
+from jaxgen.types import Info, Key, Loss, Params, Scalar
 
 CONTROL_OPTIMIZER = optax.adam(1e-3)
 """What an estimator learns by, unless another optimizer is given."""
+
+_ASIDE = "estimates and gradient of the control loss"  # what the step takes out of the info again
 
 
 class Estimate(Protocol):
@@ -74,10 +84,13 @@ def init_estimator_state(
       estimator_state: what `estimator.init(key, q, context)` returns; `()` for a stateless one.
       control_optimizer: moves the estimator's state.
       ema: whether to keep an average of the params.
+    Raises:
+      ValueError: `params` or the state has linen collections beside `params`, as in `init_state`.
     Example:
       state = init_estimator_state(params, optax.adam(1e-3), estimator.init(key, q, x))
     """
     state = init_state(params, optimizer, ema=ema)
+    refuse_collections(estimator_state)
     estimator_state = with_own_buffers(estimator_state)
     return EstimatorTrainState(
         **vars(state),
@@ -160,11 +173,11 @@ def estimator_step(
                     "expected one number (shape ())"
                 )
             info = {**jax.tree.map(mean_of_datapoints, info), "control_loss": control_loss}
-            return mean_of_datapoints(values), {"": (estimates, signal), **info}
+            return mean_of_datapoints(values), {_ASIDE: (estimates, signal), **info}
 
-        step = gradient_step(of_batch, optimizer, ema_decay=ema_decay)
-        state, info = step(state, key, batch)  # type: ignore[assignment]
-        estimates, signal = info.pop("")
+        move_params = gradient_step(cast(Loss, of_batch), optimizer, ema_decay=ema_decay)
+        state, info = move_params(state, key, batch)
+        estimates, signal = info.pop(_ASIDE)
         moves, control_opt_state = control_optimizer.update(
             signal, state.control_opt_state, state.estimator
         )
@@ -172,9 +185,7 @@ def estimator_step(
         info["all_finite"] &= jnp.all(estimates.all_finite) & jnp.isfinite(
             info["control_loss"] + optax.global_norm(signal)
         )
-        state = state.replace(
-            estimator=estimator.update(moved, estimates), control_opt_state=control_opt_state
-        )
-        return state, info
+        held = estimator.update(moved, estimates)
+        return dataclasses.replace(state, estimator=held, control_opt_state=control_opt_state), info
 
     return update
