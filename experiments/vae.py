@@ -35,7 +35,7 @@ from jaxtyping import Array
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, dequantize, load
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
 from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
 from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
@@ -293,15 +293,8 @@ def datapoint_terms(
 
     def terms(params: Params, key: Key, image: Array) -> ElboTerms:
         key_x, key_z = jax.random.split(key)
-        x = prepare(key_x, image)
-        q = model.encode(params, x)
-        return elbo(
-            key_z,
-            lambda z: jnp.asarray(model.decode(params, z).log_prob(x)),
-            q,
-            model.prior(params),
-            kl=kl,
-        )
+        at = observe(model, params, prepare(key_x, image))
+        return elbo(key_z, at.log_likelihood, at.q, at.prior, kl=kl)
 
     return terms
 
@@ -349,10 +342,9 @@ def evaluate(
         def one(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
             index, image = indexed
             key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, index))
-            x = to_x(key_x, image)
-            log_joint, q = joint_and_posterior(model, params, x)
-            log_px = log_marginal(key_z, log_joint, q, config.nll_samples)
-            return -log_px, jnp.asarray(q.mean()), kl_per_dimension(q, model.prior(params))
+            at = observe(model, params, to_x(key_x, image))
+            log_px = log_marginal(key_z, at.log_joint, at.q, config.nll_samples)
+            return -log_px, at.q.mean(), kl_per_dimension(at.q, at.prior)
 
         indices = jnp.arange(len(images))
         nll, means, kls = jax.lax.map(one, (indices, images), batch_size=10)

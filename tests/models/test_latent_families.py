@@ -18,6 +18,7 @@ from jaxgen.certify import normal_quadrature
 from jaxgen.estimators import pathwise
 from jaxgen.models import (
     LIKELIHOODS,
+    decoder,
     flow_posterior,
     gaussian_mixture,
     gaussian_posterior,
@@ -43,7 +44,13 @@ def flow(latent_size=2, num_layers=2, conditioner=lambda shape: mlp(*shape)):
 
 
 def family(prior, posterior, latent_size=2):
-    return vae(prior, posterior, mlp(*SHAPE, 1), BERNOULLI, latent_size=latent_size, x_shape=SHAPE)
+    return vae(
+        prior,
+        posterior,
+        decoder(mlp(*SHAPE, 1), BERNOULLI),
+        latent_size=latent_size,
+        x_shape=SHAPE,
+    )
 
 
 MODELS = {
@@ -153,7 +160,7 @@ def test_the_mixture_is_scipys():
 
     @jax.jit
     def numbers(key, z):
-        p = prior.distribution(params)
+        p = prior.distribution(params, ())
         return p.log_prob(z), p.sample(seed=key, sample_shape=(20_000,)).mean(axis=0)
 
     log_prob, mean = numbers(jax.random.key(0), jnp.asarray(z))
