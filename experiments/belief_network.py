@@ -461,7 +461,9 @@ def draw(out: RunDirectory, pictures: tuple[Array, Array, Array], name: str) -> 
     curve = {"train_elbo": "train", "validation_elbo": "validation"}
     figures = {
         "samples": image_grid(samples, title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, reconstructions),
+        "reconstructions": side_by_side(
+            {"original": x, "reconstructed": reconstructions}, title="Reconstructions"
+        ),
         "learning_curve": learning_curve(out.metrics(), curve, title=f"Learning curve, {name}"),
     }
     for picture, figure in figures.items():

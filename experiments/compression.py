@@ -45,7 +45,7 @@ from jaxgen.metrics import (
 )
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import elbo
-from jaxgen.pictures import image_grid, trade_off
+from jaxgen.pictures import side_by_side, trade_off
 from jaxgen.types import Key, Params
 from jaxgen.workbench import (
     RunDirectory,
@@ -297,11 +297,10 @@ def draw_reconstructions(
         return jax.vmap(lambda z: model.decode(params, z).mean())(q_mean)
 
     shown = x[:10]
-    rows = [shown, *(reconstruct(trained[beta], shown) for beta in config.betas)]
-    rates = ", ".join(f"{rate:.1f}" for rate in result["rate_bits"])
-    return image_grid(
-        np.concatenate(rows), columns=len(shown), title=f"Sent; and seen by Bob at {rates} bits"
-    )
+    rows = {"sent": shown}
+    for beta, rate in zip(config.betas, result["rate_bits"], strict=True):
+        rows[f"{rate:.1f} bits"] = reconstruct(trained[beta], shown)
+    return side_by_side(rows, columns=len(shown), title="Sent by Alice, and seen by Bob")
 
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:

@@ -45,7 +45,7 @@ from jaxgen.metrics import duplicate_share, frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator
 from jaxgen.objectives import GAN_LOSSES
-from jaxgen.pictures import image_grid, learning_curve
+from jaxgen.pictures import geometric_steps, image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
@@ -357,7 +357,7 @@ def make_pictures(
     """Writes samples, samples over time, samples beside their neighbors, and the curves."""
     records = out.metrics()
     # Most happens early: moments in a geometric row.
-    moments = np.unique(np.geomspace(1, len(records) + 1, FRAMES).round().astype(int) - 1)
+    moments = geometric_steps(len(records), FRAMES)
     over_time = np.concatenate([np.asarray(frames[moment]) for moment in moments])
     rows = np.asarray(fakes[: 3 * SHOWN]).reshape(3, SHOWN, *fakes.shape[1:])
     found = nearest(flat(jnp.asarray(fakes[: 3 * SHOWN])), flat(jnp.asarray(train.images)))[1]

@@ -381,14 +381,18 @@ def draw(
 ) -> list[str]:
     """Draws samples, reconstructions, the latents and the learning curve; returns the paths."""
     key_prior, key_x = jax.random.split(key)
-    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
+    # The means of Gaussian pixels may leave [0, 1].
+    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
     encode = jax.jit(jax.vmap(lambda x: model.encode(params, x).mean()))
     z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+    gray = test.images[:30] / 255
     x = jax.jit(prepare(config, test))(key_x, test.images[:30])
     curve = {"train_elbo": "train", "validation_elbo": "validation"}
+    drawn = {} if np.allclose(x, gray, atol=1 / 255) else {"as drawn": x}
+    rows = {"image": gray, **drawn, "reconstructed": decode(encode(x))}
     figures = {
         "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, decode(encode(x))),
+        "reconstructions": side_by_side(rows, title="Reconstructions"),
         "learning_curve": learning_curve(out.metrics(), curve),
         "kl_per_dimension": bars(result["kl_per_dimension"]),
     }

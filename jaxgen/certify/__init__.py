@@ -1,9 +1,11 @@
 """The certificate of an estimator: its moments, its bias, and problems with known answers."""
 
+from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.budget import MakeEstimator, accepted, at_budget
+from jaxgen.certify.directional_snr import directional_snr
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
 from jaxgen.certify.measure import GROUPS, Row, measure
-from jaxgen.certify.moments import Bias, Moments, directional_snr, grad_moments, paired_bias
+from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
 from jaxgen.certify.toys import (
     TOYS,
@@ -20,6 +22,7 @@ __all__ = [
     "GROUPS",
     "TOYS",
     "Bias",
+    "DrawGradient",
     "MakeEstimator",
     "Moments",
     "Problem",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.checks import at_least, positive
+from jaxgen.train.average import move_average
 from jaxgen.train.game import Game, Order, Player, critic_first
 from jaxgen.train.loss import given_step
 from jaxgen.train.step import Update, gradient_step
@@ -76,7 +77,7 @@ def alternating_step(
       unroll: steps of the critic that the generator looks ahead; 0 is the plain update.
       critic_view: `(generator, key, batch) -> what the critic's loss is given as
         `other`; all of the generator's variables by default.
-      ema_decay: of the generator's average; None if it keeps none.
+      ema_decay: of the generator's average, batch statistics included; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
         zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
@@ -210,7 +211,10 @@ def _step(
             f"loss: got changes of {', '.join(sorted(changed)) or 'no collection'}, expected all "
             f"of the player's own ({', '.join(sorted(own.mutable)) or 'it has none'})"
         )
-    return Player(train=train, mutable=changed), {**info, **step}
+    mutable_ema = own.mutable_ema
+    if ema_decay is not None:
+        mutable_ema = move_average(mutable_ema, changed, train.step, ema_decay)
+    return Player(train=train, mutable=changed, mutable_ema=mutable_ema), {**info, **step}
 
 
 def _deal(array: jax.Array, hands: int) -> jax.Array:

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen.train.average import in_float32_at_least
 from jaxgen.types import Info, Key, Loss, Params
 
 
@@ -72,7 +73,4 @@ def leading_axis(name: str, data: Any) -> int:
 
 
 def _mean(values: jax.Array) -> jax.Array:
-    """The mean over datapoints, which in half precision would lose count."""
-    floating = jnp.issubdtype(values.dtype, jnp.floating)
-    dtype = jnp.promote_types(values.dtype, jnp.float32) if floating else None
-    return jnp.mean(values, axis=0, dtype=dtype)
+    return jnp.mean(in_float32_at_least(values), axis=0)

@@ -238,19 +238,37 @@ def test_each_changes_its_own_collections_alone():
     np.testing.assert_array_equal(game.critic.variables["pool"], [1.0, 1.0])
 
 
-def test_the_average_is_the_generators_and_comes_with_its_last_statistics():
+def test_the_average_of_the_generators_params_comes_with_that_of_its_statistics():
     game, seen = nets(0), []
     update = jax.jit(UPDATE)
     for i in range(3):
         game, _ = update(game, jax.random.key(i), DATA[:16])
-        seen.append(raw(game.generator.train.params))
+        seen.append(raw(game.generator.variables))
     weights = 0.9 ** np.arange(2, -1, -1.0)
     averaged = game.generator.averaged
-    for i, leaf in enumerate(raw(averaged["params"])):
+    assert jax.tree.structure(averaged) == jax.tree.structure(game.generator.variables)
+    for i, leaf in enumerate(raw(averaged)):
         expected = np.average([leaves[i] for leaves in seen], axis=0, weights=weights)
         np.testing.assert_allclose(leaf, expected, rtol=1e-4, atol=1e-6)
-    assert averaged["batch_stats"] is game.generator.mutable["batch_stats"]
+        if leaf.size > 3:
+            assert np.abs(leaf - seen[-1][i]).max() > 1e-4, "the average is the last"
     assert game.critic.averaged["params"] is game.critic.train.params
+
+
+def test_of_a_collection_that_is_no_float_the_average_keeps_the_last():
+    def counting(own, other, key, batch):
+        value, _, info = generator_loss(own, other, key, batch)
+        return value, {"passes": own["passes"] + 1, "mean": own["mean"] + 1}, info
+
+    sgd = optax.sgd(0.1)
+    variables = {"params": jnp.float32(0.5), "passes": jnp.int32(0), "mean": jnp.bfloat16(0.0)}
+    game = two_numbers().replace(generator=init_player(variables, sgd, ema=True))
+    update = jax.jit(alternating_step(counting, critic_loss, sgd, sgd, ema_decay=0.5))
+    for i in range(3):
+        game, _ = update(game, jax.random.key(i), jnp.ones(2))
+    assert int(game.generator.averaged["passes"]) == 3
+    assert game.generator.averaged["mean"].dtype == jnp.float32
+    np.testing.assert_allclose(game.generator.averaged["mean"], (1 + 2 * 2 + 4 * 3) / 7, rtol=1e-6)
 
 
 def test_resumed_to_the_bit(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.train import gradient_step, init_state
+from jaxgen.train import gradient_step, init_state, scan_draws
 
 ROWS, FEATURES = 6, 3
 
@@ -92,14 +92,37 @@ def test_the_average_weighs_the_params_seen(problem, decay):
     assert np.abs(uncorrected - expected).max() > 1e-3
 
 
-def test_the_average_keeps_the_type_of_the_params(problem):
-    params, batches = problem
-    params = jax.tree.map(lambda x: x.astype(jnp.bfloat16), params)
-    batch = jax.tree.map(lambda x: x.astype(jnp.bfloat16), batches[0])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_the_average_of_half_precision_params_is_kept_in_float32(dtype):
+    """A param at 0 for 20 steps and at 1 for 4,980: its average is (1 - d^4980) / (1 - d^5000)."""
+    decay = 0.999
+
+    def loss(params, key, batch, *, step):  # at a rate of 1 the param moves to its target
+        target = (step >= 20).astype(dtype)
+        return 0.5 * jnp.sum((params - target) ** 2), {}
+
+    optimizer = optax.sgd(1.0)
+    update = gradient_step(loss, optimizer, ema_decay=decay)
+    state, _ = jax.jit(scan_draws(update, jax.random.uniform, 5000))(
+        init_state(jnp.zeros(2, dtype), optimizer, ema=True), jax.random.key(0)
+    )
+    assert state.params.dtype == dtype
+    assert state.ema.dtype == jnp.float32
+    np.testing.assert_allclose(state.params, 1.0)
+    # An average in bfloat16 would end at .836.
+    np.testing.assert_allclose(state.ema, (1 - decay**4980) / (1 - decay**5000), atol=5e-5)
+
+
+def test_the_norm_of_a_half_precision_gradient_is_taken_in_float32():
+    def loss(params, key, batch):
+        return 300 * jnp.sum(params.astype(jnp.float32)), {}
+
     optimizer = optax.sgd(0.1)
-    update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=0.9))
-    state, _ = update(init_state(params, optimizer, ema=True), jax.random.key(0), batch)
-    assert {x.dtype for x in jax.tree.leaves((state.params, state.ema))} == {jnp.dtype("bfloat16")}
+    state = init_state(jnp.zeros(4, jnp.float16), optimizer)
+    _, info = gradient_step(loss, optimizer)(state, jax.random.key(0), jnp.ones(()))
+    assert info["grad_norm"].dtype == jnp.float32
+    np.testing.assert_allclose(info["grad_norm"], 600.0)  # 4 * 300² is above float16's largest
+    assert bool(info["all_finite"])
 
 
 def test_a_donated_state_takes_nothing_else_with_it(problem):
@@ -179,3 +202,11 @@ def test_misuse_is_named(problem):
 
     with pytest.raises(ValueError, match=r"loss: got shape \(6,\), expected one number"):
         gradient_step(per_datapoint, optimizer)(init_state(params, optimizer), key, batches[0])
+
+
+def test_collections_beside_params_are_refused_since_the_optimizer_would_move_them():
+    linen = {"params": {"w": jnp.ones(2)}, "batch_stats": {"mean": jnp.zeros(2)}}
+    for variables in (linen, {"encoder": linen, "decoder": {"params": jnp.ones(2)}}):
+        with pytest.raises(ValueError, match="params: got the collections batch_stats beside par"):
+            init_state(variables, optax.adam(0.1))
+    init_state({"encoder": {"params": {"w": jnp.ones(2)}}, "scale": jnp.ones(())}, optax.adam(0.1))
