@@ -56,8 +56,8 @@ from jaxgen.pictures import image_grid, learning_curve, side_by_side
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     map_in_blocks,
@@ -123,7 +123,7 @@ HOLDS: dict[str, Callable[[Any], Any]] = {"vimco": lambda q: q}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One belief network and the estimators it is trained with, one after the other."""
 
     estimator: tuple[str, ...] = ("disarm",)

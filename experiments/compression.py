@@ -32,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least, one_of
 from jaxgen.metrics import (
     LatentCode,
@@ -48,8 +48,8 @@ from jaxgen.objectives import elbo
 from jaxgen.pictures import side_by_side, trade_off
 from jaxgen.types import Key, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     new_path,
     open_run,
@@ -67,7 +67,7 @@ DRAWS = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One VAE per beta, and the images that the one of beta = 1 sends."""
 
     epochs: int = 200
@@ -105,7 +105,7 @@ class Config(TrainingConfig):
 
     def vae_config(self, beta: float) -> vae.Config:
         """Returns the VAE recipe's configuration for one beta."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         own = {name: getattr(self, name) for name in ("likelihood", "hidden", "latent_size")}
         return vae.Config(**shared, **own, beta=beta)
 

@@ -58,8 +58,8 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     image_features,
     load_classifier,
@@ -89,7 +89,7 @@ Features = Callable[[UInt8[Array, "n height width channels"]], Float[Array, "n f
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One pair of players and how they are trained."""
 
     epochs: int = 130
@@ -188,8 +188,8 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
-        headline="minus_frechet",
-        used=lambda state: {
+        monitor="minus_frechet",
+        evaluated=lambda state: {
             "generator": state.game.generator.averaged,
             "frames": state.frames,
         },

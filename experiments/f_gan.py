@@ -38,8 +38,8 @@ from jaxgen.pictures import INK, legend_below, panels, plot
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key, Scalar
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -91,7 +91,7 @@ PUBLISHED = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """Which divergences, and how long each is trained."""
 
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
@@ -233,8 +233,11 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
-        used=lambda game: {"generator": game.generator.averaged, "critic": game.critic.variables},
+        monitor="bound",
+        evaluated=lambda game: {
+            "generator": game.generator.averaged,
+            "critic": game.critic.variables,
+        },
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(used)

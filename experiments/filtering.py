@@ -58,8 +58,8 @@ from jaxgen.pictures import against_count, band_in_time, image_grid, learning_cu
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     new_path,
@@ -73,7 +73,7 @@ GRADIENTS = {"ignored": ignore_resampling, "score": score_resampling}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One model of sequences and the bound that it climbs."""
 
     dataset: str = "linear_gaussian"
@@ -178,7 +178,7 @@ def run(config: Config) -> dict[str, Any]:
         lambda params: validate(params, jax.random.clone(key_validation), validation),
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
+        monitor="bound",
     )
     trained = time.monotonic()
 

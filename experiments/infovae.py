@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet
 from jaxgen.distributions import diagonal_normal
@@ -36,8 +36,8 @@ from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -52,7 +52,7 @@ MOST_IMAGES = 4000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A VAE and an InfoVAE with the same networks, data and draws."""
 
     epochs: int = 150
@@ -82,7 +82,7 @@ class Config(TrainingConfig):
 
     def vae_config(self) -> vae.Config:
         """Returns the VAE recipe's configuration of networks and training."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         return vae.Config(**shared, hidden=self.hidden, latent_size=self.latent_size)
 
 

@@ -44,7 +44,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.bounds import BOUNDS, ELBO, IWAE
 from jaxgen.checks import one_of
 from jaxgen.data import ImageSet
@@ -56,8 +56,8 @@ from jaxgen.objectives import GRADIENTS, log_importance_weights
 from jaxgen.pictures import against_count, learning_curve
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -87,7 +87,7 @@ class Cell(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A bound, the gradients to climb it by, and the numbers of samples."""
 
     epochs: int = 50

@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least
 from jaxgen.metrics import jacobian_norms, log_marginal
 from jaxgen.models import LatentVariableModel, observe
@@ -41,8 +41,8 @@ from jaxgen.objectives import ElboTerms, denoising_elbo
 from jaxgen.pictures import learning_curve
 from jaxgen.types import Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -53,7 +53,7 @@ from jaxgen.workbench import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """Three VAEs that differ in their encoders' regularization alone."""
 
     epochs: int = 400
@@ -80,7 +80,7 @@ class Config(TrainingConfig):
 
     def vae_config(self) -> vae.Config:
         """Returns the VAE recipe's configuration of networks and training."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         # Pixels cut once: with a fresh draw at each use there would be little to overfit.
         return vae.Config(
             **shared, hidden=self.hidden, latent_size=self.latent_size, binarization="threshold"

@@ -42,7 +42,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.estimators import sticking_the_landing
@@ -71,8 +71,8 @@ from jaxgen.train import (
 )
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     new_path,
@@ -98,7 +98,7 @@ PARTS = ("approximation", "amortization", "generalization")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A VAE of images cut at one half, the ways to learn it, and how closely it is measured."""
 
     epochs: int = 60

@@ -39,8 +39,8 @@ from jaxgen.pictures import geometric_steps, learning_curve, legend_below, panel
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -66,7 +66,7 @@ PANELS = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """One density on the line and how a GAN learns it."""
 
     target: Literal["gaussian", "mixture"] = "gaussian"
@@ -175,8 +175,8 @@ def run(config: Config) -> dict[str, Any]:
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="value",
-        used=lambda state: {"game": state.game, "frames": state.frames},
+        monitor="value",
+        evaluated=lambda state: {"game": state.game, "frames": state.frames},
         watch=tensorboard(out.path) if config.tensorboard else None,
     )
     result: dict[str, Any] = jax.device_get(validate(used))

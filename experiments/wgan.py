@@ -57,8 +57,8 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
     Batch,
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -127,7 +127,7 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """One target and the games on it."""
 
     target: Literal["ring", "grid"] = "ring"
@@ -289,8 +289,8 @@ def play(
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="distance",
-        used=lambda game: game,
+        monitor="distance",
+        evaluated=lambda game: game,
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(game), np.asarray(samples(game))

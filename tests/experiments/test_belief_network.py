@@ -17,7 +17,7 @@ from experiments import belief_network as recipe
 from jaxgen.models import LIKELIHOODS, belief_network, observe
 from jaxgen.nets import MLP
 from jaxgen.train import init_state, scan_epoch
-from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.run_directory import RunDirectory

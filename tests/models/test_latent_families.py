@@ -3,6 +3,7 @@
 import functools
 from unittest import mock
 
+import chex
 import distrax
 import flax.linen as nn
 import jax
@@ -293,7 +294,7 @@ def test_the_plain_parts_are_the_plain_vae():
     arguments = (mlp(*SHAPE, 1), BERNOULLI)
     plain = gaussian_vae(mlp(2, 2), *arguments, latent_size=2, x_shape=SHAPE)
     params = plain.init(jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, params, MODELS["gaussian"].init(jax.random.key(0)))
+    chex.assert_trees_all_equal(params, MODELS["gaussian"].init(jax.random.key(0)))
     assert jax.tree.leaves(params["prior"]) == []
     composed = MODELS["gaussian"].encode(params, X)
     np.testing.assert_array_equal(plain.encode(params, X).mean(), composed.mean())
