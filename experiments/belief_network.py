@@ -127,6 +127,7 @@ ESTIMATORS: dict[str, Callable[[int, Controls], Estimator]] = {
 }
 """By name: (evaluations of the objective, networks) to the estimator that spends so many."""
 
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(ImageConfig):
     """One belief network and the estimators it is trained with, one after the other."""

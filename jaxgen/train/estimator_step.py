@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -28,20 +28,7 @@ CONTROL_OPTIMIZER = optax.adam(1e-3)
 _ASIDE = "estimates and gradient of the control loss"  # what the step takes out of the info again
 
 
-class Estimate(Protocol):
-    """What the step reads of an estimate: see `jaxgen.estimators.Estimate`."""
-
-    @property
-    def control_loss(self) -> Scalar | float:
-        """What the estimator's state is to lower."""
-        ...
-
-    @property
-    def all_finite(self) -> jax.Array:
-        """Whether all that was computed is finite."""
-        ...
-
-
+@runtime_checkable
 class Estimator(Protocol):
     """What the step needs of an estimator: see `jaxgen.estimators.Estimator`."""
 
@@ -52,7 +39,8 @@ class Estimator(Protocol):
 
 
 EstimatorLoss: TypeAlias = Callable[..., tuple[Scalar, Any, Info]]
-"""`(params, estimator state, key, datapoint) -> (scalar to lower, estimate, info)`."""
+"""`(params, estimator state, key, datapoint) -> (scalar to lower, estimate, info)`, where the
+estimate says its `control_loss` and whether it is `all_finite`: see `estimators.Estimate`."""
 
 
 @struct.dataclass
@@ -183,7 +171,7 @@ def estimator_step(
         )
         moved = optax.apply_updates(state.estimator, moves)
         info["all_finite"] &= jnp.all(estimates.all_finite) & jnp.isfinite(
-            info["control_loss"] + optax.global_norm(signal)
+            info["control_loss"] + optax.tree.norm(signal)
         )
         held = estimator.update(moved, estimates)
         return dataclasses.replace(state, estimator=held, control_opt_state=control_opt_state), info

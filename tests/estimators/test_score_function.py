@@ -222,7 +222,7 @@ def test_a_value_of_minus_infinity_loses_its_score_and_is_told(name, key):
     """What is left: f's own slope, and the scores of the finite values where h is finite too."""
     samples = jnp.array([0.5, -1.0, 2.0])
     estimator = score_function(3, baseline=BASELINES[name])
-    state = estimator.init(key, None)
+    state = estimator.init(key, distrax.Normal(0.0, 1.0))
 
     def surrogate(mean, weight):
         q = replay(distrax.Normal(mean, 1.0), samples)
