@@ -43,7 +43,7 @@ from jaxgen.metrics import (
     normal_bucket_probs,
     normal_buckets,
 )
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import elbo
 from jaxgen.pictures import side_by_side, trade_off
 from jaxgen.types import Key, Params
@@ -190,15 +190,10 @@ def rate_distortion(
     """Returns the mean rate and distortion of the images, in bits per image."""
 
     def one(key: Key, x: Array) -> tuple[Array, Array]:
-        q = model.encode(params, x)
-        terms = jax.vmap(
-            lambda key: elbo(
-                key,
-                lambda z: jnp.asarray(model.decode(params, z).log_prob(x)),
-                q,
-                model.prior(params),
-            )
-        )(jax.random.split(key, DRAWS))
+        at = observe(model, params, x)
+        terms = jax.vmap(lambda key: elbo(key, at.log_likelihood, at.q, at.prior))(
+            jax.random.split(key, DRAWS)
+        )
         return jnp.mean(terms.kl), -jnp.mean(terms.reconstruction)
 
     nats = jax.lax.map(lambda of: one(*of), (jax.random.split(key, len(x)), x), batch_size=50)
@@ -211,7 +206,8 @@ def mean_nll(
     """Returns the mean of -log p(x), in nats per image: no code by this model can be shorter."""
 
     def one(key: Key, x: Array) -> Array:
-        return -log_marginal(key, *joint_and_posterior(model, params, x), num_samples)
+        at = observe(model, params, x)
+        return -log_marginal(key, at.log_joint, at.q, num_samples)
 
     of_each = jax.lax.map(lambda of: one(*of), (jax.random.split(key, len(x)), x), batch_size=10)
     return jnp.mean(of_each)
@@ -225,12 +221,12 @@ def make_code(config: Config, model: LatentVariableModel, params: Params, shape:
     @jax.jit
     def posterior(symbols: Int[Array, "dims"]) -> Array:
         q = model.encode(params, levels[symbols].reshape(shape))
-        mean, scale = jnp.asarray(q.mean()), jnp.asarray(q.stddev())
-        return normal_bucket_probs(mean, scale, config.buckets)
+        return normal_bucket_probs(q.mean(), q.stddev(), config.buckets)
 
     @jax.jit
     def likelihood(buckets: Int[Array, "latents"]) -> Array:
-        pixels = model.decode(params, points[buckets]).distribution
+        image: Any = model.decode(params, points[buckets])
+        pixels = image.distribution
         table = jax.vmap(lambda level: pixels.log_prob(jnp.full(shape, level)), out_axes=-1)(levels)
         return jnp.exp(table).reshape(-1, len(levels))
 
@@ -298,7 +294,7 @@ def draw_reconstructions(
     @jax.jit
     def reconstruct(params: Params, x: Array) -> Array:
         q_mean = jax.vmap(lambda x: model.encode(params, x).mean())(x)
-        return jax.vmap(lambda z: jnp.asarray(model.decode(params, z).mean()))(q_mean)
+        return jax.vmap(lambda z: model.decode(params, z).mean())(q_mean)
 
     shown = x[:10]
     rows = {"sent": shown}

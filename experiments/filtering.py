@@ -207,7 +207,7 @@ def make_task(config: Config, key: Key) -> Task:
             "emission": jnp.array([[1.0, 0.0], [0.5, -0.8], [0.0, 0.6]]),
             "emission_log_scale": jnp.log(jnp.array([0.5, 0.5, 0.5])),
         }
-        signal = "E[x_1 | z]", lambda p, state, z: jnp.asarray(model.decode(p, state, z).mean())[0]
+        signal = "E[x_1 | z]", lambda p, state, z: model.decode(p, state, z).mean()[0]
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, kalman, signal)
     if config.dataset == "stochastic_volatility":
@@ -219,7 +219,7 @@ def make_task(config: Config, key: Key) -> Task:
         }
         signal = (
             "volatility",
-            lambda p, state, z: jnp.asarray(model.decode(p, state, z).stddev())[0],
+            lambda p, state, z: model.decode(p, state, z).stddev()[0],
         )
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, None, signal)

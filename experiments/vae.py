@@ -31,7 +31,7 @@ from jaxtyping import Array
 
 from jaxgen.data import ImageSet, dequantize
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
 from jaxgen.nets import ConvDecoder, ConvEncoder
 from jaxgen.objectives import analytic_kl, elbo, monte_carlo_kl
 from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
@@ -56,21 +56,6 @@ from jaxgen.workbench import (
     mean_over_images,
     train,
 )
-
-
-def observe(model, params, x):
-    """Stands in for jaxgen.models.observe."""
-    from types import SimpleNamespace
-
-    log_joint, q = joint_and_posterior(model, params, x)
-
-    def log_likelihood(z):
-        return jnp.asarray(model.decode(params, z).log_prob(x))
-
-    return SimpleNamespace(
-        log_joint=log_joint, q=q, prior=model.prior(params), log_likelihood=log_likelihood
-    )
-
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
 KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
