@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen.certify import Row
-from jaxgen.pictures import DPI, INK
+from jaxgen.pictures import INK, panels, plot
 from jaxgen.workbench import to_json
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def variance_curves(rows: Sequence[Row]) -> Figure:
     Example:
       variance_curves(measure(quadratic(), estimators)).savefig("variance.png")
     """
-    figure, (axes,) = _figure(f"{rows[0].problem}: variance of the gradient of {rows[0].subtree}")
+    title = f"{rows[0].problem}: variance of the gradient of {rows[0].subtree}"
+    figure, axes = plot(title, ylabel="trace of the covariance, one gradient", size=(9.0, 5.0))
+    axes.grid(axis="y", alpha=0.25)
     points = list(dict.fromkeys(row.point for row in rows))
     ends = []
     for i, (name, curve) in enumerate(_curves(rows).items()):
@@ -110,7 +112,6 @@ def variance_curves(rows: Sequence[Row]) -> Figure:
         ends.append((variances[-1], text, color))
     axes.set_yscale("log")
     axes.set_xticks(range(len(points)), points)
-    axes.set_ylabel("trace of the covariance, one gradient", color=INK)
     _label_ends(axes, ends, len(points) - 1)
     return figure
 
@@ -124,7 +125,8 @@ def cost_bars(rows: Sequence[Row]) -> Figure:
     title = f"{rows[0].problem}, {rows[-1].point}: cost of the gradient of {rows[0].subtree}"
     last = [curve[-1] for curve in _curves(rows).values()]
     last.sort(key=lambda row: row.variance_x_evaluations, reverse=True)
-    figure, both = _figure(title, panels=2, height=1.2 + 0.27 * len(last))
+    size = (4.5, max(1.2 + 0.27 * len(last), 2.4))
+    figure, both = panels(["", ""], columns=2, size=size, title=title)
     for axes, quantity, label in zip(
         both,
         ("variance_x_evaluations", "variance_x_time"),
@@ -151,6 +153,7 @@ def cost_bars(rows: Sequence[Row]) -> Figure:
         axes.set_xscale("log")
         axes.set_xlim(min(values) / 4, 2 * max(values))
         axes.set_xlabel(label, color=INK)
+        axes.grid(axis="x", alpha=0.25)
     names = [f"{row.estimator} ({row.evaluations})" for row in last]
     both[0].set_yticks(range(len(last)), names)
     both[1].set_yticks([])
@@ -197,20 +200,6 @@ def _label_ends(axes: Axes, ends: list[tuple[float, str, str]], x: int) -> None:
             annotation_clip=False,
             arrowprops=line_to,
         )
-
-
-def _figure(title: str, panels: int = 1, height: float = 5.0) -> tuple[Figure, Sequence[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, max(height, 2.4)), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=11)
-    all_axes = figure.subplots(1, panels, squeeze=False)[0]
-    for axes in all_axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y" if panels == 1 else "x", alpha=0.25)
-    return figure, list(all_axes)
 
 
 def _short(value: Any) -> Any:

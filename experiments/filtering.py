@@ -58,8 +58,8 @@ from jaxgen.pictures import against_count, band_in_time, image_grid, learning_cu
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     new_path,
@@ -73,7 +73,7 @@ GRADIENTS = {"ignored": ignore_resampling, "score": score_resampling}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One model of sequences and the bound that it climbs."""
 
     dataset: str = "linear_gaussian"
@@ -178,7 +178,7 @@ def run(config: Config) -> dict[str, Any]:
         lambda params: validate(params, jax.random.clone(key_validation), validation),
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
+        monitor="bound",
     )
     trained = time.monotonic()
 
@@ -207,7 +207,7 @@ def make_task(config: Config, key: Key) -> Task:
             "emission": jnp.array([[1.0, 0.0], [0.5, -0.8], [0.0, 0.6]]),
             "emission_log_scale": jnp.log(jnp.array([0.5, 0.5, 0.5])),
         }
-        signal = "E[x_1 | z]", lambda p, state, z: jnp.asarray(model.decode(p, state, z).mean())[0]
+        signal = "E[x_1 | z]", lambda p, state, z: model.decode(p, state, z).mean()[0]
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, kalman, signal)
     if config.dataset == "stochastic_volatility":
@@ -219,7 +219,7 @@ def make_task(config: Config, key: Key) -> Task:
         }
         signal = (
             "volatility",
-            lambda p, state, z: jnp.asarray(model.decode(p, state, z).stddev())[0],
+            lambda p, state, z: model.decode(p, state, z).stddev()[0],
         )
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, None, signal)

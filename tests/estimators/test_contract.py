@@ -1,7 +1,9 @@
 """What every estimator owes its caller: see test_discrete_contract for the discrete ones."""
 
+import functools
 import inspect
 
+import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -86,12 +88,12 @@ def test_eager_jit_vmap_and_scan_agree(estimator, problem, key):
     scan = lambda keys: jax.lax.scan(lambda _, key: (None, one(key)), None, keys)[1]  # noqa: E731
     scanned = jax.jit(scan)(jax.random.clone(keys))
     jitted = jax.jit(one)(jax.random.clone(keys)[0])
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-4)  # noqa: E731
-    jax.tree.map(close, eager, jitted)
-    jax.tree.map(close, batched, scanned)
-    jax.tree.map(close, eager, jax.tree.map(lambda x: x[0], batched))
+    close = functools.partial(chex.assert_trees_all_close, rtol=2e-4, atol=1e-4)
+    close(eager, jitted)
+    close(batched, scanned)
+    close(eager, jax.tree.map(lambda x: x[0], batched))
     new_state = estimator.update(state, batched[0][1])
-    assert jax.tree.structure(new_state) == jax.tree.structure(state)
+    chex.assert_trees_all_equal_structs(new_state, state)
 
 
 @pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
@@ -223,8 +225,7 @@ def test_sharded_over_eight_devices_it_is_the_same_gradient(baseline, key):
     split = NamedSharding(mesh, PartitionSpec("data"))
     sharded = jax.jit(step, in_shardings=(whole, whole, whole, split), out_shardings=whole)
     got = sharded(problem.params, state, key_batch, xs)
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # noqa: E731
-    jax.tree.map(close, got, expected)
+    chex.assert_trees_all_close(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_f_may_return_integers_and_must_return_one_number():

@@ -1,5 +1,6 @@
 """What every estimator of discrete latents owes to its caller, besides its own law."""
 
+import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -51,9 +52,7 @@ def test_vmap_and_scan_and_jit_agree(estimator, key):
     batched = jax.jit(jax.vmap(one))(params, keys)
     same_keys = jax.random.clone(keys)
     _, scanned = jax.lax.scan(lambda _, x: (None, one(*x)), None, (params, same_keys))
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), batched, scanned
-    )
+    chex.assert_trees_all_close(batched, scanned, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=by_name)

@@ -1,5 +1,6 @@
 """A model and a loss put together: each player's loss, written out for one batch."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ def test_losses_are_the_means_over_pairs_of_packs(make, key):
     np.testing.assert_allclose(info["accuracy"], ((real > 0).mean() + (fake < 0).mean()) / 2)
     value, changed, _ = losses.generator_loss(generator, critic, keys[2], batch)
     np.testing.assert_allclose(value, by_hand[1].mean(), rtol=1e-5)
-    jax.tree.map(np.testing.assert_array_equal, changed, stats)
+    chex.assert_trees_all_equal(changed, stats)
 
 
 def test_the_penalty_is_that_of_every_pack(key):
