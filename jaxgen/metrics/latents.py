@@ -34,9 +34,7 @@ def active_units(
     return jnp.var(posterior_means, axis=0) > threshold
 
 
-def kl_per_dimension(
-    q: DistraxDistribution, prior: DistraxDistribution
-) -> Float[Array, "latent"]:
+def kl_per_dimension(q: DistraxDistribution, prior: DistraxDistribution) -> Float[Array, "latent"]:
     """Returns KL(q || prior) of one datapoint before it is summed over dimensions, in nats.
 
     Args:
