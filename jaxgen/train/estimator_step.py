@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
-from jaxgen.train.loss import given_step, leading_axis, mean_of_datapoints
+from jaxgen.train.loss import leading_axis, mean_of_datapoints, sees_step
 from jaxgen.train.step import (
     TrainState,
     Update,
@@ -20,7 +21,7 @@ from jaxgen.train.step import (
     refuse_collections,
     with_own_buffers,
 )
-from jaxgen.types import Info, Key, Loss, Params, Scalar
+from jaxgen.types import Info, Key, Params, Scalar
 
 CONTROL_OPTIMIZER = optax.adam(1e-3)
 """What an estimator learns by, unless another optimizer is given."""
@@ -138,18 +139,19 @@ def estimator_step(
       state, info = update(state, key, xs)  # with rebar(1) in nvil's place: the same lines
     Source: Mnih & Gregor (2014), section 2.3; Tucker et al. (2017), section 3.2.
     """
-    one = given_step(loss)
+    with_step = sees_step(loss)
 
     def update(
         state: EstimatorTrainState, key: Key, batch: Any
     ) -> tuple[EstimatorTrainState, Info]:
-        def of_batch(params: Params, key: Key, batch: Any, *, step: Any) -> tuple[Scalar, Info]:
+        seen = {"step": state.step} if with_step else {}
+
+        def of_batch(params: Params, key: Key, batch: Any) -> tuple[Scalar, Info]:
             keys = jax.random.split(key, leading_axis("batch", batch))
 
             def of_state(held: Any) -> tuple[Scalar, Any]:
-                values, estimates, info = jax.vmap(
-                    lambda key, x: one(params, held, key, x, step=step)
-                )(keys, batch)
+                one = functools.partial(loss, params, held, **seen)
+                values, estimates, info = jax.vmap(one)(keys, batch)
                 return mean_of_datapoints(estimates.control_loss), (values, estimates, info)
 
             # The value is an auxiliary here, and so no gradient of the loss reaches the state.
@@ -163,17 +165,16 @@ def estimator_step(
             info = {**jax.tree.map(mean_of_datapoints, info), "control_loss": control_loss}
             return mean_of_datapoints(values), {_ASIDE: (estimates, signal), **info}
 
-        move_params = gradient_step(cast(Loss, of_batch), optimizer, ema_decay=ema_decay)
+        move_params = gradient_step(of_batch, optimizer, ema_decay=ema_decay)
         state, info = move_params(state, key, batch)
         estimates, signal = info.pop(_ASIDE)
         moves, control_opt_state = control_optimizer.update(
             signal, state.control_opt_state, state.estimator
         )
-        moved = optax.apply_updates(state.estimator, moves)
+        held = estimator.update(optax.apply_updates(state.estimator, moves), estimates)
         info["all_finite"] &= jnp.all(estimates.all_finite) & jnp.isfinite(
             info["control_loss"] + optax.tree.norm(signal)
         )
-        held = estimator.update(moved, estimates)
         return dataclasses.replace(state, estimator=held, control_opt_state=control_opt_state), info
 
     return update

@@ -12,7 +12,7 @@ import optax
 from flax import struct
 
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
-from jaxgen.train.loss import given_step
+from jaxgen.train.loss import sees_step
 from jaxgen.types import Info, Key, Loss, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
@@ -118,18 +118,7 @@ def gradient_step(
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
-    stepped = given_step(loss)
-
-    def scalar_loss(
-        params: Params, key: Key, batch: Any, step: jax.Array
-    ) -> tuple[jax.Array, Info]:
-        value, info = stepped(params, key, batch, step=step)
-        if jnp.shape(value) != ():
-            raise ValueError(
-                f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "
-                "average the datapoints' values first"
-            )
-        return value, info
+    with_step = sees_step(loss)
 
     def update(state: TrainState, key: Key, batch: Any) -> tuple[TrainState, Info]:
         if (state.ema is None) != (ema_decay is None):
@@ -138,8 +127,18 @@ def gradient_step(
                 f"ema_decay: got {ema_decay} for a state that keeps {kept}, expected init_state's "
                 "ema=True together with a decay, or neither"
             )
-        grad = jax.value_and_grad(scalar_loss, has_aux=True)
-        (value, info), grads = grad(state.params, key, batch, state.step)
+        seen = {"step": state.step} if with_step else {}
+        try:
+            grad = jax.value_and_grad(loss, has_aux=True)
+            (value, info), grads = grad(state.params, key, batch, **seen)
+        except TypeError:
+            shape = jax.eval_shape(loss, state.params, key, batch, **seen)[0].shape
+            if shape == ():
+                raise
+            raise ValueError(
+                f"loss: got shape {shape}, expected one number (shape ()); average the "
+                "datapoints' values first"
+            ) from None
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1

@@ -181,7 +181,8 @@ def one_epoch(
     """Returns the state after the epoch `index`; one program for all trainings of one update."""
     if weights is not None:
         update = update(jax.tree.map(lambda rows: rows[index], weights))
-    epoch = scan.scan(shard(update, mesh))
+    # One device has nothing to lay out.
+    epoch = scan.scan(update if mesh.size == 1 else shard(update, mesh))
     if look is None:
         return epoch(state, key, arrays)
     see, evaluated = look
