@@ -7,6 +7,7 @@ from jaxgen.estimators.base import (
     Integrand,
     count_evaluations,
 )
+from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
@@ -36,11 +37,13 @@ from jaxgen.estimators.sticking_the_landing import sticking_the_landing
 from jaxgen.estimators.vimco import vimco
 
 __all__ = [
+    "ESTIMATORS",
     "Baseline",
     "Control",
     "Estimate",
     "Estimator",
     "Integrand",
+    "MakeEstimator",
     "RebarState",
     "RelaxState",
     "all_states",
