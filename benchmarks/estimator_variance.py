@@ -10,42 +10,23 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from benchmarks.measure import GROUPS, Make, Row, at_budget, measure
-from benchmarks.problems import NETWORKS, TOYS, Problem
+from benchmarks.networks import NETWORKS
 from benchmarks.timing import environment
-from benchmarks.variance_report import pictures, print_rows, write_rows
+from benchmarks.variance_report import pictures, write_rows
+from jaxgen import estimators
+from jaxgen.certify import GROUPS, TOYS, Row, accepted, measure, tables
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
-from jaxgen.estimators import (
-    arm,
-    disarm,
-    gumbel_straight_through,
-    learned,
-    leave_one_out,
-    local_expectation,
-    measure_valued,
-    moving_average,
-    muprop,
-    optimal_coefficient,
-    pathwise,
-    rebar,
-    relax,
-    relaxed,
-    score_function,
-    sticking_the_landing,
-    straight_through,
-)
+from jaxgen.estimators import MakeEstimator, learned, relax, score_function
 from jaxgen.nets import MLP
 from jaxgen.types import Params
-from jaxgen.workbench import Directory, main, progress
+from jaxgen.workbench import Directory, main, print_table, progress
 
 _NETWORK = MLP((100,), (1,))  # of the learned baseline, and of RELAX's control
 
@@ -54,47 +35,16 @@ def _one_number(params: Params, x: Array) -> Array:
     return jnp.asarray(_NETWORK.apply(params, x))[0]
 
 
-ESTIMATORS: dict[str, Make] = {
-    "score_function": score_function,
-    "moving_average": lambda s: score_function(s, moving_average()),
-    "optimal_coefficient": lambda s: score_function(s, optimal_coefficient()),
-    "learned_baseline": lambda s: score_function(s, learned(_NETWORK.init, _one_number)),
-    "rloo": lambda s: score_function(s, leave_one_out()),
-    "muprop": lambda s: score_function(s, muprop()),
-    "measure_valued": measure_valued,
-    "pathwise": pathwise,
-    "sticking_the_landing": sticking_the_landing,
-    "arm": arm,
-    "disarm": disarm,
-    "rebar": lambda s: rebar(num_samples=s),
-    "relax": lambda s: relax(
-        lambda key, z, x: _NETWORK.init(key, z),
-        lambda params, z, x: _one_number(params, z),
-        num_samples=s,
+ESTIMATORS: dict[str, MakeEstimator] = {
+    **estimators.ESTIMATORS,
+    "learned_baseline": lambda n: score_function(n, baseline=learned(_NETWORK.init, _one_number)),
+    "relax": lambda n: relax(
+        n,
+        network_init=lambda key, z, x: _NETWORK.init(key, z),
+        network_apply=lambda params, z, x: _one_number(params, z),
     ),
-    "local_expectation": local_expectation,
-    "relaxed": lambda s: relaxed(num_samples=s),
-    "straight_through": straight_through,
-    "gumbel_straight_through": lambda s: gumbel_straight_through(num_samples=s),
 }
-"""`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
-
-
-def accepted(problem: Problem, estimators: Mapping[str, Make]) -> dict[str, Make]:
-    """Returns the estimators that accept the problem's q and f."""
-
-    def works(make: Make) -> bool:
-        x = problem.batch(jax.random.key(0))[0]
-        f, q = problem.target(problem.params, x)
-        try:
-            _, estimator = at_budget(make, q, 2)
-            key = jax.random.key(0)
-            jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
-        except ValueError:
-            return False
-        return True
-
-    return {name: make for name, make in estimators.items() if works(make)}
+"""`num_samples -> Estimator`, by name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,7 +125,8 @@ def run(config: Config) -> dict[str, Any]:
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
-            print_rows(mine)
+            for table in tables(mine):
+                print_table(*table)
             rows += mine
             advance(1, name)
     about = {

@@ -70,13 +70,13 @@ def sharded(num_devices: int, batch_size: int) -> Sharded:
         return replicate(jax.random.fold_in(jax.random.key(2), index), mesh)
 
     compiled = {
-        name: jax.jit(update, donate_argnums=donated).lower(game, x, key(0)).compile()
+        name: jax.jit(update, donate_argnums=donated).lower(game, key(0), x).compile()
         for name, donated in (("donated", (0,)), ("kept", ()))
     }
 
     def step(index: int) -> float:
         nonlocal game
-        game, info = compiled["donated"](game, x, key(index))
+        game, info = compiled["donated"](game, key(index), x)
         return float(info["critic_loss"])
 
     def params() -> list[np.ndarray]:

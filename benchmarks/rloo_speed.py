@@ -26,13 +26,14 @@ import optax
 import tyro
 from jaxtyping import Array
 
-from benchmarks.estimator_variance import ESTIMATORS, accepted
-from benchmarks.measure import Make, at_budget, gradient
-from benchmarks.problems import Problem, sbn_linear
+from benchmarks.estimator_variance import ESTIMATORS
+from benchmarks.networks import sbn_linear
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
+from jaxgen.certify import Problem, accepted, at_budget, estimated_gradient
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
+from jaxgen.estimators import MakeEstimator
 from jaxgen.types import Key, Params
 from jaxgen.workbench import print_table
 
@@ -49,13 +50,13 @@ def make_problem() -> Problem:
     return sbn_linear(images, (1,))._replace(parts=("encoder",))
 
 
-def jaxgen_draws(problem: Problem, make: Make, num_draws: int) -> Callable[[int], Answer]:
+def jaxgen_draws(problem: Problem, make: MakeEstimator, num_draws: int) -> Callable[[int], Answer]:
     """Returns `call -> moments of num_draws gradients`, by the estimator of the library."""
     batch = jax.jit(problem.batch)(jax.random.key(0))
     _, q = problem.target(problem.params, batch[0])
     _, estimator = at_budget(make, q, 2)
     state = estimator.init(jax.random.key(1), q, batch[0])
-    draw = gradient(problem, estimator)
+    draw = estimated_gradient(problem, estimator)
 
     def transposed(*arguments: Any) -> Params:
         """Kernels as PyTorch keeps them, and as the batched product of signals and inputs lies."""
@@ -66,14 +67,14 @@ def jaxgen_draws(problem: Problem, make: Make, num_draws: int) -> Callable[[int]
         def add_chunk(moments: tuple[Params, Array], key: Key) -> tuple[tuple[Params, Array], None]:
             total, squares = moments
             keys = jax.random.split(key, CHUNK)
-            draws = jax.vmap(transposed, (None, None, None, 0))(params, state, batch, keys)
+            draws = jax.vmap(transposed, (None, None, 0, None))(params, state, keys, batch)
             # As a product: XLA's sum over a leading axis takes the CPU many times as long.
             total = jax.tree.map(
                 lambda t, x: t + jnp.tensordot(jnp.ones(CHUNK), x, 1), total, draws
             )
             return (total, squares + optax.tree.norm(draws, squared=True)), None
 
-        shapes = jax.eval_shape(transposed, params, state, batch, key)
+        shapes = jax.eval_shape(transposed, params, state, key, batch)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         keys = jax.random.split(key, num_draws // CHUNK)
         (total, squares), _ = jax.lax.scan(add_chunk, (zeros, jnp.zeros(())), keys)

@@ -50,14 +50,14 @@ from jaxgen.estimators import (
     vimco,
 )
 from jaxgen.metrics import active_units, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, joint_and_posterior
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, observe
 from jaxgen.nets import MLP
 from jaxgen.pictures import image_grid, learning_curve, side_by_side
 from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     map_in_blocks,
@@ -83,7 +83,7 @@ class Controls(NamedTuple):
 def _nvil(evaluations: int, controls: Controls) -> Estimator:
     net = controls.of_x
     predict = learned(net.init, lambda params, x: jnp.asarray(net.apply(params, x)))
-    return score_function(evaluations, predict)
+    return score_function(evaluations, baseline=predict)
 
 
 def _relax(evaluations: int, controls: Controls) -> Estimator:
@@ -93,27 +93,27 @@ def _relax(evaluations: int, controls: Controls) -> Estimator:
         return jnp.concatenate([x.reshape(-1), z])
 
     return relax(
-        lambda key, z, x: net.init(key, both(z, x)),
-        lambda params, z, x: jnp.asarray(net.apply(params, both(z, x))),
-        num_samples=evaluations // 2,
+        evaluations // 2,
+        network_init=lambda key, z, x: net.init(key, both(z, x)),
+        network_apply=lambda params, z, x: jnp.asarray(net.apply(params, both(z, x))),
     )
 
 
 ESTIMATORS: dict[str, Callable[[int, Controls], Estimator]] = {
     "score_function": lambda n, _: score_function(n),
-    "moving_average": lambda n, _: score_function(n, moving_average()),
-    "optimal_coefficient": lambda n, _: score_function(n, optimal_coefficient()),
+    "moving_average": lambda n, _: score_function(n, baseline=moving_average()),
+    "optimal_coefficient": lambda n, _: score_function(n, baseline=optimal_coefficient()),
     "nvil": _nvil,
-    "rloo": lambda n, _: score_function(n, leave_one_out()),
-    "muprop": lambda n, _: score_function(n - 1, muprop()),
+    "rloo": lambda n, _: score_function(n, baseline=leave_one_out()),
+    "muprop": lambda n, _: score_function(n - 1, baseline=muprop()),
     "arm": lambda n, _: arm(n),
     "disarm": lambda n, _: disarm(n),
-    "rebar": lambda n, _: rebar(num_samples=n // 2),
+    "rebar": lambda n, _: rebar(n // 2),
     "relax": _relax,
     "vimco": lambda n, _: vimco(n),
-    "relaxed": lambda n, _: relaxed(num_samples=n),
+    "relaxed": lambda n, _: relaxed(n),
     "straight_through": lambda n, _: straight_through(n),
-    "gumbel_straight_through": lambda n, _: gumbel_straight_through(num_samples=n),
+    "gumbel_straight_through": lambda n, _: gumbel_straight_through(n),
     "local_expectation": lambda n, _: local_expectation(1),
 }
 """By name: (evaluations of the objective, networks) to the estimator that spends so many."""
@@ -123,7 +123,7 @@ HOLDS: dict[str, Callable[[Any], Any]] = {"vimco": lambda q: q}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One belief network and the estimators it is trained with, one after the other."""
 
     estimator: tuple[str, ...] = ("disarm",)
@@ -266,13 +266,13 @@ def make_loss(
         def one(key: Key, image: Array) -> tuple[Array, Any, Array]:
             key_x, key_z, key_elbo = jax.random.split(key, 3)
             x = prepare(key_x, image)
-            log_joint, q = joint_and_posterior(model, params["model"], x)
+            at = observe(model, params["model"], x)
 
             def log_weight(z: Array) -> Array:
-                return log_joint(z) - hold(q).log_prob(z)
+                return at.log_weight(z, hold(at.q))
 
-            surrogate, estimate = estimator.apply(state, key_z, log_weight, q, x - x_mean)
-            return surrogate, estimate, log_weight(q.sample(seed=key_elbo))
+            surrogate, estimate = estimator.apply(state, key_z, log_weight, at.q, x - x_mean)
+            return surrogate, estimate, log_weight(at.q.sample(seed=key_elbo))
 
         keys = jax.random.split(key, len(images))
         surrogates, estimates, elbos = jax.vmap(one)(keys, images)
@@ -292,8 +292,8 @@ def estimator_step(
     """Returns the gradient step after which the estimator's state sees the batch's estimates."""
     step = gradient_step(loss, optimizer)
 
-    def update(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
-        state, info = step(state, batch, key)
+    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
+        state, info = step(state, key, batch)
         estimates = info.pop("estimates")
         held = estimator.update(state.params["estimator"], estimates)
         info["all_finite"] &= jnp.all(estimates.all_finite)
@@ -343,9 +343,8 @@ def make_measures(problem: Problem, nll_samples: int) -> Measures:
 
     def elbo(prepare: Callable[[Key, Array], Array], params: Params, key: Key, image: Array):
         key_x, key_z = jax.random.split(key)
-        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
-        z = q.sample(seed=key_z)
-        return log_joint(z) - q.log_prob(z)
+        at = observe(model, params, prepare(key_x, image))
+        return at.log_weight(at.q.sample(seed=key_z))
 
     def elbos(params: Params, key: Key, image: Array) -> Array:
         draw = partial(elbo, problem.train.prepare, params)
@@ -353,12 +352,11 @@ def make_measures(problem: Problem, nll_samples: int) -> Measures:
 
     def numbers(params: Params, key: Key, image: Array) -> dict[str, Array]:
         key_x, key_nll, key_elbo = jax.random.split(key, 3)
-        log_joint, q = joint_and_posterior(model, params, prepare(key_x, image))
-        nll = -log_marginal(key_nll, log_joint, q, nll_samples)
+        at = observe(model, params, prepare(key_x, image))
         return {
             "elbo": elbo(prepare, params, key_elbo, image),
-            "nll": nll,
-            "mean": jnp.asarray(q.mean()),
+            "nll": -log_marginal(key_nll, at.log_joint, at.q, nll_samples),
+            "mean": at.q.mean(),
         }
 
     def each(one: Callable[[Params, Key, Array], Any]) -> Callable[[Params, Key, Array], Any]:
@@ -370,10 +368,10 @@ def make_measures(problem: Problem, nll_samples: int) -> Measures:
 
     def pictures(params: Params, key: Key, images: Array) -> tuple[Array, Array, Array]:
         key_prior, key_x, key_q = jax.random.split(key, 3)
-        decode = jax.vmap(lambda z: jnp.asarray(model.decode(params, z).mean()))
+        decode = jax.vmap(lambda z: model.decode(params, z).mean())
         encode = jax.vmap(lambda key, x: model.encode(params, x).sample(seed=key))
         x = prepare(key_x, images)
-        z = jnp.asarray(model.prior(params).sample(seed=key_prior, sample_shape=(100,)))
+        z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
         return decode(z), x, decode(encode(jax.random.split(key_q, len(x)), x))
 
     return Measures(
@@ -463,7 +461,9 @@ def draw(out: RunDirectory, pictures: tuple[Array, Array, Array], name: str) -> 
     curve = {"train_elbo": "train", "validation_elbo": "validation"}
     figures = {
         "samples": image_grid(samples, title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, reconstructions),
+        "reconstructions": side_by_side(
+            {"original": x, "reconstructed": reconstructions}, title="Reconstructions"
+        ),
         "learning_curve": learning_curve(out.metrics(), curve, title=f"Learning curve, {name}"),
     }
     for picture, figure in figures.items():

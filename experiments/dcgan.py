@@ -45,22 +45,21 @@ from jaxgen.metrics import duplicate_share, frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator
 from jaxgen.objectives import GAN_LOSSES
-from jaxgen.pictures import image_grid, learning_curve
+from jaxgen.pictures import geometric_steps, image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
-    Variables,
     alternating_step,
     data_mesh,
     replicate,
     scan_epoch,
     shard,
 )
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     image_features,
     load_classifier,
@@ -90,7 +89,7 @@ Features = Callable[[UInt8[Array, "n height width channels"]], Float[Array, "n f
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One pair of players and how they are trained."""
 
     epochs: int = 130
@@ -189,8 +188,8 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
-        headline="minus_frechet",
-        used=lambda state: {
+        monitor="minus_frechet",
+        evaluated=lambda state: {
             "generator": state.game.generator.averaged,
             "frames": state.frames,
         },
@@ -265,9 +264,9 @@ def make_update(
     )
     sharded = with_latents(shard(update, data_mesh(config.devices)), model)
 
-    def of_bytes(game: Game, images: Array, key: Key) -> tuple[Game, Info]:
+    def of_bytes(game: Game, key: Key, images: Array) -> tuple[Game, Info]:
         key_x, key_update = jax.random.split(key)
-        return sharded(game, train.prepare(key_x, images), key_update)
+        return sharded(game, key_update, train.prepare(key_x, images))
 
     return of_bytes
 
@@ -358,7 +357,7 @@ def make_pictures(
     """Writes samples, samples over time, samples beside their neighbors, and the curves."""
     records = out.metrics()
     # Most happens early: moments in a geometric row.
-    moments = np.unique(np.geomspace(1, len(records) + 1, FRAMES).round().astype(int) - 1)
+    moments = geometric_steps(len(records), FRAMES)
     over_time = np.concatenate([np.asarray(frames[moment]) for moment in moments])
     rows = np.asarray(fakes[: 3 * SHOWN]).reshape(3, SHOWN, *fakes.shape[1:])
     found = nearest(flat(jnp.asarray(fakes[: 3 * SHOWN])), flat(jnp.asarray(train.images)))[1]

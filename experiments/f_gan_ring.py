@@ -43,8 +43,8 @@ from jaxgen.pictures import scatter_strip
 from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     TrainingFailed,
     fit,
     main,
@@ -66,7 +66,7 @@ FAILED = "failed"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """Which divergences, and how long each is trained."""
 
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
@@ -201,8 +201,8 @@ def train(
         lambda game: look(game)[0],
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
-        used=lambda game: game,
+        monitor="bound",
+        evaluated=lambda game: game,
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return jax.device_get(look(game))

@@ -23,7 +23,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +30,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.bounds import IWAE
 from jaxgen.checks import at_least
+from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.metrics import pareto_k
 from jaxgen.numerics import effective_sample_size
 from jaxgen.objectives import log_importance_weights, log_prior_weights
@@ -87,17 +87,17 @@ class Config:
             raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
 
 
-def gaussian(mean: Float[Array, "size"], scale: float) -> distrax.Independent:
+def gaussian(mean: Float[Array, "size"], scale: float) -> Independent:
     """Returns N(mean, scale² I) over one vector."""
-    return distrax.Independent(distrax.Normal(mean, jnp.full_like(mean, scale)), 1)
+    return diagonal_normal(mean, scale=jnp.full_like(mean, scale))
 
 
 class Gaussians(NamedTuple):
     """The prior, the posterior of one datapoint and the q that is wider than it."""
 
-    prior: distrax.Independent
-    wide: distrax.Independent
-    posterior: distrax.Independent
+    prior: Independent
+    wide: Independent
+    posterior: Independent
 
 
 def make_gaussians(config: Config, x: Float[Array, "size"]) -> Gaussians:
@@ -111,7 +111,7 @@ def make_gaussians(config: Config, x: Float[Array, "size"]) -> Gaussians:
     )
 
 
-def log_second_moment(q: distrax.Independent, posterior: distrax.Independent) -> Array:
+def log_second_moment(q: Independent, posterior: Independent) -> Array:
     """Returns log E_q[w²], w = p(z|x) / q(z) being a weight over its mean; infinite for a thin q.
 
     It is log(1 + Var(w)), the Rényi divergence of order two.
@@ -148,7 +148,7 @@ def draw_weights(config: Config, key: Key, x: Float[Array, "size"]) -> Weights:
     marginal = gaussian(jnp.zeros_like(x), math.sqrt(1 + config.noise**2))
 
     def log_likelihood(z: Array) -> Array:
-        return jnp.asarray(gaussian(z, config.noise).log_prob(x))
+        return gaussian(z, config.noise).log_prob(x)
 
     def log_joint(z: Array) -> Array:
         return log_likelihood(z) + qs.prior.log_prob(z)

@@ -31,7 +31,7 @@ from jaxgen.checks import at_least
 from jaxgen.divergences import kernel_mixture, median_heuristic, negative_distance, rbf
 from jaxgen.nets import MLP
 from jaxgen.numerics import wilson_interval
-from jaxgen.pictures import DPI, INK
+from jaxgen.pictures import INK, legend_below, panels
 from jaxgen.two_sample import (
     TestResult,
     classifier_test,
@@ -202,26 +202,22 @@ def run(config: Config) -> dict[str, Any]:
 
 def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
     """Returns the power of every test against samples (above) and against the effect (below)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 6.4), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 3, sharey=True)
-    for column, (name, (_, whole)) in enumerate(ALTERNATIVES.items()):
-        top, bottom = panels[:, column]
+    titles = [f"{name} differs by {whole:g}" for name, (_, whole) in ALTERNATIVES.items()]
+    size = (3.3, 3.2)
+    figure, axes = panels([*titles, "", "", ""], columns=3, size=size, sharey=True)
+    for top, bottom, (name, (_, whole)) in zip(
+        axes[:3], axes[3:], ALTERNATIVES.items(), strict=True
+    ):
         curves(top, config, config.counts, result["power_against_n"][name])
         top.set_xscale("log", base=2)
         top.set_xticks(config.counts, [str(n) for n in config.counts])
         top.set_xlabel("samples of each", color=INK)
-        top.set_title(f"{name} differs by {whole:g}", loc="left", color=INK, fontsize=11)
         effects = [f * whole for f in FRACTIONS]
         curves(bottom, config, effects, result["power_against_effect"][name])
         bottom.set_xlabel(f"difference in {name}, at {middle} samples", color=INK)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("chance to reject", color=INK)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    for first in axes[::3]:
+        first.set_ylabel("chance to reject", color=INK)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -236,7 +232,6 @@ def curves(axes: Axes, config: Config, places: Any, rates: dict[str, list[float]
     axes.axhline(config.level, color=INK, lw=1, ls="--")
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: str) -> None:

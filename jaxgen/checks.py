@@ -90,6 +90,19 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
         raise ValueError(f"{name}: got shape {found}, expected {tuple(expected)}")
 
 
+def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
+    """Checks that the last axes of what is scored are those of one event.
+
+    Raises:
+      ValueError: they are not.
+    Example:
+      of_event_shape(jnp.zeros((100, 3)), (3,))  # a hundred events
+    """
+    found, expected = np.shape(value), tuple(event_shape)
+    if found[max(len(found) - len(expected), 0) :] != expected:
+        raise ValueError(f"value: got shape {found}, expected {expected}, or more axes before it")
+
+
 def axis_of_samples(name: str, x: Any) -> None:
     """Checks that x has one axis, [samples]: a bound joins the samples of one datapoint.
 

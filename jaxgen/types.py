@@ -36,11 +36,21 @@ Scalar: TypeAlias = Float[Array, ""]
 Params: TypeAlias = Any
 """A pytree of arrays that an optimizer may change."""
 
+Variables: TypeAlias = dict[str, Any]
+"""What a net is applied with: `params` and, beside it, the collections that a forward pass in
+training changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
+
 Info: TypeAlias = dict[str, Any]
 """What is worth seeing of a step: named arrays, never fed back into the computation."""
 
 Loss: TypeAlias = Callable[[Params, Key, Any], tuple[jax.Array, Info]]
-"""`(params, key, batch) -> (scalar to lower, info)`: all that training knows of a model."""
+"""`(params, key, batch) -> (scalar to lower, info)`: all that training knows of a model. One that
+declares a keyword-only parameter `step` is given the number of updates made so far."""
+
+PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
+"""`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
+other player's variables, or what the critic's loss is let see of the generator. May see the step,
+too."""
 
 
 @runtime_checkable
@@ -218,3 +228,34 @@ def _shown(value: Any) -> str:
     if isinstance(value, Value) or not callable(value):
         return repr(value)
     return getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
+
+
+@runtime_checkable
+class DistraxDistribution(Distribution, Protocol):
+    """A Distribution with more of distrax's spelling; what has no closed form raises there."""
+
+    @property
+    def event_shape(self) -> Any:
+        """Shape of one sample."""
+        ...
+
+    @property
+    def batch_shape(self) -> Any:
+        """Shape of the batch of distributions; () for one."""
+        ...
+
+    def mean(self) -> Any:
+        """Expectation, of shape `batch_shape + event_shape`."""
+        ...
+
+    def stddev(self) -> Any:
+        """Standard deviation of each entry."""
+        ...
+
+    def entropy(self) -> Any:
+        """In nats."""
+        ...
+
+    def kl_divergence(self, other_dist: Any) -> Any:
+        """KL(self || other), in nats."""
+        ...

@@ -92,5 +92,7 @@ def test_wilsons_interval_is_scipys(confidence):
         assert (low[i], high[i]) == pytest.approx((interval.low, interval.high), abs=1e-6)
     assert low[0] == 0
     assert high[-1] == 1
-    with pytest.raises(ValueError, match="confidence: got 95, expected a number between 0 and 1"):
-        wilson_interval(0.5, 10, confidence=95)
+    with pytest.raises(
+        ValueError, match=r"confidence: got 95\.0, expected a number between 0 and 1"
+    ):
+        wilson_interval(0.5, 10, confidence=95.0)

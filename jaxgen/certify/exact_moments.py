@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.certify.moments import Moments
+from jaxgen.certify.moments import Moments, summarize
+from jaxgen.certify.running import widened
 from jaxgen.checks import at_least
 from jaxgen.estimators import all_states, log_prob
 from jaxgen.types import Distribution, Key, Params
@@ -31,15 +32,14 @@ def exact_moments(
           return jax.grad(lambda p: rloo.apply((), key, f, replay(q(p), samples))[0])(params)
       exact_moments(gradient, *sample_space(q(params), num_samples=2)).variance
     """
-    draws = jax.vmap(gradient)(points)
-    mean = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), draws)
-    variance = jax.tree.map(lambda x, m: jnp.tensordot(weights, (x - m) ** 2, 1), draws, mean)
-    none = jax.tree.map(jnp.zeros_like, variance)
-    trace = sum(jnp.sum(x) for x in jax.tree.leaves(variance))
-    signal = sum(jnp.sum(x**2) for x in jax.tree.leaves(mean))
-    return Moments(
-        mean, variance, jnp.asarray(trace), jnp.sqrt(signal / trace), none, jnp.zeros(())
-    )
+    draws = widened(jax.vmap(gradient)(points))
+
+    def expectation(x: Array) -> Array:
+        return jnp.tensordot(weights, x, 1, precision=jax.lax.Precision.HIGHEST)
+
+    mean = jax.tree.map(expectation, draws)
+    variance = jax.tree.map(lambda x, m: expectation((x - m) ** 2), draws, mean)
+    return summarize(mean, variance, jax.tree.map(jnp.zeros_like, variance), jnp.zeros(()))
 
 
 def sample_space(

@@ -68,7 +68,7 @@ def constant(value: float) -> Baseline:
     """Returns the baseline `value`, in the unit of f.
 
     Example:
-      score_function(8, constant(-90.0))
+      score_function(8, baseline=constant(-90.0))
     Source: Williams (1992).
     """
 
@@ -124,7 +124,7 @@ def moving_average(decay: float = 0.99) -> Baseline:
     Raises:
       ValueError: decay is outside [0, 1).
     Example:
-      score_function(8, moving_average(0.9))
+      score_function(8, baseline=moving_average(0.9))
     Source: Mnih & Gregor (2014).
     """
     check_decay(decay)

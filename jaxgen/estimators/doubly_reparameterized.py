@@ -17,7 +17,7 @@ from jaxgen.estimators.surrogate import with_gradient
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def doubly_reparameterized(num_samples: int = 1, bound: Bound = IWAE) -> Estimator:
+def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k, q)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f(z, q) is a log weight, log p(x, z) - log q(z), that

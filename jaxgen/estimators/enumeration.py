@@ -15,7 +15,7 @@ from jaxgen.estimators.factors import factors
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def enumeration(max_states: int = 4096) -> Estimator:
+def enumeration(*, max_states: int = 4096) -> Estimator:
     """Returns the exact gradient of sum_z q(z) f(z), of any order and with no variance.
 
     Costs states^latents evaluations of f in one vmap, so it is refused above a count. The

@@ -27,7 +27,7 @@ def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], A
     Raises:
       ValueError: the context is None; the network does not return one number.
     Example:
-      estimator = score_function(1, learned(mlp.init, mlp.apply))
+      estimator = score_function(1, baseline=learned(mlp.init, mlp.apply))
       state = estimator.init(key, q, x)
     Source: Mnih & Gregor (2014).
     """

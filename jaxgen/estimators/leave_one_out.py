@@ -18,7 +18,7 @@ def leave_one_out() -> Baseline:
     Free of state and of extra evaluations, and independent of z_s, so unbiased.
 
     Example:
-      score_function(4, leave_one_out())  # the RLOO estimator
+      score_function(4, baseline=leave_one_out())  # the RLOO estimator
     Source: Salimans & Knowles (2014); Kool et al. (2019).
     """
 

@@ -13,7 +13,7 @@ from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def pathwise(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
+def pathwise(num_samples: int = 1, *, bound: Bound = ELBO) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(z_s), z_s = g(noise_s; params of q).
 
     Unbiased where f is differentiable and z is a differentiable transformation of noise that does

@@ -29,7 +29,7 @@ class RebarState:
     eta: Any
 
 
-def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> Estimator:
+def rebar(num_samples: int = 1, *, temperature: float = 0.5, eta: float = 1.0) -> Estimator:
     """Returns the score function with control variate c(z) = eta f(soften(z / t)).
 
     Unbiased for any f that has a slope between 0 and 1, where it must accept floats. Low variance
@@ -37,9 +37,9 @@ def rebar(temperature: float = 0.5, eta: float = 1.0, num_samples: int = 1) -> E
     (see `relaxed_control`), starting from the arguments.
 
     Args:
+      num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
       temperature: t > 0, the width of the softened step in units of the logits.
       eta: the weight of the control variate.
-      num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().

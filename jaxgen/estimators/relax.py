@@ -34,11 +34,12 @@ class RelaxState:
 
 
 def relax(
+    num_samples: int = 1,
+    *,
     network_init: NetworkInit,
     network_apply: NetworkApply,
     temperature: float = 0.5,
     eta: float = 1.0,
-    num_samples: int = 1,
 ) -> Estimator:
     """Returns the score function with control variate c(z) = eta f(soften(z / t)) + r(z).
 
@@ -47,17 +48,21 @@ def relax(
     `relaxed_control`); with r = 0 it is REBAR.
 
     Args:
+      num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
       network_init: `(key, z, context) -> params`.
       network_apply: `(params, z, context) -> r(z)`, one number in the unit of f for one z of the
         shape of the logits; smooth in z, since its slope is used.
       temperature: t > 0, where the width of the softened step starts, in units of the logits.
       eta: where the weight of the relaxed f starts.
-      num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().
     Example:
-      e = relax(lambda key, z, x: net.init(key, z), lambda params, z, x: net.apply(params, z)[0])
+      e = relax(
+          4,
+          network_init=lambda key, z, x: net.init(key, z),
+          network_apply=lambda params, z, x: net.apply(params, z)[0],
+      )
     Source: Grathwohl et al. (2018), section 3.2 and equation 8.
     """
     temperature = positive("temperature", temperature)
@@ -76,21 +81,24 @@ def relax(
 
 
 def relax_black_box(
-    network_init: NetworkInit, network_apply: NetworkApply, num_samples: int = 1
+    num_samples: int = 1, *, network_init: NetworkInit, network_apply: NetworkApply
 ) -> Estimator:
     """Returns the score function with control variate c(z) = r(z), f seen at samples alone.
 
     For f that is costly, has no slope or is not defined between 0 and 1. Otherwise as `relax`.
 
     Args:
+      num_samples: S, draws of b and evaluations of f per call.
       network_init: as in `relax`; the state is what it returns.
       network_apply: as in `relax`.
-      num_samples: S, draws of b and evaluations of f per call.
     Raises:
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical;
         the state is () and the network's is not.
     Example:
-      e = relax_black_box(lambda key, z, x: jnp.zeros_like(z), lambda w, z, x: w @ jnp.tanh(z))
+      e = relax_black_box(
+          network_init=lambda key, z, x: jnp.zeros_like(z),
+          network_apply=lambda w, z, x: w @ jnp.tanh(z),
+      )
     Source: Grathwohl et al. (2018), equation 7.
     """
 

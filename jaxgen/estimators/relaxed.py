@@ -13,7 +13,7 @@ from jaxgen.estimators.logits import relaxable
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def relaxed(temperature: float = 0.5, num_samples: int = 1) -> Estimator:
+def relaxed(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(soften(z_s / t)), z_s = logits + noise_s.
 
     soften is the sigmoid (the binary Concrete) or the softmax. Both value and gradient are those
@@ -22,13 +22,13 @@ def relaxed(temperature: float = 0.5, num_samples: int = 1) -> Estimator:
     8%, 30% and 14% too large at t = 1, .5, .1). f must accept floats between 0 and 1.
 
     Args:
-      temperature: t > 0, the width of the softened step in units of the logits.
       num_samples: S, draws of z and evaluations of f per call.
+      temperature: t > 0, the width of the softened step in units of the logits.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      value, _ = relaxed(0.5, 64).apply((), key, f, distrax.Bernoulli(logits))
+      value, _ = relaxed(64).apply((), key, f, distrax.Bernoulli(logits))
     Source: Jang et al. (2017), equation 2; Maddison et al. (2017), section 3.
     """
     num_samples = at_least("num_samples", num_samples, 1)

@@ -23,7 +23,7 @@ from jaxgen.types import Distribution, Key, Scalar
 _NONE = none()
 
 
-def score_function(num_samples: int = 1, baseline: Baseline = _NONE) -> Estimator:
+def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estimator:
     """Returns the estimator 1/S sum_s [(f(z_s) - h_s) grad log q(z_s) + grad f(z_s)] + grad E[h].
 
     For any q, discrete or continuous, and any f, a step or a black box. Unbiased with any of the

@@ -11,7 +11,10 @@ from jaxtyping import Array
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Objective, count_evaluations, evaluate
+from jaxgen.estimators.score_function import score_function
 from jaxgen.types import Distribution, Key, Scalar
+
+_SCORE_FUNCTION = score_function()
 
 
 @struct.dataclass
@@ -30,23 +33,26 @@ class Sets:
         return jnp.sum(self.q.log_prob(value), axis=-1)
 
 
-def over_sets(estimator: Estimator, num_samples: int, bound: Bound = IWAE) -> Estimator:
-    """Returns the estimator of grad E[L], L the bound of f at K draws, by one of E_q[f]'s.
+def over_sets(
+    num_samples: int, *, estimator: Estimator = _SCORE_FUNCTION, bound: Bound = IWAE
+) -> Estimator:
+    """Turns an estimator of grad E_q[f] into one of grad E[L], L a bound of K independent draws.
 
-    E[L] is the expectation of one function of one sample, the set z_1..z_K, so what holds for
-    `estimator` holds here: `over_sets(score_function(4, leave_one_out()), 8)` draws four sets and
-    judges each bound by the other three; a moving average or a learned baseline predicts L. For the
-    ELBO and for a good baseline within one set see `score_function` and `vimco`.
+    E[L] is the expectation of one function of one sample, the set z_1..z_K. So what holds for
+    `estimator` holds here: with `score_function(4, baseline=leave_one_out())` it draws four sets
+    and the baseline of each bound is the mean of the other three; a moving average or a learned
+    baseline predicts L. For a baseline within one set see `vimco`.
 
     Args:
-      estimator: of q's that need no more than sampling and scoring; its samples are sets, and the
-        values in its Estimate are bounds.
       num_samples: K, draws of z in a set.
+      estimator: of q's that need no more than sampling and scoring; its samples are sets, and the
+        values in its Estimate are bounds. By default the score function of one set.
       bound: how the f's of a set are joined.
     Raises:
       ValueError: num_samples is below one; the estimator is of a multi-sample bound itself.
     Example:
-      bound, _ = over_sets(score_function(4, leave_one_out()), 8).apply((), key, f, q)
+      estimator = over_sets(8, estimator=score_function(4, baseline=leave_one_out()))
+      bound, _ = estimator.apply((), key, f, q)
     """
     num_samples = at_least("num_samples", num_samples, 1)
     if not estimator.bound.linear:

@@ -16,7 +16,7 @@ from jaxgen.estimators.reparameterization import reparameterized_samples
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def sticking_the_landing(num_samples: int = 1, bound: Bound = ELBO) -> Estimator:
+def sticking_the_landing(num_samples: int = 1, *, bound: Bound = ELBO) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(z_s, stop(q)) with reparameterized z_s.
 
     Here f takes q too and uses it for log q(z) alone: `def f(z, q): log_joint(z) - q.log_prob(z)`.

@@ -36,7 +36,7 @@ def straight_through(num_samples: int = 1) -> Estimator:
     return _estimator("straight-through", mean, num_samples)
 
 
-def gumbel_straight_through(temperature: float = 0.5, num_samples: int = 1) -> Estimator:
+def gumbel_straight_through(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(b_s) that puts d soften(z_s / t) in the place of db_s.
 
     b_s = harden(z_s) with z_s = logits + noise_s: the stand-in is the relaxed sample of the same
@@ -44,13 +44,13 @@ def gumbel_straight_through(temperature: float = 0.5, num_samples: int = 1) -> E
     vanishes as t falls, while the variance grows. f sees floats, 0 or 1.
 
     Args:
-      temperature: t > 0, the width of the softened step in units of the logits.
       num_samples: S, draws of b and evaluations of f per call.
+      temperature: t > 0, the width of the softened step in units of the logits.
     Raises:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      value, _ = gumbel_straight_through(0.5, 64).apply((), key, f, distrax.Bernoulli(logits))
+      value, _ = gumbel_straight_through(64).apply((), key, f, distrax.Bernoulli(logits))
     Source: Jang et al. (2017), section 2.2.
     """
     temperature = positive("temperature", temperature)

@@ -15,7 +15,7 @@ from jaxgen.estimators.surrogate import with_gradient
 from jaxgen.types import Distribution, Key, Scalar
 
 
-def vimco(num_samples: int, bound: Bound = IWAE) -> Estimator:
+def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f is a log weight, log p(x, z) - log q(z), and the

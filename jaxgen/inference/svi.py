@@ -91,7 +91,7 @@ def svi_step(
     optimizer: optax.GradientTransformation,
     local_optimizer: optax.GradientTransformation,
     num_local_steps: int,
-) -> Callable[[SVIState, tuple[Array, Any], Key], tuple[SVIState, Info]]:
+) -> Callable[[SVIState, Key, tuple[Array, Any]], tuple[SVIState, Info]]:
     """Returns the update that learns theta with variational parameters of each datapoint's own.
 
     Five steps: (1) initialize theta and all phi: an `SVIState`; (2) sample
@@ -105,7 +105,7 @@ def svi_step(
       local_optimizer: of phi.
       num_local_steps: updates of phi in step 3.
     Returns:
-      `(state, (indices, xs), key) -> (state, info)`: `indices` say which of the local params belong
+      `(state, key, (indices, xs)) -> (state, info)`: `indices` say which of the local params belong
       to `xs` and must differ from each other. Info: `elbo`, the batch's mean in nats at the theta
       that came and the phi that go; `grad_norm` in theta; `all_finite`.
     Raises:
@@ -113,12 +113,12 @@ def svi_step(
     Example:
       update = svi_step(objective, optax.adam(1e-3), optax.adam(1e-2), 20)
       state = SVIState(theta, optax.adam(1e-3).init(theta), jnp.zeros((len(xs), 2, latent_size)))
-      state, info = jax.jit(update)(state, (indices, xs[indices]), key)
+      state, info = jax.jit(update)(state, key, (indices, xs[indices]))
     Source: Hoffman et al. (2013), stochastic variational inference.
     """
     num_local_steps = at_least("num_local_steps", num_local_steps, 1)
 
-    def update(state: SVIState, batch: tuple[Array, Any], key: Key) -> tuple[SVIState, Info]:
+    def update(state: SVIState, key: Key, batch: tuple[Array, Any]) -> tuple[SVIState, Info]:
         indices, xs = batch
         key_local, key_params = jax.random.split(key)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import flax.linen as nn
 import jax
@@ -12,9 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.nets import pack
-from jaxgen.types import Key
-
-Variables = dict[str, Any]
+from jaxgen.types import Key, Variables
 
 
 class Apply(Protocol):

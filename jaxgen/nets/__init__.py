@@ -1,9 +1,13 @@
-"""Networks: linen modules from arrays to arrays, for one datapoint; the players' for a batch."""
+"""Networks: linen modules from arrays to arrays, for one datapoint; the players' for a batch.
+
+`as_net` gives nets of any library the one form that models are made of.
+"""
 
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
+from jaxgen.nets.net import Net, NetApply, as_net
 from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
@@ -17,11 +21,14 @@ __all__ = [
     "DCGANGenerator",
     "MLPCritic",
     "MLPGenerator",
+    "Net",
+    "NetApply",
     "ResidualCritic",
     "ResidualGenerator",
     "StridedConv",
     "StridedConvTranspose",
     "WeightNormalized",
     "append_minibatch_stddev",
+    "as_net",
     "pack",
 ]

@@ -27,7 +27,7 @@ from jaxgen.objectives.gan import (
     wasserstein,
     zero_sum,
 )
-from jaxgen.objectives.gradients import GRADIENTS, Gradient, score_of_sets
+from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
@@ -45,12 +45,12 @@ __all__ = [
     "GAN_LOSSES",
     "GRADIENTS",
     "PENALTIES",
+    "BoundEstimator",
     "Corruption",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
     "GanLoss",
-    "Gradient",
     "Penalty",
     "activated_f_gan",
     "aggregate_mmd",
@@ -80,7 +80,6 @@ __all__ = [
     "r1_penalty",
     "r2_penalty",
     "relativistic",
-    "score_of_sets",
     "score_resampling",
     "wasserstein",
     "zero_sum",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from jaxgen.bounds import Bound
 from jaxgen.estimators import (
@@ -10,29 +10,27 @@ from jaxgen.estimators import (
     doubly_reparameterized,
     over_sets,
     pathwise,
-    score_function,
     sticking_the_landing,
     vimco,
 )
 
-Gradient = Callable[[int, Bound], Estimator]
-"""`(num_samples, bound) -> estimator` of grad E[bound], for an f that is a log weight: written
-`def f(z, q=q): return log_joint(z) - q.log_prob(z)` it serves them all."""
 
+class BoundEstimator(Protocol):
+    """`(num_samples, bound=...) -> estimator` of grad E[bound], for an f that is a log weight.
 
-def score_of_sets(num_samples: int, bound: Bound) -> Estimator:
-    """Returns the plain score function of the bound: for comparison.
-
-    Add a baseline by `over_sets(score_function(num_sets, baseline), num_samples, bound)`.
+    Written `def f(z, q=q): return log_joint(z) - q.log_prob(z)`, one f serves them all.
     """
-    return over_sets(score_function(), num_samples, bound)
+
+    def __call__(self, num_samples: int, *, bound: Bound) -> Estimator:
+        """The estimator of the bound of `num_samples` draws."""
+        ...
 
 
-GRADIENTS: dict[str, Gradient] = {
+GRADIENTS: dict[str, BoundEstimator] = {
     "pathwise": pathwise,
     "sticking_the_landing": sticking_the_landing,
     "doubly_reparameterized": doubly_reparameterized,
-    "score_function": score_of_sets,
+    "score_function": over_sets,
     "vimco": vimco,
 }
 """By name. The first three want a reparameterizable q; all are unbiased with every bound, except

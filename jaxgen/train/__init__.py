@@ -5,7 +5,7 @@ Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a pla
 `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
-from jaxgen.train.alternating import PlayerLoss, alternating_step, clip_weights, whole_player
+from jaxgen.train.alternating import alternating_step, clip_weights, whole_player
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
 from jaxgen.train.game import (
@@ -13,13 +13,13 @@ from jaxgen.train.game import (
     Order,
     Player,
     PlayerStep,
-    Variables,
     critic_first,
     extragradient,
     generator_first,
     init_player,
     simultaneous,
 )
+from jaxgen.train.loss import mean_over_batch
 from jaxgen.train.per_device import per_device
 from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
@@ -29,11 +29,9 @@ __all__ = [
     "Game",
     "Order",
     "Player",
-    "PlayerLoss",
     "PlayerStep",
     "TrainState",
     "Update",
-    "Variables",
     "alternating_step",
     "clip_weights",
     "critic_first",
@@ -44,6 +42,7 @@ __all__ = [
     "init_player",
     "init_state",
     "latest_step",
+    "mean_over_batch",
     "per_device",
     "replicate",
     "restore",

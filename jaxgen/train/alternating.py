@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxgen.checks import at_least, positive
-from jaxgen.train.game import Game, Order, Player, Variables, critic_first
+from jaxgen.train.average import move_average
+from jaxgen.train.game import Game, Order, Player, critic_first
+from jaxgen.train.loss import given_step
 from jaxgen.train.step import Update, gradient_step
-from jaxgen.types import Info, Key, Params
-
-PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
-"""`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
-other player's variables, or what the critic's loss is let see of the generator."""
+from jaxgen.types import Info, Key, Params, PlayerLoss, Variables
 
 
 def whole_player(generator: Variables, key: Key, batch: Any) -> Variables:
@@ -67,7 +65,9 @@ def alternating_step(
     and keys.
 
     Args:
-      generator_loss: `(own, other, key, batch) -> (scalar, changed collections, info)`.
+      generator_loss: `(own, other, key, batch) -> (scalar, changed collections, info)`; if it
+        declares a keyword-only parameter `step`, it is given the number of this player's updates so
+        far.
       critic_loss: the same from the critic's side: `own` is then the critic.
       generator_optimizer: that of `init_player`, as the next.
       critic_optimizer: any optax transformation; end it with `clip_weights` to clip them.
@@ -77,7 +77,7 @@ def alternating_step(
       unroll: steps of the critic that the generator looks ahead; 0 is the plain update.
       critic_view: `(generator, key, batch) -> what the critic's loss is given as
         `other`; all of the generator's variables by default.
-      ema_decay: of the generator's average; None if it keeps none.
+      ema_decay: of the generator's average, batch statistics included; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
         zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
@@ -92,16 +92,17 @@ def alternating_step(
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
+    loss_of_generator, loss_of_critic = given_step(generator_loss), given_step(critic_loss)
 
     def ahead(critic: Player, generator: Variables, key: Key, batch: Any) -> Variables:
         # The same draws in every step on purpose: one function is descended, as in the paper.
         seen = critic_view(generator, jax.random.clone(key), batch)
         for _ in range(unroll):
             drawn = jax.random.clone(key)
-            critic, _ = _step(critic_loss, critic_optimizer, critic, seen, drawn, batch)
+            critic, _ = _step(loss_of_critic, critic_optimizer, critic, seen, drawn, batch)
         return critic.variables
 
-    def update(game: Game, batch: Any, key: Key) -> tuple[Game, Info]:
+    def update(game: Game, key: Key, batch: Any) -> tuple[Game, Info]:
         generator_key, critic_key = jax.random.split(key)
         critic_keys = jax.random.split(critic_key, critic_steps)
         dealt = jax.tree.map(lambda array: _deal(array, critic_steps), batch)
@@ -111,10 +112,12 @@ def alternating_step(
         def generator_step(
             generator: Player, critic: Player, at: Player | None = None
         ) -> tuple[Player, Info]:
-            def loss(own: Variables, other: Variables, key: Key, batch: Any) -> Any:
+            def loss(
+                own: Variables, other: Variables, key: Key, batch: Any, *, step: jax.Array
+            ) -> Any:
                 # `other` is what follows from `own` here: the gradient runs through the answer.
                 answer = ahead(critic, own, key, batch) if unroll else other
-                return generator_loss(own, answer, key, batch)
+                return loss_of_generator(own, answer, key, batch, step=step)
 
             return _step(
                 loss,
@@ -139,7 +142,7 @@ def alternating_step(
             def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
                 batch, key = step
                 seen = critic_view(generator.variables, jax.random.clone(key), batch)
-                return _step(critic_loss, critic_optimizer, critic, seen, key, batch, at=at)
+                return _step(loss_of_critic, critic_optimizer, critic, seen, key, batch, at=at)
 
             keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
@@ -176,7 +179,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
 
 
 def _step(
-    loss: PlayerLoss,
+    loss: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     own: Player,
     other: Any,
@@ -191,22 +194,27 @@ def _step(
     The gradient is taken at its own params, or at those of `at`.
     """
 
-    def params_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
+    def params_loss(
+        params: Params, key: Key, batch: Any, *, step: jax.Array
+    ) -> tuple[jax.Array, Info]:
         if at is not None:  # the value is theirs, exactly, and the slope passes to the own
             params = jax.tree.map(
                 lambda there, p: there + (p - jax.lax.stop_gradient(p)), at.train.params, params
             )
-        value, changed, info = loss({"params": params, **own.mutable}, other, key, batch)
+        value, changed, info = loss({"params": params, **own.mutable}, other, key, batch, step=step)
         return value, {"changed": changed, "info": info}
 
-    train, step = gradient_step(params_loss, optimizer, ema_decay=ema_decay)(own.train, batch, key)
+    train, step = gradient_step(params_loss, optimizer, ema_decay=ema_decay)(own.train, key, batch)
     changed, info = step.pop("changed"), step.pop("info")
     if changed.keys() != own.mutable.keys():  # one left out would stand still unnoticed
         raise ValueError(
             f"loss: got changes of {', '.join(sorted(changed)) or 'no collection'}, expected all "
             f"of the player's own ({', '.join(sorted(own.mutable)) or 'it has none'})"
         )
-    return Player(train=train, mutable=changed), {**info, **step}
+    mutable_ema = own.mutable_ema
+    if ema_decay is not None:
+        mutable_ema = move_average(mutable_ema, changed, train.step, ema_decay)
+    return Player(train=train, mutable=changed, mutable_ema=mutable_ema), {**info, **step}
 
 
 def _deal(array: jax.Array, hands: int) -> jax.Array:

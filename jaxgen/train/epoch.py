@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 
 from jaxgen.checks import at_least
+from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
 
@@ -28,7 +28,7 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
     Compile it once with the state donated; further epochs recompile nothing.
 
     Args:
-      update: `(state, batch, key) -> (state, info)`; it gets a new key at every step.
+      update: `(state, key, batch) -> (state, info)`; it gets a new key at every step.
       batch_size: datapoints per update.
     Raises:
       ValueError: batch_size is below one or above n; the arrays have no common leading axis.
@@ -40,7 +40,7 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
     batch_size = at_least("batch_size", batch_size, 1)
 
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
-        size = _leading_axis(data)
+        size = leading_axis("data", data)
         if batch_size > size:
             raise ValueError(
                 f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"
@@ -51,7 +51,7 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
 
         def body(state: Any, step: tuple[jax.Array, Key]) -> tuple[Any, Info]:
             indices, update_key = step
-            return update(state, jax.tree.map(lambda array: array[indices], data), update_key)
+            return update(state, update_key, jax.tree.map(lambda array: array[indices], data))
 
         keys = jax.random.split(updates_key, num_batches)
         return jax.lax.scan(body, state, (order.reshape(num_batches, batch_size), keys))
@@ -67,7 +67,7 @@ def scan_draws(
     For data that are a distribution: no datapoint comes twice.
 
     Args:
-      update: `(state, batch, key) -> (state, info)`.
+      update: `(state, key, batch) -> (state, info)`.
       draw: `key -> batch`.
       num_steps: updates per epoch.
     Raises:
@@ -81,17 +81,8 @@ def scan_draws(
     def epoch(state: Any, key: Key) -> tuple[Any, Info]:
         def body(state: Any, key: Key) -> tuple[Any, Info]:
             draw_key, update_key = jax.random.split(key)
-            return update(state, draw(draw_key), update_key)
+            return update(state, update_key, draw(draw_key))
 
         return jax.lax.scan(body, state, jax.random.split(key, num_steps))
 
     return epoch
-
-
-def _leading_axis(data: Any) -> int:
-    """Returns the length of the leading axis that all arrays of `data` share."""
-    shapes = [jnp.shape(array) for array in jax.tree.leaves(data)]
-    sizes = {shape[:1] for shape in shapes}
-    if len(sizes) != 1 or () in sizes:
-        raise ValueError(f"data: got shapes {shapes}, expected arrays with one common leading axis")
-    return shapes[0][0]

@@ -11,12 +11,9 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from jaxgen.train.average import start_average
 from jaxgen.train.step import TrainState, init_state
-from jaxgen.types import Info
-
-Variables: TypeAlias = dict[str, Any]
-"""A player as its net is applied: `params` and, beside it, the collections that a forward pass
-changes (batch statistics, singular vectors, a pool of images), by name, as in linen."""
+from jaxgen.types import Info, Variables
 
 
 @struct.dataclass
@@ -26,10 +23,12 @@ class Player:
     Attributes:
       train: params, optimizer state, average and number of steps.
       mutable: the collections that its forward pass changes, by name; {} if there are none.
+      mutable_ema: their average beside that of the params, or None if none is kept.
     """
 
     train: TrainState
     mutable: Any
+    mutable_ema: Any
 
     @property
     def variables(self) -> Variables:
@@ -38,12 +37,14 @@ class Player:
 
     @property
     def averaged(self) -> Variables:
-        """The same with the averaged params in place of the last, where an average is kept.
+        """The same with averages in place of the last, where they are kept.
 
-        Batch statistics are the last: they are running averages already.
+        Averaged params come with averaged batch statistics: under the last ones, of params far from
+        the average, their samples can be worse than those of either.
         """
-        params = self.train.params if self.train.ema is None else self.train.ema
-        return {"params": params, **self.mutable}
+        if self.train.ema is None:
+            return self.variables
+        return {"params": self.train.ema, **self.mutable_ema}
 
 
 @struct.dataclass
@@ -62,7 +63,7 @@ def init_player(
     Args:
       variables: as linen's `init` returns them: `params` and any other collections.
       optimizer: this player's.
-      ema: whether to keep an average of its params.
+      ema: whether to keep an average of its params, and of the other collections.
     Raises:
       ValueError: variables has no `params`.
     Example:
@@ -72,8 +73,11 @@ def init_player(
     if "params" not in variables:
         raise ValueError(f"variables: got the collections {sorted(variables)}, expected params too")
     mutable = {name: tree for name, tree in variables.items() if name != "params"}
-    train = init_state(variables["params"], optimizer, ema=ema)
-    return Player(train=train, mutable=jax.tree.map(jnp.copy, mutable))
+    return Player(
+        train=init_state(variables["params"], optimizer, ema=ema),
+        mutable=jax.tree.map(jnp.copy, mutable),
+        mutable_ema=jax.tree.map(jnp.copy, start_average(mutable)) if ema else None,
+    )
 
 
 PlayerStep: TypeAlias = Callable[..., tuple[Player, Info]]

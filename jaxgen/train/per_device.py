@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,13 +39,15 @@ def per_device(function: Function, mesh: Mesh) -> Function:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
     whole, split = PartitionSpec(), PartitionSpec("data")
 
-    def local(arguments: Any, key: jax.Array, batch: Any) -> Any:
+    def local(whole: Any, key: jax.Array, batch: Any) -> Any:
+        arguments, step = whole
         own_key = jax.random.fold_in(key, jax.lax.axis_index("data"))
-        return jax.lax.pmean(function(*arguments, own_key, batch), "data")
+        return jax.lax.pmean(function(*arguments, own_key, batch, **step), "data")
 
     shares = jax.shard_map(local, mesh=mesh, in_specs=(whole, whole, split), out_specs=whole)
 
-    def averaged(*arguments: Any) -> Any:
+    @functools.wraps(function)  # its signature too, which says whether it sees the step
+    def averaged(*arguments: Any, **step: Any) -> Any:
         *rest, key, batch = arguments
         for array in jax.tree.leaves(batch):
             if array.ndim == 0 or array.shape[0] % mesh.shape["data"]:
@@ -52,6 +55,6 @@ def per_device(function: Function, mesh: Mesh) -> Function:
                     f"batch: got an array of shape {array.shape}, expected a leading axis "
                     f"divisible by the {mesh.shape['data']} devices"
                 )
-        return shares(tuple(rest), key, batch)
+        return shares((tuple(rest), step), key, batch)
 
     return averaged  # type: ignore[return-value]

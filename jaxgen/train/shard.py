@@ -66,7 +66,7 @@ def shard(update: Update, mesh: Mesh) -> Update:
     whole = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec("data"))
 
-    def sharded(state: Any, batch: Any, key: Key) -> tuple[Any, Info]:
+    def sharded(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
         for array in jax.tree.leaves(batch):
             if array.ndim == 0 or array.shape[0] % num_devices:
                 raise ValueError(
@@ -75,7 +75,7 @@ def shard(update: Update, mesh: Mesh) -> Update:
                 )
         batch = jax.lax.with_sharding_constraint(batch, split)
         state = jax.lax.with_sharding_constraint(state, whole)
-        state, info = update(state, batch, key)
+        state, info = update(state, key, batch)
         return jax.lax.with_sharding_constraint(state, whole), info
 
     return sharded

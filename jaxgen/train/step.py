@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -11,10 +10,12 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from jaxgen.train.average import in_float32_at_least, move_average, start_average
+from jaxgen.train.loss import sees_step
 from jaxgen.types import Info, Key, Loss, Params
 
-Update: TypeAlias = Callable[[Any, Any, Key], tuple[Any, Info]]
-"""`(state, batch, key) -> (state, info)`: one change of the state, to be scanned or sharded."""
+Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
+"""`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
 
 
 @struct.dataclass
@@ -24,7 +25,7 @@ class TrainState:
     Attributes:
       params: what the optimizer changes.
       opt_state: the optimizer's own state.
-      ema: exponential moving average of the params, or None if none is kept.
+      ema: exponential moving average of the params, in float32 at least, or None if none is kept.
       step: number of updates made, an int32 scalar.
     """
 
@@ -47,16 +48,34 @@ def init_state(
       params: the initial params.
       optimizer: any optax transformation, clipping and schedules included.
       ema: whether to keep an average of the params, for `gradient_step(..., ema_decay=...)`.
+    Raises:
+      ValueError: `params` has linen's `params` beside other collections (batch statistics, ...),
+        which are no optimizer's to change: see `init_player`.
     Example:
       state = init_state(params, optax.adam(1e-3), ema=True)
     """
+    _refuse_collections(params)
     state = TrainState(
         params=params,
         opt_state=optimizer.init(params),
-        ema=params if ema else None,
+        ema=start_average(params) if ema else None,
         step=jnp.zeros((), jnp.int32),
     )
     return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), state)
+
+
+def _refuse_collections(params: Params) -> None:
+    """Raises if `params`, or a mapping within, is linen variables with collections of its own."""
+    if not isinstance(params, Mapping):
+        return
+    others = sorted(map(str, params.keys() - {"params"}))
+    if "params" in params and others:
+        raise ValueError(
+            f"params: got the collections {', '.join(others)} beside params, which the optimizer "
+            "would move; expected params alone. A player of a game (init_player) carries them"
+        )
+    for tree in params.values():
+        _refuse_collections(tree)
 
 
 def gradient_step(
@@ -74,10 +93,13 @@ def gradient_step(
 
     The average is bias-corrected as in Adam: after t steps `ema` is the mean of the t params seen,
     the one k steps back weighted by decay^k, and the initial params have no part in it. Until the
-    first step it holds a copy of the initial params.
+    first step it holds a copy of the initial params. It is kept in float32 at least: a weight of
+    .001 is lost in half precision.
 
     Args:
-      loss: `(params, key, batch) -> (scalar, info)`.
+      loss: `(params, key, batch) -> (scalar, info)`; if it declares a keyword-only parameter
+        `step`, it is given the number of updates made so far: for a weight that warms up, a penalty
+        of every sixteenth step.
       optimizer: the transformation that `init_state` was given.
       ema_decay: weight of the past in the average, in (0, 1); None if the state keeps none.
     Raises:
@@ -85,40 +107,41 @@ def gradient_step(
         reverse; `loss` returns no scalar.
     Example:
       update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
-      state, info = jax.jit(update, donate_argnums=0)(state, batch, key)
+      state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
     Source: Kingma & Ba (2015), section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
+    with_step = sees_step(loss)
 
-    def scalar_loss(params: Params, key: Key, batch: Any) -> tuple[jax.Array, Info]:
-        value, info = loss(params, key, batch)
-        if jnp.shape(value) != ():
-            raise ValueError(
-                f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "
-                "average the datapoints' values first"
-            )
-        return value, info
-
-    def update(state: TrainState, batch: Any, key: Key) -> tuple[TrainState, Info]:
+    def update(state: TrainState, key: Key, batch: Any) -> tuple[TrainState, Info]:
         if (state.ema is None) != (ema_decay is None):
             kept = "no average" if state.ema is None else "an average"
             raise ValueError(
                 f"ema_decay: got {ema_decay} for a state that keeps {kept}, expected init_state's "
                 "ema=True together with a decay, or neither"
             )
-        grad = jax.value_and_grad(scalar_loss, has_aux=True)
-        (value, info), grads = grad(state.params, key, batch)
+        seen = {"step": state.step} if with_step else {}
+        try:
+            grad = jax.value_and_grad(loss, has_aux=True)
+            (value, info), grads = grad(state.params, key, batch, **seen)
+        except TypeError:
+            shape = jax.eval_shape(loss, state.params, key, batch, **seen)[0].shape
+            if shape == ():
+                raise
+            raise ValueError(
+                f"loss: got shape {shape}, expected one number (shape ()); average the "
+                "datapoints' values first"
+            ) from None
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1
         ema = None
         if ema_decay is not None:
-            weight = (1 - ema_decay) / -jnp.expm1(step * math.log(ema_decay))  # 1 at the first step
-            ema = optax.incremental_update(params, state.ema, weight)
-            ema = optax.tree.cast_like(ema, params)  # the float32 weight would widen bfloat16
+            ema = move_average(state.ema, params, step, ema_decay)
         # Measured on a CPU, the barrier (norm after update) halves what the norm costs a step.
         grads, params = jax.lax.optimization_barrier((grads, params))
+        grads = jax.tree.map(in_float32_at_least, grads)
         grad_norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
         all_finite = jnp.isfinite(value) & jnp.isfinite(grad_norm)
         info = {**info, "loss": value, "grad_norm": grad_norm, "all_finite": all_finite}

@@ -12,8 +12,8 @@ from jaxtyping import Array
 
 from jaxgen.models import Gan
 from jaxgen.objectives import GanLoss, Penalty
-from jaxgen.train import Game, PlayerLoss, Update, Variables, init_player
-from jaxgen.types import Info, Key
+from jaxgen.train import Game, Update, init_player
+from jaxgen.types import Info, Key, PlayerLoss, Variables
 
 
 class Batch(NamedTuple):
@@ -41,9 +41,9 @@ def with_latents(update: Update, model: Gan) -> Update:
       epoch = scan_epoch(with_latents(shard(update, mesh), model), 128)
     """
 
-    def updated(game: Game, x: Array, key: Key) -> tuple[Game, Info]:
+    def updated(game: Game, key: Key, x: Array) -> tuple[Game, Info]:
         latent_key, update_key = jax.random.split(key)
-        return update(game, Batch(x, model.sample_latent(latent_key, len(x))), update_key)
+        return update(game, update_key, Batch(x, model.sample_latent(latent_key, len(x))))
 
     return updated
 

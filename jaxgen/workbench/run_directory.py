@@ -149,13 +149,8 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
     text = to_json(dataclasses.asdict(config), indent=2)
     if config_from_json(text, type(config)) != config:
         raise ValueError(f"config: got {config}, which JSON does not hold exactly")
+    refuse_used(path)
     try:
-        # Hidden files are what a kill in mid-write leaves: no reason to call a directory used.
-        if path.exists() and any(not p.name.startswith(".") for p in path.iterdir()):
-            raise ValueError(
-                f"run_dir: got {path}, which is not empty; expected a new or empty directory, or "
-                "--resume to continue the run in it"
-            )
         path.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
         with _replacing(stored) as temporary:
@@ -165,6 +160,27 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
             f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
         ) from error
     return RunDirectory(path, lock)
+
+
+def refuse_used(path: str | Path) -> None:
+    """Raises ValueError if there is something at `path` that a new run would mix with.
+
+    Example:
+      refuse_used("runs/a")  # raises once a run has been there
+    """
+    path = Path(path).expanduser().absolute()
+    try:
+        # Hidden files are what a kill in mid-write leaves: no reason to call a directory used.
+        used = path.exists() and any(not p.name.startswith(".") for p in path.iterdir())
+    except OSError as error:
+        raise ValueError(
+            f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
+        ) from error
+    if used:
+        raise ValueError(
+            f"run_dir: got {path}, which is not empty; expected a new or empty directory, or "
+            "--resume to continue the run in it"
+        )
 
 
 def new_path(name: str) -> Path:

@@ -1,7 +1,9 @@
 """What every estimator owes its caller: see test_discrete_contract for the discrete ones."""
 
+import functools
 import inspect
 
+import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,7 @@ from jaxgen.estimators import (
     arm,
     count_evaluations,
     disarm,
+    doubly_reparameterized,
     enumeration,
     evaluate,
     gumbel_straight_through,
@@ -28,6 +31,7 @@ from jaxgen.estimators import (
     pathwise,
     rebar,
     relax,
+    relax_black_box,
     relaxed,
     score_function,
     sticking_the_landing,
@@ -40,9 +44,9 @@ NETWORK = learned(lambda key, x: jax.random.normal(key, x.shape), lambda w, x: j
 GAUSSIAN = [
     pathwise(3),
     sticking_the_landing(3),
-    score_function(3, leave_one_out()),
-    score_function(3, NETWORK),
-    score_function(3, optimal_coefficient(muprop())),
+    score_function(3, baseline=leave_one_out()),
+    score_function(3, baseline=NETWORK),
+    score_function(3, baseline=optimal_coefficient(muprop())),
     measure_valued(3),
 ]
 CASES = [
@@ -84,12 +88,12 @@ def test_eager_jit_vmap_and_scan_agree(estimator, problem, key):
     scan = lambda keys: jax.lax.scan(lambda _, key: (None, one(key)), None, keys)[1]  # noqa: E731
     scanned = jax.jit(scan)(jax.random.clone(keys))
     jitted = jax.jit(one)(jax.random.clone(keys)[0])
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-4)  # noqa: E731
-    jax.tree.map(close, eager, jitted)
-    jax.tree.map(close, batched, scanned)
-    jax.tree.map(close, eager, jax.tree.map(lambda x: x[0], batched))
+    close = functools.partial(chex.assert_trees_all_close, rtol=2e-4, atol=1e-4)
+    close(eager, jitted)
+    close(batched, scanned)
+    close(eager, jax.tree.map(lambda x: x[0], batched))
     new_state = estimator.update(state, batched[0][1])
-    assert jax.tree.structure(new_state) == jax.tree.structure(state)
+    chex.assert_trees_all_equal_structs(new_state, state)
 
 
 @pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
@@ -133,17 +137,20 @@ def test_probabilities_without_logits_are_told(estimator, key):
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf")])
 def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
     with pytest.raises(ValueError, match=r"temperature: got .*, expected a positive number"):
-        make(temperature)
+        make(temperature=temperature)
 
 
 @pytest.mark.parametrize(
     "estimator",
     [
-        score_function(2, moving_average()),
-        score_function(2, optimal_coefficient()),
-        score_function(2, NETWORK),
+        score_function(2, baseline=moving_average()),
+        score_function(2, baseline=optimal_coefficient()),
+        score_function(2, baseline=NETWORK),
         rebar(),
-        relax(lambda key, z, x: jnp.zeros_like(z), lambda w, z, x: w @ z),
+        relax(
+            network_init=lambda key, z, x: jnp.zeros_like(z),
+            network_apply=lambda w, z, x: w @ z,
+        ),
     ],
     ids=["moving average", "optimal coefficient", "learned", "rebar", "relax"],
 )
@@ -153,9 +160,35 @@ def test_a_state_that_was_left_out_is_missed(estimator, key):
         estimator.apply((), key, lambda b: jnp.sum(b * 1.0), q, CONTEXT)
 
 
+FACTORIES = [
+    *(arm, disarm, doubly_reparameterized, gumbel_straight_through, local_expectation),
+    *(measure_valued, over_sets, pathwise, rebar, relax, relax_black_box, relaxed, score_function),
+    *(sticking_the_landing, straight_through, vimco),
+]
+
+
+@pytest.mark.parametrize("make", FACTORIES)
+def test_num_samples_stands_first_and_is_alone_positional(make):
+    first, *others = inspect.signature(make).parameters.values()
+    assert (first.name, first.kind) == ("num_samples", first.POSITIONAL_OR_KEYWORD)
+    assert {parameter.kind for parameter in others} <= {first.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("make", [relaxed, gumbel_straight_through, rebar])
+def test_one_number_is_the_number_of_samples(make, key):
+    """With 64 as the temperature, `relaxed` says .0039 where E_q[f] is .260; its own bias is .1."""
+    estimator, q = make(64), distrax.Bernoulli(0.3)
+    assert count_evaluations(estimator, q) >= 64
+    key_init, key_apply = jax.random.split(key)
+    state = estimator.init(key_init, q)
+    value, estimate = estimator.apply(state, key_apply, lambda b: (b - 0.45) ** 2, q)
+    assert len(estimate.values) == 64
+    np.testing.assert_allclose(value, 0.260, atol=0.15)
+
+
 def test_sets_are_of_an_expectation():
     with pytest.raises(ValueError, match="estimator: got vimco of the bound iwae, expected"):
-        over_sets(vimco(4), 2)
+        over_sets(2, estimator=vimco(4))
 
 
 @pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
@@ -169,7 +202,7 @@ def test_the_metadata_is_true(estimator, problem):
 
 @pytest.mark.parametrize("baseline", [leave_one_out(), moving_average(), NETWORK, muprop()])
 def test_sharded_over_eight_devices_it_is_the_same_gradient(baseline, key):
-    estimator, problem = score_function(4, baseline), problems.bernoulli_inside
+    estimator, problem = score_function(4, baseline=baseline), problems.bernoulli_inside
     key_init, key_x, key_batch = jax.random.split(key, 3)
     state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
     xs = jax.random.normal(key_x, (16, 2))
@@ -192,8 +225,7 @@ def test_sharded_over_eight_devices_it_is_the_same_gradient(baseline, key):
     split = NamedSharding(mesh, PartitionSpec("data"))
     sharded = jax.jit(step, in_shardings=(whole, whole, whole, split), out_shardings=whole)
     got = sharded(problem.params, state, key_batch, xs)
-    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # noqa: E731
-    jax.tree.map(close, got, expected)
+    chex.assert_trees_all_close(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_f_may_return_integers_and_must_return_one_number():

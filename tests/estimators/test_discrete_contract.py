@@ -1,5 +1,6 @@
 """What every estimator of discrete latents owes to its caller, besides its own law."""
 
+import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -19,15 +20,18 @@ from jaxgen.estimators import (
     vimco,
 )
 
-LINEAR = (lambda key, z, context: jnp.ones(()), lambda scale, z, context: scale * jnp.sum(z))
+LINEAR = {
+    "network_init": lambda key, z, context: jnp.ones(()),
+    "network_apply": lambda scale, z, context: scale * jnp.sum(z),
+}
 ANTITHETIC = [arm(4), disarm(4)]
 RELAXABLE = [
-    relaxed(num_samples=4),
+    relaxed(4),
     straight_through(4),
-    gumbel_straight_through(num_samples=4),
-    rebar(num_samples=4),
-    relax(*LINEAR, num_samples=4),
-    relax_black_box(*LINEAR, num_samples=4),
+    gumbel_straight_through(4),
+    rebar(4),
+    relax(4, **LINEAR),
+    relax_black_box(4, **LINEAR),
 ]
 ALL = [*ANTITHETIC, *RELAXABLE, vimco(4)]
 PROBLEM = bernoulli_inside
@@ -48,9 +52,7 @@ def test_vmap_and_scan_and_jit_agree(estimator, key):
     batched = jax.jit(jax.vmap(one))(params, keys)
     same_keys = jax.random.clone(keys)
     _, scanned = jax.lax.scan(lambda _, x: (None, one(*x)), None, (params, same_keys))
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), batched, scanned
-    )
+    chex.assert_trees_all_close(batched, scanned, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=by_name)

@@ -97,7 +97,7 @@ def test_bad_input(key):
         with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
             estimator.apply((), jax.random.key(1), jnp.sum, normal)
     with pytest.raises(ValueError, match="max_states: got 0"):
-        enumeration(0)
+        enumeration(max_states=0)
     with pytest.raises(ValueError, match="num_samples: got 0"):
         local_expectation(0)
 

@@ -147,7 +147,7 @@ def test_the_signal_is_of_the_variance_of_the_average(key):
     """S samples of one draw give 1/S of the signals of S draws, averaged."""
     problem, num_samples = toy(0.45), 16
     noise = jnp.asarray(np.random.default_rng(2).uniform(size=num_samples))
-    many = rebar(num_samples=num_samples)
+    many = rebar(num_samples)
     (together,) = training_signal(many, problem, STATE, noise[None]).eta
     alone = training_signal(rebar(), problem, STATE, noise).eta
     np.testing.assert_allclose(together, alone.mean() / num_samples, rtol=1e-4)

@@ -30,8 +30,8 @@ def network_apply(params, z, context):
     return params["out"] @ jnp.tanh(z.ravel() @ params["hidden"] + params["bias"]) + params["mean"]
 
 
-WITH_F = relax(network_init, network_apply, temperature=0.7, eta=0.8)
-BLACK_BOX = relax_black_box(network_init, network_apply)
+WITH_F = relax(network_init=network_init, network_apply=network_apply, temperature=0.7, eta=0.8)
+BLACK_BOX = relax_black_box(network_init=network_init, network_apply=network_apply)
 QUADRATURE_TOY = toy(0.45)
 BREAKS = (1 - expit(0.3),)
 
@@ -71,7 +71,8 @@ def test_a_network_of_zeros_is_rebar():
 def test_a_network_may_look_at_the_context(key):
     """The control c(z) = context . z is unbiased whatever the context, and changes the gradient."""
     estimator = relax_black_box(
-        lambda key, z, context: jnp.ones(()), lambda scale, z, context: scale * (context @ z)
+        network_init=lambda key, z, context: jnp.ones(()),
+        network_apply=lambda scale, z, context: scale * (context @ z),
     )
     state, context = jnp.ones(()), jnp.linspace(-1.0, 1.0, 8)
     keys = jax.random.split(key)

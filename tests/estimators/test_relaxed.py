@@ -28,7 +28,7 @@ def relaxed_gradient(target, logit, temperature):
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_the_mean_is_that_of_the_relaxed_objective(temperature, key):
     truth = [relaxed_gradient(0.45, 0.3, temperature)]
-    grads = draws(relaxed(temperature), toy(0.45), key, NUM_DRAWS)
+    grads = draws(relaxed(temperature=temperature), toy(0.45), key, NUM_DRAWS)
     assert_unbiased(grads, truth)
     for broken in (-grads, temperature**2 * grads if temperature != 1 else 2 * grads):
         with rejected():  # the sign, the chain rule through z / t
@@ -43,7 +43,10 @@ def test_biased(problem, key):
 def test_the_bias_is_as_stated():
     """On the toy with target .45, in units of the gradient: 8%, 30% and 14% at t = 1, .5, .1."""
     truth = float(toy(0.45).gradient()[0])
-    bias = [moments(relaxed(t), toy(0.45), count=400)[0][0] / truth - 1 for t in (1.0, 0.5, 0.1)]
+    bias = [
+        moments(relaxed(temperature=t), toy(0.45), count=400)[0][0] / truth - 1
+        for t in (1.0, 0.5, 0.1)
+    ]
     expected = [relaxed_gradient(0.45, 0.3, t) / truth - 1 for t in (1.0, 0.5, 0.1)]
     np.testing.assert_allclose(bias, expected, atol=2e-3)
     np.testing.assert_allclose(bias, [0.08, 0.30, 0.14], atol=0.01)
@@ -54,7 +57,7 @@ def test_one_hot_samples_lie_in_the_simplex_and_follow_q(key):
 
     def first_moment(logits):
         problem = one_hot._replace(params=logits, f=lambda params, z: z[2])
-        return surrogate(relaxed(0.01, 20_000), problem)(logits, key)[1].values
+        return surrogate(relaxed(20_000, temperature=0.01), problem)(logits, key)[1].values
 
     values = np.asarray(jax.jit(first_moment)(one_hot.params))
     assert values.min() >= 0

@@ -68,7 +68,7 @@ def state_after_a_batch(estimator, problem, key):
 
 @pytest.mark.parametrize(("name", "problem"), LAWS, ids=lambda x: getattr(x, "name", x))
 def test_is_unbiased(name, problem, key):
-    estimator = score_function(4 * SAMPLES if name == "none" else SAMPLES, BASELINES[name])
+    estimator = score_function(4 * SAMPLES if name == "none" else SAMPLES, baseline=BASELINES[name])
     key_state, key_draws = jax.random.split(key)
     state = state_after_a_batch(estimator, problem, key_state)
     draws = problems.draws(estimator, problem, key_draws, DRAWS, state, CONTEXT)
@@ -80,13 +80,17 @@ def test_is_unbiased(name, problem, key):
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")  # within TFP's sampler
 def test_is_unbiased_for_poisson(key):
     with jax.debug_key_reuse(False):  # nor does that sampler keep to the rule on keys
-        draws = problems.draws(score_function(4, leave_one_out()), problems.poisson, key, DRAWS)
+        draws = problems.draws(
+            score_function(4, baseline=leave_one_out()), problems.poisson, key, DRAWS
+        )
     assert_unbiased(draws, problems.poisson.gradient())
 
 
 def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
     mean_of_all = stateless(lambda f, q, samples, values, context: Control(jnp.mean(values)))
-    draws = problems.draws(score_function(8, mean_of_all), problems.quadratic, key, 20 * DRAWS)
+    draws = problems.draws(
+        score_function(8, baseline=mean_of_all), problems.quadratic, key, 20 * DRAWS
+    )
     with rejected():
         assert_unbiased(draws, problems.quadratic.gradient())
 
@@ -94,7 +98,9 @@ def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
 def test_a_control_variate_without_its_mean_is_rejected(key):
     full = muprop()
     forgetful = full._replace(apply=lambda *args: full.apply(*args)._replace(mean=0.0))
-    draws = problems.draws(score_function(SAMPLES, forgetful), problems.quadratic, key, DRAWS)
+    draws = problems.draws(
+        score_function(SAMPLES, baseline=forgetful), problems.quadratic, key, DRAWS
+    )
     with rejected():
         assert_unbiased(draws, problems.quadratic.gradient())
 
@@ -113,7 +119,7 @@ def test_a_reused_key_is_rejected(key):
         def apply(f, q, samples, values, context):
             return Control(jax.vmap(f)(q.sample(seed=key, sample_shape=(len(samples),))))
 
-        return score_function(64, stateless(apply))
+        return score_function(64, baseline=stateless(apply))
 
     def draws(estimator_of, key):
         def one(key):
@@ -145,7 +151,7 @@ def exact_variance(estimator, problem, num_samples):
 @pytest.mark.parametrize("problem", problems.BERNOULLI[:2], ids=problems.by_name)
 def test_exact_moments_on_the_toy(problem):
     plain = exact_variance(score_function(2), problem, 2)
-    rloo = exact_variance(score_function(2, leave_one_out()), problem, 2)
+    rloo = exact_variance(score_function(2, baseline=leave_one_out()), problem, 2)
     for moments in (plain, rloo):
         np.testing.assert_allclose(moments.mean, problem.gradient()[0], rtol=1e-4, atol=1e-8)
     # One Bernoulli: Var[f (b - p)] / 2, and RLOO is (f(1) - f(0)) [b_1 != b_2] / 2 on average.
@@ -164,7 +170,7 @@ def test_exact_moments_on_the_toy(problem):
 @pytest.mark.parametrize("name", ["leave_one_out", "muprop"])
 def test_second_derivatives_are_unbiased(name, key):
     problem = problems.bernoulli_inside
-    apply = problems.surrogate(score_function(16, BASELINES[name]), problem)
+    apply = problems.surrogate(score_function(16, baseline=BASELINES[name]), problem)
     flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
     hessian = jax.hessian(lambda flat, key: apply(unravel(flat), key)[0])
     draws = jax.jit(jax.vmap(lambda key: hessian(flat, key)))(jax.random.split(key, DRAWS))
@@ -193,7 +199,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="num_samples: got 0, expected an integer >= 1"):
         score_function(0)
     with pytest.raises(ValueError, match="num_samples: got 1, expected an integer >= 2"):
-        score_function(1, leave_one_out())
+        score_function(1, baseline=leave_one_out())
     with pytest.raises(ValueError, match=r"q: got a Bernoulli of batch shape \(3,\)"):
         score_function(2).apply((), key_q, jnp.sum, q)
     with pytest.raises(ValueError, match=r"f: got shape \(3,\) for one sample"):
@@ -213,7 +219,7 @@ def test_params_that_are_not_finite_are_told(bad, key):
 def test_a_value_of_minus_infinity_loses_its_score_and_is_told(name, key):
     """What is left: f's own slope, and the scores of the finite values where h is finite too."""
     samples = jnp.array([0.5, -1.0, 2.0])
-    estimator = score_function(3, BASELINES[name])
+    estimator = score_function(3, baseline=BASELINES[name])
     state = estimator.init(key, None)
 
     def surrogate(mean, weight):

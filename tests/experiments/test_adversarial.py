@@ -1,5 +1,6 @@
 """A model and a loss put together: each player's loss, written out for one batch."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ def test_losses_are_the_means_over_pairs_of_packs(make, key):
     np.testing.assert_allclose(info["accuracy"], ((real > 0).mean() + (fake < 0).mean()) / 2)
     value, changed, _ = losses.generator_loss(generator, critic, keys[2], batch)
     np.testing.assert_allclose(value, by_hand[1].mean(), rtol=1e-5)
-    jax.tree.map(np.testing.assert_array_equal, changed, stats)
+    chex.assert_trees_all_equal(changed, stats)
 
 
 def test_the_penalty_is_that_of_every_pack(key):
@@ -80,7 +81,7 @@ def test_both_players_see_the_same_latents_and_every_update_others():
     optimizer = optax.sgd(0.1)
     update = with_latents(alternating_step(see, see, optimizer, optimizer), model)
     game = Game(*(init_player({"params": jnp.ones(1)}, optimizer) for _ in range(2)))
-    infos = [update(game, X, jax.random.key(i))[1] for i in range(2)]
+    infos = [update(game, jax.random.key(i), X)[1] for i in range(2)]
     for info in infos:
         np.testing.assert_array_equal(info["critic_z"], info["generator_z"])
         assert info["critic_z"].shape == (6, 3)

@@ -14,10 +14,10 @@ from jax.flatten_util import ravel_pytree
 from laws import assert_unbiased, rejected
 
 from experiments import belief_network as recipe
-from jaxgen.models import LIKELIHOODS, belief_network
+from jaxgen.models import LIKELIHOODS, belief_network, observe
 from jaxgen.nets import MLP
 from jaxgen.train import init_state, scan_epoch
-from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.run_directory import RunDirectory
@@ -40,9 +40,8 @@ DRAWS = 20_000
 
 def log_weights(params):
     """log p(x, z) - log q(z|x) and log q(z|x) at each of the eight states."""
-    log_joint, q = recipe.joint_and_posterior(MODEL, params, X)
-    log_q = q.log_prob(STATES)
-    return jax.vmap(log_joint)(STATES) - log_q, log_q
+    at = observe(MODEL, params, X)
+    return jax.vmap(at.log_weight)(STATES), at.q.log_prob(STATES)
 
 
 @partial(jax.jit, static_argnums=1)

@@ -12,7 +12,7 @@ from recipes import run_recipe
 
 from experiments import svi
 from jaxgen.models import LatentVariableModel
-from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = (
@@ -49,7 +49,7 @@ def test_semi_amortized_inference_starts_at_the_encoder_and_climbs(key):
     @jax.jit
     def both(state, key):
         key_infer, key_update = jax.random.split(key)
-        return way.infer(PARAMS, key_infer, x), way.update(state, (jnp.arange(2), XS), key_update)
+        return way.infer(PARAMS, key_infer, x), way.update(state, key_update, (jnp.arange(2), XS))
 
     phi, (state, info) = both(state, key)
     assert elbo_at(phi[0], np.exp(phi[1]), x) > elbo_at(start[0], SCALE, x) + 0.1

@@ -133,7 +133,7 @@ def test_the_gradient_at_the_local_optimum_is_that_of_the_likelihood(x64):
     update = jax.jit(svi_step(World.objective, sgd, optax.adam(0.1), 600))
     indices = jnp.array([7, 2, 5])
     batch = (indices, World.xs[indices])
-    state, info = update(World.state(sgd), batch, jax.random.key(0))
+    state, info = update(World.state(sgd), jax.random.key(0), batch)
     cov = World.model.weights @ World.model.weights.T + 0.64 * jnp.eye(3)
     gradient = np.linalg.solve(cov, World.xs[indices].mean(axis=0))  # of log N(x; 0, cov)
     np.testing.assert_allclose(state.params, gradient, atol=1e-4)
@@ -158,7 +158,7 @@ def test_five_steps_over_the_data_learn_theta(x64):
         def step(state, index):
             key_batch, key_update = jax.random.split(jax.random.fold_in(key, index))
             indices = jax.random.choice(key_batch, 12, (4,), replace=False)
-            return update(state, (indices, World.xs[indices]), key_update)
+            return update(state, key_update, (indices, World.xs[indices]))
 
         return jax.lax.scan(step, World.state(optimizer), jnp.arange(600))
 
@@ -177,7 +177,7 @@ def test_each_datapoint_has_noise_of_its_own():
         params=jnp.zeros(()), opt_state=sgd.init(jnp.zeros(())), local_params=jnp.zeros(3)
     )
     batch = (jnp.arange(3), jnp.zeros(3))
-    state, _ = svi_step(objective, sgd, sgd, 1)(state, batch, jax.random.key(0))
+    state, _ = svi_step(objective, sgd, sgd, 1)(state, jax.random.key(0), batch)
     assert len(set(np.asarray(state.local_params).tolist())) == 3
 
 

@@ -126,7 +126,7 @@ def test_the_model_is_normalized(params):
 
 def test_gradient_estimates_have_the_enumerated_mean(params):
     """50,000 draws at a false-alarm rate of 1e-6 reject a generative gradient 5% too small."""
-    rloo = score_function(2, leave_one_out())
+    rloo = score_function(2, baseline=leave_one_out())
 
     def surrogate(params, key, reached):
         q = MODEL.encode(params, X)

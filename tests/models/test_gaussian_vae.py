@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.models import LIKELIHOODS, gaussian_vae, joint_and_posterior
+from jaxgen.models import LIKELIHOODS, gaussian_vae, observe
 from jaxgen.nets import MLP
 
 SHAPE = (4, 4, 1)
@@ -52,8 +52,13 @@ def test_the_joint_is_the_likelihood_times_the_prior():
     model = small_vae()
     params = model.init(jax.random.key(0))
     x, z = jnp.ones(SHAPE), jnp.array([0.3, -1.0, 2.0])
-    log_joint, q = joint_and_posterior(model, params, x)
+    at = observe(model, params, x)
     likelihood = np.log(np.asarray(model.decode(params, z).mean())).sum()  # every pixel is one
-    expected = likelihood + stats.norm.logpdf(z).sum()
-    np.testing.assert_allclose(log_joint(z), expected, rtol=1e-5)
-    np.testing.assert_array_equal(q.mean(), model.encode(params, x).mean())
+    log_joint = likelihood + stats.norm.logpdf(z).sum()
+    np.testing.assert_allclose(at.log_likelihood(z), likelihood, rtol=1e-5)
+    np.testing.assert_allclose(at.log_joint(z), log_joint, rtol=1e-5)
+    np.testing.assert_array_equal(at.q.mean(), model.encode(params, x).mean())
+    log_q = stats.norm(at.q.mean(), at.q.stddev()).logpdf(z).sum()
+    np.testing.assert_allclose(at.log_weight(z), log_joint - log_q, rtol=1e-5)
+    other = at.prior
+    np.testing.assert_allclose(at.log_weight(z, q=other), likelihood, rtol=1e-5)

@@ -131,14 +131,16 @@ def test_estimators_of_a_multi_sample_bound_are_refused_by_name():
     for estimator, name in (
         (vimco(4), "vimco of the bound iwae"),
         (doubly_reparameterized(4), "doubly reparameterized of the bound iwae"),
-        (pathwise(4, renyi(0.5)), r"pathwise of the bound renyi\(0.5\)"),
-        (over_sets(score_function(2), 4), "score function over sets of the bound iwae"),
+        (pathwise(4, bound=renyi(0.5)), r"pathwise of the bound renyi\(0.5\)"),
+        (over_sets(4, estimator=score_function(2)), "score function over sets of the bound iwae"),
     ):
         with pytest.raises(ValueError, match=f"estimator: got {name}, expected one of E_q"):
             elbo(jax.random.key(0), f, q, MODEL.prior, estimator=estimator)
         with pytest.raises(ValueError, match=f"estimator: got {name}"):
             entropy_elbo(jax.random.key(0), f, q, estimator=estimator)
-    terms = elbo(jax.random.key(0), f, q, MODEL.prior, estimator=vimco(4, ELBO))  # the mean of f
+    terms = elbo(
+        jax.random.key(0), f, q, MODEL.prior, estimator=vimco(4, bound=ELBO)
+    )  # the mean of f
     assert np.isfinite(terms.elbo)
 
 

@@ -75,10 +75,10 @@ def exact(bound, estimators):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_with_a_gaussian_q(name):
     bound = SMOOTH[name]
-    estimators = {name: gradient(2, bound) for name, gradient in GRADIENTS.items()}
+    estimators = {name: gradient(2, bound=bound) for name, gradient in GRADIENTS.items()}
     # DReG of IWAE on this bound: the path weights belong to the bound.
     estimators["broken"] = GRADIENTS["doubly_reparameterized"](
-        2, bound._replace(path_weights=(renyi(0.3)).path_weights)
+        2, bound=bound._replace(path_weights=(renyi(0.3)).path_weights)
     )
     means, truth = exact(bound, estimators)
     for gradient, estimator in estimators.items():
@@ -93,12 +93,12 @@ def test_with_a_gaussian_q(name):
             assert not bound.linear
             assert error > 0.02
     assert estimators["sticking_the_landing"].unbiased == (name == "elbo")
-    assert GRADIENTS["sticking_the_landing"](1, bound).unbiased
+    assert GRADIENTS["sticking_the_landing"](1, bound=bound).unbiased
 
 
 def test_the_bias_of_sticking_the_landing_is_the_scores_covariance_with_the_weights():
     """Its bias on IWAE is E[sum_k v_k grad log q(z_k)], here by quadrature."""
-    means, truth = exact(IWAE, {"stl": GRADIENTS["sticking_the_landing"](2, IWAE)})
+    means, truth = exact(IWAE, {"stl": GRADIENTS["sticking_the_landing"](2, bound=IWAE)})
     z = PARAMS["mean"] + jnp.exp(PARAMS["log_scale"]) * NOISE
     v = jax.nn.softmax(jax.vmap(jax.vmap(log_weight(PARAMS)))(z), axis=1)
     scores = {"log_scale": NOISE**2 - 1, "mean": NOISE * jnp.exp(-PARAMS["log_scale"])}
@@ -115,7 +115,7 @@ def test_with_the_posterior_sticking_the_landing_and_dreg_have_no_noise():
     }
     for bound in (SMOOTH["iwae"], SMOOTH["renyi"]):
         for name in ("sticking_the_landing", "doubly_reparameterized", "pathwise"):
-            estimator = GRADIENTS[name](2, bound)
+            estimator = GRADIENTS[name](2, bound=bound)
             draws = jax.jit(jax.vmap(lambda e, s=estimator: gradient_at(e, s, params)))(
                 NOISE[::100]
             )
@@ -153,11 +153,13 @@ def enumerated(bound, estimator, num_sets=1):
 @pytest.mark.parametrize("bound", [*SMOOTH.values(), VR_MAX], ids=[*SMOOTH, "vr-max"])
 def test_with_a_discrete_q(bound):
     for name in ("score_function", "vimco"):
-        np.testing.assert_allclose(*enumerated(bound, GRADIENTS[name](2, bound)), atol=1e-5)
+        np.testing.assert_allclose(*enumerated(bound, GRADIENTS[name](2, bound=bound)), atol=1e-5)
 
 
 def test_sets_judge_each_other():
-    estimator = over_sets(score_function(2, leave_one_out()), 2, renyi(0.5))
+    estimator = over_sets(
+        2, estimator=score_function(2, baseline=leave_one_out()), bound=renyi(0.5)
+    )
     np.testing.assert_allclose(*enumerated(renyi(0.5), estimator, 2), atol=1e-5)
     assert estimator.unbiased
     assert estimator.evaluations(distrax.Categorical(LOGITS)) == 4
@@ -165,14 +167,14 @@ def test_sets_judge_each_other():
 
 def test_invalid_pairs_are_refused_by_name():
     with pytest.raises(ValueError, match=r"bound: got vr-max.*pathwise, score_function, vimco"):
-        GRADIENTS["doubly_reparameterized"](2, VR_MAX)
+        GRADIENTS["doubly_reparameterized"](2, bound=VR_MAX)
     f = lambda z, q=None: 1.0 * z  # noqa: E731
     for name in ("pathwise", "sticking_the_landing", "doubly_reparameterized"):
         with pytest.raises(ValueError, match=r"q: .*reparameterizable.*score function"):
-            GRADIENTS[name](2, IWAE).apply((), jax.random.key(0), f, distrax.Bernoulli(0.0))
+            GRADIENTS[name](2, bound=IWAE).apply((), jax.random.key(0), f, distrax.Bernoulli(0.0))
     for gradient in GRADIENTS.values():
         with pytest.raises(ValueError, match=r"num_samples: got 0, expected an integer >= [12]"):
-            gradient(0, IWAE)
+            gradient(0, bound=IWAE)
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -183,7 +185,7 @@ def test_weights_of_zero_are_said_and_neither_value_nor_gradient_is_nan(name):
     def surrogates(params, threshold):
         q = q_of(params)
         f = lambda z, q=q: jnp.where(z > threshold, -jnp.inf, log_weight(params)(z, q))  # noqa: E731
-        told = [GRADIENTS[name](8, b).apply((), jax.random.key(0), f, q) for b in bounds]
+        told = [GRADIENTS[name](8, bound=b).apply((), jax.random.key(0), f, q) for b in bounds]
         values = jnp.stack([value for value, _ in told])
         return values, (values, jnp.stack([estimate.all_finite for _, estimate in told]))
 
@@ -205,7 +207,7 @@ def test_slopes_of_the_signal_to_noise_ratio_in_the_number_of_samples():
 
     def snr(name, num_samples):
         noise = np.random.default_rng(num_samples).normal(size=(draws, num_samples))
-        estimator = GRADIENTS[name](num_samples, IWAE)
+        estimator = GRADIENTS[name](num_samples, bound=IWAE)
         grads = jax.jit(jax.vmap(lambda e: gradient_at(e, estimator)[1]))(jnp.asarray(noise))
         return abs(float(grads.mean())) / float(grads.std())
 

@@ -61,7 +61,7 @@ def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
     g, c, state = 0.7, -0.4, (0, 0.0, 0.0)
     x = 1.3
     for i in range(2):
-        game, info = update(game, jnp.full(4, x, jnp.float32), jax.random.key(i))
+        game, info = update(game, jax.random.key(i), jnp.full(4, x, jnp.float32))
         c, state = adam_by_hand(c, g, x, state, 1)
 
         def loss(g, c=c, state=state):
@@ -105,7 +105,7 @@ def test_the_unrolled_generator_descends_the_whole_value_under_a_zero_sum_loss(w
     update = alternating_step(
         *linear_game(loss), optax.sgd(1.0), optax.sgd(LR_C), order=simultaneous, unroll=steps
     )
-    game, _ = update(two_numbers(t, f), jnp.full(4, x, jnp.float32), jax.random.key(0))
+    game, _ = update(two_numbers(t, f), jax.random.key(0), jnp.full(4, x, jnp.float32))
     slope = -f - 2 * steps * LR_C * (x - t)
     found = t - values(game)[0]
     assert np.isclose(found, slope, rtol=1e-5) == whole
@@ -130,7 +130,7 @@ def test_the_whole_value_of_an_unrolled_minimax_game_is_descended():
         update = alternating_step(
             *linear_game(loss), optax.sgd(1.0), optax.sgd(LR_C), order=simultaneous, unroll=steps
         )
-        game, info = update(two_numbers(t, f), jnp.full(4, x, jnp.float32), jax.random.key(0))
+        game, info = update(two_numbers(t, f), jax.random.key(0), jnp.full(4, x, jnp.float32))
         found[name] = t - values(game)[0]
         if name == "whole":
             np.testing.assert_allclose(info["generator_loss"], value(t), rtol=1e-5)
@@ -154,7 +154,7 @@ def test_a_dead_unit_needs_the_root_kept_from_zero():
             generator=init_player({"params": jnp.float32(0.5)}, optax.sgd(0.1)),
             critic=init_player({"params": jnp.ones(2)}, adam),
         )
-        finite.append(bool(update(game, jnp.ones(2), jax.random.key(0))[1]["all_finite"]))
+        finite.append(bool(update(game, jax.random.key(0), jnp.ones(2))[1]["all_finite"]))
     assert finite == [False, True]
 
 
@@ -232,25 +232,43 @@ def test_each_changes_its_own_collections_alone():
         unroll=2,
     )
     game = Game(generator=player("kept"), critic=player("pool"))
-    game, _ = jax.jit(update)(game, jnp.ones(6), jax.random.key(0))
+    game, _ = jax.jit(update)(game, jax.random.key(0), jnp.ones(6))
     assert (int(game.generator.mutable["passes"]), int(game.critic.mutable["passes"])) == (1, 3)
     np.testing.assert_array_equal(game.generator.mutable["kept"], [1.0, 1.0])
     np.testing.assert_array_equal(game.critic.variables["pool"], [1.0, 1.0])
 
 
-def test_the_average_is_the_generators_and_comes_with_its_last_statistics():
+def test_the_average_of_the_generators_params_comes_with_that_of_its_statistics():
     game, seen = nets(0), []
     update = jax.jit(UPDATE)
     for i in range(3):
-        game, _ = update(game, DATA[:16], jax.random.key(i))
-        seen.append(raw(game.generator.train.params))
+        game, _ = update(game, jax.random.key(i), DATA[:16])
+        seen.append(raw(game.generator.variables))
     weights = 0.9 ** np.arange(2, -1, -1.0)
     averaged = game.generator.averaged
-    for i, leaf in enumerate(raw(averaged["params"])):
+    assert jax.tree.structure(averaged) == jax.tree.structure(game.generator.variables)
+    for i, leaf in enumerate(raw(averaged)):
         expected = np.average([leaves[i] for leaves in seen], axis=0, weights=weights)
         np.testing.assert_allclose(leaf, expected, rtol=1e-4, atol=1e-6)
-    assert averaged["batch_stats"] is game.generator.mutable["batch_stats"]
+        if leaf.size > 3:
+            assert np.abs(leaf - seen[-1][i]).max() > 1e-4, "the average is the last"
     assert game.critic.averaged["params"] is game.critic.train.params
+
+
+def test_of_a_collection_that_is_no_float_the_average_keeps_the_last():
+    def counting(own, other, key, batch):
+        value, _, info = generator_loss(own, other, key, batch)
+        return value, {"passes": own["passes"] + 1, "mean": own["mean"] + 1}, info
+
+    sgd = optax.sgd(0.1)
+    variables = {"params": jnp.float32(0.5), "passes": jnp.int32(0), "mean": jnp.bfloat16(0.0)}
+    game = two_numbers().replace(generator=init_player(variables, sgd, ema=True))
+    update = jax.jit(alternating_step(counting, critic_loss, sgd, sgd, ema_decay=0.5))
+    for i in range(3):
+        game, _ = update(game, jax.random.key(i), jnp.ones(2))
+    assert int(game.generator.averaged["passes"]) == 3
+    assert game.generator.averaged["mean"].dtype == jnp.float32
+    np.testing.assert_allclose(game.generator.averaged["mean"], (1 + 2 * 2 + 4 * 3) / 7, rtol=1e-6)
 
 
 def test_resumed_to_the_bit(tmp_path):
@@ -280,7 +298,7 @@ def test_a_donated_game_takes_nothing_else_with_it():
     variables = GENERATOR.init(jax.random.key(0), jnp.ones((2, 2)))
     game = nets(0)
     game = Game(generator=init_player(variables, ADAM_G, ema=True), critic=game.critic)
-    after, _ = jax.jit(UPDATE, donate_argnums=0)(game, DATA[:16], jax.random.key(1))
+    after, _ = jax.jit(UPDATE, donate_argnums=0)(game, jax.random.key(1), DATA[:16])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(game))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((variables, after)))
 
@@ -295,7 +313,7 @@ def test_a_step_of_either_that_is_not_finite_is_told(player):
     update = alternating_step(
         losses["generator"], losses["critic"], optax.sgd(0.1), optax.sgd(0.1), critic_steps=2
     )
-    _, info = update(two_numbers(), jnp.ones(4), jax.random.key(0))
+    _, info = update(two_numbers(), jax.random.key(0), jnp.ones(4))
     assert not bool(info["all_finite"])
 
 
@@ -313,7 +331,7 @@ def test_clipped_weights_stay_in_the_box():
 
 
 def test_fresh_draws_each_step():
-    def update(state, batch, key):
+    def update(state, key, batch):
         return state + 1, {"batch": batch, "key": jax.random.uniform(key)}
 
     epoch = jax.jit(scan_draws(update, lambda key: jax.random.uniform(key, (3,)), 5))
@@ -333,33 +351,33 @@ def test_misuse_is_named():
         alternating_step(generator_loss, critic_loss, sgd, sgd, unroll=-1)
     update = alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=4)
     with pytest.raises(ValueError, match=r"batch: got .* \(6,\).* divisible by critic_steps=4"):
-        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+        update(two_numbers(), jax.random.key(0), jnp.ones(6))
 
     update = alternating_step(
         generator_loss, critic_loss, sgd, sgd, critic_steps=2, order=extragradient
     )
     with pytest.raises(ValueError, match="critic_steps: got 2, expected 1 for an order"):
-        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+        update(two_numbers(), jax.random.key(0), jnp.ones(6))
 
     def meddling(own, other, key, batch):
         return own["params"] * other["params"], {"batch_stats": 0.0}, {}
 
     update = alternating_step(meddling, critic_loss, sgd, sgd)
     with pytest.raises(ValueError, match=r"changes of batch_stats, .* \(it has none\)"):
-        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+        update(two_numbers(), jax.random.key(0), jnp.ones(6))
     # One left out, as where a net's running statistics are thrown away.
     update = alternating_step(generator_loss, critic_loss, sgd, sgd)
     game = two_numbers()
     game = game.replace(critic=game.critic.replace(mutable={"batch_stats": jnp.zeros(())}))
     with pytest.raises(ValueError, match=r"changes of no collection, expected .* \(batch_stats\)"):
-        update(game, jnp.ones(6), jax.random.key(0))
+        update(game, jax.random.key(0), jnp.ones(6))
 
     def per_datapoint(own, other, key, batch):
         return own["params"] * batch, {}, {}
 
     update = alternating_step(generator_loss, per_datapoint, sgd, sgd)
     with pytest.raises(ValueError, match=r"loss: got shape \(6,\), expected one number"):
-        update(two_numbers(), jnp.ones(6), jax.random.key(0))
+        update(two_numbers(), jax.random.key(0), jnp.ones(6))
     with pytest.raises(ValueError, match=r"variables: got the collections \['w'\]"):
         init_player({"w": jnp.ones(2)}, sgd)
 
@@ -368,6 +386,6 @@ def test_an_earlier_critic_step_that_is_not_finite_is_told():
     skipping, plain = optax.apply_if_finite(optax.sgd(LR_C), 5), optax.sgd(LR_G)
     update = alternating_step(generator_loss, critic_loss, plain, skipping, critic_steps=2)
     game = two_numbers(optimizers=(plain, skipping))
-    game, info = update(game, jnp.array([jnp.nan, 1.0]), jax.random.key(0))
+    game, info = update(game, jax.random.key(0), jnp.array([jnp.nan, 1.0]))
     assert np.isfinite(values(game)).all()
     assert not info["all_finite"]

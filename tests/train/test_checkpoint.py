@@ -120,7 +120,7 @@ def test_between_eight_devices_and_one(tmp_path, training):
     # What was on no device in particular still goes wherever the computation is.
     _, restored = restore(tmp_path, on_one)
     on_mesh = jax.jit(shard(update, mesh))
-    moved, _ = on_mesh(restored["state"], restored["pool"], jax.random.key(0))
+    moved, _ = on_mesh(restored["state"], jax.random.key(0), restored["pool"])
     assert len(moved.params["mean"].sharding.device_set) == 8
 
 

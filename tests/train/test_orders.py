@@ -61,9 +61,9 @@ def test_games_are_those_played_by_hand(batches, order, critic_steps):
         order=order,
     )
     expected = play(0.7, -0.4, batches, order=order.__name__, critic_steps=critic_steps)
-    epoch = jax.jit(lambda game, keys: jax.lax.scan(lambda s, x: update(s, *x), game, keys))
+    epoch = jax.jit(lambda game, steps: jax.lax.scan(lambda s, x: update(s, *x), game, steps))
     game, infos = epoch(
-        two_numbers(), (jnp.asarray(batches), jax.random.split(jax.random.key(0), 5))
+        two_numbers(), (jax.random.split(jax.random.key(0), 5), jnp.asarray(batches))
     )
     np.testing.assert_allclose(values(game), expected, rtol=1e-5)
     assert int(game.critic.train.step) == critic_steps * int(game.generator.train.step)
@@ -104,13 +104,13 @@ MAKERS = {"optimistic": optax.optimistic_gradient_descent}
 
 
 @pytest.mark.parametrize("name", RATES)
-def test_optimizm_and_extragradient_shrink_the_game_that_plain_descent_spirals_out_of(name):
+def test_optimism_and_extragradient_shrink_the_game_that_plain_descent_spirals_out_of(name):
     optimizer = MAKERS.get(name, optax.sgd)(BILINEAR)
     order = extragradient if name == "extragradient" else simultaneous
     update = alternating_step(product(1.0), product(-1.0), optimizer, optimizer, order=order)
 
-    def tracked(game, batch, key):
-        game, _ = update(game, batch, key)
+    def tracked(game, key, batch):
+        game, _ = update(game, key, batch)
         return game, {"radius": jnp.hypot(game.generator.train.params, game.critic.train.params)}
 
     epoch = jax.jit(scan_draws(tracked, jax.random.uniform, 80))
@@ -155,7 +155,7 @@ def test_extragradient_is_the_one_by_hand_with_adams_state_average_and_statistic
     game = Game(generator=start.generator, critic=init_player(variables, adam))
     g, c, x, state = 0.7, -0.4, 1.3, (0, 0.0, 0.0)
     for i in range(2):
-        game, info = jax.jit(update)(game, jnp.full(4, x, jnp.float32), jax.random.key(i))
+        game, info = jax.jit(update)(game, jax.random.key(i), jnp.full(4, x, jnp.float32))
         half_g = g - LR_G * gradients(g, c, x)[0]
         half_c, state = adam_by_hand(c, g, x, state, 1)
         np.testing.assert_allclose(info["critic_at"], half_c, rtol=1e-4)

@@ -1,5 +1,8 @@
 """Eight (pretended) devices against one."""
 
+import contextlib
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +51,7 @@ def trained(update, optimizer, params, data):
     state = init_state(params, optimizer)
     for i in range(STEPS):
         batch = jax.tree.map(lambda a, i=i: a[i * BATCH : (i + 1) * BATCH], data)
-        state, _ = step(state, batch, jax.random.fold_in(jax.random.key(2), i))
+        state, _ = step(state, jax.random.fold_in(jax.random.key(2), i), batch)
     return state
 
 
@@ -99,21 +102,18 @@ def test_in_a_donated_epoch_equals_one_device(optimizer, params, data):
 @pytest.mark.parametrize("placed", [True, False])
 def test_a_placed_state_compiles_once(num_devices, placed, optimizer, params, data):
     """One that is not placed moves in the first step, so that the second compiles again."""
-    mesh, traced = data_mesh(num_devices), []
+    mesh = data_mesh(num_devices)
     sharded = shard(gradient_step(loss, optimizer), mesh)
+    step = jax.jit(chex.assert_max_traces(lambda *arguments: sharded(*arguments), n=1))
     state = init_state(params, optimizer)
     if placed:
         state, data = replicate((state, data), mesh)
 
-    @jax.jit
-    def step(state, batch, key):
-        traced.append(key)
-        return sharded(state, batch, key)
-
     batch = jax.tree.map(lambda a: a[:BATCH], data)
-    for key in jax.random.split(jax.random.key(0)):
-        state, _ = step(state, batch, key)
-    assert len(traced) == (1 if placed else 2)
+    first, second = jax.random.split(jax.random.key(0))
+    state, _ = step(state, first, batch)
+    with contextlib.nullcontext() if placed else pytest.raises(AssertionError, match="traced"):
+        step(state, second, batch)
 
 
 def test_the_batch_is_split(optimizer, params, data):
@@ -122,8 +122,8 @@ def test_the_batch_is_split(optimizer, params, data):
         jax.jit(shard(gradient_step(loss, optimizer), data_mesh(8)))
         .lower(
             init_state(params, optimizer),
-            jax.tree.map(lambda a: a[:BATCH], data),
             jax.random.key(0),
+            jax.tree.map(lambda a: a[:BATCH], data),
         )
         .compile()
         .as_text()
@@ -171,6 +171,6 @@ def test_misuse_is_named(optimizer, params, data):
     state = init_state(params, optimizer)
     key = jax.random.key(0)
     with pytest.raises(ValueError, match=r"batch: got an array of shape \(12, 16\).*8 devices"):
-        shard(update, data_mesh(8))(state, {"x": data["x"][:12]}, key)
+        shard(update, data_mesh(8))(state, key, {"x": data["x"][:12]})
     with pytest.raises(ValueError, match=r"batch: got an array of shape \(30, 16\).*8 devices"):
         jax.jit(scan_epoch(shard(update, data_mesh(8)), 30))(state, key, data)

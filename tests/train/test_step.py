@@ -1,12 +1,13 @@
 """One step, against the optimizers written out and the closed form of the average."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from jaxgen.train import gradient_step, init_state
+from jaxgen.train import gradient_step, init_state, scan_draws
 
 ROWS, FEATURES = 6, 3
 
@@ -34,7 +35,7 @@ def run(update, state, batches):
     infos = []
     step = jax.jit(update, donate_argnums=0)
     for i, batch in enumerate(batches):
-        state, info = step(state, batch, jax.random.key(i))
+        state, info = step(state, jax.random.key(i), batch)
         infos.append(info)
     return state, infos
 
@@ -81,7 +82,7 @@ def test_the_average_weighs_the_params_seen(problem, decay):
     update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=decay))
     seen, state = [], init_state(params, optimizer, ema=True)
     for i, batch in enumerate(batches):
-        state, _ = update(state, batch, jax.random.key(i))
+        state, _ = update(state, jax.random.key(i), batch)
         seen.append(np.asarray(state.params["w"], np.float64))
     weights = decay ** np.arange(len(seen) - 1, -1, -1.0)
     expected = np.average(seen, axis=0, weights=weights)
@@ -92,14 +93,37 @@ def test_the_average_weighs_the_params_seen(problem, decay):
     assert np.abs(uncorrected - expected).max() > 1e-3
 
 
-def test_the_average_keeps_the_type_of_the_params(problem):
-    params, batches = problem
-    params = jax.tree.map(lambda x: x.astype(jnp.bfloat16), params)
-    batch = jax.tree.map(lambda x: x.astype(jnp.bfloat16), batches[0])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_the_average_of_half_precision_params_is_kept_in_float32(dtype):
+    """A param at 0 for 20 steps and at 1 for 4,980: its average is (1 - d^4980) / (1 - d^5000)."""
+    decay = 0.999
+
+    def loss(params, key, batch, *, step):  # at a rate of 1 the param moves to its target
+        target = (step >= 20).astype(dtype)
+        return 0.5 * jnp.sum((params - target) ** 2), {}
+
+    optimizer = optax.sgd(1.0)
+    update = gradient_step(loss, optimizer, ema_decay=decay)
+    state, _ = jax.jit(scan_draws(update, jax.random.uniform, 5000))(
+        init_state(jnp.zeros(2, dtype), optimizer, ema=True), jax.random.key(0)
+    )
+    assert state.params.dtype == dtype
+    assert state.ema.dtype == jnp.float32
+    np.testing.assert_allclose(state.params, 1.0)
+    # An average in bfloat16 would end at .836.
+    np.testing.assert_allclose(state.ema, (1 - decay**4980) / (1 - decay**5000), atol=5e-5)
+
+
+def test_the_norm_of_a_half_precision_gradient_is_taken_in_float32():
+    def loss(params, key, batch):
+        return 300 * jnp.sum(params.astype(jnp.float32)), {}
+
     optimizer = optax.sgd(0.1)
-    update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=0.9))
-    state, _ = update(init_state(params, optimizer, ema=True), batch, jax.random.key(0))
-    assert {x.dtype for x in jax.tree.leaves((state.params, state.ema))} == {jnp.dtype("bfloat16")}
+    state = init_state(jnp.zeros(4, jnp.float16), optimizer)
+    _, info = gradient_step(loss, optimizer)(state, jax.random.key(0), jnp.ones(()))
+    assert info["grad_norm"].dtype == jnp.float32
+    np.testing.assert_allclose(info["grad_norm"], 600.0)  # 4 * 300² is above float16's largest
+    assert bool(info["all_finite"])
 
 
 def test_a_donated_state_takes_nothing_else_with_it(problem):
@@ -108,7 +132,7 @@ def test_a_donated_state_takes_nothing_else_with_it(problem):
     optimizer = optax.contrib.schedule_free_sgd(0.1)
     state = init_state(params, optimizer, ema=True)
     update = jax.jit(gradient_step(squared_error, optimizer, ema_decay=0.9), donate_argnums=0)
-    after, _ = update(state, batches[0], jax.random.key(0))
+    after, _ = update(state, jax.random.key(0), batches[0])
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves((state.params, state.ema)))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((params, after)))
 
@@ -117,18 +141,10 @@ def test_params_of_a_weak_type_compile_once():
     params = {"w": jnp.zeros(FEATURES), "b": jnp.asarray(0.3), "scale": 1.0}
     state = init_state(params, optax.adam(0.1), ema=True)
     batch = {"x": jnp.ones((ROWS, FEATURES)), "y": jnp.ones(ROWS)}
-    traces = []
-
-    def loss(params, key, batch):
-        traces.append(batch["x"].shape)
-        return squared_error(params, key, batch)
-
-    update = jax.jit(gradient_step(loss, optax.adam(0.1), ema_decay=0.9))
-    state, _ = update(state, batch, jax.random.key(0))
-    after_one = len(traces)
-    for i in range(1, 3):
-        state, _ = update(state, batch, jax.random.key(i))
-    assert len(traces) == after_one > 0
+    update = gradient_step(squared_error, optax.adam(0.1), ema_decay=0.9)
+    update = jax.jit(chex.assert_max_traces(update, n=1))
+    for i in range(3):
+        state, _ = update(state, jax.random.key(i), batch)
 
 
 @pytest.mark.parametrize("poison", [jnp.nan, jnp.inf])
@@ -146,7 +162,7 @@ def test_a_gradient_that_is_not_finite_is_told():
 
     optimizer = optax.sgd(0.1)
     state = init_state(jnp.zeros(()), optimizer)
-    _, info = gradient_step(loss, optimizer)(state, jnp.ones(()), jax.random.key(0))
+    _, info = gradient_step(loss, optimizer)(state, jax.random.key(0), jnp.ones(()))
     assert bool(jnp.isfinite(info["loss"]))
     assert not bool(info["all_finite"])
 
@@ -172,10 +188,18 @@ def test_misuse_is_named(problem):
     for kept, decay in ((True, None), (False, 0.9)):
         state = init_state(params, optimizer, ema=kept)
         with pytest.raises(ValueError, match="ema_decay: got"):
-            gradient_step(squared_error, optimizer, ema_decay=decay)(state, batches[0], key)
+            gradient_step(squared_error, optimizer, ema_decay=decay)(state, key, batches[0])
 
     def per_datapoint(params, key, batch):
         return batch["x"] @ params["w"], {}
 
     with pytest.raises(ValueError, match=r"loss: got shape \(6,\), expected one number"):
-        gradient_step(per_datapoint, optimizer)(init_state(params, optimizer), batches[0], key)
+        gradient_step(per_datapoint, optimizer)(init_state(params, optimizer), key, batches[0])
+
+
+def test_collections_beside_params_are_refused_since_the_optimizer_would_move_them():
+    linen = {"params": {"w": jnp.ones(2)}, "batch_stats": {"mean": jnp.zeros(2)}}
+    for variables in (linen, {"encoder": linen, "decoder": {"params": jnp.ones(2)}}):
+        with pytest.raises(ValueError, match="params: got the collections batch_stats beside par"):
+            init_state(variables, optax.adam(0.1))
+    init_state({"encoder": {"params": {"w": jnp.ones(2)}}, "scale": jnp.ones(())}, optax.adam(0.1))

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from jaxgen.workbench.progress import progress
+from jaxgen.workbench.progress_bar import progress
 from jaxgen.workbench.table import print_table
 
 

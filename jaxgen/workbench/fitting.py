@@ -1,10 +1,10 @@
-"""The training loop of every recipe: epochs, records, checkpoints, and every way to end."""
+"""The loop under every training: epochs, records, checkpoints, and every way to end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from jaxgen.train import TrainState, latest_step, restore, save
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
-from jaxgen.workbench.progress import progress
+from jaxgen.workbench.progress_bar import progress
 from jaxgen.workbench.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
@@ -29,73 +29,80 @@ def fit(
     run: RunDirectory,
     state: Any,
     epoch: Callable[[Any, Key, int], tuple[Any, Info]],
-    validate: Callable[[Params], dict[str, Any]],
+    validate: Callable[[Any], dict[str, Any]],
     *,
     key: Key,
     epochs: int,
     patience: int | None = None,
-    headline: str = "elbo",
-    used: Callable[[Any], Params] = averaged_params,
+    monitor: str = "elbo",
+    better: Literal["higher", "lower"] = "higher",
+    evaluated: Callable[[Any], Any] = averaged_params,
     watch: Callable[[dict[str, Any]], None] | None = None,
-) -> Params:
+    title: str = "",
+    advice: str = "",
+) -> Any:
     """Runs `epochs` epochs, continuing from the run's last checkpoint if it has one.
 
     Epoch i draws from `fold_in(key, i)` alone, so a run that was killed anywhere and resumed ends
     with the params of one that was not, to the bit. Checkpoints come at the end of the epoch after
-    every `SECONDS_BETWEEN_CHECKPOINTS`, at the last epoch and at SIGINT and SIGTERM. What is
-    returned is saved by itself too, for other programs: see `RunDirectory.trained`.
+    every `SECONDS_BETWEEN_CHECKPOINTS`, at the last epoch and at SIGINT, SIGTERM and SIGHUP. What
+    is returned is saved by itself too, for other programs: see `RunDirectory.trained`.
 
     Args:
       run: where records and checkpoints go.
       state: the state before the first epoch; its buffers may be donated.
       epoch: `(state, key, index) -> (state, infos)`, compiled; every info has a leading axis of
         steps and `all_finite` is among them.
-      validate: numbers of the held-out data, under what `used` makes of the state.
+      validate: numbers of the held-out data, under what `evaluated` makes of the state.
       key: of this training.
       epochs: how many in all.
-      patience: stop after as many epochs without a better `validation_{headline}` (higher is
-        better) and return the best epoch's params; None trains to the end and returns the last.
-      headline: the info shown with the progress.
-      used: the part of the state that is validated and returned: of a `TrainState`, the average if
-        it keeps one.
+      patience: stop after as many epochs without a better `validation_{monitor}` and return the
+        best epoch's params; None trains to the end and returns the last.
+      monitor: the number of the held-out data shown with the progress.
+      better: which way that number improves.
+      evaluated: the part of the state that is validated and returned: of a `TrainState`, the
+        average if it keeps one.
       watch: is handed every record too.
+      title: names this training among others.
+      advice: ends the message of a failed training.
     Returns:
-      What `used` makes of the last state, or of the best epoch's.
+      What `evaluated` makes of the last state, or of the best epoch's.
     Raises:
       TrainingFailed: a step or the validation was not finite; that epoch is neither recorded nor
         saved.
       Interrupted: a signal came; the epoch under way was finished and saved.
     """
-    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, used(state))}
+    sign = {"higher": -1.0, "lower": 1.0}[better]
+    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, evaluated(state))}
     done = 0
     if latest_step(run.checkpoints) is not None:
         done, saved = restore(run.checkpoints, saved)
     state, best = saved["state"], saved["best"]
-    # Flax counts from zero the epochs that it is patient for.
+    # Flax counts from zero the epochs that it is patient for, and takes lower for better.
     stopping = EarlyStopping(patience=epochs if patience is None else patience - 1)
     earlier = 0.0
     for record in run.rewind(done):
-        stopping = stopping.update(-record[f"validation_{headline}"])
+        stopping = stopping.update(sign * record[f"validation_{monitor}"])
         earlier = record["seconds"]
 
     last_save = time.monotonic()
     begun = last_save - earlier
     with (
         deferred_interrupts() as interruption,
-        progress(epochs, done=done) as advance,
+        progress(epochs, done=done, title=title) as advance,
     ):
         for index in range(done, epochs):
             if stopping.should_stop:  # the run was complete
                 break
             state, infos = epoch(state, jax.random.fold_in(key, index), index)
-            infos, validation = jax.device_get((infos, validate(used(state))))
-            _stop_unless_finite(infos, validation, run, index)
+            infos, validation = jax.device_get((infos, validate(evaluated(state))))
+            _stop_unless_finite(infos, validation, run, index, title, advice)
             record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
             del record["train_all_finite"]
             record |= {f"validation_{name}": value for name, value in validation.items()}
-            stopping = stopping.update(-float(record[f"validation_{headline}"]))
+            stopping = stopping.update(sign * float(record[f"validation_{monitor}"]))
             if stopping.has_improved and patience is not None:
-                best = jax.tree.map(jax.numpy.copy, used(state))
+                best = jax.tree.map(jax.numpy.copy, evaluated(state))
             now = time.monotonic()
             record = {"epoch": index + 1, **record, "seconds": now - begun}
             run.record(record)
@@ -106,18 +113,18 @@ def fit(
             if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
                 save(run.checkpoints, index + 1, {"state": state, "best": best})
                 done, last_save = index + 1, time.monotonic()
-            advance(1, f"{headline} {record[f'validation_{headline}']:.2f}")
+            advance(1, f"{monitor} {record[f'validation_{monitor}']:.2f}")
             if stop:
                 break
         if interruption.signum:
             raise Interrupted(interruption.signum, run.path, f"epoch {done} of {epochs} is saved")
-    trained = used(state) if patience is None else best
+    trained = evaluated(state) if patience is None else best
     save(run.trained, done, trained)
     return trained
 
 
 def _stop_unless_finite(
-    infos: Info, validation: dict[str, Any], run: RunDirectory, index: int
+    infos: Info, validation: dict[str, Any], run: RunDirectory, index: int, title: str, advice: str
 ) -> None:
     """Raises TrainingFailed naming the first step that was not finite, and its terms."""
     finite = np.asarray(infos["all_finite"])
@@ -133,7 +140,8 @@ def _stop_unless_finite(
         return
     last = latest_step(run.checkpoints)
     kept = "no checkpoint was saved before it" if last is None else f"epoch {last} is saved"
-    raise TrainingFailed(
-        f"not finite: {', '.join(terms) or 'the gradient'} at {place}; {kept} in "
-        f"{run.checkpoints}. A lower learning rate or --clip-norm may help."
+    message = (
+        f"{title and title + ': '}not finite: {', '.join(terms) or 'the gradient'} at {place}; "
+        f"{kept} in {run.checkpoints}. {advice}"
     )
+    raise TrainingFailed(message.rstrip())

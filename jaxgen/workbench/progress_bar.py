@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Protocol, TextIO
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TextColumn
@@ -27,9 +27,10 @@ def progress(
     total: int,
     *,
     unit: str = "epoch",
+    title: str = "",
     done: int = 0,
     seconds_between_lines: float = 5.0,
-    stream: TextIO | None = None,
+    stream: Any = None,
 ) -> Iterator[Advance]:
     """Shows progress on `stream` (stderr) while the block runs.
 
@@ -38,6 +39,7 @@ def progress(
     Args:
       total: units of work in all.
       unit: what is counted.
+      title: comes before the count, to tell one of several from the others.
       done: units that an earlier, interrupted run has behind it.
       seconds_between_lines: the least time between two lines in a pipe; the last always shows.
     Yields:
@@ -56,14 +58,15 @@ def progress(
         get_time=time.monotonic,
         speed_estimate_period=float("inf"),  # an epoch may take longer than any period
     )
-    bar.add_task("", total=total, completed=done, status=f"{unit} {done}/{total}")
+    lead = f"{title}: " if title else ""
+    bar.add_task("", total=total, completed=done, status=f"{lead}{unit} {done}/{total}")
     (task,) = bar.tasks
     last_line = -float("inf")
 
     def advance(units: int = 1, message: str = "") -> None:
         nonlocal last_line
         bar.advance(task.id, units)
-        status = _status(task, unit, message)
+        status = lead + _status(task, unit, message)
         bar.update(task.id, status=status)
         now = time.monotonic()
         finished = task.completed >= total

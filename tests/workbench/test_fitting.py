@@ -18,10 +18,10 @@ from jaxgen.train import (
     scan_epoch,
 )
 from jaxgen.train import checkpoint as checkpoint_module
-from jaxgen.workbench import fit as fit_module
-from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench import fitting as fit_module
+from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.fit import fit
+from jaxgen.workbench.fitting import fit
 from jaxgen.workbench.run_directory import RunDirectory, open_run
 
 EPOCHS = 6
@@ -72,7 +72,7 @@ def _save_every_epoch(monkeypatch):
 
 def run_in(path):
     resume = (path / "config.json").exists()
-    return open_run(path, TrainingConfig(run_dir=str(path), resume=resume), resume=resume)
+    return open_run(path, ImageConfig(run_dir=str(path), resume=resume), resume=resume)
 
 
 def train(path, *, epoch=one_epoch, validate=validate, epochs=EPOCHS, patience=None):

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.tensorboard import tensorboard
+from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.tensorboard_events import tensorboard
 
 
 def scalars(folder):
@@ -37,4 +37,4 @@ def test_without_the_extra_the_flag_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"tensorboard: got True without tensorboardX"):
-        TrainingConfig(tensorboard=True)
+        ImageConfig(tensorboard=True)

@@ -14,7 +14,7 @@ import jax
 import pytest
 
 from jaxgen.workbench import cli
-from jaxgen.workbench.config import TrainingConfig, require_devices
+from jaxgen.workbench.config import ImageConfig, require_devices
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A recipe of the tests."""
 
     epochs: int = 7
@@ -227,7 +227,7 @@ def test_ctrl_c_in_a_real_process(second, code):
     program = """
         import dataclasses, signal, sys, time
         from jaxgen.workbench.cli import main
-        from jaxgen.workbench.config import TrainingConfig
+        from jaxgen.workbench.config import ImageConfig
         from jaxgen.workbench.errors import Interrupted
         from jaxgen.workbench.interrupt import deferred_interrupts
 
@@ -240,7 +240,7 @@ def test_ctrl_c_in_a_real_process(second, code):
                 time.sleep(TIME)
             raise Interrupted(interruption.signum, "runs/a", "epoch 3 of 9 is saved")
 
-        main(TrainingConfig, run, [])
+        main(ImageConfig, run, [])
     """.replace("TIME", "60" if second else "0")
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)],

@@ -1,0 +1,132 @@
+"""Bias, variance and cost of gradient estimators along one frozen trajectory of params."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from jaxgen.certify.budget import cells_at
+from jaxgen.certify.exact_gradient import exact_gradient
+from jaxgen.certify.moments import moments_of
+from jaxgen.certify.problem import Problem, estimated_gradient
+from jaxgen.certify.reference import exact_references, sampled_references
+from jaxgen.certify.row import GROUPS, Row, row_of
+from jaxgen.certify.running import RunningBatches, add_batch, no_batches, ravel_rows
+from jaxgen.certify.trajectory import trajectory
+from jaxgen.checks import at_least
+from jaxgen.estimators import Estimator, MakeEstimator
+from jaxgen.types import Key, Params
+
+
+def measure(
+    problem: Problem,
+    estimators: Mapping[str, MakeEstimator],
+    *,
+    evaluations: tuple[int, ...] = (2,),
+    num_draws: int = 10_000,
+    control_rate: float = 1e-2,
+    seed: int = 0,
+) -> list[Row]:
+    """Returns a row for every estimator, budget, part of the params and point of the trajectory.
+
+    Every estimator gets as many samples as the budget pays for; one whose cheapest gradient is
+    dearer is measured once, at that, with fewer draws. The params move as the problem says, not as
+    the estimator on trial would move them. What an estimator learns (a baseline, a control
+    variate's network) it learns on the way, from the same batches, by Adam; then it is frozen too.
+
+    Args:
+      problem: what to estimate.
+      estimators: by name, each `num_samples -> Estimator`.
+      evaluations: budgets, in evaluations of f per datapoint and gradient.
+      num_draws: gradients per cell, a multiple of 20 and at least 40.
+      control_rate: Adam's rate for what estimators learn.
+      seed: of everything random.
+    Raises:
+      ValueError: an argument is out of range; an estimator does not accept the problem's q or f.
+    Example:
+      rows = measure(quadratic(), {"mine": lambda num_samples: my_estimator(num_samples)})
+    """
+    per_group, rest = divmod(at_least("num_draws", num_draws, 2 * GROUPS), GROUPS)
+    if rest:
+        raise ValueError(f"num_draws: got {num_draws}, expected a multiple of {GROUPS}")
+    key_batch, key_walk, key_reference, key_draws = jax.random.split(jax.random.key(seed), 4)
+    batch = jax.jit(problem.batch)(key_batch)
+    cells = cells_at(problem, estimators, evaluations, per_group, batch[0])
+    tried = [cell.estimator for cell in cells]
+    draw = [_draw(problem, cell.estimator, cell.draws) for cell in cells]
+    draw_guide = _draw(problem, problem.guide, per_group)
+    exact = exact_gradient(problem, batch)
+    rows = []
+    for step, params, states in trajectory(problem, tried, optax.adam(control_rate), key_walk):
+        if exact is not None:
+            references = exact_references(problem, exact(params))
+        else:
+
+            def group(key: Key, params: Params = params) -> dict[str, Params]:
+                return draw_guide(params, (), key, batch)
+
+            references = sampled_references(group, jax.random.clone(key_reference), GROUPS)
+        directions = {part: reference.direction for part, reference in references.items()}
+        seen = [_nothing(directions) for _ in cells]
+        seconds: list[list[float]] = [[] for _ in cells]
+        key_compile, *keys = jax.random.split(jax.random.fold_in(key_draws, step), GROUPS + 1)
+        for i in range(len(cells)):
+            jax.block_until_ready(draw[i](params, states[i], jax.random.clone(key_compile), batch))
+        for key in keys:
+            for i, cell in enumerate(cells):
+                start = time.perf_counter()
+                draws = draw[i](params, states[i], jax.random.clone(key), batch)
+                jax.block_until_ready(draws)
+                seconds[i].append((time.perf_counter() - start) / cell.draws)
+                seen[i] = _add(seen[i], draws, directions)
+        for cell, found, times in zip(cells, seen, seconds, strict=True):
+            moments = jax.device_get(_moments(found))
+            for part in problem.parts or references:
+                names = {"problem": problem.name, "step": step, "subtree": part}
+                names["point"] = problem.label(step, params)
+                time_each = statistics.median(times)
+                rows.append(row_of(cell, references[part], *moments[part], time_each, **names))
+    return rows
+
+
+def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., dict[str, Params]]:
+    """Returns the compiled `(params, state, key, batch) -> count independent gradients`."""
+    one = estimated_gradient(problem, estimator)
+
+    @jax.jit
+    def draw(params: Params, state: Any, key: Key, batch: Array) -> dict[str, Params]:
+        keys = jax.random.split(key, count)
+        return jax.vmap(one, (None, None, 0, None))(params, state, keys, batch)
+
+    return draw
+
+
+Seen: TypeAlias = dict[str, tuple[RunningBatches, RunningBatches]]
+"""By part: the running moments of the gradient, and of its component along the reference."""
+
+
+def _nothing(directions: dict[str, Array]) -> Seen:
+    return {k: (no_batches(u), no_batches(jnp.sum(u))) for k, u in directions.items()}
+
+
+@jax.jit
+def _add(seen: Seen, draws: dict[str, Params], directions: dict[str, Array]) -> Seen:
+    def added(part: str) -> tuple[RunningBatches, RunningBatches]:
+        flat = ravel_rows(draws[part])
+        along = jnp.matmul(flat, directions[part], precision=jax.lax.Precision.HIGHEST)
+        gradient_seen, along_seen = seen[part]
+        return add_batch(gradient_seen, flat), add_batch(along_seen, along)
+
+    return {part: added(part) for part in draws}
+
+
+@jax.jit
+def _moments(seen: Seen) -> dict[str, Any]:
+    return {part: tuple(map(moments_of, both)) for part, both in seen.items()}

@@ -1,0 +1,110 @@
+"""What this package asks of a net, whichever library it is written in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import flax.linen as nn
+import jax
+
+from jaxgen.types import Key, Params, Variables
+
+DROPOUT = 2**32 - 1
+"""Folded into a key: far from the counters that a split of the same key uses."""
+
+Pair: TypeAlias = tuple[Callable[[Key, Any], Params], Callable[[Params, Any], Any]]
+"""`init(key, inputs) -> params` and `apply(params, inputs) -> outputs`."""
+
+
+class NetApply(Protocol):
+    """A net's forward pass."""
+
+    def __call__(
+        self, variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Any, Variables]:
+        """Returns the outputs, and in training the collections that the pass changed.
+
+        `key` is for noise inside the net, such as dropout in training.
+        """
+        ...
+
+
+class Net(NamedTuple):
+    """Two pure functions of explicit variables; inputs are any pytree of arrays.
+
+    Attributes:
+      init: `(key, inputs) -> variables`: `params` and, beside it, the collections that a forward
+        pass in training changes (batch statistics, singular vectors), by name.
+      apply: `(variables, inputs, *, key=None, train=False) -> (outputs, changed collections)`.
+    """
+
+    init: Callable[[Key, Any], Variables]
+    apply: NetApply
+
+
+def as_net(net: nn.Module | Net | Pair) -> Net:
+    """Returns the one form of a net that everything in this package is written for.
+
+    Args:
+      net: a linen module; an NNX module through `flax.nnx.bridge.ToLinen`; a `Net`; or a pair of
+        functions, `init(key, inputs) -> params` and `apply(params, inputs) -> outputs`, of any
+        library. A module is called with `train=...` if it takes that argument by name.
+    Raises:
+      ValueError: it is none of these.
+    Example:
+      net = as_net(MLPCritic((128,), spectral_norm=True))
+      variables = net.init(jax.random.key(0), x)
+      logits, changed = net.apply(variables, x, train=True)
+    """
+    if isinstance(net, Net):
+        return net
+    if isinstance(net, nn.Module):
+        return _of_module(net)
+    if isinstance(net, tuple) and len(net) == 2 and all(map(callable, net)):
+        return _of_pair(*net)
+    raise ValueError(
+        f"net: got a {type(net).__name__}, expected a linen module (NNX through "
+        "flax.nnx.bridge.ToLinen), a Net or a pair of functions (init, apply)"
+    )
+
+
+def _of_module(module: nn.Module) -> Net:
+    # NNX through the bridge: the bridge's own call takes anything.
+    called = getattr(module, "nnx_class", type(module)).__call__
+    takes_train = "train" in inspect.signature(called).parameters
+
+    def mode(train: bool) -> dict[str, bool]:
+        return {"train": train} if takes_train else {}
+
+    def init(key: Key, inputs: Any) -> Variables:
+        # The params are drawn from the key itself, as linen does with a single one.
+        rngs = {"params": key, "dropout": jax.random.fold_in(key, DROPOUT)}
+        return dict(module.init(rngs, inputs, **mode(True)))
+
+    def apply(
+        variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Any, Variables]:
+        rngs = {}
+        if key is not None:  # linen takes what has no stream of its own from that of the params
+            rngs = dict(zip(("dropout", "params"), jax.random.split(key), strict=True))
+        collections = [name for name in variables if name != "params"] if train else []
+        outputs, changed = module.apply(
+            variables, inputs, rngs=rngs, mutable=collections, **mode(train)
+        )
+        return outputs, dict(changed)
+
+    return Net(init, apply)
+
+
+def _of_pair(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], Any]) -> Net:
+    def init_variables(key: Key, inputs: Any) -> Variables:
+        return {"params": init(key, inputs)}
+
+    def apply_variables(
+        variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Any, Variables]:
+        return apply(variables["params"], inputs), {}
+
+    return Net(init_variables, apply_variables)

@@ -1,0 +1,79 @@
+"""The loss of a batch from that of one datapoint, and whether a loss sees the step."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.train.average import in_float32_at_least
+from jaxgen.types import Info, Key, Loss, Params
+
+
+def mean_over_batch(one: Callable[..., tuple[jax.Array, Info]]) -> Loss:
+    """Returns the loss of a batch: the mean of its datapoints', and of all in their infos.
+
+    Datapoint i of n has the i-th key of `jax.random.split(key, n)`. Means are in float32 at least.
+
+    Args:
+      one: `(params, key, datapoint) -> (scalar to lower, info)`; if it declares a keyword-only
+        parameter `step`, it is given the number of updates made so far.
+    Raises:
+      ValueError: the batch's arrays have no common leading axis; `one` returns no single number.
+    Example:
+      def one(params, key, x):
+          error = jnp.sum((x - params) ** 2)
+          return error, {"error": error}
+
+      update = gradient_step(mean_over_batch(one), optax.adam(1e-3))
+    """
+
+    @functools.wraps(one)  # its signature too, which says whether it sees the step
+    def loss(params: Params, key: Key, batch: Any, **step: Any) -> tuple[jax.Array, Info]:
+        keys = jax.random.split(key, leading_axis("batch", batch))
+        values, info = jax.vmap(functools.partial(one, params, **step))(keys, batch)
+        if jnp.ndim(values) != 1:
+            raise ValueError(
+                f"one: got a value of shape {jnp.shape(values)[1:]} for one datapoint, expected "
+                "one number (shape ())"
+            )
+        return _mean(values), jax.tree.map(_mean, info)
+
+    return loss
+
+
+def given_step(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `loss` as one that is always given `step=...`, whether it declares it or not."""
+    return loss if sees_step(loss) else lambda *arguments, step: loss(*arguments)
+
+
+def sees_step(loss: Callable[..., Any]) -> bool:
+    """Returns whether `loss` declares a keyword-only parameter `step`."""
+    try:
+        parameter = inspect.signature(loss).parameters.get("step")
+    except (TypeError, ValueError):  # some functions have no signature
+        return False
+    return parameter is not None and parameter.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def leading_axis(name: str, data: Any) -> int:
+    """Returns the length of the leading axis that all arrays of `data` share.
+
+    Raises:
+      ValueError: there is none.
+    """
+    shapes = [jnp.shape(array) for array in jax.tree.leaves(data)]
+    sizes = {shape[:1] for shape in shapes}
+    if len(sizes) != 1 or () in sizes:
+        raise ValueError(
+            f"{name}: got shapes {shapes}, expected arrays with one common leading axis"
+        )
+    return shapes[0][0]
+
+
+def _mean(values: jax.Array) -> jax.Array:
+    return jnp.mean(in_float32_at_least(values), axis=0)
