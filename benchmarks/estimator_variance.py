@@ -18,32 +18,15 @@ from jaxtyping import Array
 
 from benchmarks.networks import NETWORKS
 from benchmarks.timing import environment
-from benchmarks.variance_report import pictures, print_rows, write_rows
-from jaxgen.certify import GROUPS, TOYS, MakeEstimator, Row, accepted, measure
+from benchmarks.variance_report import pictures, write_rows
+from jaxgen import estimators
+from jaxgen.certify import GROUPS, TOYS, Row, accepted, measure, tables
 from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
-from jaxgen.estimators import (
-    arm,
-    disarm,
-    gumbel_straight_through,
-    learned,
-    leave_one_out,
-    local_expectation,
-    measure_valued,
-    moving_average,
-    muprop,
-    optimal_coefficient,
-    pathwise,
-    rebar,
-    relax,
-    relaxed,
-    score_function,
-    sticking_the_landing,
-    straight_through,
-)
+from jaxgen.estimators import MakeEstimator, learned, relax, score_function
 from jaxgen.nets import MLP
 from jaxgen.types import Params
-from jaxgen.workbench import Directory, main, progress
+from jaxgen.workbench import Directory, main, print_table, progress
 
 _NETWORK = MLP((100,), (1,))  # of the learned baseline, and of RELAX's control
 
@@ -53,29 +36,15 @@ def _one_number(params: Params, x: Array) -> Array:
 
 
 ESTIMATORS: dict[str, MakeEstimator] = {
-    "score_function": score_function,
-    "moving_average": lambda s: score_function(s, baseline=moving_average()),
-    "optimal_coefficient": lambda s: score_function(s, baseline=optimal_coefficient()),
-    "learned_baseline": lambda s: score_function(s, baseline=learned(_NETWORK.init, _one_number)),
-    "rloo": lambda s: score_function(s, baseline=leave_one_out()),
-    "muprop": lambda s: score_function(s, baseline=muprop()),
-    "measure_valued": measure_valued,
-    "pathwise": pathwise,
-    "sticking_the_landing": sticking_the_landing,
-    "arm": arm,
-    "disarm": disarm,
-    "rebar": rebar,
-    "relax": lambda s: relax(
-        s,
+    **estimators.ESTIMATORS,
+    "learned_baseline": lambda n: score_function(n, baseline=learned(_NETWORK.init, _one_number)),
+    "relax": lambda n: relax(
+        n,
         network_init=lambda key, z, x: _NETWORK.init(key, z),
         network_apply=lambda params, z, x: _one_number(params, z),
     ),
-    "local_expectation": local_expectation,
-    "relaxed": relaxed,
-    "straight_through": straight_through,
-    "gumbel_straight_through": gumbel_straight_through,
 }
-"""`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
+"""`num_samples -> Estimator`, by name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,7 +125,8 @@ def run(config: Config) -> dict[str, Any]:
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
-            print_rows(mine)
+            for table in tables(mine):
+                print_table(*table)
             rows += mine
             advance(1, name)
     about = {

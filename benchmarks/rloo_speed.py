@@ -30,9 +30,10 @@ from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import sbn_linear
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from jaxgen.certify import MakeEstimator, Problem, accepted, at_budget, estimated_gradient
+from jaxgen.certify import Problem, accepted, at_budget, estimated_gradient
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
+from jaxgen.estimators import MakeEstimator
 from jaxgen.types import Key, Params
 from jaxgen.workbench import print_table
 

@@ -3,6 +3,7 @@
 from jaxgen.estimators.arm import arm
 from jaxgen.estimators.base import Estimate, Estimator, count_evaluations, evaluate, log_prob
 from jaxgen.estimators.baselines import Baseline, Control, constant, moving_average, none
+from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator
 from jaxgen.estimators.disarm import disarm
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -23,10 +24,12 @@ from jaxgen.estimators.straight_through import gumbel_straight_through, straight
 from jaxgen.estimators.vimco import vimco
 
 __all__ = [
+    "ESTIMATORS",
     "Baseline",
     "Control",
     "Estimate",
     "Estimator",
+    "MakeEstimator",
     "RebarState",
     "RelaxState",
     "all_states",

@@ -11,6 +11,7 @@ from jaxgen.models.factor_analysis import (
     independent,
     isotropic,
 )
+from jaxgen.models.factor_density import factor_density
 from jaxgen.models.gan import Gan, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -19,7 +20,7 @@ from jaxgen.models.gaussian_components import (
     full_gaussian,
 )
 from jaxgen.models.hierarchical import hierarchical_vae
-from jaxgen.models.kalman import KalmanResult, kalman_filter
+from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder
 from jaxgen.models.mixture import (
@@ -30,6 +31,7 @@ from jaxgen.models.mixture import (
     mixture_log_joint,
     mixture_steps,
 )
+from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
 from jaxgen.models.priors import gaussian_mixture, standard_normal
 from jaxgen.models.sequential import SequentialModel, sample_sequence
@@ -55,6 +57,7 @@ __all__ = [
     "belief_network",
     "decoder",
     "diagonal_gaussian",
+    "factor_density",
     "factor_elbo",
     "factor_posterior",
     "factor_steps",
@@ -70,6 +73,8 @@ __all__ = [
     "isotropic",
     "kalman_filter",
     "linear_gaussian",
+    "linear_gaussian_sequence",
+    "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",

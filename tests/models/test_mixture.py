@@ -149,3 +149,5 @@ def test_bad_input_is_named(family):
         family(-1.0)
     with pytest.raises(ValueError, match=r"xs: got shape \(0, 2\), expected at least one"):
         mixture_steps(family(), jnp.zeros((0, 2)))
+    with pytest.raises(ValueError, match=r"q: got shape \(4, 2\), expected \(5, components\)"):
+        fit_mixture(family(), jnp.ones((4, 2)), jnp.zeros((5, 2)))
