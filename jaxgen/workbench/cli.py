@@ -34,8 +34,8 @@ def main(
 ) -> None:
     """Reads `config_type` from the command line and runs the recipe.
 
-    The exit code is 0 at success; 1 if the training failed, or anything else did (with a traceback
-    that ends in what is saved); 2 for a bad argument, whether the parser, the configuration or the
+    The exit code is 0 at success; 1 if the training failed or a checkpoint is damaged, or if anything
+    else fails, with a traceback that ends in what is saved; 2 for a bad argument, whether the parser, the configuration or the
     recipe refused it in a line "FIELD: got ..., expected ..."; 130, 143 and 129 after SIGINT,
     SIGTERM and SIGHUP, with the command that continues the run. With `--run-dir D --resume` the
     other flags are those that the run began with.
@@ -64,9 +64,10 @@ def main(
     except TrainingFailed as failure:
         _leave(1, f"error: {failure}")
     except ValueError as error:
-        if sys.flags.dev_mode or not _names_a_flag(error, config_type):
+        code = _exit_code(error, config_type)
+        if sys.flags.dev_mode or code is None:
             raise
-        _leave(2, f"error: {error}")
+        _leave(code, f"error: {error}")
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -157,11 +158,14 @@ def _command(module: Any) -> str:
     return f"python -m {name.replace('.', ' ', 1) if name.startswith(PACKAGE) else name}"
 
 
-def _names_a_flag(error: ValueError, config_type: type) -> bool:
-    """Returns whether the message is of a field of the configuration."""
+def _exit_code(error: ValueError, config_type: type) -> int | None:
+    """Returns 2 if a flag is at fault, 1 if a checkpoint is; None if it takes a traceback to say."""
     found = re.match(r"(\w+): ", str(error))
-    names = {field.name for field in dataclasses.fields(config_type)}
-    return found is not None and found[1] in names
+    if found is not None and found[1] in {field.name for field in dataclasses.fields(config_type)}:
+        return 2
+    from jaxgen.train import CheckpointError  # not before: help must not wait for JAX
+
+    return 1 if isinstance(error, CheckpointError) else None
 
 
 def _leave(code: int, message: str) -> NoReturn:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import jax
@@ -90,6 +91,7 @@ def fit(
     with (
         deferred_interrupts() as interruption,
         progress(epochs, done=done, title=title) as advance,
+        _saying_what_is_saved(run),
     ):
         for index in range(done, epochs):
             if stopping.should_stop:  # the run was complete
@@ -122,6 +124,20 @@ def fit(
     trained = evaluated(state) if patience is None else best
     save(run.trained, done, trained)
     return trained
+
+
+@contextlib.contextmanager
+def _saying_what_is_saved(run: RunDirectory) -> Iterator[None]:
+    """Adds to any error that is not expected where the training can be continued from."""
+    try:
+        yield
+    except TrainingFailed:
+        raise
+    except Exception as error:
+        last = latest_step(run.checkpoints)
+        saved = "nothing is saved yet" if last is None else f"epoch {last} is saved"
+        error.add_note(f"{saved} in {run.path}")
+        raise
 
 
 def _stop_unless_finite(

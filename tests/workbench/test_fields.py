@@ -118,7 +118,7 @@ def test_what_a_field_refuses_is_named_with_what_it_expects(field, given, expect
 
 
 def test_an_item_that_is_refused_is_shown_alone():
-    with pytest.raises(ValueError, match="^widths: got 0, "):
+    with pytest.raises(ValueError, match=r"^widths: got 0, "):
         Config(widths=(200, 0))
 
 
@@ -132,7 +132,7 @@ class Derived(Config):
 
 def test_a_field_with_another_default_keeps_its_rules():
     assert Derived().count == 7
-    with pytest.raises(ValueError, match="count: got 0, expected an integer >= 1"):
+    with pytest.raises(ValueError, match=r"count: got 0, expected an integer >= 1"):
         Derived(count=0)
-    with pytest.raises(ValueError, match="optional: got -1.0, expected a positive number"):
+    with pytest.raises(ValueError, match=r"optional: got -1\.0, expected a positive number"):
         Derived(optional=-1.0)
