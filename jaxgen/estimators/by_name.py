@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from jaxgen.estimators.arm import arm
+from jaxgen.estimators.antithetic import arm, disarm
 from jaxgen.estimators.base import Estimator
-from jaxgen.estimators.baselines import moving_average
-from jaxgen.estimators.disarm import disarm
-from jaxgen.estimators.leave_one_out import leave_one_out
+from jaxgen.estimators.control_variates import (
+    leave_one_out,
+    moving_average,
+    muprop,
+    optimal_coefficient,
+    rebar,
+)
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
-from jaxgen.estimators.muprop import muprop
-from jaxgen.estimators.optimal_coefficient import optimal_coefficient
 from jaxgen.estimators.pathwise import pathwise
-from jaxgen.estimators.rebar import rebar
-from jaxgen.estimators.relaxed import relaxed
+from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
-from jaxgen.estimators.straight_through import gumbel_straight_through, straight_through
 
 MakeEstimator: TypeAlias = Callable[[int], Estimator]
 """`num_samples -> Estimator`."""

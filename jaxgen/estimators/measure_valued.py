@@ -12,10 +12,10 @@ from jaxtyping import Array, Float
 from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
-from jaxgen.estimators.factors import innermost
-from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.discrete import innermost
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
 class WeakDerivative(NamedTuple):
@@ -31,6 +31,7 @@ class WeakDerivative(NamedTuple):
     minus: Array | None = None
 
 
+@known_by_call
 def measure_valued(num_samples: int = 1) -> Estimator:
     """Returns the estimator 1/S sum_s c_i (f(z_s with z_i = plus) - f(z_s with z_i = minus)).
 
@@ -50,9 +51,10 @@ def measure_valued(num_samples: int = 1) -> Estimator:
     num_samples = at_least("num_samples", num_samples, 1)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         samples, derivatives = _draw(key, q, num_samples)
+        f = without_score(f, q)
         values = evaluate(f, samples)
         surrogate, terms = jnp.mean(values), []
         for parameter, constant, plus, minus in derivatives:
@@ -70,16 +72,14 @@ def measure_valued(num_samples: int = 1) -> Estimator:
 
     return Estimator(
         name="measure-valued",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts="a diagonal Gaussian, Bernoulli or Poisson",
         evaluations=evaluations,
     )
 
 
-def _each_replaced(f: Objective, samples: Array, other: Array) -> Float[Array, "samples latents"]:
+def _each_replaced(f: Integrand, samples: Array, other: Array) -> Float[Array, "samples latents"]:
     """f of each sample where latent i, and it alone, is taken from `other`."""
     num_samples, *event = samples.shape
     here, there = (x.reshape(num_samples, 1, -1) for x in (samples, other))

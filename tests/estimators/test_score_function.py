@@ -3,6 +3,8 @@
 False-alarm rate 1e-6 per test. At the sample sizes used a gradient 2% too large is rejected.
 """
 
+import dataclasses
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from laws import assert_unbiased, rejected
 
 from jaxgen.certify import exact_moments, replay, sample_space
 from jaxgen.estimators import (
+    Baseline,
     Control,
     constant,
     learned,
@@ -23,7 +26,6 @@ from jaxgen.estimators import (
     optimal_coefficient,
     score_function,
 )
-from jaxgen.estimators.baselines import stateless
 
 DRAWS, SAMPLES = 2000, 256
 CONTEXT = jnp.array([0.3, -0.2])
@@ -87,7 +89,7 @@ def test_is_unbiased_for_poisson(key):
 
 
 def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
-    mean_of_all = stateless(lambda f, q, samples, values, context: Control(jnp.mean(values)))
+    mean_of_all = Baseline(lambda state, f, q, samples, values, context: Control(jnp.mean(values)))
     draws = problems.draws(
         score_function(8, baseline=mean_of_all), problems.quadratic, key, 20 * DRAWS
     )
@@ -97,7 +99,7 @@ def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
 
 def test_a_control_variate_without_its_mean_is_rejected(key):
     full = muprop()
-    forgetful = full._replace(apply=lambda *args: full.apply(*args)._replace(mean=0.0))
+    forgetful = dataclasses.replace(full, apply=lambda *args: full.apply(*args)._replace(mean=0.0))
     draws = problems.draws(
         score_function(SAMPLES, baseline=forgetful), problems.quadratic, key, DRAWS
     )
@@ -116,10 +118,10 @@ def test_params_inside_f_left_out_are_rejected(key):
 def test_a_reused_key_is_rejected(key):
     # A baseline from a second sample is independent, unless it is drawn with the key of the first.
     def from_key(key):
-        def apply(f, q, samples, values, context):
+        def apply(state, f, q, samples, values, context):
             return Control(jax.vmap(f)(q.sample(seed=key, sample_shape=(len(samples),))))
 
-        return score_function(64, baseline=stateless(apply))
+        return score_function(64, baseline=Baseline(apply))
 
     def draws(estimator_of, key):
         def one(key):
@@ -220,7 +222,7 @@ def test_a_value_of_minus_infinity_loses_its_score_and_is_told(name, key):
     """What is left: f's own slope, and the scores of the finite values where h is finite too."""
     samples = jnp.array([0.5, -1.0, 2.0])
     estimator = score_function(3, baseline=BASELINES[name])
-    state = estimator.init(key, None)
+    state = estimator.init(key, distrax.Normal(0.0, 1.0))
 
     def surrogate(mean, weight):
         q = replay(distrax.Normal(mean, 1.0), samples)
