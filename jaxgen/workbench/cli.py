@@ -34,11 +34,11 @@ def main(
 ) -> None:
     """Reads `config_type` from the command line and runs the recipe.
 
-    The exit code is 0 at success; 1 if the training failed or a checkpoint is damaged, or if anything
-    else fails, with a traceback that ends in what is saved; 2 for a bad argument, whether the parser, the configuration or the
-    recipe refused it in a line "FIELD: got ..., expected ..."; 130, 143 and 129 after SIGINT,
-    SIGTERM and SIGHUP, with the command that continues the run. With `--run-dir D --resume` the
-    other flags are those that the run began with.
+    The exit code is 0 at success; 1 if the training failed or a checkpoint is damaged, or, with a
+    traceback that ends in what is saved, if anything else fails; 2 for a bad argument, whether the
+    parser, the configuration or the recipe refused it in a line "FIELD: got ..., expected ...";
+    130, 143 and 129 after SIGINT, SIGTERM and SIGHUP, with the command that continues the run. With
+    `--run-dir D --resume` the other flags are those that the run began with.
 
     Args:
       config_type: a frozen dataclass whose field docstrings are the help.
@@ -159,7 +159,7 @@ def _command(module: Any) -> str:
 
 
 def _exit_code(error: ValueError, config_type: type) -> int | None:
-    """Returns 2 if a flag is at fault, 1 if a checkpoint is; None if it takes a traceback to say."""
+    """Returns 2 if a flag is at fault, 1 if a checkpoint is, None if a traceback has to say."""
     found = re.match(r"(\w+): ", str(error))
     if found is not None and found[1] in {field.name for field in dataclasses.fields(config_type)}:
         return 2
