@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import axis_of_samples
+from jaxgen.checks import at_least, axis_of_samples, between_0_and_1
 from jaxgen.types import Scalar
 
 
@@ -134,3 +135,23 @@ def effective_sample_size(log_weights: Float[Array, "..."]) -> Scalar:
     weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
     squares = jnp.sum(weights**2)
     return jnp.sum(weights) ** 2 / jnp.where(squares == 0.0, 1.0, squares)
+
+
+def wilson_interval(
+    share: ArrayLike, count: int, *, confidence: float = 0.95
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Returns the ends of Wilson's interval of a probability, from a share among `count` trials.
+
+    Raises:
+      ValueError: count is below one, or confidence is not between 0 and 1.
+    Example:
+      low, high = wilson_interval(0.4, 50)  # .276, .538
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    """
+    share, count = jnp.asarray(share, float), at_least("count", count, 1)
+    z = ndtri(0.5 + between_0_and_1("confidence", confidence) / 2)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = jnp.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z / (1 + z**2 / count)
+    low, high = (jnp.clip(x, 0.0, 1.0) for x in (middle - spread, middle + spread))
+    # It begins at zero if nothing happened and ends at one if all did, but for rounding.
+    return jnp.where(share > 0, low, 0.0), jnp.where(share < 1, high, 1.0)
