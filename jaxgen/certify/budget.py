@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array
 
 from jaxgen.certify.problem import Problem
 from jaxgen.checks import at_least
-from jaxgen.estimators import Estimator, count_evaluations
+from jaxgen.estimators import Estimator, MakeEstimator, count_evaluations
 from jaxgen.types import Distribution
-
-MakeEstimator: TypeAlias = Callable[[int], Estimator]
-"""`num_samples -> Estimator`."""
 
 
 def at_budget(make: MakeEstimator, q: Distribution, budget: int) -> tuple[int, Estimator]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxgen.certify.budget import MakeEstimator, cells_at
+from jaxgen.certify.budget import cells_at
 from jaxgen.certify.exact_gradient import exact_gradient
 from jaxgen.certify.moments import moments_of
 from jaxgen.certify.problem import Problem, estimated_gradient
@@ -21,7 +21,7 @@ from jaxgen.certify.row import GROUPS, Row, row_of
 from jaxgen.certify.running import RunningBatches, add_batch, no_batches, ravel_rows
 from jaxgen.certify.trajectory import trajectory
 from jaxgen.checks import at_least
-from jaxgen.estimators import Estimator
+from jaxgen.estimators import Estimator, MakeEstimator
 from jaxgen.types import Key, Params
 
 

@@ -41,7 +41,7 @@ def mean_over_batch(one: Callable[..., tuple[jax.Array, Info]]) -> Loss:
                 f"one: got a value of shape {jnp.shape(values)[1:]} for one datapoint, expected "
                 "one number (shape ())"
             )
-        return _mean(values), jax.tree.map(_mean, info)
+        return mean_of_datapoints(values), jax.tree.map(mean_of_datapoints, info)
 
     return loss
 
@@ -75,5 +75,6 @@ def leading_axis(name: str, data: Any) -> int:
     return shapes[0][0]
 
 
-def _mean(values: jax.Array) -> jax.Array:
+def mean_of_datapoints(values: jax.Array) -> jax.Array:
+    """Returns the mean over the leading axis, in float32 at least."""
     return jnp.mean(in_float32_at_least(values), axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -54,17 +55,22 @@ def init_state(
     Example:
       state = init_state(params, optax.adam(1e-3), ema=True)
     """
-    _refuse_collections(params)
+    refuse_collections(params)
     state = TrainState(
         params=params,
         opt_state=optimizer.init(params),
         ema=start_average(params) if ema else None,
         step=jnp.zeros((), jnp.int32),
     )
-    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), state)
+    return with_own_buffers(state)
 
 
-def _refuse_collections(params: Params) -> None:
+def with_own_buffers(tree: Any) -> Any:
+    """Returns a copy of `tree`, no leaf of it weakly typed nor in the same buffer as another."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), tree)
+
+
+def refuse_collections(params: Params) -> None:
     """Raises if `params`, or a mapping within, is linen variables with collections of its own."""
     if not isinstance(params, Mapping):
         return
@@ -75,7 +81,7 @@ def _refuse_collections(params: Params) -> None:
             "would move; expected params alone. A player of a game (init_player) carries them"
         )
     for tree in params.values():
-        _refuse_collections(tree)
+        refuse_collections(tree)
 
 
 def gradient_step(
@@ -145,6 +151,7 @@ def gradient_step(
         grad_norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
         all_finite = jnp.isfinite(value) & jnp.isfinite(grad_norm)
         info = {**info, "loss": value, "grad_norm": grad_norm, "all_finite": all_finite}
-        return TrainState(params=params, opt_state=opt_state, ema=ema, step=step), info
+        moved = {"params": params, "opt_state": opt_state, "ema": ema, "step": step}
+        return dataclasses.replace(state, **moved), info
 
     return update

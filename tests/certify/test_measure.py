@@ -1,5 +1,6 @@
 """A measurement reports what is known in closed form, and sees what is broken."""
 
+import dataclasses
 import math
 
 import distrax
@@ -56,7 +57,7 @@ def scaled(estimator, factor):
         surrogate, estimate = estimator.apply(*arguments)
         return factor * surrogate, estimate
 
-    return estimator._replace(apply=apply)
+    return dataclasses.replace(estimator, apply=apply)
 
 
 def test_the_closed_forms_lie_in_the_intervals(rows):

@@ -117,3 +117,9 @@ def test_schedules():
 def test_a_threshold_outside_its_range_is_an_error(fraction):
     with pytest.raises(ValueError, match=r"fraction: got .*, expected a number in \(0, 1\]"):
         ess_below(fraction)
+
+
+def test_equal_calls_are_equal_values_and_shown_as_such():
+    assert ess_below(0.5) == ess_below(0.5) != ess_below(0.6)
+    assert hash(ess_below(0.5)) == hash(ess_below(0.5))
+    assert repr((multinomial, ess_below(0.5))) == "(multinomial, ess_below(0.5))"

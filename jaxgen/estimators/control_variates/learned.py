@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.estimators.base import Objective
-from jaxgen.estimators.baselines import Baseline, Control
-from jaxgen.types import Distribution, Key, Params
+from jaxgen.estimators.base import Integrand
+from jaxgen.estimators.control_variates.base import Baseline, Control
+from jaxgen.types import Distribution, Key, Params, known_by_call
 
 
+@known_by_call
 def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], Array]) -> Baseline:
     """Returns the baseline b(context; params) of a network, trained to predict f.
 
-    The state is the network's params. The surrogate's gradient in it is that of
-    1/S sum_s (f(z_s) - b)^2, a loss to lower: give it to the optimizer as it is, even where f is
-    climbed. Sees the datapoint and never the sample, so unbiased.
+    The state is the network's params; the Estimate's `control_loss`, 1/S sum_s (f(z_s) - b)^2, is
+    what they lower. Sees the datapoint and never the sample, so unbiased.
 
     Args:
       init: `(key, context) -> params`, such as `module.init`.
@@ -37,17 +37,17 @@ def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], A
         return init(key, context)
 
     def predict(
-        state: Params, f: Objective, q: Distribution, samples: Array, values: Array, context: Any
+        state: Params, f: Integrand, q: Distribution, samples: Array, values: Array, context: Any
     ) -> Control:
         _check(context)
-        b = apply(state, context)
+        b = apply(state, jax.lax.stop_gradient(context))
         if b.size != 1:
             raise ValueError(f"apply: got shape {b.shape}, expected one number (shape ())")
         b = b.reshape(())
         loss = jnp.mean((jax.lax.stop_gradient(values) - b) ** 2)
         return Control(b, loss=loss)
 
-    return Baseline(begin, predict, update=lambda state, estimates: state)
+    return Baseline(predict, begin)
 
 
 def _check(context: Any) -> None:

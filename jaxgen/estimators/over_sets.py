@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,9 +11,10 @@ from jaxtyping import Array
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, count_evaluations, evaluate
+from jaxgen.estimators.base import Estimate, Estimator, Integrand, count_evaluations
+from jaxgen.estimators.evaluation import evaluate, without_score
 from jaxgen.estimators.score_function import score_function
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 _SCORE_FUNCTION = score_function()
 
@@ -33,6 +35,7 @@ class Sets:
         return jnp.sum(self.q.log_prob(value), axis=-1)
 
 
+@known_by_call
 def over_sets(
     num_samples: int, *, estimator: Estimator = _SCORE_FUNCTION, bound: Bound = IWAE
 ) -> Estimator:
@@ -62,20 +65,25 @@ def over_sets(
         )
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
-        return estimator.apply(
-            state, key, lambda z: bound(evaluate(f, z)), Sets(q=q, num_samples=num_samples), context
-        )
+        log_weight = without_score(f, q, bound)
 
-    return estimator._replace(
+        def of_set(z: Array) -> Scalar:
+            return bound(evaluate(log_weight, z))
+
+        return estimator.apply(state, key, of_set, Sets(q=q, num_samples=num_samples), context)
+
+    def init(key: Key, q: Distribution, context: Any = None) -> Any:
+        return estimator.init(key, Sets(q=q, num_samples=num_samples), context)
+
+    return dataclasses.replace(
+        estimator,
         name=f"{estimator.name} over sets",
-        init=lambda key, q, context=None: estimator.init(
-            key, Sets(q=q, num_samples=num_samples), context
-        ),
         apply=apply,
         evaluations=lambda q: (
             num_samples * count_evaluations(estimator, Sets(q=q, num_samples=num_samples))
         ),
+        init=init,
         bound=bound,
     )

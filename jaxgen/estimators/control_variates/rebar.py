@@ -10,10 +10,10 @@ from flax import struct
 from jaxtyping import Array
 
 from jaxgen.checks import positive
-from jaxgen.estimators.base import Estimator, Objective
-from jaxgen.estimators.logits import Latent
-from jaxgen.estimators.relaxed_control import relaxed_control
-from jaxgen.types import Scalar
+from jaxgen.estimators.base import Estimator, Integrand
+from jaxgen.estimators.control_variates.relaxed_control import relaxed_control
+from jaxgen.estimators.discrete import Latent
+from jaxgen.types import Scalar, known_by_call
 
 
 @struct.dataclass
@@ -29,12 +29,13 @@ class RebarState:
     eta: Any
 
 
+@known_by_call
 def rebar(num_samples: int = 1, *, temperature: float = 0.5, eta: float = 1.0) -> Estimator:
     """Returns the score function with control variate c(z) = eta f(soften(z / t)).
 
     Unbiased for any f that has a slope between 0 and 1, where it must accept floats. Low variance
-    where the relaxation resembles f. t and eta are learned by descending the surrogate in the state
-    (see `relaxed_control`), starting from the arguments.
+    where the relaxation resembles f. t and eta are learned by lowering `control_loss` (see
+    `relaxed_control`), starting from the arguments.
 
     Args:
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
@@ -49,10 +50,10 @@ def rebar(num_samples: int = 1, *, temperature: float = 0.5, eta: float = 1.0) -
     """
     temperature = positive("temperature", temperature)
     return relaxed_control(
-        "rebar",
-        lambda key, q, context=None: initial_state(temperature, eta),
-        lambda state, f, latent, z, context: relaxed_objective(state, f, latent, z),
         num_samples,
+        name="rebar",
+        init=lambda key, q, context=None: initial_state(temperature, eta),
+        control=lambda state, f, latent, z, context: relaxed_objective(state, f, latent, z),
         evaluations_per_sample=2,
     )
 
@@ -64,6 +65,6 @@ def initial_state(temperature: float, eta: float) -> RebarState:
     )
 
 
-def relaxed_objective(state: RebarState, f: Objective, latent: Latent, z: Array) -> Scalar:
+def relaxed_objective(state: RebarState, f: Integrand, latent: Latent, z: Array) -> Scalar:
     """Returns eta f(soften(z / t)), in the unit of f."""
     return state.eta * f(latent.soften(z / jnp.exp(state.log_temperature)))

@@ -11,10 +11,10 @@ from jaxtyping import Array
 
 from jaxgen.checks import positive
 from jaxgen.estimators.base import Estimator
-from jaxgen.estimators.logits import relaxable
-from jaxgen.estimators.rebar import RebarState, initial_state, relaxed_objective
-from jaxgen.estimators.relaxed_control import relaxed_control
-from jaxgen.types import Params
+from jaxgen.estimators.control_variates.rebar import RebarState, initial_state, relaxed_objective
+from jaxgen.estimators.control_variates.relaxed_control import relaxed_control
+from jaxgen.estimators.discrete import relaxable
+from jaxgen.types import Params, known_by_call
 
 NetworkInit = Callable[[Any, Array, Any], Params]
 NetworkApply = Callable[[Params, Array, Any], Array]
@@ -33,6 +33,7 @@ class RelaxState:
     network: Params
 
 
+@known_by_call
 def relax(
     num_samples: int = 1,
     *,
@@ -44,8 +45,8 @@ def relax(
     """Returns the score function with control variate c(z) = eta f(soften(z / t)) + r(z).
 
     Unbiased for any network and any f that has a slope between 0 and 1, where it must accept
-    floats. The network, t and eta are learned by descending the surrogate in the state (see
-    `relaxed_control`); with r = 0 it is REBAR.
+    floats. The network, t and eta are learned by lowering `control_loss` (see `relaxed_control`);
+    with r = 0 it is REBAR.
 
     Args:
       num_samples: S; f is evaluated 2 S times per call, S of them with its slope.
@@ -77,9 +78,12 @@ def relax(
             state.network, z, context
         )
 
-    return relaxed_control("relax", init, control, num_samples, evaluations_per_sample=2)
+    return relaxed_control(
+        num_samples, name="relax", init=init, control=control, evaluations_per_sample=2
+    )
 
 
+@known_by_call
 def relax_black_box(
     num_samples: int = 1, *, network_init: NetworkInit, network_apply: NetworkApply
 ) -> Estimator:
@@ -108,4 +112,6 @@ def relax_black_box(
     def control(state, f, latent, z, context):
         return network_apply(state, z, context)
 
-    return relaxed_control("relax black box", init, control, num_samples, evaluations_per_sample=1)
+    return relaxed_control(
+        num_samples, name="relax black box", init=init, control=control, evaluations_per_sample=1
+    )

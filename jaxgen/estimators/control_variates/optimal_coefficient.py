@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import distrax
@@ -10,10 +11,12 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jaxgen.estimators.base import Estimate, Objective, State, parameters
-from jaxgen.estimators.baselines import Baseline, Control, Decaying, check_decay, constant
-from jaxgen.estimators.factors import factors, innermost
-from jaxgen.types import Distribution, Key
+from jaxgen.estimators.base import Estimate, Integrand, State
+from jaxgen.estimators.control_variates.base import Baseline, Control
+from jaxgen.estimators.control_variates.baselines import Decaying, check_decay, constant
+from jaxgen.estimators.discrete import factors, innermost
+from jaxgen.estimators.evaluation import parameters, with_float32_params
+from jaxgen.types import Distribution, Key, known_by_call
 
 _ONE = constant(1.0)
 
@@ -24,7 +27,8 @@ class _Coefficient:
     inner: State
 
 
-def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Baseline:
+@known_by_call
+def optimal_coefficient(baseline: Baseline = _ONE, *, decay: float = 0.99) -> Baseline:
     """Returns the baseline c h with c = E[f h |g|^2] / E[h^2 |g|^2], g = grad log q, h `baseline`.
 
     This c minimizes the trace of the covariance of (f - c h) g over a batch; with the default h = 1
@@ -49,7 +53,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Basel
 
     def apply(
         state: _Coefficient,
-        f: Objective,
+        f: Integrand,
         q: Distribution,
         samples: Array,
         values: Array,
@@ -72,7 +76,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, decay: float = 0.99) -> Basel
         inner = baseline.update(state.inner, estimates._replace(statistics=inner))
         return _Coefficient(running=running, inner=inner)
 
-    return baseline._replace(init=init, apply=apply, update=update)
+    return dataclasses.replace(baseline, init=init, apply=apply, update=update)
 
 
 def squared_score(q: Distribution, samples: Array) -> Float[Array, "samples"]:
@@ -85,7 +89,7 @@ def squared_score(q: Distribution, samples: Array) -> Float[Array, "samples"]:
         latents = factors(q)
         one_hot = jax.nn.one_hot(latents.encode(samples), latents.log_probs.shape[-1])
         return jnp.sum((one_hot - jnp.exp(latents.log_probs)) ** 2, axis=(-2, -1))
-    params, rebuild = parameters(q)
+    params, rebuild = parameters(with_float32_params(q))
     if not params:
         raise ValueError(
             f"q: got {type(q).__name__}, expected a pytree of its parameters (any distrax or TFP "

@@ -1,4 +1,4 @@
-"""The logits of a discrete q, and the continuous variable z = logits + noise behind its samples."""
+"""What a discrete q is made of: its latents and their states, or its logits and their noise."""
 
 from __future__ import annotations
 
@@ -9,17 +9,74 @@ import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.checks import one_distribution
-from jaxgen.estimators.factors import innermost
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution
+
+
+class Factors(NamedTuple):
+    """Independent latents by the number of their state; leading axes are free.
+
+    Attributes:
+      log_probs: log probability of each state of each latent, in nats, in float32 at least.
+      decode: states `[..., latents]` of integers -> samples as q draws them.
+      encode: samples of q -> their states `[..., latents]`.
+    """
+
+    log_probs: Float[Array, "latents states"]
+    decode: Callable[[Array], Array]
+    encode: Callable[[Array], Array]
+
+
+def innermost(q: Distribution) -> Any:
+    """Returns the distribution of one latent: q without its `Independent`s."""
+    latent: Any = q
+    while isinstance(latent, distrax.Independent | tfp.distributions.Independent):
+        latent = latent.distribution
+    return latent
+
+
+def factors(q: Distribution) -> Factors:
+    """Returns the independent latents of a Bernoulli, Categorical or OneHotCategorical q.
+
+    Raises:
+      ValueError: q is none of them, nor an Independent of one.
+    Example:
+      factors(distrax.Bernoulli(jnp.zeros(8))).log_probs  # shape [8, 2], all -log 2
+    """
+    latent = innermost(q)
+    if isinstance(latent, distrax.Bernoulli):
+        shape, one_hot = latent.batch_shape, False
+        logits = at_least_float32("logits", jnp.asarray(latent.logits))
+        log_probs = jax.nn.log_sigmoid(jnp.stack([-logits, logits], axis=-1))
+    elif isinstance(latent, distrax.Categorical):
+        shape, one_hot = latent.batch_shape, isinstance(latent, distrax.OneHotCategorical)
+        log_probs = jax.nn.log_softmax(at_least_float32("logits", jnp.asarray(latent.logits)))
+    else:
+        raise ValueError(
+            f"q: got {type(latent).__name__}, expected distrax.Bernoulli, distrax.Categorical or "
+            "distrax.OneHotCategorical (or Independent of one)"
+        )
+    num_states, dtype, event = log_probs.shape[-1], latent.dtype, len(shape)
+
+    def decode(states: Array) -> Array:
+        states = states.reshape(*states.shape[:-1], *shape)
+        return (jax.nn.one_hot(states, num_states) if one_hot else states).astype(dtype)
+
+    def encode(samples: Array) -> Array:
+        states = jnp.argmax(samples, axis=-1) if one_hot else samples.astype(int)
+        return states.reshape(*states.shape[: states.ndim - event], -1)
+
+    return Factors(log_probs.reshape(-1, num_states), decode, encode)
 
 
 class Latent(NamedTuple):
     """A discrete b as a function of a continuous z: z = logits + noise, b = harden(z).
 
-    Samples are floats of the logits' type and shape: 0 or 1, or one-hot along the last axis. Under
-    vmap the functions see one z of the shape of the logits.
+    Samples are floats of the logits' type and shape: 0 or 1, or one-hot along the last axis. All of
+    it is in float32 at least. Under vmap the functions see one z of the shape of the logits.
 
     Attributes:
       logits: log-odds of a one; or the log probabilities of the K categories, on the last axis.
@@ -75,14 +132,15 @@ def _single(q: Any, accepted: str, *kinds: type) -> Any:
 
 
 def bernoulli_logits(q: Distribution) -> Float[Array, "..."]:
-    """Returns the logits of q, a vector of independent Bernoulli variables.
+    """Returns the logits of q, independent Bernoulli variables, in float32 at least.
 
     Raises:
       ValueError: q is not one distrax.Bernoulli, or an Independent of them.
     Example:
       bernoulli_logits(distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1))  # shape [8]
     """
-    return _single(q, "distrax.Bernoulli", distrax.Bernoulli).logits
+    latent = _single(q, "distrax.Bernoulli", distrax.Bernoulli)
+    return at_least_float32("logits", jnp.asarray(latent.logits))
 
 
 def relaxable(q: Distribution) -> Latent:
@@ -102,7 +160,7 @@ def relaxable(q: Distribution) -> Latent:
         distrax.Bernoulli,
         distrax.OneHotCategorical,
     )
-    logits = jnp.asarray(latent.logits)
+    logits = at_least_float32("logits", jnp.asarray(latent.logits))
     if isinstance(latent, distrax.Bernoulli):
         return Latent(logits, jax.random.logistic, _step, jax.nn.sigmoid, _bernoulli_residual)
     return Latent(logits, jax.random.gumbel, _argmax, jax.nn.softmax, _categorical_residual)

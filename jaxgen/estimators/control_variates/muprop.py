@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.estimators.base import Objective
-from jaxgen.estimators.baselines import Baseline, Control, stateless
-from jaxgen.estimators.factors import innermost
-from jaxgen.types import Distribution
+from jaxgen.estimators.base import Integrand
+from jaxgen.estimators.control_variates.base import Baseline, Control
+from jaxgen.estimators.discrete import innermost
+from jaxgen.types import Distribution, known_by_call
 
 
+@known_by_call
 def muprop() -> Baseline:
     """Returns the control variate h(z) = f(m) + f'(m) (z - m), m = E_q[z] (the delta method).
 
@@ -31,15 +32,16 @@ def muprop() -> Baseline:
     """
 
     def apply(
-        f: Objective, q: Distribution, samples: Array, values: Array, context: Any
+        state: Any, f: Integrand, q: Distribution, samples: Array, values: Array, context: Any
     ) -> Control:
         mean = _mean(q)
         center = jax.lax.stop_gradient(mean)
         value, slope = jax.lax.stop_gradient(jax.value_and_grad(f)(center))
-        linear = value + jnp.tensordot(samples - center, slope, axes=slope.ndim)
-        return Control(linear, mean=jnp.vdot(slope, mean))
+        exact = jax.lax.Precision.HIGHEST
+        rise = jnp.tensordot(samples - center, slope, axes=slope.ndim, precision=exact)
+        return Control(value + rise, mean=jnp.vdot(slope, mean, precision=exact))
 
-    return stateless(apply, evaluations=1)
+    return Baseline(apply, evaluations=1)
 
 
 def _mean(q: Any) -> Array:
