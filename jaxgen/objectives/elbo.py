@@ -40,9 +40,15 @@ def analytic_kl(key: Key, q: Any, prior: Any, estimator: Estimator) -> Scalar:
     Args:
       q: a distrax distribution, or anything else with `kl_divergence`.
     Raises:
-      NotImplementedError: distrax knows no closed form for this pair; use `monte_carlo_kl`.
+      NotImplementedError: there is no closed form for this pair; use `monte_carlo_kl`.
     """
-    return q.kl_divergence(prior)
+    try:
+        return q.kl_divergence(prior)
+    except (AttributeError, NotImplementedError) as error:
+        raise NotImplementedError(
+            f"kl: KL({type(q).__name__} || {type(prior).__name__}) has no closed form; pass "
+            "kl=monte_carlo_kl"
+        ) from error
 
 
 def monte_carlo_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
