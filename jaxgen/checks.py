@@ -28,16 +28,14 @@ def at_least(name: str, value: Any, minimum: int) -> int:
 
 
 def positive(name: str, value: Any) -> Any:
-    """Returns `value`, provided that it is not a plain number which is not finite and above zero.
-
-    An array, which may be traced, is trusted.
+    """Refuses a number, of Python or NumPy, that is not finite and > 0; arrays pass unchecked.
 
     Raises:
       ValueError: it is such a number.
     Example:
       temperature = positive("temperature", temperature)
     """
-    if isinstance(value, int | float) and not 0 < value < math.inf:
+    if isinstance(value, int | float | np.number) and not 0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a positive number")
     return value
 

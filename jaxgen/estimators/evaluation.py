@@ -108,7 +108,10 @@ def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:
     Logits are among the parameters of a q that was made of probabilities: 0 and 1 have none.
     """
     logits = getattr(innermost(q), "logits", ())
-    return all_finite((parameters(q)[0], logits, arrays))
+    return _all_finite((parameters(q)[0], logits, arrays))
+
+
+_all_finite = jax.jit(all_finite, inline=True)  # one call instead of ten where all is eager
 
 
 def with_gradient(value: Scalar, grad: Params, parameter: Params) -> Scalar:

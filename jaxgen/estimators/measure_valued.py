@@ -15,6 +15,7 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
@@ -96,7 +97,8 @@ def _draw(key: Key, q: Distribution, num_samples: int) -> tuple[Array, list[Weak
     latent = innermost(q)
     if _is_gaussian(latent):
         scale = latent.scale if isinstance(latent, distrax.Normal) else latent.scale_diag
-        return _gaussian(key, jnp.asarray(latent.loc), jnp.asarray(scale), num_samples)
+        loc, scale = (at_least_float32("q", jnp.asarray(x)) for x in (latent.loc, scale))
+        return _gaussian(key, loc, scale, num_samples)
     if isinstance(latent, distrax.Bernoulli):  # dE/dp = f(1) - f(0): the sample and its flip
         z = q.sample(seed=key, sample_shape=(num_samples,))
         return z, [WeakDerivative(jnp.asarray(latent.probs), 1.0 - 2.0 * z, 1 - z)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import distrax
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
@@ -13,6 +14,7 @@ from jaxtyping import Array
 from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.discrete import innermost
 from jaxgen.estimators.evaluation import evaluate, finite, parameters
 from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
@@ -79,11 +81,14 @@ def reparameterized_samples(key: Key, q: Distribution, num_samples: int) -> Arra
     )
 
 
+_GAUSSIANS = (distrax.Normal, distrax.MultivariateNormalDiag)
 _KNOWN_JUMPS: dict[Hashable, bool] = {}
-"""Whether q has jumps, by its structure: tracing its sampler takes longer than sampling."""
+"""Whether a q has jumps, by its structure: tracing its sampler takes longer than sampling."""
 
 
 def _has_jumps(key: Key, q: Distribution) -> bool:
+    if type(innermost(q)) in _GAUSSIANS:
+        return False
     leaves, tree = jax.tree.flatten(q)
     if " at 0x" in str(tree):  # the address of a function or an object, which may hold tracers
         return _find_jumps(key, q)

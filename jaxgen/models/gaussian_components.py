@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import of_shape
 from jaxgen.models.mixture import ComponentFamily
-from jaxgen.types import Key
+from jaxgen.types import Key, known_by_call
 
 
 class FullGaussian(NamedTuple):
@@ -27,6 +27,7 @@ class DiagonalGaussian(NamedTuple):
     variance: Float[Array, "dims"]
 
 
+@known_by_call
 def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     """Returns the family of Gaussians whose covariance has no eigenvalue below `min_variance`.
 
@@ -70,6 +71,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     return ComponentFamily(log_prob, fit, sample)
 
 
+@known_by_call
 def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     """Returns the family of Gaussians with independent dimensions, each variance >= `min_variance`.
 

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.inference import EMSteps
-from jaxgen.types import Key, Scalar
+from jaxgen.types import Key, Scalar, Value
 
 Component = Any
 """The parameters of one component, a pytree of arrays."""
 
 
-class ComponentFamily(NamedTuple):
+class ComponentFamily(Value):
     """What components are, with a closed-form maximum-likelihood fit.
 
     Attributes:

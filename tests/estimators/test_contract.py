@@ -12,6 +12,7 @@ import problems
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from jaxgen.bounds import IWAE, renyi
 from jaxgen.estimators import (
     arm,
     count_evaluations,
@@ -176,7 +177,7 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
     ],
     ids=["moving average", "optimal coefficient", "learned", "rebar", "relax"],
 )
-def test_a_state_that_was_left_out_is_missed(estimator, key):
+def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
     with pytest.raises(ValueError, match=r"state: got \(\), expected what init"):
         estimator.apply((), key, lambda b: jnp.sum(b * 1.0), q, CONTEXT)
@@ -206,6 +207,56 @@ def test_one_number_is_the_number_of_samples(make, key):
     value, estimate = estimator.apply(state, key_apply, lambda b: (b - 0.45) ** 2, q)
     assert len(estimate.values) == 64
     np.testing.assert_allclose(value, 0.260, atol=0.15)
+
+
+NETWORK_OF_Z = {
+    "network_init": lambda key, z, x: jnp.ones_like(z),
+    "network_apply": lambda w, z, x: w @ jnp.tanh(z),
+}
+
+
+def made(make, num_samples=4):
+    return make(num_samples, **NETWORK_OF_Z if make in (relax, relax_black_box) else {})
+
+
+@pytest.mark.parametrize("make", FACTORIES)
+def test_equal_calls_make_equal_estimators_shown_by_their_call(make):
+    estimator = made(make)
+    assert estimator == made(make)
+    assert hash(estimator) == hash(made(make))
+    assert estimator != made(make, 2)
+    assert repr(estimator).startswith(f"{make.__name__}(4")
+
+
+def test_an_equal_estimator_compiles_nothing_anew():
+    """The README's spelling compiled for each fresh estimator, 8 of 8."""
+
+    @functools.partial(jax.jit, static_argnums=1)
+    @chex.assert_max_traces(n=1)
+    def gradient(mean, estimator):
+        return jax.grad(
+            lambda m: estimator.apply((), jax.random.key(0), jnp.sin, distrax.Normal(m, 1.0))[0]
+        )(mean)
+
+    for _ in range(3):
+        gradient(0.5, score_function(4, baseline=leave_one_out()))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shown"),
+    [
+        (pathwise(100), "pathwise(100)"),
+        (
+            score_function(64, baseline=leave_one_out()),
+            "score_function(64, baseline=leave_one_out())",
+        ),
+        (pathwise(8, bound=IWAE), "pathwise(8, bound=IWAE)"),
+        (vimco(8, bound=renyi(0.5)), "vimco(8, bound=renyi(0.5))"),
+        (rebar(2, temperature=0.1), "rebar(2, temperature=0.1)"),
+    ],
+)
+def test_an_estimator_is_shown_by_its_call(estimator, shown):
+    assert repr(estimator) == shown
 
 
 def test_sets_are_of_an_expectation():

@@ -13,6 +13,7 @@ import problems
 import pytest
 from laws import assert_unbiased, rejected
 
+from jaxgen.bounds import ELBO, IWAE, VR_MAX, renyi
 from jaxgen.certify import exact_moments, replay, sample_space
 from jaxgen.estimators import (
     Baseline,
@@ -25,6 +26,7 @@ from jaxgen.estimators import (
     none,
     optimal_coefficient,
     score_function,
+    without_score,
 )
 
 DRAWS, SAMPLES = 2000, 256
@@ -250,3 +252,37 @@ def test_a_custom_distribution_is_enough(key):
     value, estimate = score_function(8).apply((), key, lambda z: z, Coin())
     np.testing.assert_allclose(value, estimate.values.mean(), rtol=1e-6)
     assert estimate.all_finite
+
+
+def test_the_score_of_log_q_inside_f_is_left_out(key):
+    """At the posterior log p - log q is constant: written `f(z, q=q)`, every gradient is zero.
+
+    With q under another name its score stays in, as it once did: all of the variance.
+    """
+    rloo, prior = score_function(4, baseline=leave_one_out()), distrax.Normal(0.0, 1.0)
+
+    def gradients(write):
+        def elbo(mean, key):
+            q = distrax.Normal(mean, 1.0)
+            return rloo.apply((), key, write(q), q)[0]
+
+        keys = jax.random.split(jax.random.clone(key), 1000)
+        return jax.jit(jax.vmap(jax.grad(elbo), (None, 0)))(0.0, keys)
+
+    documented = gradients(lambda q: lambda z, q=q: prior.log_prob(z) - q.log_prob(z))
+    np.testing.assert_allclose(documented, 0.0, atol=1e-5)
+    hidden = gradients(lambda q: lambda z, p=q: prior.log_prob(z) - p.log_prob(z))
+    assert np.var(hidden) > 0.2
+    assert_unbiased(hidden, 0.0)
+
+
+@pytest.mark.parametrize("bound", [IWAE, renyi(0.5), VR_MAX])
+def test_under_a_bound_that_is_not_linear_the_score_counts(bound):
+    f = lambda z, q=None: z  # noqa: E731
+    assert without_score(f, distrax.Normal(0.0, 1.0), bound) is f
+    assert without_score(f, distrax.Normal(0.0, 1.0), ELBO) is not f
+
+
+def test_an_f_without_q_is_left_as_it_is():
+    for f in (jnp.sum, lambda z, p=1.0: z, lambda q, /: q, max):
+        assert without_score(f, distrax.Normal(0.0, 1.0)) is f

@@ -1,7 +1,9 @@
 """The command line: listing, help, exit codes, what an interrupted run says."""
 
 import dataclasses
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from jaxgen.workbench import cli
 from jaxgen.workbench.config import ImageConfig, require_devices
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.run_directory import open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,14 +55,17 @@ def test_flags_become_the_configuration():
     def run(config):
         seen.append(config)
 
-    cli.main(Config, run, ["--latent-size", "5", "--run-dir", "a b", "--resume"])
-    assert seen == [Config(latent_size=5, run_dir="a b", resume=True)]
+    cli.main(Config, run, ["--latent-size", "5", "--run-dir", "a b"])
+    assert seen == [Config(latent_size=5, run_dir="a b")]
     assert seen[0].epochs == 7  # the recipe's own default, not the shared one
 
 
-def test_help_shows_types_defaults_and_meaning(capsys):
+def test_help_shows_types_defaults_and_meaning(capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "__doc__", f"{__doc__}\n\n  python toy.py\n")
     assert exit_code(["--help"]) == 0
-    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    printed = capsys.readouterr().out
+    assert "\n\n  python toy.py\n\n" in printed
+    text = " ".join(printed.replace("│", " ").split())
     assert "--latent-size INT Dimensions of the latent. (default: 3)" in text
     assert "--epochs INT Passes over the training set. (default: 7)" in text
     assert "--run-dir PATH" in text
@@ -79,6 +85,9 @@ def test_help_shows_types_defaults_and_meaning(capsys):
         (["--seed", str(2**32)], "seed: got 4294967296"),
         (["--devices", "3"], "devices: got 3, expected a divisor of batch_size=128"),
         (["--resume"], "resume: got no run_dir"),
+        (["--resume", "maybe"], "resume: got 'maybe', expected nothing"),
+        (["--latent-size", str(10**22)], f"latent_size: got {10**22}, expected an integer below"),
+        (["--learning-rate", "inf"], "learning_rate: got inf, expected a positive number"),
     ],
 )
 def test_a_bad_flag_is_named_and_exits_2(arguments, expected, capsys):
@@ -89,6 +98,14 @@ def test_a_bad_flag_is_named_and_exits_2(arguments, expected, capsys):
 def test_a_refused_argument_is_one_line_and_exits_2(capsys):
     assert exit_code([], ValueError("dataset: got 'mnits', expected digits")) == 2
     assert capsys.readouterr().err == "error: dataset: got 'mnits', expected digits\n"
+
+
+@pytest.mark.parametrize(
+    "message", ["got [3], expected [4]", "name: got 'a/b', expected a file name", "INTERNAL: XLA"]
+)
+def test_a_value_error_that_names_no_flag_is_no_bad_argument(message, capsys):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        exit_code([], ValueError(message))
 
 
 def test_a_failed_training_exits_1(capsys):
@@ -107,30 +124,84 @@ def test_an_interrupted_run_says_how_to_continue(signum, code, capsys):
     assert exit_code(["--latent-size", "5"], error) == code
     first, second = capsys.readouterr().err.splitlines()
     assert first == f"interrupted by {signum.name}: epoch 4 of 7 is saved in runs/my run"
-    assert second.endswith("--latent-size 5 --run-dir 'runs/my run' --resume")
+    assert second.endswith(" --run-dir 'runs/my run' --resume")
 
 
-@pytest.mark.parametrize("given", [["--run-dir", "old", "--resume"], ["--resume", "--run-dir=old"]])
-def test_a_run_interrupted_again_names_its_directory_once(given, capsys):
-    error = Interrupted(signal.SIGINT, Path("new"), "epoch 5 of 7 is saved")
-    assert exit_code(["--latent-size", "5", *given], error) == 130
-    assert capsys.readouterr().err.endswith(" --latent-size 5 --run-dir new --resume\n")
+def resumed(path, *flags):
+    """The configuration that `--run-dir path --resume` and some flags stand for."""
+    seen = []
+
+    def run(config):
+        seen.append(config)
+
+    cli.main(Config, run, ["--run-dir", str(path), "--resume", *flags])
+    return seen[0]
+
+
+def test_a_run_is_resumed_by_the_flags_that_it_began_with(tmp_path):
+    open_run(tmp_path / "run", Config(latent_size=5, seed=3))
+    place = {"run_dir": str(tmp_path / "run"), "resume": True}
+    assert resumed(tmp_path / "run") == Config(latent_size=5, seed=3, **place)
+    assert resumed(tmp_path / "run", "--seed", "4") == Config(latent_size=5, seed=4, **place)
+
+
+def test_no_run_to_resume_is_refused(tmp_path, capsys):
+    assert exit_code(["--run-dir", str(tmp_path), "--resume"]) == 2
+    assert "which holds no run to resume" in capsys.readouterr().err
 
 
 def test_the_handler_of_ctrl_c_is_put_back():
     before = signal.getsignal(signal.SIGINT)
-    exit_code([], ValueError())
+    exit_code([], ValueError("seed: got 1"))
     assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    """A recipe in a folder of its own that `choose` finds in place of the real ones."""
-    (tmp_path / "toy.py").write_text(
-        '"""A toy.\n\nMore of it."""\nraise AssertionError("imported")', "utf-8"
-    )
-    (tmp_path / "_hidden.py").write_text('"""Not a recipe."""', "utf-8")
-    monkeypatch.setattr(cli, "RECIPES", tmp_path)
+    """A recipe in a package of its own that `choose` finds in place of the real ones."""
+    (tmp_path / "toys").mkdir()
+    (tmp_path / "toys" / "toy.py").write_text(TOY, "utf-8")
+    (tmp_path / "toys" / "_hidden.py").write_text('"""Not a recipe."""', "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cli, "PACKAGE", "toys")
+    return tmp_path / "toys" / "toy.py"
+
+
+TOY = """\"\"\"A toy.
+
+More of it, and more
+of it.
+
+  python -m toys toy
+\"\"\"
+from __future__ import annotations
+import dataclasses
+from typing import Annotated
+
+import nothing_of_that_name
+
+from jaxgen.workbench import Among, Count, RunConfig, main
+from no_package import nothing
+
+raise AssertionError("imported")
+GAMES = {"chess": lambda: nothing.at_all, "go": lambda: nothing_of_that_name}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(RunConfig):
+    moves: Count = 7
+    \"\"\"Before it ends, unless it has
+    (as some have) ended before.\"\"\"
+    game: Annotated[str, Among(GAMES)] = "go"
+
+    def check(self):
+        return nothing
+
+
+@nothing
+def run(config):
+    return nothing
+"""
 
 
 @pytest.mark.usefixtures("recipe")
@@ -149,11 +220,67 @@ def test_an_unknown_recipe_exits_2_and_lists_them(capsys):
 
 def test_a_recipe_is_run_by_name(recipe, monkeypatch):
     seen = []
-    module = type(sys)("experiments.toy")
+    module = type(sys)("toys.toy")
     module.Config, module.run = Config, lambda config: seen.append(config)
-    monkeypatch.setitem(sys.modules, "experiments.toy", module)
+    monkeypatch.setitem(sys.modules, "toys.toy", module)
     cli.choose(["toy", "--seed", "4"])
     assert seen == [Config(seed=4)]
+
+
+def test_the_help_of_a_recipe_is_read_without_importing_it(recipe, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "toys.toy", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as left:
+        cli.choose(["toy", "--help"])
+    monkeypatch.delitem(sys.modules, "toys.toy")
+    assert left.value.code == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "\nMore of it, and more of it.\n\n  python -m toys toy\n" in printed
+    text = " ".join(printed.replace("│", " ").split())
+    assert "--moves INT Before it ends, unless it has (as some have) ended before." in text
+
+
+def test_a_used_directory_is_refused_before_the_recipe_is_imported(recipe, tmp_path, capsys):
+    open_run(tmp_path / "used", Config())
+    for flags in (["--run-dir", str(tmp_path / "used")], [f"--run-dir={tmp_path / 'used'}"]):
+        with pytest.raises(SystemExit) as left:
+            cli.choose(["toy", *flags])
+        assert left.value.code == 2
+        assert "run_dir: got" in capsys.readouterr().err
+
+
+HELP_SECONDS = 0.7
+
+
+@pytest.mark.parametrize("name", [name for name in cli.recipes() if "f_gan" not in name])
+def test_help_takes_no_jax_and_little_time(name):
+    """Of CPU; a fifth of a second where nothing else runs. f-GANs list the table's divergences."""
+    code = f"""
+        import sys, time
+        from jaxgen.workbench import choose
+        try:
+            choose([{name!r}, "--help"])
+        except SystemExit as left:
+            assert left.code == 0
+        assert "jax" not in sys.modules
+        assert time.process_time() < {HELP_SECONDS}, time.process_time()
+    """
+    program = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run(program, cwd=ROOT, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("variable", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_help_is_colored_on_a_terminal_unless_it_shall_not_be(variable, colored, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert exit_code(["--help"]) == 0
+    assert ("\x1b[" in terminal.getvalue()) == colored
 
 
 def test_the_list_of_recipes_needs_no_jax():
@@ -178,7 +305,7 @@ def test_devices_are_pretended_before_jax_starts():
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=True, timeout=60)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_sets_the_flag_and_restores_the_handlers(signum, capfd):
     before = signal.getsignal(signum)
     with deferred_interrupts() as interruption:
@@ -186,9 +313,25 @@ def test_the_first_signal_sets_the_flag_and_restores_the_handlers(signum, capfd)
         os.kill(os.getpid(), signum)
         assert interruption
         assert interruption.signum is signum
-        assert signal.getsignal(signum) is before
+        ignored = signum is signal.SIGHUP  # it may come twice
+        assert signal.getsignal(signum) is (signal.SIG_IGN if ignored else before)
     assert signal.getsignal(signum) is before
     assert "stopping where the run can be saved" in capfd.readouterr().err
+
+
+def test_a_terminal_that_closes_twice_and_nohup_are_survived():
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with deferred_interrupts() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interruption.signum is signal.SIGHUP
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup starts a program
+        with deferred_interrupts() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interruption
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_second_ctrl_c_acts_at_once():

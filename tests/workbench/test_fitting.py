@@ -295,6 +295,19 @@ def test_what_is_not_finite_before_any_checkpoint_says_so(tmp_path):
     assert latest_step(tmp_path / "checkpoints") is None
 
 
+def test_an_error_of_any_kind_says_what_is_saved(tmp_path, monkeypatch):
+    def full(run, metrics):
+        if metrics["epoch"] == 3:
+            raise OSError(28, "No space left on device")
+        return record(run, metrics)
+
+    record = RunDirectory.record
+    monkeypatch.setattr(RunDirectory, "record", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        train(tmp_path)
+    assert error.value.__notes__ == [f"epoch 2 is saved in {tmp_path}"]
+
+
 def test_a_flipped_byte_is_refused_and_nothing_is_lost(tmp_path):
     train(tmp_path, epochs=2)
     before = records(tmp_path)

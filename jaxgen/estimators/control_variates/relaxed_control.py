@@ -70,7 +70,7 @@ def relaxed_control(
         def squared_norm(state: Any) -> tuple[Scalar, Array]:
             # Of the average of S independent gradients, up to what does not depend on the state.
             grads = jax.vmap(gradient, in_axes=(None, 0, 0, 0))(state, z, b, values)
-            return jnp.sum(grads**2) / num_samples**2, jnp.mean(grads, axis=0)
+            return jnp.sum(grads**2) / float(num_samples**2), jnp.mean(grads, axis=0)
 
         (moment, grad), signal = jax.value_and_grad(squared_norm, has_aux=True)(state)
         surrogate = with_gradient(jnp.mean(values), grad, latent.logits)
