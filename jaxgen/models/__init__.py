@@ -1,4 +1,8 @@
-"""Models: bundles of pure functions over explicit params; they know no objective."""
+"""Models: bundles of pure functions over explicit params; they know no objective.
+
+`Density` is everything with a likelihood; `observe` is what a bound asks of one datapoint under a
+latent-variable model.
+"""
 
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.density import Density

@@ -36,7 +36,7 @@ def log_likelihood(xs, mask, params):
     return result.log_likelihood, result
 
 
-def test_it_is_exact():
+def test_the_kalman_filter_is_exact():
     terms, means, covs = MODEL.filter(XS)
     result = kalman_filter(PARAMS, jnp.asarray(XS, jnp.float32))
     np.testing.assert_allclose(result.log_increments, terms, rtol=1e-5)
@@ -85,7 +85,7 @@ def test_the_density_of_a_sequence_scores_and_draws_it():
 
 
 @pytest.mark.parametrize("shape", [(6,), (6, 1), (2, 6, 2)])
-def test_another_shape_is_refused(shape):
+def test_the_kalman_filter_refuses_other_shapes(shape):
     with pytest.raises(ValueError, match=r"xs: got shape .*, expected \(time, 2\)"):
         kalman_filter(PARAMS, jnp.zeros(shape))
     with pytest.raises(ValueError, match=r"mask: got shape \(5,\), expected \(6,\)"):

@@ -93,7 +93,7 @@ def bounds(name, time):
 
 
 @EVERY
-def test_exponentiated_it_is_an_unbiased_estimate_of_the_likelihood(name):
+def test_iwae_exponentiated_is_unbiased_for_the_likelihood(name):
     draws = np.exp(bounds(name, SHORT) - TERMS[:SHORT].sum())
     assert_unbiased(draws, 1.0)
     with rejected():
