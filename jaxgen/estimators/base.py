@@ -51,6 +51,9 @@ def unchanged(state: State, estimates: Estimate) -> State:
 class Estimator(Value):
     """A way to estimate grad E_q[f(z)], for one datapoint, with all its choices made.
 
+    Equal calls make equal estimators, shown by their call: pass them by `static_argnums`. One that
+    was made with an array, traced or not, works as any but is not hashable.
+
     Attributes:
       name: the field's name for it.
       apply: `(state, key, f, q, context=None) -> (surrogate, estimate)`. Only reads the state. The

@@ -120,23 +120,22 @@ def train(
     mesh = data_mesh(config.devices)
     arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)
-    epoch = partial(
-        one_epoch,
-        arrays=arrays,
-        weights=None if weights is None else _table(weights, config.epochs),
-        update=update,
-        scan=scan,
-        mesh=mesh,
-    )
+    settings = {
+        "arrays": arrays,
+        "weights": None if weights is None else _table(weights, config.epochs),
+        "update": update,
+        "scan": scan,
+        "mesh": mesh,
+    }
     key = jax.random.clone(key)
-    epoch.func.trace(state, key, 0, **epoch.keywords)  # a loss that is wrong is refused here
+    one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
-        epoch,
+        partial(one_epoch, **settings),
         lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,

@@ -177,7 +177,7 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
     ],
     ids=["moving average", "optimal coefficient", "learned", "rebar", "relax"],
 )
-def test_a_state_that_was_left_out_is_missed(estimator, key):
+def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
     with pytest.raises(ValueError, match=r"state: got \(\), expected what init"):
         estimator.apply((), key, lambda b: jnp.sum(b * 1.0), q, CONTEXT)
