@@ -19,6 +19,7 @@ from jaxgen.metrics.frechet import (
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
+from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
 from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
@@ -33,6 +34,7 @@ __all__ = [
     "ImportanceDiagnostics",
     "JacobianNorms",
     "LatentCode",
+    "LogEstimate",
     "ModeCoverage",
     "PrecisionRecall",
     "SupportSize",
@@ -49,7 +51,9 @@ __all__ = [
     "kernel_distance",
     "kl_per_dimension",
     "latent_information",
+    "log_estimate",
     "log_marginal",
+    "log_second_moment",
     "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",

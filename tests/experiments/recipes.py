@@ -60,6 +60,17 @@ RECIPES = [
             "--dataset mnits": "dataset: got 'mnits'",
         },
     ),
+    Recipe(
+        "naive_monte_carlo",
+        "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
+        "bias_by_dimension ess_by_dimension bias_by_samples",
+        {},
+        {
+            "--repeats 1": "repeats: got 1, expected an integer >= 2",
+            "--samples 8 2": "samples: got",
+        },
+        programs=0,
+    ),
 ]
 
 
