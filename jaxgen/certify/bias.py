@@ -61,7 +61,7 @@ def paired_bias(
     z = jax.tree.map(
         lambda mean, variance, size: z_score(mean, variance / num_draws, size), mean, variance, size
     )
-    return Bias(mean, z, jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(z)])))
+    return Bias(mean, z, worst(z))
 
 
 def z_score(difference: Array, variance: Array, size: Array) -> Array:
@@ -69,3 +69,8 @@ def z_score(difference: Array, variance: Array, size: Array) -> Array:
     kind = jnp.finfo(size.dtype)
     rounding = 4 * kind.eps * size + kind.tiny
     return difference / (jnp.sqrt(variance) + rounding)
+
+
+def worst(z: Params) -> Scalar:
+    """Returns the largest |z| of a tree."""
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(z)]))

@@ -128,6 +128,21 @@ def categorical() -> Problem:
     )
 
 
+def inside() -> Problem:
+    """Three bits and an f that moves with the same params: (w' b - .4)² + w' logits.
+
+    An estimator that takes f for a constant of the params has a bias here.
+    """
+
+    def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
+        w, logits = params["weights"], params["logits"]
+        q = distrax.Independent(Bernoulli(logits), 1)
+        return lambda b: (b @ w - 0.4) ** 2 + logits @ w, q
+
+    logits, weights = jnp.array([0.2, -0.8, 1.1]), jnp.array([1.0, -0.5, 0.7])
+    return Problem("inside", {"logits": logits, "weights": weights}, target)
+
+
 TOYS: dict[str, Callable[[], Problem]] = {
     "quadratic": quadratic,
     "exponential": exponential,
@@ -136,5 +151,6 @@ TOYS: dict[str, Callable[[], Problem]] = {
     "toy_0.499": lambda: toy(0.499),
     "coupled": coupled,
     "categorical": categorical,
+    "inside": inside,
 }
 """Problems whose gradient is known, by name."""
