@@ -10,7 +10,7 @@ from jaxgen.models.factor_analysis import (
     independent,
     isotropic,
 )
-from jaxgen.models.gan import Gan, gan
+from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
     FullGaussian,
@@ -44,6 +44,7 @@ __all__ = [
     "FactorPosterior",
     "FullGaussian",
     "Gan",
+    "GanBatch",
     "KalmanResult",
     "LatentVariableModel",
     "Likelihood",

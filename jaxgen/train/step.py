@@ -12,7 +12,7 @@ from flax import struct
 
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
 from jaxgen.train.loss import given_step
-from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.types import Info, Key, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
 """`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
@@ -79,7 +79,10 @@ def _refuse_collections(params: Params) -> None:
 
 
 def gradient_step(
-    loss: Loss, optimizer: optax.GradientTransformation, *, ema_decay: float | None = None
+    loss: Callable[..., tuple[jax.Array, Info]],
+    optimizer: optax.GradientTransformation,
+    *,
+    ema_decay: float | None = None,
 ) -> Update:
     """Returns the update that moves the params one optimizer step down the gradient of `loss`.
 
@@ -112,12 +115,12 @@ def gradient_step(
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
-    loss = given_step(loss)
+    loss_of_step = given_step(loss)
 
     def scalar_loss(
         params: Params, key: Key, batch: Any, step: jax.Array
     ) -> tuple[jax.Array, Info]:
-        value, info = loss(params, key, batch, step=step)
+        value, info = loss_of_step(params, key, batch, step=step)
         if jnp.shape(value) != ():
             raise ValueError(
                 f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "

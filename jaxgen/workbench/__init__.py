@@ -1,6 +1,5 @@
 """What every recipe shares: its command line, run directory, progress, interrupts and pictures."""
 
-from jaxgen.workbench.adversarial import Batch, player_losses, start_game, with_latents
 from jaxgen.workbench.blocks import map_in_blocks
 from jaxgen.workbench.cli import choose, main
 from jaxgen.workbench.config import Directory, RunConfig, TrainingConfig, require_devices
@@ -21,7 +20,6 @@ from jaxgen.workbench.table import print_table
 from jaxgen.workbench.tensorboard import tensorboard
 
 __all__ = [
-    "Batch",
     "Classifier",
     "Directory",
     "RunConfig",
@@ -38,13 +36,10 @@ __all__ = [
     "map_in_blocks",
     "new_path",
     "open_run",
-    "player_losses",
     "print_table",
     "progress",
     "require_devices",
     "save_classifier",
-    "start_game",
     "tensorboard",
     "to_json",
-    "with_latents",
 ]
