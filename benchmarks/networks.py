@@ -13,7 +13,7 @@ from jaxtyping import Array
 from jaxgen.certify import Problem, Target
 from jaxgen.data import ImageSet
 from jaxgen.estimators import Estimator, disarm, pathwise
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, gaussian_vae
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, gaussian_vae, observe
 from jaxgen.nets import MLP
 from jaxgen.types import Distribution, Key, Params
 
@@ -47,9 +47,10 @@ def _belief_network(
     )
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
-        q = model.encode(params, x)
+        at = observe(model, params, x)
         # E[grad log q] = 0, so the papers leave out the score of the q inside f, and its noise.
-        return _log_weight(model, params, x, jax.lax.stop_gradient(q)), q
+        held = jax.lax.stop_gradient(at.q)
+        return lambda z, q=held: at.log_weight(z, q), at.q
 
     rates = {"encoder": "adam", "decoder": "adam", "prior": "sgd"}
     optimizer = optax.partition({"adam": optax.adam(1e-3), "sgd": optax.sgd(1e-1)}, rates)
@@ -69,23 +70,11 @@ def vae(images: ImageSet, steps: tuple[int, ...]) -> Problem:
     )
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
-        q = model.encode(params, x)
-        return _log_weight(model, params, x, q), q
+        at = observe(model, params, x)
+        return at.log_weight, at.q
 
     parts = ("encoder", "decoder")
     return _network("vae", model, target, parts, images, steps, optax.adam(1e-3), pathwise(4))
-
-
-def _log_weight(
-    model: LatentVariableModel, params: Params, x: Array, q: Distribution
-) -> Callable[..., Array]:
-    """log p(x, z) - log q(z), in nats, in the form that sticking the landing accepts."""
-
-    def f(z: Array, q: Distribution = q) -> Array:
-        joint = model.decode(params, z).log_prob(x) + model.prior(params).log_prob(z)
-        return jnp.asarray(joint - q.log_prob(z))
-
-    return f
 
 
 def _network(

@@ -13,28 +13,28 @@ Then every estimator at two evaluations of f, by its time over the plain score f
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from jaxtyping import Array
 
 from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import sbn_linear
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from jaxgen.certify import MakeEstimator, Problem, accepted, at_budget, estimated_gradient
+from jaxgen.certify import Moments, Problem, accepted, at_budget, estimated_gradient, grad_moments
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
+from jaxgen.estimators import MakeEstimator
 from jaxgen.types import Key, Params
-from jaxgen.workbench import print_table
+from jaxgen.workbench import Count, main, print_table
 
 Answer: TypeAlias = dict[str, float]
 """`trace` of the covariance of one gradient and `signal`, the square of the mean's norm."""
@@ -55,33 +55,21 @@ def jaxgen_draws(problem: Problem, make: MakeEstimator, num_draws: int) -> Calla
     _, q = problem.target(problem.params, batch[0])
     _, estimator = at_budget(make, q, 2)
     state = estimator.init(jax.random.key(1), q, batch[0])
-    draw = estimated_gradient(problem, estimator)
-
-    def transposed(*arguments: Any) -> Params:
-        """Kernels as PyTorch keeps them, and as the batched product of signals and inputs lies."""
-        return jax.tree.map(jnp.transpose, draw(*arguments))
+    one = estimated_gradient(problem, estimator)
 
     @jax.jit
-    def moments(params: Params, state: Any, batch: Array, key: Key) -> tuple[Array, Array]:
-        def add_chunk(moments: tuple[Params, Array], key: Key) -> tuple[tuple[Params, Array], None]:
-            total, squares = moments
-            keys = jax.random.split(key, CHUNK)
-            draws = jax.vmap(transposed, (None, None, 0, None))(params, state, keys, batch)
-            # As a product: XLA's sum over a leading axis takes the CPU many times as long.
-            total = jax.tree.map(
-                lambda t, x: t + jnp.tensordot(jnp.ones(CHUNK), x, 1), total, draws
-            )
-            return (total, squares + optax.tree.norm(draws, squared=True)), None
+    def moments(params: Params, state: Any, key: Key, batch: Array) -> Moments:
+        def draw(key: Key) -> Params:
+            """Kernels as PyTorch keeps them, and as the product of signals and inputs lies."""
+            return jax.tree.map(jnp.transpose, one(params, state, key, batch))
 
-        shapes = jax.eval_shape(transposed, params, state, key, batch)
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        keys = jax.random.split(key, num_draws // CHUNK)
-        (total, squares), _ = jax.lax.scan(add_chunk, (zeros, jnp.zeros(())), keys)
-        return optax.tree.norm(total, squared=True) / num_draws**2, squares / num_draws
+        return grad_moments(draw, key, num_draws, min(CHUNK, num_draws // 2))
 
     def run(call: int) -> Answer:
-        signal, second = moments(problem.params, state, batch, jax.random.key(call))
-        return _answer(float(signal), float(second), num_draws)
+        found = moments(problem.params, state, jax.random.key(call), batch)
+        return _answer(
+            float(optax.tree.norm(found.mean, squared=True)), float(found.trace), num_draws
+        )
 
     return run
 
@@ -150,7 +138,7 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
             sums = accumulate(sums, (by_vmap if vmapped else by_loop)(CHUNK))
         signal = sum(float(((s / num_draws) ** 2).sum()) for s, _ in sums or ())
         second = sum(float(q) for _, q in sums or ()) / num_draws
-        return _answer(signal, second, num_draws)
+        return _answer(signal, (second - signal) * num_draws / (num_draws - 1), num_draws)
 
     return run
 
@@ -160,19 +148,19 @@ def _data_mean(problem: Problem) -> np.ndarray:
     return synthetic_images(1000).mean(axis=0) / 255
 
 
-def _answer(signal: float, second: float, num_draws: int) -> Answer:
-    trace = (second - signal) * num_draws / (num_draws - 1)
-    return {"trace": trace, "signal": signal - trace / num_draws}
+def _answer(mean_squared: float, trace: float, num_draws: int) -> Answer:
+    """The noise of the mean taken out of its square."""
+    return {"trace": trace, "signal": mean_squared - trace / num_draws}
 
 
-def measure_speed(num_draws: int, rounds: int) -> dict[str, Any]:
+def measure(num_draws: int, rounds: int) -> dict[str, Any]:
     """Returns times, ratios and answers; PyTorch is absent where it is not installed.
 
     Raises:
       ValueError: num_draws is no multiple of a chunk, or there is no round.
     """
-    if at_least("num_draws", num_draws, CHUNK) % CHUNK:
-        raise ValueError(f"num_draws: got {num_draws}, expected a multiple of {CHUNK}")
+    if at_least("draws", num_draws, CHUNK) % CHUNK:
+        raise ValueError(f"draws: got {num_draws}, expected a multiple of {CHUNK}")
     problem = make_problem()
     contestants = {"jaxgen": jaxgen_draws(problem, ESTIMATORS["rloo"], num_draws)}
     if importlib.util.find_spec("torch"):
@@ -218,33 +206,29 @@ def report(result: dict[str, Any]) -> None:
             for name, seconds in result["seconds"].items()
         ],
     )
-    for name, spread in result["ratios"].items():
-        print("{}: {of_medians:.2f} (rounds: {min:.2f} to {max:.2f})".format(name, **spread))
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
+    print_caveats(result)
     costs = sorted(result["cost_over_score_function"].items(), key=lambda item: item[1])
     print_table("time over the plain score function's", ["estimator", "ratio"], costs)
 
 
-def main(
-    *, draws: int = 1000, rounds: int = 7, quick: bool = False, out: Path | None = None
-) -> None:
-    """Times gradients of the encoder in jaxgen and PyTorch, and every estimator.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed."""
 
-    Args:
-      draws: independent gradients per round, a multiple of 50.
-      rounds: counted rounds.
-      quick: 100 draws and two rounds.
-      out: directory for rloo_speed_PLATFORM.json.
-    """
-    result = measure_speed(100, 2) if quick else measure_speed(draws, rounds)
+    draws: Count = 1000
+    """Independent gradients per round, a multiple of 50."""
+    rounds: Count = 7
+    quick: bool = False
+    """100 draws and two rounds, whatever else is asked."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
+    result = measure(100, 2) if config.quick else measure(config.draws, config.rounds)
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"rloo_speed_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("rloo_speed", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

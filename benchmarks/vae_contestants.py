@@ -20,7 +20,7 @@ import optax
 from jaxtyping import Array, UInt8
 
 from jaxgen.data import threshold
-from jaxgen.models import LIKELIHOODS, gaussian_vae
+from jaxgen.models import LIKELIHOODS, gaussian_vae, observe
 from jaxgen.nets import MLP
 from jaxgen.objectives import elbo
 from jaxgen.train import gradient_step, init_state, scan_epoch
@@ -48,13 +48,8 @@ def jaxgen_epoch(images: Images) -> Epoch:
 
     def negative_elbo(params: Params, key: Key, image: Array) -> Array:
         key_x, key_z = jax.random.split(key)
-        x = threshold(key_x, image)
-        q = model.encode(params, x)
-
-        def log_likelihood(z: Array) -> Array:
-            return jnp.asarray(model.decode(params, z).log_prob(x))
-
-        return -elbo(key_z, log_likelihood, q, model.prior(params)).elbo
+        at = observe(model, params, threshold(key_x, image))
+        return -elbo(key_z, at.log_likelihood, at.q, at.prior).elbo
 
     def loss(params: Params, key: Key, batch: Array) -> tuple[Array, Info]:
         keys = jax.random.split(key, len(batch))

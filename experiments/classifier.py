@@ -46,9 +46,9 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
     Classifier,
+    ImageConfig,
     RunDirectory,
     TrainedClassifier,
-    TrainingConfig,
     feature_logits,
     fit,
     image_features,
@@ -63,7 +63,7 @@ from jaxgen.workbench import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One classifier and how it is trained."""
 
     epochs: int = 30
@@ -159,7 +159,7 @@ def trained(
         lambda params: validate(params, *held_out),
         key=key_fit,
         epochs=config.epochs,
-        headline="accuracy",
+        monitor="accuracy",
         watch=tensorboard(out.path) if config.tensorboard else None,
     )
     return jax.device_put(params, mesh.devices.flat[0])
@@ -186,7 +186,7 @@ def evaluate(
         return {
             "test_accuracy": means["accuracy"],
             "test_cross_entropy": means["cross_entropy"],
-            "real_frechet": frechet_distance(*pair),
+            "real_frechet": frechet_distance(*pair).value,
             "real_kernel": kernel.value,
             "real_kernel_stderr": kernel.stderr,
         }

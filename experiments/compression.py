@@ -32,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least, one_of
 from jaxgen.metrics import (
     LatentCode,
@@ -43,13 +43,13 @@ from jaxgen.metrics import (
     normal_bucket_probs,
     normal_buckets,
 )
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import elbo
-from jaxgen.pictures import image_grid, trade_off
+from jaxgen.pictures import side_by_side, trade_off
 from jaxgen.types import Key, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     new_path,
     open_run,
@@ -67,7 +67,7 @@ DRAWS = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One VAE per beta, and the images that the one of beta = 1 sends."""
 
     epochs: int = 200
@@ -105,7 +105,7 @@ class Config(TrainingConfig):
 
     def vae_config(self, beta: float) -> vae.Config:
         """Returns the VAE recipe's configuration for one beta."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         own = {name: getattr(self, name) for name in ("likelihood", "hidden", "latent_size")}
         return vae.Config(**shared, **own, beta=beta)
 
@@ -190,15 +190,10 @@ def rate_distortion(
     """Returns the mean rate and distortion of the images, in bits per image."""
 
     def one(key: Key, x: Array) -> tuple[Array, Array]:
-        q = model.encode(params, x)
-        terms = jax.vmap(
-            lambda key: elbo(
-                key,
-                lambda z: jnp.asarray(model.decode(params, z).log_prob(x)),
-                q,
-                model.prior(params),
-            )
-        )(jax.random.split(key, DRAWS))
+        at = observe(model, params, x)
+        terms = jax.vmap(lambda key: elbo(key, at.log_likelihood, at.q, at.prior))(
+            jax.random.split(key, DRAWS)
+        )
         return jnp.mean(terms.kl), -jnp.mean(terms.reconstruction)
 
     nats = jax.lax.map(lambda of: one(*of), (jax.random.split(key, len(x)), x), batch_size=50)
@@ -211,7 +206,8 @@ def mean_nll(
     """Returns the mean of -log p(x), in nats per image: no code by this model can be shorter."""
 
     def one(key: Key, x: Array) -> Array:
-        return -log_marginal(key, *joint_and_posterior(model, params, x), num_samples)
+        at = observe(model, params, x)
+        return -log_marginal(key, at.log_joint, at.q, num_samples)
 
     of_each = jax.lax.map(lambda of: one(*of), (jax.random.split(key, len(x)), x), batch_size=10)
     return jnp.mean(of_each)
@@ -225,12 +221,12 @@ def make_code(config: Config, model: LatentVariableModel, params: Params, shape:
     @jax.jit
     def posterior(symbols: Int[Array, "dims"]) -> Array:
         q = model.encode(params, levels[symbols].reshape(shape))
-        mean, scale = jnp.asarray(q.mean()), jnp.asarray(q.stddev())
-        return normal_bucket_probs(mean, scale, config.buckets)
+        return normal_bucket_probs(q.mean(), q.stddev(), config.buckets)
 
     @jax.jit
     def likelihood(buckets: Int[Array, "latents"]) -> Array:
-        pixels = model.decode(params, points[buckets]).distribution
+        image: Any = model.decode(params, points[buckets])
+        pixels = image.distribution
         table = jax.vmap(lambda level: pixels.log_prob(jnp.full(shape, level)), out_axes=-1)(levels)
         return jnp.exp(table).reshape(-1, len(levels))
 
@@ -298,14 +294,13 @@ def draw_reconstructions(
     @jax.jit
     def reconstruct(params: Params, x: Array) -> Array:
         q_mean = jax.vmap(lambda x: model.encode(params, x).mean())(x)
-        return jax.vmap(lambda z: jnp.asarray(model.decode(params, z).mean()))(q_mean)
+        return jax.vmap(lambda z: model.decode(params, z).mean())(q_mean)
 
     shown = x[:10]
-    rows = [shown, *(reconstruct(trained[beta], shown) for beta in config.betas)]
-    rates = ", ".join(f"{rate:.1f}" for rate in result["rate_bits"])
-    return image_grid(
-        np.concatenate(rows), columns=len(shown), title=f"Sent; and seen by Bob at {rates} bits"
-    )
+    rows = {"sent": shown}
+    for beta, rate in zip(config.betas, result["rate_bits"], strict=True):
+        rows[f"{rate:.1f} bits"] = reconstruct(trained[beta], shown)
+    return side_by_side(rows, columns=len(shown), title="Sent by Alice, and seen by Bob")
 
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:

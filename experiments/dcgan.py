@@ -45,7 +45,7 @@ from jaxgen.metrics import duplicate_share, frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator
 from jaxgen.objectives import GAN_LOSSES, game_losses
-from jaxgen.pictures import image_grid, learning_curve
+from jaxgen.pictures import geometric_steps, image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
@@ -58,8 +58,8 @@ from jaxgen.train import (
 from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
     Directory,
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     image_features,
     load_classifier,
@@ -86,7 +86,7 @@ Features = Callable[[UInt8[Array, "n height width channels"]], Float[Array, "n f
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One pair of players and how they are trained."""
 
     epochs: int = 130
@@ -185,8 +185,8 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
-        headline="minus_frechet",
-        used=lambda state: {
+        monitor="minus_frechet",
+        evaluated=lambda state: {
             "generator": state.game.generator.averaged,
             "frames": state.frames,
         },
@@ -294,7 +294,7 @@ def make_judge(
     to_train = jnp.median(nearest(some, data)[0])
 
     def judge(fakes: Array) -> dict[str, Array]:
-        distance = frechet_distance(real, features(fakes[: len(held_out)]))
+        distance = frechet_distance(real, features(fakes[: len(held_out)])).value
         pairs = flat(fakes[:PAIRED])
         return {
             "frechet": distance,
@@ -333,8 +333,8 @@ def evaluate(
     last = out.metrics()[-1]
     of_epochs = [record["validation_frechet"] for record in out.metrics()]
     return {
-        "frechet": float(frechet_distance(real, compute(jnp.asarray(fakes)))),
-        "frechet_of_reals": float(frechet_distance(real, compute(jnp.asarray(others)))),
+        "frechet": float(frechet_distance(real, compute(jnp.asarray(fakes))).value),
+        "frechet_of_reals": float(frechet_distance(real, compute(jnp.asarray(others))).value),
         "frechet_at_first": of_epochs[0],
         "duplicates": last["validation_duplicates"],
         "duplicates_of_reals": NEAR,
@@ -354,7 +354,7 @@ def make_pictures(
     """Writes samples, samples over time, samples beside their neighbors, and the curves."""
     records = out.metrics()
     # Most happens early: moments in a geometric row.
-    moments = np.unique(np.geomspace(1, len(records) + 1, FRAMES).round().astype(int) - 1)
+    moments = geometric_steps(len(records), FRAMES)
     over_time = np.concatenate([np.asarray(frames[moment]) for moment in moments])
     rows = np.asarray(fakes[: 3 * SHOWN]).reshape(3, SHOWN, *fakes.shape[1:])
     found = nearest(flat(jnp.asarray(fakes[: 3 * SHOWN])), flat(jnp.asarray(train.images)))[1]

@@ -34,12 +34,12 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
 from jaxgen.objectives import activated_f_gan, f_gan, game_losses
-from jaxgen.pictures import DPI, INK
+from jaxgen.pictures import INK, legend_below, panels, plot
 from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key, Scalar
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -50,7 +50,6 @@ from jaxgen.workbench import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WEIGHTS, MEANS, VARIANCES = np.array([0.33, 0.67]), np.array([-1.0, 2.0]), np.array([0.065, 2.0])
@@ -89,7 +88,7 @@ PUBLISHED = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """Which divergences, and how long each is trained."""
 
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
@@ -232,8 +231,11 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
-        used=lambda game: {"generator": game.generator.averaged, "critic": game.critic.variables},
+        monitor="bound",
+        evaluated=lambda game: {
+            "generator": game.generator.averaged,
+            "critic": game.critic.variables,
+        },
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(used)
@@ -329,41 +331,21 @@ def optimum(name: str) -> Fit:
     return Fit(float(found.x[0]), math.exp(found.x[1]), float(found.fun))
 
 
-def panels(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
-    """Returns a figure of `count` panels, four in a row."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = min(count, 4)
-    rows = -(-count // columns)
-    figure = Figure(
-        figsize=(max(2.6 * columns, 7.2) + 0.4, 2.1 * rows + 0.5), dpi=DPI, layout="constrained"
-    )
-    FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
-    for each in axes:
-        each.spines[["top", "right"]].set_visible(False)
-    for spare in axes[count:]:
-        spare.set_visible(False)
-    return figure, axes[:count]
-
-
 def draw_densities(result: Mapping[str, Any]) -> Figure:
     """Returns every fit over the data's density, the best one dashed."""
-    figure, axes = panels(len(result), sharex=True, sharey=True)
+    names = [DIVERGENCES[name].name for name in result]
+    figure, axes = panels(names, columns=4, size=(2.6, 2.1), sharex=True, sharey=True)
     seen = (GRID > -4) & (GRID < 7)
     x = GRID[seen]
-    for each, (name, of) in zip(axes, result.items(), strict=True):
+    for each, of in zip(axes, result.values(), strict=True):
         each.fill_between(x, np.exp(log_data())[seen], color="#d9d9d9", lw=0, label="data")
         each.plot(x, stats.norm.pdf(x, of["mean"], of["sd"]), color="C2", lw=2.2, label="learned")
         best = stats.norm.pdf(x, of["best"]["mean"], of["best"]["sd"])
         each.plot(x, best, "--", color="black", lw=1.0, label="best, by quadrature")
-        each.set_title(DIVERGENCES[name].name, loc="left", color=INK, fontsize=9)
         text = f"mean {of['mean']:.3f}\nsd {of['sd']:.3f}"
         each.text(0.98, 0.95, text, transform=each.transAxes, ha="right", va="top", fontsize=7.5)
     axes[0].set(xlim=(-4, 7), ylim=(0, None))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=3, frameon=False, fontsize=9)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -371,7 +353,8 @@ def draw_bounds(
     config: Config, result: Mapping[str, Any], histories: Mapping[str, list[dict[str, Any]]]
 ) -> Figure:
     """Returns the bound of every game on its way to the least divergence."""
-    figure, axes = panels(len(result), sharex=True)
+    names = [DIVERGENCES[name].name for name in result]
+    figure, axes = panels(names, columns=4, size=(2.6, 2.1), sharex=True)
     for each, (name, of) in zip(axes, result.items(), strict=True):
         records, best = histories[name], of["best"]["divergence"]
         steps = [r["epoch"] * config.steps_per_epoch for r in records]
@@ -383,19 +366,14 @@ def draw_bounds(
         late = [*bounds[len(bounds) // 4 :], best]
         margin = max(0.3 * (max(late) - min(late)), 0.05 * abs(best))
         each.set_ylim(min(late) - margin, max(late) + margin)
-        each.set_title(DIVERGENCES[name].name, loc="left", color=INK, fontsize=9)
         each.tick_params(labelsize=7)
     figure.supxlabel("step of the generator", color=INK, fontsize=9)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    legend_below(figure, axes[0])
     return figure
 
 
 def draw_judgements(result: Mapping[str, Any]) -> Figure:
     """Returns how far each fit is from the best under every divergence, in per cent."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     # GAN is not zero between equals; what counts is the way from there.
     excess = np.array(
         [
@@ -409,9 +387,8 @@ def draw_judgements(result: Mapping[str, Any]) -> Figure:
     )  # fmt: skip
     names = [DIVERGENCES[name].name for name in result]
     size = 0.58 * len(names) + 2.2
-    figure = Figure(figsize=(size + 0.6, size), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    title = "Above the least divergence, %"
+    figure, axes = plot(title, "judged by", "fitted by", size=(size + 0.6, size))
     axes.imshow(
         np.log10(np.clip(np.nan_to_num(excess, posinf=1e3), 0.1, 1e3)), cmap="Blues", vmax=2.6
     )
@@ -423,8 +400,6 @@ def draw_judgements(result: Mapping[str, Any]) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="judged by", ylabel="fitted by")
-    axes.set_title("Above the least divergence, %", loc="left", color=INK, fontsize=11)
     return figure
 
 

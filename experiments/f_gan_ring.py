@@ -43,8 +43,8 @@ from jaxgen.pictures import scatter_strip
 from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     TrainingFailed,
     fit,
     main,
@@ -63,7 +63,7 @@ FAILED = "failed"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """Which divergences, and how long each is trained."""
 
     divergences: tuple[str, ...] = tuple(DIVERGENCES)
@@ -199,8 +199,8 @@ def train(
         lambda game: look(game)[0],
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
-        used=lambda game: game,
+        monitor="bound",
+        evaluated=lambda game: game,
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return jax.device_get(look(game))

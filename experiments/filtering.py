@@ -58,8 +58,8 @@ from jaxgen.pictures import against_count, band_in_time, image_grid, learning_cu
 from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     new_path,
@@ -73,7 +73,7 @@ GRADIENTS = {"ignored": ignore_resampling, "score": score_resampling}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """One model of sequences and the bound that it climbs."""
 
     dataset: str = "linear_gaussian"
@@ -178,7 +178,7 @@ def run(config: Config) -> dict[str, Any]:
         lambda params: validate(params, jax.random.clone(key_validation), validation),
         key=key_fit,
         epochs=config.epochs,
-        headline="bound",
+        monitor="bound",
     )
     trained = time.monotonic()
 
@@ -207,7 +207,7 @@ def make_task(config: Config, key: Key) -> Task:
             "emission": jnp.array([[1.0, 0.0], [0.5, -0.8], [0.0, 0.6]]),
             "emission_log_scale": jnp.log(jnp.array([0.5, 0.5, 0.5])),
         }
-        signal = "E[x_1 | z]", lambda p, state, z: jnp.asarray(model.decode(p, state, z).mean())[0]
+        signal = "E[x_1 | z]", lambda p, state, z: model.decode(p, state, z).mean()[0]
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, kalman, signal)
     if config.dataset == "stochastic_volatility":
@@ -219,7 +219,7 @@ def make_task(config: Config, key: Key) -> Task:
         }
         signal = (
             "volatility",
-            lambda p, state, z: jnp.asarray(model.decode(p, state, z).stddev())[0],
+            lambda p, state, z: model.decode(p, state, z).stddev()[0],
         )
         sequences = draw_sequences(config, key, model, truth, signal[1])
         return Task(sequences, model, truth, None, signal)
@@ -284,20 +284,7 @@ def draw_sequences(
 
 def kalman(params: Params, xs: Array, mask: Array) -> Array:
     """Returns the exact log p(xs) of one sequence under `linear_gaussian`, in nats."""
-
-    def variance(name: str) -> Array:
-        return jnp.diag(jnp.exp(2 * params[name]))
-
-    return kalman_filter(
-        xs,
-        mean=params["initial_mean"],
-        cov=variance("initial_log_scale"),
-        transition=params["transition"],
-        transition_cov=variance("transition_log_scale"),
-        emission=params["emission"],
-        emission_cov=variance("emission_log_scale"),
-        mask=mask,
-    ).log_likelihood
+    return kalman_filter(params, xs, mask=mask).log_likelihood
 
 
 def step_of(model: SequentialModel, params: Params) -> Any:
@@ -331,8 +318,9 @@ def evaluate(config: Config, task: Task, params: Params, key: Key) -> dict[str, 
     def bounds(params: Params, key: Key, test: Sequences, index: Array, particles: int) -> Array:
         # The objective chosen at run time: one program per number of particles.
         samplers = [scheme.sample for scheme in schemes]
+        chosen = partial(jax.lax.switch, index, samplers)
         objective = FilteringObjective(
-            multinomial._replace(sample=lambda *args: jax.lax.switch(index, samplers, *args)),
+            dataclasses.replace(multinomial, sample=chosen),
             lambda log_weights: jax.lax.switch(index, schedules, log_weights),
         )
 

@@ -20,24 +20,24 @@ import time
 from functools import partial
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least
 from jaxgen.data import ImageSet
+from jaxgen.distributions import diagonal_normal
 from jaxgen.divergences import Kernel, mmd_unbiased, rbf
 from jaxgen.metrics import active_units, latent_information, log_marginal
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -52,7 +52,7 @@ MOST_IMAGES = 4000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A VAE and an InfoVAE with the same networks, data and draws."""
 
     epochs: int = 150
@@ -82,7 +82,7 @@ class Config(TrainingConfig):
 
     def vae_config(self) -> vae.Config:
         """Returns the VAE recipe's configuration of networks and training."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         return vae.Config(**shared, hidden=self.hidden, latent_size=self.latent_size)
 
 
@@ -144,16 +144,11 @@ def make_loss(model: LatentVariableModel, data: ImageSet, kernel: Kernel, weight
 
         def one(key: Key, image: Array) -> tuple[ElboTerms, Array]:
             key_x, key_elbo, key_z = jax.random.split(key, 3)
-            x = data.prepare(key_x, image)
-            q = model.encode(params, x)
-
-            def log_likelihood(z: Array) -> Array:
-                return jnp.asarray(model.decode(params, z).log_prob(x))
-
-            return elbo(key_elbo, log_likelihood, q, prior), jnp.asarray(q.sample(seed=key_z))
+            at = observe(model, params, data.prepare(key_x, image))
+            return elbo(key_elbo, at.log_likelihood, at.q, prior), at.q.sample(seed=key_z)
 
         terms, zs = jax.vmap(one)(jax.random.split(key_images, len(images)), images)
-        ys = jnp.asarray(prior.sample(seed=key_prior, sample_shape=(len(zs),)))
+        ys = prior.sample(seed=key_prior, sample_shape=(len(zs),))
         divergence = aggregate_mmd(zs, ys, kernel)
         objective = info_elbo(terms, divergence, alpha=alpha, weight=weight)
         info = {"elbo": terms.reconstruction - terms.kl, **terms._asdict(), "mmd": divergence}
@@ -174,16 +169,11 @@ def numbers(
 
     def one(of: tuple[Key, Array]) -> dict[str, Any]:
         key_x, key_elbo, key_nll = jax.random.split(of[0], 3)
-        x = data.prepare(key_x, of[1])
-        log_joint, q = joint_and_posterior(model, params, x)
-
-        def log_likelihood(z: Array) -> Array:
-            return jnp.asarray(model.decode(params, z).log_prob(x))
-
+        at = observe(model, params, data.prepare(key_x, of[1]))
         return {
-            **elbo(key_elbo, log_likelihood, q, model.prior(params))._asdict(),
-            "nll": -log_marginal(key_nll, log_joint, q, nll_samples),
-            "mean": q.mean(),
+            **elbo(key_elbo, at.log_likelihood, at.q, at.prior)._asdict(),
+            "nll": -log_marginal(key_nll, at.log_joint, at.q, nll_samples),
+            "mean": at.q.mean(),
         }
 
     return jax.lax.map(one, (jax.random.split(key, len(images)), images), batch_size=10)
@@ -203,17 +193,17 @@ def geometry(
     def posteriors(key: Key) -> tuple[Array, Array]:
         x = data.prepare(key, images)
         qs = jax.vmap(lambda x: model.encode(params, x))(x)
-        return jnp.asarray(qs.mean()), jnp.asarray(qs.stddev())
+        return qs.mean(), qs.stddev()
 
     mean, scale = jax.lax.map(posteriors, jax.random.split(key_x, DRAWS))
     n, dims = mean.shape[1:]
     mean, scale = mean.reshape(-1, dims), scale.reshape(-1, dims)
-    qs, own = (distrax.Independent(distrax.Normal(mean[:m], scale[:m]), 1) for m in (None, n))
+    qs, own = (diagonal_normal(mean[:m], scale=scale[:m]) for m in (None, n))
     zs = own.sample(seed=key_z)
     prior = model.prior(params)
     ys = prior.sample(seed=key_prior, sample_shape=(n,))
     rate = jnp.mean(own.kl_divergence(prior))
-    information = jnp.mean(latent_information(zs, lambda z: jnp.asarray(qs.log_prob(z))))
+    information = jnp.mean(latent_information(zs, qs.log_prob))
     return {
         "rate": rate,
         "information": information,

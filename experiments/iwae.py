@@ -44,20 +44,20 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.bounds import BOUNDS, ELBO, IWAE
 from jaxgen.checks import one_of
 from jaxgen.data import ImageSet
 from jaxgen.estimators import Estimator
 from jaxgen.metrics import active_units, log_marginal
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.numerics import effective_sample_size
 from jaxgen.objectives import GRADIENTS, log_importance_weights
 from jaxgen.pictures import against_count, learning_curve
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -87,7 +87,7 @@ class Cell(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A bound, the gradients to climb it by, and the numbers of samples."""
 
     epochs: int = 50
@@ -235,12 +235,8 @@ def bound_of(
     model: LatentVariableModel, estimator: Estimator, params: Params, key: Key, x: Array
 ) -> tuple[Array, Array]:
     """Returns one datapoint's surrogate and its log weights."""
-    log_joint, q = joint_and_posterior(model, params, x)
-
-    def log_weight(z: Array, q: Any = q) -> Array:
-        return log_joint(z) - q.log_prob(z)
-
-    surrogate, estimate = estimator.apply((), key, log_weight, q)
+    at = observe(model, params, x)
+    surrogate, estimate = estimator.apply((), key, at.log_weight, at.q)
     return surrogate, estimate.values
 
 
@@ -252,8 +248,8 @@ def validation_terms(
     def terms(params: Params, key: Key, batch: Array) -> Info:
         def one(key: Key, image: Array) -> Info:
             key_x, key_z = jax.random.split(key)
-            log_joint, q = joint_and_posterior(model, params, images.prepare(key_x, image))
-            log_weights = log_importance_weights(key_z, log_joint, q, samples)
+            at = observe(model, params, images.prepare(key_x, image))
+            log_weights = log_importance_weights(key_z, at.log_joint, at.q, samples)
             return {"elbo": ELBO(log_weights), "iwae": IWAE(log_weights)}
 
         return jax.vmap(one)(jax.random.split(key, len(batch)), batch)
@@ -270,15 +266,15 @@ def make_measure(
     def measure(params: Params, key: Key, batch: Array) -> dict[str, Array]:
         def one(of: tuple[Key, Array]) -> dict[str, Array]:
             key_x, key_weights, key_bound, key_nll = jax.random.split(of[0], 4)
-            log_joint, q = joint_and_posterior(model, params, images.prepare(key_x, of[1]))
-            log_weights = log_importance_weights(key_weights, log_joint, q, WEIGHTS)
-            of_bound = log_importance_weights(key_bound, log_joint, q, max(config.samples))
+            at = observe(model, params, images.prepare(key_x, of[1]))
+            log_weights = log_importance_weights(key_weights, at.log_joint, at.q, WEIGHTS)
+            of_bound = log_importance_weights(key_bound, at.log_joint, at.q, max(config.samples))
             return {
                 "elbo": ELBO(log_weights),
                 "ess": effective_sample_size(log_weights),
                 "iwae": jnp.stack([IWAE(of_bound[:count]) for count in config.samples]),
-                "nll": -log_marginal(key_nll, log_joint, q, config.nll_samples),
-                "mean": jnp.asarray(q.mean()),
+                "nll": -log_marginal(key_nll, at.log_joint, at.q, config.nll_samples),
+                "mean": at.q.mean(),
             }
 
         return jax.lax.map(one, (jax.random.split(key, len(batch)), batch), batch_size=10)

@@ -37,7 +37,7 @@ from jaxgen.models import (
     mixture_log_joint,
     mixture_steps,
 )
-from jaxgen.pictures import DPI, INK
+from jaxgen.pictures import INK, geometric_steps, panels
 from jaxgen.types import Key
 from jaxgen.workbench import Directory, RunDirectory, main, new_path, open_run, print_table
 
@@ -201,24 +201,19 @@ def draw_components(
     config: Config, family: ComponentFamily, start: Mixture, xs: Float[Array, "n dims"]
 ) -> Figure:
     """Returns the ellipses of the components over the data, at six moments of the climb."""
-    figure = _figure(9.0, 6.4)
-    panels = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
+    moments = geometric_steps(config.steps, 6)
+    titles = [f"EM steps: {moment}" for moment in moments]
+    figure, axes = panels(titles, columns=3, size=(3.0, 3.2), sharex=True, sharey=True)
     step = jax.jit(lambda mixture: em(mixture_steps(family, xs), mixture, 1).params)
     mixture, done = start, 0
-    moments = np.unique(np.geomspace(1, config.steps, len(panels) - 1).round().astype(int))
     points = np.asarray(xs)
     low, high = points.min(axis=0), points.max(axis=0)
-    for axes, moment in zip(panels, [0, *moments.tolist()], strict=False):
+    for each, moment in zip(axes, moments, strict=True):
         while done < moment:
             mixture, done = step(mixture), done + 1
-        axes.scatter(*points.T, s=2, color=INK, alpha=0.15, lw=0)
-        draw_ellipses(axes, mixture)
-        axes.set_title(f"EM steps: {done}", loc="left", color=INK, fontsize=10)
-        axes.set_aspect("equal")
-        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in panels[len(moments) + 1 :]:
-        axes.set_visible(False)
+        each.scatter(*points.T, s=2, color=INK, alpha=0.15, lw=0)
+        draw_ellipses(each, mixture)
+        each.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     return figure
 
 
@@ -239,35 +234,23 @@ def draw_ellipses(axes: Axes, mixture: Mixture) -> None:
 
 def draw_staircase(result: EMResult) -> Figure:
     """Returns the bound along the half steps, and how far each M-step leaves it below log p(x)."""
-    figure = _figure(8.0, 3.6)
-    left, right = figure.subplots(1, 2)
+    titles = ["The bound never falls", "KL(q || posterior) after each M-step"]
+    figure, (left, right) = panels(titles, columns=2, size=(4.0, 3.6))
     bound = climb_of(result)
     shown = min(len(bound), 24)
     half_steps = 0.5 * np.arange(shown)
     left.step(half_steps, bound[:shown], where="post", color="C0", lw=1.5)
     left.plot(half_steps[::2], bound[:shown:2], "o", ms=4, color="C0", label="E-step: log p(x)")
     left.plot(half_steps[1::2], bound[1:shown:2], "^", ms=4, color="C1", label="M-step")
-    left.set_title("The bound never falls", loc="left", color=INK, fontsize=11)
     left.set_ylabel("ELBO (nats per datapoint)", color=INK)
     left.legend(frameon=False)
     gap = result.after_e_step[1:] - result.after_m_step[:-1]
     # Below the rounding of float64 there is nothing to see.
     right.semilogy(np.arange(1, len(gap) + 1), np.maximum(gap, 1e-16), color="C0", lw=1.5)
-    right.set_title("KL(q || posterior) after each M-step", loc="left", color=INK, fontsize=11)
     right.set_ylabel("nats per datapoint", color=INK)
     for axes in (left, right):
         axes.set_xlabel("step", color=INK)
-        axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-    return figure
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     return figure
 
 

@@ -67,8 +67,8 @@ from jaxgen.train import (
 from jaxgen.two_sample import nearest_neighbor_test
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -126,7 +126,7 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """One target, one method, and several seeds of it side by side."""
 
     target: Literal["ring", "grid"] = "ring"
@@ -236,8 +236,8 @@ def run(config: Config) -> dict[str, Any]:
         key=key_fit,
         epochs=config.epochs,
         patience=config.patience,
-        headline="entropy",
-        used=lambda state: {
+        monitor="entropy",
+        evaluated=lambda state: {
             "generator": state.games.generator.averaged,
             "frames": state.frames,
         },

@@ -32,17 +32,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least
 from jaxgen.metrics import jacobian_norms, log_marginal
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.nets import WeightNormalized
 from jaxgen.objectives import ElboTerms, denoising_elbo
 from jaxgen.pictures import learning_curve
 from jaxgen.types import Key, Loss, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     main,
     map_in_blocks,
     new_path,
@@ -53,7 +53,7 @@ from jaxgen.workbench import (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """Three VAEs that differ in their encoders' regularization alone."""
 
     epochs: int = 400
@@ -80,7 +80,7 @@ class Config(TrainingConfig):
 
     def vae_config(self) -> vae.Config:
         """Returns the VAE recipe's configuration of networks and training."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(TrainingConfig)}
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
         # Pixels cut once: with a fresh draw at each use there would be little to overfit.
         return vae.Config(
             **shared, hidden=self.hidden, latent_size=self.latent_size, binarization="threshold"
@@ -156,12 +156,8 @@ def make_loss(
     def terms(params: Params, key: Key, image: Array) -> ElboTerms:
         key_x, key_elbo = jax.random.split(key)
         x = prepare(key_x, image)
-
-        def log_likelihood(z: Array) -> Array:
-            return jnp.asarray(model.decode(params, z).log_prob(x))
-
-        encode = partial(model.encode, params)
-        return denoising_elbo(key_elbo, log_likelihood, encode, x, model.prior(params), corrupt)
+        at, encode = observe(model, params, x), partial(model.encode, params)
+        return denoising_elbo(key_elbo, at.log_likelihood, encode, x, at.prior, corrupt)
 
     return vae.make_loss(terms, jnp.ones(()))
 
@@ -180,8 +176,9 @@ def numbers(
     def one(of: tuple[Key, Array]) -> dict[str, Array]:
         key_x, key_elbo, key_nll = jax.random.split(of[0], 3)
         x = prepare(key_x, of[1])
-        norms = jacobian_norms(lambda x: jnp.asarray(model.encode(params, x).mean()), x)
-        log_px = log_marginal(key_nll, *joint_and_posterior(model, params, x), nll_samples)
+        norms = jacobian_norms(lambda x: model.encode(params, x).mean(), x)
+        at = observe(model, params, x)
+        log_px = log_marginal(key_nll, at.log_joint, at.q, nll_samples)
         return {"elbo": clean(params, key_elbo, of[1]).elbo, "nll": -log_px, **norms._asdict()}
 
     return jax.lax.map(one, (jax.random.split(key, len(images)), images), batch_size=10)

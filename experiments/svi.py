@@ -36,15 +36,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from experiments import vae
+from experiments import _old_vae as vae
 from jaxgen.checks import at_least, one_of, positive
+from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import (
     InferenceGap,
@@ -57,7 +57,7 @@ from jaxgen.inference import (
     optimize_local,
     svi_step,
 )
-from jaxgen.models import LatentVariableModel, joint_and_posterior
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.pictures import against_count, learning_curve, stacked_bars
 from jaxgen.train import (
     TrainState,
@@ -71,8 +71,8 @@ from jaxgen.train import (
 )
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
+    ImageConfig,
     RunDirectory,
-    TrainingConfig,
     fit,
     main,
     new_path,
@@ -98,7 +98,7 @@ PARTS = ("approximation", "amortization", "generalization")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(ImageConfig):
     """A VAE of images cut at one half, the ways to learn it, and how closely it is measured."""
 
     epochs: int = 60
@@ -150,16 +150,15 @@ Phi = Float[Array, "2 latent"]
 """Mean and log scale of q, of one image."""
 
 
-def gaussian(phi: Phi) -> distrax.Independent:
+def gaussian(phi: Phi) -> Independent:
     """Returns q."""
-    mean, log_scale = phi
-    return distrax.Independent(distrax.Normal(mean, jnp.exp(log_scale)), 1)
+    return diagonal_normal(*phi)
 
 
 def encode(model: LatentVariableModel, params: Params, x: Array) -> Phi:
     """Returns the variational parameters that the encoder gives."""
     q = model.encode(params, x)
-    return jnp.stack([jnp.asarray(q.mean()), jnp.log(q.stddev())])
+    return jnp.stack([q.mean(), jnp.log(q.stddev())])
 
 
 def bound_of(model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: Array) -> Array:
@@ -167,12 +166,8 @@ def bound_of(model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: 
 
     Its gradient sticks the landing: the nearer q is to the posterior, the less noise it has.
     """
-    q, prior = gaussian(phi), model.prior(params)
-
-    def log_weight(z: Array, q: Any = q) -> Array:
-        return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z) - q.log_prob(z))
-
-    return sticking_the_landing().apply((), key, log_weight, q)[0]
+    log_weight, q = observe(model, params, x).log_weight, gaussian(phi)
+    return sticking_the_landing().apply((), key, lambda z, q=q: log_weight(z, q), q)[0]
 
 
 def climb(
@@ -463,12 +458,11 @@ def make_measure(
     def measure(params: Params, *of_each: Array) -> InferenceGap:
         def one(of: tuple[Key, Array, Phi, Phi]) -> InferenceGap:
             key, x, phi, tuned_phi = of
-            log_joint, _ = joint_and_posterior(model, params, x)
             return inference_gap(
                 key,
                 lambda phi, key: bound_of(model, params, phi, key, x),
                 phi,
-                log_joint,
+                observe(model, params, x).log_joint,
                 gaussian,
                 transition_of,
                 linear_temperatures(config.temperatures),
@@ -553,14 +547,13 @@ def two_sided(
     def bounds(params: Params, key: Key) -> tuple[Array, Array]:
         def one(key: Key) -> tuple[Array, Array]:
             key_z, key_x, key_phi, key_bounds = jax.random.split(key, 4)
-            z = jnp.asarray(model.prior(params).sample(seed=key_z))
-            x = jnp.asarray(model.decode(params, z).sample(seed=key_x))
+            z = model.prior(params).sample(seed=key_z)
+            x = model.decode(params, z).sample(seed=key_x)
             phi = best_phi(config, model, params, encode(model, params, x), key_phi, x)
-            log_joint, _ = joint_and_posterior(model, params, x)
             found = bidirectional_bounds(
                 key_bounds,
                 z,
-                log_joint,
+                observe(model, params, x).log_joint,
                 gaussian(phi),
                 transition_of(phi),
                 linear_temperatures(config.temperatures),

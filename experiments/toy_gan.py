@@ -35,12 +35,12 @@ from jaxgen.distributions import IsotropicMixture, line
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.objectives import GAN_LOSSES, game_losses
-from jaxgen.pictures import DPI, INK, learning_curve
+from jaxgen.pictures import geometric_steps, learning_curve, legend_below, panels
 from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -63,7 +63,7 @@ PANELS = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """One density on the line and how a GAN learns it."""
 
     target: Literal["gaussian", "mixture"] = "gaussian"
@@ -172,8 +172,8 @@ def run(config: Config) -> dict[str, Any]:
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="value",
-        used=lambda state: {"game": state.game, "frames": state.frames},
+        monitor="value",
+        evaluated=lambda state: {"game": state.game, "frames": state.frames},
         watch=tensorboard(out.path) if config.tensorboard else None,
     )
     result: dict[str, Any] = jax.device_get(validate(used))
@@ -229,16 +229,13 @@ def values(p: Float[Array, "bins"], frame: Frame) -> dict[str, Array]:
 
 def draw_frames(config: Config, p: Float[np.ndarray, "bins"], frames: Frame) -> Figure:
     """Returns both densities and both critics at moments of the training."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 5.2), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     x = np.asarray(centers())
-    last = config.epochs
-    moments = np.unique(np.geomspace(1, last + 1, PANELS).round().astype(int) - 1)
-    panels = figure.subplots(2, -(-PANELS // 2), sharex=True, sharey=True).ravel()
-    for axes, moment in zip(panels, moments, strict=False):
+    moments = geometric_steps(config.epochs, PANELS)
+    titles = [f"step {moment * config.steps_per_epoch}" for moment in moments]
+    figure, all_axes = panels(
+        titles, columns=-(-PANELS // 2), size=(3.0, 2.6), sharex=True, sharey=True
+    )
+    for axes, moment in zip(all_axes, moments, strict=True):
         q, outputs = np.asarray(frames.density[moment]), np.asarray(frames.outputs[moment])
         axes.plot(x, p, ":", color="black", lw=1.8, label="data")
         axes.plot(x, q, color="C2", lw=1.5, label="generator")
@@ -246,14 +243,8 @@ def draw_frames(config: Config, p: Float[np.ndarray, "bins"], frames: Frame) -> 
         both = p + q > 1e-4  # elsewhere the optimal critic is a quotient of nothings
         axes.plot(x[both], (p / np.maximum(p + q, 1e-4))[both], "--", color="C0", lw=1.0,
                   label="optimal critic")  # fmt: skip
-        axes.set_title(
-            f"step {moment * config.steps_per_epoch}", loc="left", color=INK, fontsize=10
-        )
         axes.set(xlim=(-3.5, 4.5), ylim=(0, 1.4))
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in panels[len(moments) :]:
-        axes.set_visible(False)
-    panels[0].legend(frameon=False, fontsize=8)
+    legend_below(figure, all_axes[0])
     return figure
 
 

@@ -28,9 +28,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.divergences import median_heuristic, mixture, negative_distance, rbf
+from jaxgen.divergences import kernel_mixture, median_heuristic, negative_distance, rbf
 from jaxgen.nets import MLP
-from jaxgen.pictures import DPI, INK
+from jaxgen.numerics import wilson_interval
+from jaxgen.pictures import INK, legend_below, panels
 from jaxgen.two_sample import (
     TestResult,
     classifier_test,
@@ -123,7 +124,7 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
     """Returns the outcome of every test on one pair of samples."""
     key_mmd, key_energy, key_classifier = jax.random.split(key, 3)
     median = median_heuristic(xs, ys)
-    kernel = mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
+    kernel = kernel_mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
     return {
         "means (Welch)": mean_test(xs, ys),
         "spread (Brown-Forsythe)": variance_test(xs, ys),
@@ -141,15 +142,6 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
             batch_size=32,
         ),
     }
-
-
-def wilson(rejected: Float[np.ndarray, "..."], trials: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of the 95% interval of a rate, by Wilson (1927)."""
-    z2 = 1.959964**2
-    middle = (rejected * trials + z2 / 2) / (trials + z2)
-    spread = rejected * (1 - rejected) * trials + z2 / 4
-    half = math.sqrt(z2) * np.sqrt(spread) / (trials + z2)
-    return middle - half, middle + half
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -210,26 +202,22 @@ def run(config: Config) -> dict[str, Any]:
 
 def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
     """Returns the power of every test against samples (above) and against the effect (below)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 6.4), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 3, sharey=True)
-    for column, (name, (_, whole)) in enumerate(ALTERNATIVES.items()):
-        top, bottom = panels[:, column]
+    titles = [f"{name} differs by {whole:g}" for name, (_, whole) in ALTERNATIVES.items()]
+    size = (3.3, 3.2)
+    figure, axes = panels([*titles, "", "", ""], columns=3, size=size, sharey=True)
+    for top, bottom, (name, (_, whole)) in zip(
+        axes[:3], axes[3:], ALTERNATIVES.items(), strict=True
+    ):
         curves(top, config, config.counts, result["power_against_n"][name])
         top.set_xscale("log", base=2)
         top.set_xticks(config.counts, [str(n) for n in config.counts])
         top.set_xlabel("samples of each", color=INK)
-        top.set_title(f"{name} differs by {whole:g}", loc="left", color=INK, fontsize=11)
         effects = [f * whole for f in FRACTIONS]
         curves(bottom, config, effects, result["power_against_effect"][name])
         bottom.set_xlabel(f"difference in {name}, at {middle} samples", color=INK)
-    for axes in panels[:, 0]:
-        axes.set_ylabel("chance to reject", color=INK)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    for first in axes[::3]:
+        first.set_ylabel("chance to reject", color=INK)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -237,14 +225,13 @@ def curves(axes: Axes, config: Config, places: Any, rates: dict[str, list[float]
     """Draws each test's rate of rejection with its 95% interval, and the level."""
     for name, values in rates.items():
         rate = np.array(values)
-        ends = np.abs(np.array(wilson(rate, config.trials)) - rate)
+        ends = np.abs(np.array(wilson_interval(rate, config.trials)) - rate)
         axes.errorbar(
             places, rate, ends, marker="o", ms=3, lw=1.5, elinewidth=0.6, capsize=2, label=name
         )
     axes.axhline(config.level, color=INK, lw=1, ls="--")
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: str) -> None:
@@ -253,7 +240,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: s
     rows = []
     for name in result["tests"]:
         alarms = np.mean(result["false_alarms"][name])
-        low, high = wilson(np.array(alarms), config.trials * len(config.counts))
+        low, high = wilson_interval(alarms, config.trials * len(config.counts))
         powers = [result["power_against_n"][a][name][-1] for a in ALTERNATIVES]
         rows.append([name, float(alarms), f"{low:.3f}-{high:.3f}", *powers])
     title = f"How often each test rejects at level {config.level:g}, {last} samples of each"

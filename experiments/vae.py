@@ -19,9 +19,7 @@ machine.
 from __future__ import annotations
 
 import dataclasses
-import re
-import time
-from collections.abc import Callable
+from functools import partial
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -29,29 +27,34 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, one_of
-from jaxgen.data import ImageSet, dequantize, load
+from jaxgen.data import ImageSet, dequantize
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, joint_and_posterior
-from jaxgen.nets import MLP, ConvDecoder, ConvEncoder
-from jaxgen.objectives import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
+from jaxgen.nets import ConvDecoder, ConvEncoder
+from jaxgen.objectives import analytic_kl, elbo, monte_carlo_kl
 from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
-from jaxgen.train import data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
-from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.train import gradient_step, init_state, mean_over_batch
+from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
-    RunDirectory,
-    TrainingConfig,
-    fit,
+    Count,
+    LatentConfig,
+    NonNegative,
+    Positive,
+    Share,
+    Table,
+    Whole,
+    begin,
+    bias_of_mean,
+    constant,
+    image_vae,
+    load_images,
     main,
+    make_optimizer,
     map_in_blocks,
-    new_path,
-    open_run,
-    print_table,
-    require_devices,
-    tensorboard,
+    mean_over_images,
+    train,
 )
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
@@ -59,62 +62,39 @@ KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(LatentConfig):
     """One variational autoencoder and how it is trained."""
 
-    epochs: int = 300
-    batch_size: int = 64
-    binarization: Literal["dynamic", "threshold", "none"] | None = None
-    """Of gray pixels, for the Bernoulli likelihood (dynamic if not given): a fresh draw each use,
-    a cut at one half, or none for a set that is binary already."""
+    epochs: Count = 300
+    batch_size: Count = 64
+    binarization: Literal["auto", "dynamic", "threshold", "none"] = "auto"
+    """Of gray pixels, for the Bernoulli likelihood: a fresh draw each use, a cut at one half, or
+    none for a set that is binary already; auto is dynamic there, none for other likelihoods."""
     likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"] = "bernoulli"
     """p(x|z): binary pixels; a density with learned mean and variance; 256 gray levels."""
     architecture: Literal["mlp", "conv"] = "mlp"
     """Networks on both sides."""
-    hidden: tuple[int, ...] = (200, 200)
-    """Widths of the hidden layers of each MLP."""
     activation: Literal["tanh", "relu"] = "tanh"
     """After every hidden layer."""
-    latent_size: int = 16
-    """Dimensions of z."""
     kl: Literal["analytic", "monte_carlo"] = "analytic"
     """KL(q || p) in closed form, or estimated at the sample of z."""
-    beta: float = 1.0
+    beta: NonNegative = 1.0
     """Weight of the KL in the training objective; reported numbers are always at 1."""
-    warmup_epochs: int = 0
+    warmup_epochs: Whole = 0
     """W epochs before that weight is beta: it is beta (i + 1) / (W + 1) in epoch i = 0, 1, ..."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Of the learning rate: constant, or down to a hundredth along half a cosine."""
-    clip_norm: float | None = None
+    clip_norm: Positive | None = None
     """Largest norm of a gradient; longer ones are shortened."""
-    ema_decay: float | None = None
+    ema_decay: Share | None = None
     """Keep an average of the params with this decay and evaluate that."""
-    patience: int | None = None
+    patience: Count | None = None
     """Stop after as many epochs without a better validation ELBO, and use the best epoch."""
-    nll_samples: int = 5000
-    """Importance samples per test image."""
+    nll_samples: Count = 5000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("likelihood", self.likelihood, LIKELIHOODS)
-        one_of("architecture", self.architecture, ("mlp", "conv"))
-        one_of("activation", self.activation, ACTIVATIONS)
-        one_of("kl", self.kl, KLS)
-        one_of("schedule", self.schedule, ("constant", "cosine"))
-        at_least("latent_size", self.latent_size, 1)
-        at_least("warmup_epochs", self.warmup_epochs, 0)
-        at_least("nll_samples", self.nll_samples, 1)
-        for width in self.hidden:
-            at_least("hidden", width, 1)
-        if self.patience is not None:
-            at_least("patience", self.patience, 1)
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"beta: got {self.beta}, expected a finite number >= 0")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(f"clip_norm: got {self.clip_norm}, expected a positive number")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"ema_decay: got {self.ema_decay}, expected a number in (0, 1)")
-        if self.likelihood != "bernoulli" and self.binarization not in (None, "none"):
+        if self.likelihood != "bernoulli" and self.binarization not in ("auto", "none"):
             raise ValueError(
                 f"binarization: got {self.binarization!r} with the {self.likelihood} likelihood, "
                 "which models gray pixels; expected none"
@@ -123,251 +103,128 @@ class Config(TrainingConfig):
     @property
     def pixels(self) -> str:
         """The binarization in force."""
-        return self.binarization or ("dynamic" if self.likelihood == "bernoulli" else "none")
+        if self.binarization != "auto":
+            return self.binarization
+        return "dynamic" if self.likelihood == "bernoulli" else "none"
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of `config`; returns what result.json holds."""
-    require_devices(config.devices)
-    train, validation, test = (load_split(config, s) for s in ("train", "validation", "test"))
-    if config.batch_size > len(train.images):
-        raise ValueError(
-            f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
-            f"training images of {config.dataset}"
-        )
-    model = make_model(config, train.images)
-    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
-        jax.random.key(config.seed), 5
-    )
-    params = jax.jit(model.init)(key_init)
-    out = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
-    print(f"run directory: {out.path}")
-
-    terms = datapoint_terms(model, prepare(config, train), KLS[config.kl])
-    training = make_training(
-        config,
-        lambda beta: make_loss(terms, beta),
-        lambda params, key, images: batch_terms(terms, params, key, images),
-        train.images,
-        validation.images,
-    )
-    params = training(out, params, key_fit, key_validation, lambda i: kl_weight(config, i))
-    trained = time.monotonic()
-
-    result = evaluate(config, model, terms, params, key_test, test)
-    pictures = draw(out, config, model, params, key_pictures, test, result)
-    training_seconds = out.metrics()[-1]["seconds"]  # before and after every --resume
-    seconds = training_seconds + time.monotonic() - trained
-    result |= {"training_seconds": training_seconds, "seconds": seconds}
-    out.write_result(result)
-    report(config, result, out, pictures)
-    return result
-
-
-def load_split(config: Config, split: str) -> ImageSet:
-    """Returns one split of the images, binarized as the likelihood needs it."""
-    try:
-        images = load(config.dataset, split, data_dir=config.data_dir, binarization=config.pixels)
-    except ValueError as error:  # what `load` calls its name is --dataset here
-        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
+    out = begin(config)
+    images, validation, test = load_images(config, config.pixels)
     if config.likelihood == "bernoulli" and config.pixels == "none" and not images.binary:
         raise ValueError(
             f"binarization: got 'none' for the gray pixels of {config.dataset}, which a Bernoulli "
             "likelihood has no probability for; expected dynamic or threshold"
         )
-    return images
+    model = make_model(config, images)
+    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
+        jax.random.key(config.seed), 5
+    )
+    one = make_terms(config, model, images)
+    optimizer = make_optimizer(
+        config.learning_rate,
+        config.epochs * (len(images.images) // config.batch_size),
+        schedule=config.schedule,
+        clip_norm=config.clip_norm,
+    )
+
+    def step(beta: Array) -> Any:
+        loss = mean_over_batch(partial(one, beta=beta))
+        return gradient_step(loss, optimizer, ema_decay=config.ema_decay)
+
+    @jax.jit
+    def judge(params: Params, key: Key, images: Array) -> Info:
+        return mean_over_batch(one)(params, key, images)[1]
+
+    params, _ = train(
+        out,
+        init_state(jax.jit(model.init)(key_init), optimizer, ema=config.ema_decay is not None),
+        step,
+        images.images,
+        judge,
+        key=key_fit,
+        judge_key=key_validation,
+        held_out=validation.images,
+        weights=partial(kl_weight, config),
+        patience=config.patience,
+    )
+    result = evaluate(config, model, one, params, key_test, test)
+    figures = draw(config, model, params, key_pictures, test, result)
+    curve = {"train_elbo": "train", "validation_elbo": "validation"}
+    figures["learning_curve"] = learning_curve(out.records(), curve)
+    return out.finish(result, figures, [report(config, result)])
 
 
-def prepare(config: Config, images: ImageSet) -> Callable[[Key, Array], Array]:
-    """Returns the function from bytes to what the likelihood models."""
-    return dequantize if config.likelihood == "gaussian" else images.prepare
-
-
-def make_model(
-    config: Config,
-    images: np.ndarray,
-    wrap_encoder: Callable[[nn.Module], nn.Module] = lambda encoder: encoder,
-) -> LatentVariableModel:
+def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    likelihood = LIKELIHOODS[config.likelihood]
-    x_shape = images.shape[1:]
-    bias = likelihood.initial_bias(jnp.asarray(images.mean(axis=0, dtype=np.float64) / 255))
-    out_shape = bias.shape
-
-    def output_bias(key: Key, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
-        return jnp.asarray(bias, dtype)
-
-    activation = ACTIVATIONS[config.activation]
-    encoder: nn.Module
-    decoder: nn.Module
     if config.architecture == "mlp":
-        encoder = MLP(config.hidden, (2, config.latent_size), activation)
-        decoder = MLP(config.hidden[::-1], out_shape, activation, output_bias_init=output_bias)
-    else:
-        encoder = ConvEncoder((2, config.latent_size))
-        decoder = ConvDecoder(out_shape, output_bias_init=output_bias)
+        return image_vae(
+            images.images,
+            config.hidden,
+            config.latent_size,
+            likelihood=config.likelihood,
+            activation=ACTIVATIONS[config.activation],
+        )
+    likelihood = LIKELIHOODS[config.likelihood]
+    bias = bias_of_mean(likelihood, images.images)
     return gaussian_vae(
-        wrap_encoder(encoder),
-        decoder,
+        ConvEncoder((2, config.latent_size)),
+        ConvDecoder(bias.shape, output_bias_init=constant(bias)),
         likelihood.distribution,
         latent_size=config.latent_size,
-        x_shape=x_shape,
+        x_shape=images.images.shape[1:],
     )
 
 
-Training = Callable[[RunDirectory, Params, Key, Key, Callable[[int], Any]], Params]
-"""`(directory, initial params, key, key of the validation, weights by epoch) -> trained params`."""
+def make_terms(config: Config, model: LatentVariableModel, images: ImageSet) -> Any:
+    """Returns `(params, key, bytes of one image, beta) -> beta KL - reconstruction, the terms`."""
+    prepare = dequantize if config.likelihood == "gaussian" else images.prepare
 
-
-def make_training(
-    config: Config,
-    loss: Callable[[Any], Loss],
-    validation_terms: Callable[[Params, Key, Array], Info],
-    images: np.ndarray,
-    held_out: np.ndarray,
-) -> Training:
-    """Returns the training that `config` asks for, compiled once for all weights of the loss.
-
-    Args:
-      loss: an epoch's weights (that of the KL, for one) to its loss.
-      validation_terms: named terms of every held-out image; `elbo` is among them.
-      images: to train on.
-      held_out: to validate on.
-    """
-    mesh = data_mesh(config.devices)
-    optimizer = make_optimizer(config, len(images) // config.batch_size)
-
-    def one_epoch(state: Any, key: Key, images: Array, weights: Any) -> tuple[Any, Info]:
-        update = gradient_step(loss(weights), optimizer, ema_decay=config.ema_decay)
-        return scan_epoch(shard(update, mesh), config.batch_size)(state, key, images)
-
-    epoch = jax.jit(one_epoch, donate_argnums=0)
-    on_device, held_out_on_device = replicate((images, held_out), mesh)
-
-    @jax.jit
-    def validate(params: Params, key: Key, images: Array) -> Info:
-        return jax.tree.map(jnp.mean, validation_terms(params, key, images))
-
-    def train(
-        out: RunDirectory,
-        params: Params,
-        key: Key,
-        key_validation: Key,
-        weights: Callable[[int], Any],
-    ) -> Params:
-        state = init_state(params, optimizer, ema=config.ema_decay is not None)
-        params = fit(
-            out,
-            replicate(state, mesh),
-            lambda state, key, index: epoch(state, key, on_device, weights(index)),
-            # The same draws after every epoch: what changes is the model.
-            lambda params: validate(params, jax.random.clone(key_validation), held_out_on_device),
-            key=key,
-            epochs=config.epochs,
-            patience=config.patience,
-            watch=tensorboard(out.path) if config.tensorboard else None,
-        )
-        return jax.device_put(params, mesh.devices.flat[0])
-
-    return train
-
-
-def make_optimizer(config: Config, steps_per_epoch: int) -> optax.GradientTransformation:
-    """Returns Adam with the schedule and the clipping asked for."""
-    rate: Any = config.learning_rate
-    if config.schedule == "cosine":
-        rate = optax.cosine_decay_schedule(rate, config.epochs * steps_per_epoch, alpha=0.01)
-    clip = optax.identity()
-    if config.clip_norm is not None:
-        clip = optax.clip_by_global_norm(config.clip_norm)
-    return optax.chain(clip, optax.adam(rate))
-
-
-Terms = Callable[[Params, Key, Array], ElboTerms]
-
-
-def datapoint_terms(
-    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], kl: Any
-) -> Terms:
-    """Returns `(params, key, bytes of one image) -> its ELBO terms`."""
-
-    def terms(params: Params, key: Key, image: Array) -> ElboTerms:
+    def one(params: Params, key: Key, image: Array, beta: Any = 1.0) -> tuple[Array, Info]:
         key_x, key_z = jax.random.split(key)
-        x = prepare(key_x, image)
-        q = model.encode(params, x)
-        return elbo(
-            key_z,
-            lambda z: jnp.asarray(model.decode(params, z).log_prob(x)),
-            q,
-            model.prior(params),
-            kl=kl,
-        )
+        at = observe(model, params, prepare(key_x, image))
+        terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=KLS[config.kl])
+        return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
 
-    return terms
+    return one
 
 
-def batch_terms(terms: Terms, params: Params, key: Key, images: Array) -> Info:
-    """Returns the named terms of every image, in nats."""
-
-    def named(key: Key, image: Array) -> Info:
-        of_image = terms(params, key, image)
-        return {"elbo": of_image.elbo, **of_image._asdict()}
-
-    return jax.vmap(named)(jax.random.split(key, len(images)), images)
-
-
-def make_loss(terms: Terms, beta: Array) -> Loss:
-    """Returns the mean over the batch of -(reconstruction - beta KL)."""
-
-    def loss(params: Params, key: Key, images: Array) -> tuple[Array, Info]:
-        info = jax.tree.map(jnp.mean, batch_terms(terms, params, key, images))
-        return beta * info["kl"] - info["reconstruction"], info
-
-    return loss
-
-
-def kl_weight(config: Config, epoch: int) -> Array:
+def kl_weight(config: Config, epoch: int) -> float:
     """Returns beta, or the part of it that `epoch` of the warm-up has reached."""
-    return jnp.asarray(config.beta * min(1.0, (epoch + 1) / (config.warmup_epochs + 1)))
+    return config.beta * min(1.0, (epoch + 1) / (config.warmup_epochs + 1))
 
 
 def evaluate(
-    config: Config,
-    model: LatentVariableModel,
-    terms: Terms,
-    params: Params,
-    key: Key,
-    test: ImageSet,
+    config: Config, model: LatentVariableModel, one: Any, params: Params, key: Key, test: ImageSet
 ) -> dict[str, Any]:
     """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
-    to_x = prepare(config, test)
+    prepare = dequantize if config.likelihood == "gaussian" else test.prepare
 
     @jax.jit
     def numbers(key: Key, images: Array) -> dict[str, Array]:
         key_terms, key_nll = jax.random.split(key)
 
-        def one(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-            index, image = indexed
-            key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, index))
-            x = to_x(key_x, image)
-            log_joint, q = joint_and_posterior(model, params, x)
-            log_px = log_marginal(key_z, log_joint, q, config.nll_samples)
-            return -log_px, jnp.asarray(q.mean()), kl_per_dimension(q, model.prior(params))
+        def likelihood(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+            key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, indexed[0]))
+            at = observe(model, params, prepare(key_x, indexed[1]))
+            log_px = log_marginal(key_z, at.log_joint, at.q, config.nll_samples)
+            return -log_px, at.q.mean(), kl_per_dimension(at.q, at.prior)
 
         indices = jnp.arange(len(images))
-        nll, means, kls = jax.lax.map(one, (indices, images), batch_size=10)
-        info = batch_terms(terms, params, key_terms, images)
-        return {**info, "nll": nll, "means": means, "kls": kls}
+        nll, means, kls = jax.lax.map(likelihood, (indices, images), batch_size=10)
+        keys = jax.random.split(key_terms, len(images))
+        _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
+        return {**terms, "nll": nll, "means": means, "kls": kls}
 
     each = map_in_blocks(numbers, key, test.images, "test NLL")
-    dims = test.images[0].size
+    nll = mean_over_images(each["nll"])
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
-    nll = float(each["nll"].mean())
     return {
         "test_elbo": float(each["elbo"].mean()),
-        "test_nll": nll,
-        "test_nll_stderr": float(each["nll"].std(ddof=1) / np.sqrt(len(each["nll"]))),
-        "bits_per_dim": float(bits_per_dim(nll, dims, bin_width=bin_width)),
+        "test_nll": nll.value,
+        "test_nll_stderr": nll.stderr,
+        "bits_per_dim": float(bits_per_dim(nll.value, test.images[0].size, bin_width=bin_width)),
         "active_units": int(active_units(jnp.asarray(each["means"])).sum()),
         "latent_size": config.latent_size,
         "test_reconstruction": float(each["reconstruction"].mean()),
@@ -379,25 +236,27 @@ def evaluate(
 
 
 def draw(
-    out: RunDirectory,
     config: Config,
     model: LatentVariableModel,
     params: Params,
     key: Key,
     test: ImageSet,
     result: dict[str, Any],
-) -> list[str]:
-    """Draws samples, reconstructions, the latents and the learning curve; returns the paths."""
+) -> dict[str, Any]:
+    """Returns samples, reconstructions and the latents, drawn."""
     key_prior, key_x = jax.random.split(key)
-    decode = jax.jit(jax.vmap(lambda z: model.decode(params, z).mean()))
+    # The means of Gaussian pixels may leave [0, 1].
+    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
     encode = jax.jit(jax.vmap(lambda x: model.encode(params, x).mean()))
     z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
-    x = jax.jit(prepare(config, test))(key_x, test.images[:30])
-    curve = {"train_elbo": "train", "validation_elbo": "validation"}
+    gray = test.images[:30] / 255
+    prepare = dequantize if config.likelihood == "gaussian" else test.prepare
+    x = jax.jit(prepare)(key_x, test.images[:30])
+    drawn = {} if np.allclose(x, gray, atol=1 / 255) else {"as drawn": x}
+    rows = {"image": gray, **drawn, "reconstructed": decode(encode(x))}
     figures = {
         "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(x, decode(encode(x))),
-        "learning_curve": learning_curve(out.metrics(), curve),
+        "reconstructions": side_by_side(rows, title="Reconstructions"),
         "kl_per_dimension": bars(result["kl_per_dimension"]),
     }
     if config.latent_size == 2:
@@ -405,14 +264,13 @@ def draw(
         axis = [NormalDist().inv_cdf(quantile) for quantile in quantiles]
         lattice = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
         images = decode(lattice)
-        figures["latent_grid"] = latent_grid(
-            images.reshape(15, 15, *images.shape[1:]), quantiles.tolist()
-        )
-    return [str(out.save_picture(name, figure)) for name, figure in figures.items()]
+        images = images.reshape(15, 15, *images.shape[1:])
+        figures["latent_grid"] = latent_grid(images, quantiles.tolist())
+    return figures
 
 
-def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
-    """Prints the table of the result and where everything is."""
+def report(config: Config, result: dict[str, Any]) -> Table:
+    """Returns the table of the result."""
     rows = [
         ["ELBO", result["test_elbo"], "nats"],
         ["  reconstruction", result["test_reconstruction"], "nats"],
@@ -420,12 +278,9 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: 
         [f"NLL ({config.nll_samples} importance samples)", result["test_nll"], "nats"],
         ["bits/dim", result["bits_per_dim"], "bits"],
         ["active units", result["active_units"], f"of {config.latent_size}"],
-        ["time", result["seconds"], "seconds"],
     ]
     title = f"VAE on {config.dataset}: {result['test_images']} test images"
-    print_table(title, ["quantity", "value", "unit"], rows)
-    print("pictures:", *pictures, sep="\n  ")
-    print(f"everything: {out.path}")
+    return Table(title, ["quantity", "value", "unit"], rows)
 
 
 if __name__ == "__main__":

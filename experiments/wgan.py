@@ -50,7 +50,7 @@ from jaxgen.objectives import (
     one_sample_critic,
     wasserstein,
 )
-from jaxgen.pictures import DPI, INK, scatter_strip
+from jaxgen.pictures import INK, panels, scatter_strip
 from jaxgen.train import (
     Game,
     clip_weights,
@@ -64,8 +64,8 @@ from jaxgen.train import (
 )
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
-    RunConfig,
     RunDirectory,
+    TrainingConfig,
     fit,
     main,
     new_path,
@@ -131,7 +131,7 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(TrainingConfig):
     """One target and the games on it."""
 
     target: Literal["ring", "grid"] = "ring"
@@ -292,8 +292,8 @@ def play(
         validate,
         key=key_fit,
         epochs=config.epochs,
-        headline="distance",
-        used=lambda game: game,
+        monitor="distance",
+        evaluated=lambda game: game,
         watch=tensorboard(part.path) if config.tensorboard else None,
     )
     return validate(game), np.asarray(samples(game))
@@ -354,26 +354,20 @@ def draw_estimates(
     config: Config, histories: Mapping[str, list[dict[str, Any]]], result: Mapping[str, Any]
 ) -> Figure:
     """Returns the exact distance above each critic's estimate, over the training."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    titles = []
+    for name in histories:
+        rank = result["games"][name]["rank_correlation"]
+        titles.append(name if rank is None else f"{name}: rank correlation {rank:.2f}")
     columns = len(histories)
-    figure = Figure(figsize=(3.2 * columns + 0.6, 4.6), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    above, below = figure.subplots(2, columns, squeeze=False, sharex=True)
+    figure, axes = panels([*titles, *[""] * columns], columns=columns, size=(3.3, 2.3), sharex=True)
+    above, below = axes[:columns], axes[columns:]
     for i, (name, records) in enumerate(histories.items()):
         steps = [r["epoch"] * config.steps_per_epoch for r in records]
         above[i].plot(steps, [r["validation_distance"] for r in records], color="black", lw=1.6)
         above[i].axhline(result["distance_of_reals"], ls=":", color="black", lw=1.0)
         below[i].plot(steps, [r["validation_estimate"] for r in records], color="C0", lw=1.6)
-        rank = result["games"][name]["rank_correlation"]
-        title = name if rank is None else f"{name}: rank correlation {rank:.2f}"
-        above[i].set_title(title, loc="left", color=INK, fontsize=10)
         above[i].set_ylim(0, None)
         below[i].set_xlabel("steps of the generator", color=INK, fontsize=9)
-        for axes in (above[i], below[i]):
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.tick_params(labelsize=8)
         unit = "2 JSD, nats" if METHODS[name].contrast is twice_jsd else "difference of means"
         below[i].set_ylabel(f"critic: {unit}", color=INK, fontsize=9)
     above[0].set_ylabel("exact Wasserstein-1", color=INK, fontsize=9)
@@ -384,27 +378,23 @@ def draw_surfaces(
     model: Gan, surfaces: Mapping[str, Params], reals: Float[np.ndarray, "judged 2"]
 ) -> Figure:
     """Returns the level sets of the critics trained alone, with the data."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.5 * len(surfaces) + 0.2, 3.8), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure, all_axes = panels(
+        [*surfaces],
+        columns=len(surfaces),
+        size=(3.5, 3.5),
+        title="Critics of data against data plus noise",
+    )
     reach = 1.5 * np.abs(reals).max()
     axis = np.linspace(-reach, reach, 121, dtype=np.float32)
     points = jnp.asarray(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
-    panels = figure.subplots(1, len(surfaces), squeeze=False)[0]
-    for axes, (name, params) in zip(panels, surfaces.items(), strict=True):
+    for axes, params in zip(all_axes, surfaces.values(), strict=True):
         outputs, _ = model.criticize({"params": params}, points, train=False)
         levels = np.asarray(outputs).reshape(len(axis), len(axis))
         axes.contourf(axis, axis, levels, 24, cmap="viridis", alpha=0.6)
         axes.contour(axis, axis, levels, 24, colors="black", linewidths=0.4)
         axes.scatter(*reals[:1000].T, s=3, lw=0, color="C1")
-        axes.set_title(name, loc="left", color=INK, fontsize=10)
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.spines[:].set_visible(False)
-    figure.suptitle(
-        "Critics of data against data plus noise", x=0.01, ha="left", color=INK, fontsize=11
-    )
     return figure
 
 

@@ -245,3 +245,34 @@ def _shown(value: Any) -> str:
     if isinstance(value, Value) or not callable(value):
         return repr(value)
     return getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
+
+
+@runtime_checkable
+class DistraxDistribution(Distribution, Protocol):
+    """A Distribution with more of distrax's spelling; what has no closed form raises there."""
+
+    @property
+    def event_shape(self) -> Any:
+        """Shape of one sample."""
+        ...
+
+    @property
+    def batch_shape(self) -> Any:
+        """Shape of the batch of distributions; () for one."""
+        ...
+
+    def mean(self) -> Any:
+        """Expectation, of shape `batch_shape + event_shape`."""
+        ...
+
+    def stddev(self) -> Any:
+        """Standard deviation of each entry."""
+        ...
+
+    def entropy(self) -> Any:
+        """In nats."""
+        ...
+
+    def kl_divergence(self, other_dist: Any) -> Any:
+        """KL(self || other), in nats."""
+        ...

@@ -23,6 +23,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(4 * 2**30)  # a size brings the lock
 
+import chex
 import jax
 import pytest
 from jaxtyping import install_import_hook
@@ -37,6 +38,11 @@ install_import_hook("jaxgen", "beartype.beartype")
 def _no_key_is_used_twice():
     with jax.debug_key_reuse(True):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _traces_are_counted_anew():
+    chex.clear_trace_counter()  # of `chex.assert_max_traces`, which is one for the process
 
 
 @pytest.fixture

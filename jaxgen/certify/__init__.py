@@ -1,10 +1,16 @@
 """The certificate of an estimator: its moments, its bias, and problems with known answers."""
 
-from jaxgen.certify.budget import MakeEstimator, accepted, at_budget
+from jaxgen.certify.bias import Bias, paired_bias
+from jaxgen.certify.budget import accepted, at_budget
+from jaxgen.certify.certificate import Certificate, certify
+from jaxgen.certify.directional_snr import directional_snr
+from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
-from jaxgen.certify.measure import GROUPS, Row, measure
-from jaxgen.certify.moments import Bias, Moments, directional_snr, grad_moments, paired_bias
+from jaxgen.certify.measure import measure
+from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
+from jaxgen.certify.row import GROUPS, Row
+from jaxgen.certify.tables import tables
 from jaxgen.certify.toys import (
     TOYS,
     categorical,
@@ -12,6 +18,7 @@ from jaxgen.certify.toys import (
     cosine,
     coupled,
     exponential,
+    inside,
     quadratic,
     toy,
 )
@@ -20,7 +27,8 @@ __all__ = [
     "GROUPS",
     "TOYS",
     "Bias",
-    "MakeEstimator",
+    "Certificate",
+    "DrawGradient",
     "Moments",
     "Problem",
     "Row",
@@ -28,19 +36,24 @@ __all__ = [
     "accepted",
     "at_budget",
     "categorical",
+    "certify",
     "constant_velocity",
     "cosine",
     "coupled",
     "directional_snr",
     "estimated_gradient",
+    "exact_gradient",
     "exact_moments",
     "exponential",
     "grad_moments",
+    "inside",
     "measure",
     "normal_quadrature",
     "paired_bias",
     "quadratic",
+    "quadrature_gradient",
     "replay",
     "sample_space",
+    "tables",
     "toy",
 ]

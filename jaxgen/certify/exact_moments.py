@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 from jaxtyping import Array, Float
 
-from jaxgen.certify.moments import Moments
+from jaxgen.certify.moments import Moments, summarize
+from jaxgen.certify.running import widened
 from jaxgen.checks import at_least
 from jaxgen.estimators import all_states, log_prob
 from jaxgen.types import Distribution, Key, Params
@@ -31,15 +33,14 @@ def exact_moments(
           return jax.grad(lambda p: rloo.apply((), key, f, replay(q(p), samples))[0])(params)
       exact_moments(gradient, *sample_space(q(params), num_samples=2)).variance
     """
-    draws = jax.vmap(gradient)(points)
-    mean = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), draws)
-    variance = jax.tree.map(lambda x, m: jnp.tensordot(weights, (x - m) ** 2, 1), draws, mean)
-    none = jax.tree.map(jnp.zeros_like, variance)
-    trace = sum(jnp.sum(x) for x in jax.tree.leaves(variance))
-    signal = sum(jnp.sum(x**2) for x in jax.tree.leaves(mean))
-    return Moments(
-        mean, variance, jnp.asarray(trace), jnp.sqrt(signal / trace), none, jnp.zeros(())
-    )
+    draws = widened(jax.vmap(gradient)(points))
+
+    def expectation(x: Array) -> Array:
+        return jnp.tensordot(weights, x, 1, precision=jax.lax.Precision.HIGHEST)
+
+    mean = jax.tree.map(expectation, draws)
+    variance = jax.tree.map(lambda x, m: expectation((x - m) ** 2), draws, mean)
+    return summarize(mean, variance, jax.tree.map(jnp.zeros_like, variance), jnp.zeros(()))
 
 
 def sample_space(
@@ -82,21 +83,22 @@ def normal_quadrature(
     )
 
 
+@struct.dataclass
 class _Replay:
-    def __init__(self, q: Distribution, samples: Array):
-        self._q, self._samples = q, samples
+    q: Any
+    samples: Any
 
     def sample(self, *, seed: Key, sample_shape: Any = ()) -> Array:
         """Draws nothing: returns the samples."""
-        if self._samples.shape[: len(sample_shape)] != tuple(sample_shape):
+        if self.samples.shape[: len(sample_shape)] != tuple(sample_shape):
             raise ValueError(
-                f"samples: got shape {self._samples.shape}, expected the {sample_shape} samples "
+                f"samples: got shape {self.samples.shape}, expected the {sample_shape} samples "
                 "that the estimator draws"
             )
-        return self._samples
+        return self.samples
 
     def log_prob(self, value: Array) -> Array:
-        return self._q.log_prob(value)
+        return self.q.log_prob(value)
 
 
 def replay(q: Distribution, samples: Array) -> Distribution:
@@ -105,4 +107,4 @@ def replay(q: Distribution, samples: Array) -> Distribution:
     Example:
       score_function(2).apply((), key, f, replay(distrax.Bernoulli(logit), jnp.array([0, 1])))
     """
-    return _Replay(q, samples)
+    return _Replay(q=q, samples=samples)

@@ -1,20 +1,23 @@
 """Distributions that distrax lacks, or has in a form that is slower or less stable."""
 
 from jaxgen.distributions.bernoulli import Bernoulli
-from jaxgen.distributions.coupling import Conditioner, affine_coupling, init_conditioner
+from jaxgen.distributions.coupling import Conditioner, affine_coupling
 from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
+from jaxgen.distributions.function_distribution import FunctionDistribution
+from jaxgen.distributions.independent import Independent
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 
 __all__ = [
     "Bernoulli",
     "Conditioner",
     "DiscretizedLogistic",
+    "FunctionDistribution",
+    "Independent",
     "IsotropicMixture",
     "affine_coupling",
     "diagonal_normal",
     "grid",
-    "init_conditioner",
     "line",
     "ring",
 ]

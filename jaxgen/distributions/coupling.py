@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import distrax
-import flax.linen as nn
 import jax.numpy as jnp
 from flax import struct
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.types import Params
+from jaxgen.types import Key, Params
 
 
 @struct.dataclass
@@ -22,19 +23,21 @@ class Conditioner:
     Attributes:
       params: of the net.
       context: what else the net sees, before the part that stays.
-      net: [context, part] to [2, size], shift and log scale.
+      key: what the net draws from in training, or None; the same for all values.
+      apply: the net, `(params, inputs, key) -> outputs`: one vector [context, part] to [2, size],
+        shift and log scale.
     """
 
     params: Params
     context: Array
-    net: nn.Module = struct.field(pytree_node=False)
+    key: Key | None
+    apply: Callable[..., Array] = struct.field(pytree_node=False)
 
     def __call__(self, z: ArrayLike) -> Float[Array, "*batch 2 moved"]:
         """Maps the part that stays, of one vector [kept] or of a batch [*batch, kept]."""
 
         def one(z: Array) -> Array:
-            inputs = jnp.concatenate([self.context, z])
-            return jnp.asarray(self.net.apply(self.params, inputs))
+            return self.apply(self.params, jnp.concatenate([self.context, z]), self.key)
 
         return jnp.vectorize(one, signature="(kept)->(two,moved)")(z)
 
@@ -59,17 +62,3 @@ def affine_coupling(
     Source: Dinh et al. (2017), equations 7 and 8.
     """
     return distrax.SplitCoupling(split, 1, conditioner, _affine, swap=first_moves)
-
-
-def init_conditioner(key: Array, net: nn.Module, num_inputs: int, size: int) -> Params:
-    """Returns the params of a conditioner's net.
-
-    Raises:
-      ValueError: its output is not [2, size].
-    """
-    outputs, params = net.init_with_output(key, jnp.zeros(num_inputs))
-    if outputs.shape != (2, size):
-        raise ValueError(
-            f"conditioner: got an output of shape {outputs.shape}, expected (2, {size})"
-        )
-    return params

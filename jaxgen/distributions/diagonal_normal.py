@@ -6,9 +6,34 @@ import distrax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import of_shape
+from jaxgen.distributions.independent import Independent
+from jaxgen.numerics import at_least_float32
+
 
 def diagonal_normal(
-    mean: Float[Array, "*batch latent"], log_scale: Float[Array, "*batch latent"]
-) -> distrax.Independent:
-    """Returns N(mean, diag(exp(log_scale))²) over one vector, or a batch of such."""
-    return distrax.Independent(distrax.Normal(mean, jnp.exp(log_scale)), 1)
+    mean: Float[Array, "*batch dims"],
+    log_scale: Float[Array, "*batch dims"] | None = None,
+    *,
+    scale: Float[Array, "*batch dims"] | None = None,
+) -> Independent:
+    """Returns N(mean, diag(scale)²) over one vector, or a batch of such, in float32 or wider.
+
+    Its parameters are leaves of a pytree, so that an estimator can stop every one of them.
+
+    Args:
+      mean: of each dimension.
+      log_scale: log of each dimension's standard deviation, as a net gives it.
+      scale: or the standard deviation itself.
+    Raises:
+      ValueError: not exactly one of log_scale and scale is given, or it is not of mean's shape.
+    Example:
+      diagonal_normal(jnp.zeros(3), jnp.zeros(3)).log_prob(jnp.zeros(3))  # -1.5 log 2 pi
+    """
+    if log_scale is not None and scale is None:
+        scale = jnp.exp(at_least_float32("log_scale", log_scale))
+    elif scale is None or log_scale is not None:
+        raise ValueError("log_scale, scale: got both or neither, expected one of them")
+    of_shape("scale", scale, jnp.shape(mean))
+    mean, scale = at_least_float32("mean", mean), at_least_float32("scale", scale)
+    return Independent(distrax.Normal(mean, scale), 1)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
+from jaxgen.numerics import at_least_float32
 
 
 class DiscretizedLogistic(distrax.Distribution):
@@ -17,7 +18,7 @@ class DiscretizedLogistic(distrax.Distribution):
     first and the last bin reach to minus and plus infinity, so the masses sum to one.
 
     Args:
-      loc: center, in units of a full range of one.
+      loc: center, in units of a full range of one; half precision is widened to float32.
       scale: positive; the standard deviation is scale * pi / sqrt(3).
       levels: number of gray values, 256 for 8-bit pixels.
     Raises:
@@ -29,7 +30,7 @@ class DiscretizedLogistic(distrax.Distribution):
 
     def __init__(self, loc: Float[Array, "..."], scale: Float[Array, "..."], levels: int = 256):
         super().__init__()
-        self.loc, self.scale = loc, scale
+        self.loc, self.scale = at_least_float32("loc", loc), at_least_float32("scale", scale)
         self.levels = at_least("levels", levels, 2)
 
     @property

@@ -10,9 +10,10 @@ import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_event_shape
 from jaxgen.types import Key
 
 Numbers: TypeAlias = Array | np.ndarray | Sequence[Any] | float
@@ -51,6 +52,15 @@ class IsotropicMixture(distrax.MixtureSameFamily):
                 self.modes, jnp.broadcast_to(self.scales[:, None], (count, dims))
             ),
         )
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        """Log density in nats, of one point or of many on leading axes.
+
+        Raises:
+          ValueError: the last axis of `value` is not one of `dims`.
+        """
+        of_event_shape(value, self.event_shape)
+        return jnp.asarray(super().log_prob(jnp.asarray(value)))
 
     def _sample_n(self, key: Key, n: int) -> Float[Array, "n dims"]:
         key_component, key_noise = jax.random.split(key)

@@ -8,16 +8,19 @@ from jaxgen.metrics.bits_back import (
     normal_bucket_probs,
     normal_buckets,
 )
+from jaxgen.metrics.duplicates import duplicate_share
 from jaxgen.metrics.frechet import (
+    FrechetDistance,
     GaussianMoments,
     frechet_distance,
     gaussian_frechet_distance,
     gaussian_moments,
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
-from jaxgen.metrics.kernel_distance import KernelDistance, kernel_distance
+from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
-from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
+from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
+from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
@@ -26,11 +29,12 @@ from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 
 __all__ = [
+    "FrechetDistance",
     "GaussianMoments",
     "ImportanceDiagnostics",
     "JacobianNorms",
-    "KernelDistance",
     "LatentCode",
+    "LogEstimate",
     "ModeCoverage",
     "PrecisionRecall",
     "SupportSize",
@@ -47,7 +51,9 @@ __all__ = [
     "kernel_distance",
     "kl_per_dimension",
     "latent_information",
+    "log_estimate",
     "log_marginal",
+    "log_second_moment",
     "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",

@@ -1,6 +1,11 @@
-"""Models: bundles of pure functions over explicit params; they know no objective."""
+"""Models: bundles of pure functions over explicit params; they know no objective.
+
+`Density` is everything with a likelihood; `observe` is what a bound asks of one datapoint under a
+latent-variable model.
+"""
 
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.density import Density
 from jaxgen.models.factor_analysis import (
     FactorModel,
     FactorPosterior,
@@ -10,6 +15,7 @@ from jaxgen.models.factor_analysis import (
     independent,
     isotropic,
 )
+from jaxgen.models.factor_density import factor_density
 from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -18,9 +24,9 @@ from jaxgen.models.gaussian_components import (
     full_gaussian,
 )
 from jaxgen.models.hierarchical import hierarchical_vae
-from jaxgen.models.kalman import KalmanResult, kalman_filter
-from jaxgen.models.latent_variable import LatentVariableModel, joint_and_posterior
-from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood
+from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
+from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
+from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -29,8 +35,9 @@ from jaxgen.models.mixture import (
     mixture_log_joint,
     mixture_steps,
 )
-from jaxgen.models.posteriors import Posterior, flow_posterior, gaussian_posterior
-from jaxgen.models.priors import Prior, gaussian_mixture, standard_normal
+from jaxgen.models.mixture_density import mixture_density
+from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
+from jaxgen.models.priors import gaussian_mixture, standard_normal
 from jaxgen.models.sequential import SequentialModel, sample_sequence
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.vae import gaussian_vae, vae
@@ -39,6 +46,7 @@ from jaxgen.models.variational_rnn import variational_rnn
 __all__ = [
     "LIKELIHOODS",
     "ComponentFamily",
+    "Density",
     "DiagonalGaussian",
     "FactorModel",
     "FactorPosterior",
@@ -49,11 +57,12 @@ __all__ = [
     "LatentVariableModel",
     "Likelihood",
     "Mixture",
-    "Posterior",
-    "Prior",
+    "Observed",
     "SequentialModel",
     "belief_network",
+    "decoder",
     "diagonal_gaussian",
+    "factor_density",
     "factor_elbo",
     "factor_posterior",
     "factor_steps",
@@ -67,12 +76,14 @@ __all__ = [
     "hierarchical_vae",
     "independent",
     "isotropic",
-    "joint_and_posterior",
     "kalman_filter",
     "linear_gaussian",
+    "linear_gaussian_sequence",
+    "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",
+    "observe",
     "sample_sequence",
     "standard_normal",
     "stochastic_volatility",

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import distrax
-import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Bernoulli
+from jaxgen.distributions import Bernoulli, Independent
+from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.types import Key, Params
+from jaxgen.models.likelihoods import decoder as decoder_density
+from jaxgen.models.networks import AnyNet, network
+from jaxgen.models.vae import vae
+from jaxgen.types import DistraxDistribution, Key, Params
 
 
 def belief_network(
-    encoder: nn.Module,
-    decoder: nn.Module,
-    likelihood: Callable[[Array], distrax.Independent],
+    encoder: AnyNet,
+    decoder: AnyNet,
+    likelihood: Callable[[Array], DistraxDistribution],
     *,
     latent_size: int,
     x_mean: Float[Array, "..."],
@@ -38,7 +40,8 @@ def belief_network(
       latent_size: length of z, at least one.
       x_mean: mean of the data, of the shape of one datapoint.
     Raises:
-      ValueError: latent_size is below one; at init, if the encoder's output has another shape.
+      ValueError: latent_size is below one; at init, if the encoder's output has another shape; in
+        use, if x or z has another shape.
     Example:
       model = belief_network(
           MLP((), (200,)), MLP((), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution,
@@ -47,29 +50,31 @@ def belief_network(
     Source: Neal (1992); with an encoder: Mnih & Gregor (2014), section 2.
     """
     latent_size = at_least("latent_size", latent_size, 1)
+    return vae(
+        _bernoulli_prior(latent_size),
+        _bernoulli_posterior(encoder, latent_size, x_mean),
+        decoder_density(decoder, likelihood),
+        latent_size=latent_size,
+        x_shape=jnp.shape(x_mean),
+    )
 
-    def init(key: Key) -> Params:
-        key_encoder, key_decoder = jax.random.split(key)
-        logits, encoder_params = encoder.init_with_output(key_encoder, jnp.zeros_like(x_mean))
-        if logits.shape != (latent_size,):
-            raise ValueError(
-                f"encoder: got an output of shape {logits.shape}, expected ({latent_size},)"
-            )
-        decoder_params = decoder.init(key_decoder, jnp.zeros(latent_size))
-        return {
-            "encoder": encoder_params,
-            "decoder": decoder_params,
-            "prior": jnp.zeros(latent_size),
-        }
 
-    def prior(params: Params) -> distrax.Independent:
-        return distrax.Independent(Bernoulli(params["prior"]), 1)
+def _bernoulli_prior(size: int) -> Density:
+    """Independent bits; the params are their logits."""
 
-    def encode(params: Params, x: Array) -> distrax.Independent:
-        logits = jnp.asarray(encoder.apply(params["encoder"], x - x_mean))
-        return distrax.Independent(Bernoulli(logits), 1)
+    def init(key: Key, context: Any) -> Params:
+        return jnp.zeros(size)
 
-    def decode(params: Params, z: Array) -> distrax.Independent:
-        return likelihood(jnp.asarray(decoder.apply(params["decoder"], z)))
+    def distribution(params: Params, context: Any) -> Independent:
+        return Independent(Bernoulli(params), 1)
 
-    return LatentVariableModel(init, prior, encode, decode)
+    return Density(init, distribution)
+
+
+def _bernoulli_posterior(encoder: AnyNet, size: int, x_mean: Array) -> Density:
+    net = network("encoder", encoder, (size,))
+
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> Independent:
+        return Independent(Bernoulli(net.apply(params, x - x_mean, key)), 1)
+
+    return Density(net.init, distribution)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import distrax
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal, init_conditioner
+from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal
+from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.models.posteriors import Posterior, init_encoder
-from jaxgen.models.priors import Prior
+from jaxgen.models.likelihoods import decoder as decoder_density
+from jaxgen.models.networks import AnyNet, network
+from jaxgen.models.posteriors import split_or_none
 from jaxgen.models.vae import vae
-from jaxgen.types import Key, Params
+from jaxgen.types import DistraxDistribution, Key, Params
 
 
 def hierarchical_vae(
-    encoders: tuple[nn.Module, nn.Module],
-    top_down: nn.Module,
-    decoder: nn.Module,
-    likelihood: Callable[[Array], distrax.Independent],
+    encoders: tuple[AnyNet, AnyNet],
+    top_down: AnyNet,
+    decoder: AnyNet,
+    likelihood: Callable[[Array], DistraxDistribution],
     *,
     latent_sizes: tuple[int, int],
     x_shape: tuple[int, ...],
@@ -52,44 +54,53 @@ def hierarchical_vae(
     Source: Burda et al. (2016), section 5, two stochastic layers; Rezende et al. (2014), section 3.
     """
     n1, n2 = (at_least("latent_sizes", size, 1) for size in latent_sizes)
+    of_z1 = decoder_density(decoder, likelihood)
     return vae(
         two_layer_prior(top_down, n1, n2),
         two_layer_posterior(*encoders, n1, n2),
-        decoder,
-        likelihood,
-        latent_size=n1,
+        Density(
+            lambda key, z: of_z1.init(key, z[:n1]),
+            lambda params, z, *, key=None: of_z1.distribution(params, z[:n1], key=key),
+        ),
+        latent_size=n1 + n2,
         x_shape=x_shape,
     )
 
 
-def two_layer_prior(top_down: nn.Module, n1: int, n2: int) -> Prior:
+def two_layer_prior(top_down: AnyNet, n1: int, n2: int) -> Density:
     """Returns p(z1|z2) N(z2; 0, I) over [z1, z2]; `top_down` gives mean and log scale of z1."""
     size = n1 + n2
+    net = network("top_down", top_down, (2, n1))
 
-    def distribution(params: Params) -> distrax.Transformed:
+    def init(key: Key, context: Any) -> Params:
+        return net.init(key, jnp.zeros(n2))
+
+    def distribution(params: Params, context: Any) -> distrax.Transformed:
         noise = diagonal_normal(jnp.zeros(size), jnp.zeros(size))
-        conditioner = Conditioner(params, jnp.zeros(0), top_down)
+        conditioner = Conditioner(params, jnp.zeros(0), None, net.apply)
         return distrax.Transformed(noise, affine_coupling(conditioner, n1, first_moves=True))
 
-    return Prior(lambda key: init_conditioner(key, top_down, n2, n1), distribution)
+    return Density(init, distribution)
 
 
-def two_layer_posterior(encoder: nn.Module, bottom_up: nn.Module, n1: int, n2: int) -> Posterior:
+def two_layer_posterior(encoder: AnyNet, bottom_up: AnyNet, n1: int, n2: int) -> Density:
     """Returns q(z1|x) q(z2|z1) over [z1, z2]; the nets give mean and log scale of z1 and of z2."""
+    first, second = network("encoder", encoder, (2, n1)), network("bottom_up", bottom_up, (2, n2))
 
-    def init(key: Key, x: Array) -> Params:
+    def init(key: Key, x: Any) -> Params:
         key_1, key_2 = jax.random.split(key)
         return {
-            "encoder": init_encoder(key_1, encoder, x, (2, n1)),
-            "bottom_up": init_conditioner(key_2, bottom_up, n1, n2),
+            "encoder": first.init(key_1, x),
+            "bottom_up": second.init(key_2, jnp.zeros(n1)),
         }
 
-    def distribution(params: Params, x: Array) -> distrax.Transformed:
-        of_z1 = jnp.asarray(encoder.apply(params["encoder"], x))
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
+        key_1, key_2 = split_or_none(key, 2)
+        of_z1 = first.apply(params["encoder"], x, key_1)
         mean, log_scale = jnp.concatenate([of_z1, jnp.zeros((2, n2))], axis=1)
-        conditioner = Conditioner(params["bottom_up"], jnp.zeros(0), bottom_up)
+        conditioner = Conditioner(params["bottom_up"], jnp.zeros(0), key_2, second.apply)
         return distrax.Transformed(
             diagonal_normal(mean, log_scale), affine_coupling(conditioner, n1)
         )
 
-    return Posterior(init, distribution)
+    return Density(init, distribution)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-import distrax
-import jax.numpy as jnp
+import jax
 from jaxtyping import Array, Float
 
-from jaxgen.types import Key, Params, Scalar
+from jaxgen.checks import of_shape
+from jaxgen.types import DistraxDistribution, Distribution, Key, Params, Scalar
+
+
+class Conditional(Protocol):
+    """A distribution given one datapoint or one latent."""
+
+    def __call__(
+        self, params: Params, given: Array, /, *, key: Key | None = None
+    ) -> DistraxDistribution:
+        """Returns it; a key means training, and is what dropout in the nets draws from."""
+        ...
 
 
 class LatentVariableModel(NamedTuple):
@@ -18,28 +28,80 @@ class LatentVariableModel(NamedTuple):
     Attributes:
       init: `key -> params`.
       prior: `params -> p(z)`.
-      encode: `(params, x) -> q(z|x)`, amortized.
-      decode: `(params, z) -> p(x|z)`.
+      encode: `(params, x, key=None) -> q(z|x)`, amortized.
+      decode: `(params, z, key=None) -> p(x|z)`.
     """
 
     init: Callable[[Key], Params]
-    prior: Callable[[Params], distrax.Distribution]
-    encode: Callable[[Params, Array], distrax.Distribution]
-    decode: Callable[[Params, Array], distrax.Independent]
+    prior: Callable[[Params], DistraxDistribution]
+    encode: Conditional
+    decode: Conditional
 
 
-def joint_and_posterior(
-    model: LatentVariableModel, params: Params, x: Float[Array, "..."]
-) -> tuple[Callable[[Array], Scalar], distrax.Distribution]:
-    """Returns z -> log p(x, z), in nats, and q(z|x): all that a bound needs of one datapoint.
+class LogWeight(Protocol):
+    """log p(x, z) - log q(z)."""
 
-    Example:
-      log_joint, q = joint_and_posterior(model, params, x)
-      bound = importance_weighted_bound(key, log_joint, q, 50)
+    def __call__(self, z: Array, q: Distribution = ...) -> Scalar:
+        """Returns it in nats; q stands in the arguments so that a gradient can hold it still."""
+        ...
+
+
+class Observed(NamedTuple):
+    """One datapoint under a model: all that a bound, an estimator or a metric asks of it.
+
+    Attributes:
+      prior: p(z).
+      q: q(z|x).
+      log_likelihood: z to log p(x|z), in nats.
+      log_joint: z to log p(x, z), in nats.
+      log_weight: `(z, q=q)` to log p(x, z) - log q(z), in nats: the f of every estimator, some of
+        which call it with a q of their own.
     """
+
+    prior: DistraxDistribution
+    q: DistraxDistribution
+    log_likelihood: Callable[[Array], Scalar]
+    log_joint: Callable[[Array], Scalar]
+    log_weight: LogWeight
+
+
+def observe(
+    model: LatentVariableModel,
+    params: Params,
+    x: Float[Array, "..."],
+    *,
+    key: Key | None = None,
+) -> Observed:
+    """Returns what one datapoint x says under the model.
+
+    Args:
+      model: any.
+      params: its own.
+      x: one datapoint; `jax.vmap` over a batch.
+      key: in training, for nets with dropout: one mask each for the encoder and the decoder, the
+        decoder's the same at every z. Without a key nothing is dropped.
+    Raises:
+      ValueError: x or z has another shape than the model's.
+    Example:
+      at = observe(model, params, x)
+      elbo(key, at.log_likelihood, at.q, at.prior)
+      importance_weighted_bound(key, at.log_joint, at.q, 50)
+      sticking_the_landing(8).apply((), key, at.log_weight, at.q)
+    """
+    key_encoder, key_decoder = (None, None) if key is None else jax.random.split(key)
     prior = model.prior(params)
+    # A model written without dropout need not know of keys.
+    q = model.encode(params, x) if key is None else model.encode(params, x, key=key_encoder)
+
+    def log_likelihood(z: Array) -> Scalar:
+        p = model.decode(params, z) if key is None else model.decode(params, z, key=key_decoder)
+        of_shape("x", x, getattr(p, "event_shape", x.shape))
+        return p.log_prob(x)
 
     def log_joint(z: Array) -> Scalar:
-        return jnp.asarray(model.decode(params, z).log_prob(x) + prior.log_prob(z))
+        return log_likelihood(z) + prior.log_prob(z)
 
-    return log_joint, model.encode(params, x)
+    def log_weight(z: Array, q: Distribution = q) -> Scalar:
+        return log_joint(z) - q.log_prob(z)
+
+    return Observed(prior, q, log_likelihood, log_joint, log_weight)

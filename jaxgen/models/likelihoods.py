@@ -1,16 +1,42 @@
-"""p(x|z) for images: what a decoder's outputs mean, pixel by pixel."""
+"""p(x|z): a net and what its outputs mean; for images, pixel by pixel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.distributions import Bernoulli, DiscretizedLogistic
+from jaxgen.distributions import Bernoulli, DiscretizedLogistic, Independent
+from jaxgen.models.density import Density
+from jaxgen.models.networks import AnyNet, network
+from jaxgen.types import DistraxDistribution, Key, Params
+
+
+def decoder(net: AnyNet, likelihood: Callable[[Array], DistraxDistribution]) -> Density:
+    """Returns p(x|z) = likelihood(net(z)). Its params are the net's.
+
+    Args:
+      net: one z to the likelihood's parameters, which come to it in float32 or wider.
+      likelihood: those parameters to a distribution over one datapoint. One made with
+        `distrax.Independent` is made strict about the shape of x.
+    Raises:
+      ValueError: at init, what `network` refuses of the net.
+    Example:
+      decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
+    """
+    run = network("decoder", net)
+
+    def distribution(params: Params, z: Any, *, key: Key | None = None) -> DistraxDistribution:
+        p = likelihood(run.apply(params, z, key))
+        if isinstance(p, distrax.Independent) and not isinstance(p, Independent):
+            return Independent(p.distribution, p.reinterpreted_batch_ndims)
+        return p
+
+    return Density(run.init, distribution)
 
 
 class Likelihood(NamedTuple):
@@ -25,14 +51,14 @@ class Likelihood(NamedTuple):
     """
 
     outputs: int
-    distribution: Callable[[Float[Array, "height width channels outputs"]], distrax.Independent]
+    distribution: Callable[[Float[Array, "height width channels outputs"]], Independent]
     initial_bias: Callable[
         [Float[Array, "height width channels"]], Float[Array, "height width channels outputs"]
     ]
 
 
-def _bernoulli(outputs: Array) -> distrax.Independent:
-    return distrax.Independent(Bernoulli(outputs[..., 0]), 3)
+def _bernoulli(outputs: Array) -> Independent:
+    return Independent(Bernoulli(outputs[..., 0]), 3)
 
 
 def _logit_of_mean(mean: Array) -> Array:
@@ -55,12 +81,12 @@ def _mean_and_initial_scale(mean: Array) -> Array:
     return jnp.stack([mean, raw_scale], axis=-1)
 
 
-def _gaussian(outputs: Array) -> distrax.Independent:
-    return distrax.Independent(distrax.Normal(*_loc_and_scale(outputs)), 3)
+def _gaussian(outputs: Array) -> Independent:
+    return Independent(distrax.Normal(*_loc_and_scale(outputs)), 3)
 
 
-def _discretized_logistic(outputs: Array) -> distrax.Independent:
-    return distrax.Independent(DiscretizedLogistic(*_loc_and_scale(outputs)), 3)
+def _discretized_logistic(outputs: Array) -> Independent:
+    return Independent(DiscretizedLogistic(*_loc_and_scale(outputs)), 3)
 
 
 LIKELIHOODS: dict[str, Likelihood] = {

@@ -3,70 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import distrax
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal, init_conditioner
+from jaxgen.distributions import Conditioner, Independent, affine_coupling, diagonal_normal
+from jaxgen.models.density import Density
+from jaxgen.models.networks import AnyNet, Network, network
 from jaxgen.types import Key, Params
 
 
-class Posterior(NamedTuple):
-    """A family of amortized q(z|x), as pure functions.
-
-    Attributes:
-      init: `(key, x) -> params`, for an x of the right shape.
-      distribution: `(params, x) -> q(z|x)` over one vector, for one datapoint.
-    """
-
-    init: Callable[[Key, Array], Params]
-    distribution: Callable[[Params, Array], distrax.Distribution]
-
-
-def init_encoder(key: Key, encoder: nn.Module, x: Array, shape: tuple[int, ...]) -> Params:
-    """Returns the encoder's params.
-
-    Raises:
-      ValueError: its output is not of `shape`.
-    """
-    outputs, params = encoder.init_with_output(key, x)
-    if outputs.shape != shape:
-        raise ValueError(f"encoder: got an output of shape {outputs.shape}, expected {shape}")
-    return params
-
-
-def gaussian_posterior(encoder: nn.Module, latent_size: int) -> Posterior:
+def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
     """Returns q(z|x) = N(mean(x), diag(scale(x))²). Its params are the encoder's.
 
     Args:
       encoder: one x to [2, latent_size], the mean and the log scale.
       latent_size: length of z, at least one.
     Raises:
-      ValueError: latent_size is below one; at init, if the encoder's output has another shape.
+      ValueError: latent_size is below one; at init, what `network` refuses of the encoder.
     Example:
       posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
     Source: Kingma & Welling (2014), section 3.
     """
-    shape = (2, at_least("latent_size", latent_size, 1))
+    net = network("encoder", encoder, (2, at_least("latent_size", latent_size, 1)))
 
-    def distribution(params: Params, x: Array) -> distrax.Independent:
-        mean, log_scale = jnp.asarray(encoder.apply(params, x))
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> Independent:
+        mean, log_scale = net.apply(params, x, key)
         return diagonal_normal(mean, log_scale)
 
-    return Posterior(lambda key, x: init_encoder(key, encoder, x, shape), distribution)
+    return Density(net.init, distribution)
 
 
 def flow_posterior(
-    encoder: nn.Module,
-    conditioner: Callable[[tuple[int, int]], nn.Module],
+    encoder: AnyNet,
+    conditioner: Callable[[tuple[int, int]], AnyNet],
     latent_size: int,
     num_layers: int = 4,
-) -> Posterior:
+) -> Density:
     """Returns a diagonal Gaussian q(z_0|x) and z = T(z_0; x), T of affine couplings.
 
     Each coupling moves one half of z by a network of the other half and of x's context, the halves
@@ -81,7 +57,7 @@ def flow_posterior(
       latent_size: length of z, at least two.
       num_layers: couplings; two move all of z.
     Raises:
-      ValueError: a count is too small; at init, if the encoder's output has another shape.
+      ValueError: a count is too small; at init, what `network` refuses of a net.
     Example:
       posterior = flow_posterior(
           MLP((200,), (3, 50)),
@@ -93,25 +69,41 @@ def flow_posterior(
     split = latent_size // 2
     # (how many entries stay, how many move), layer by layer: the second part moves first.
     parts = [(split, latent_size - split), (latent_size - split, split)] * num_layers
-    layers = [(kept, conditioner((2, moved))) for kept, moved in parts[:num_layers]]
+    net = network("encoder", encoder, (3, latent_size))
+    layers = [(kept, conditioner_network(conditioner, moved)) for kept, moved in parts[:num_layers]]
 
-    def init(key: Key, x: Array) -> Params:
+    def init(key: Key, x: Any) -> Params:
         key_encoder, *keys = jax.random.split(key, num_layers + 1)
         return {
-            "encoder": init_encoder(key_encoder, encoder, x, (3, latent_size)),
+            "encoder": net.init(key_encoder, x),
             "layers": [
-                init_conditioner(key, net, latent_size + kept, latent_size - kept)
-                for key, (kept, net) in zip(keys, layers, strict=True)
+                layer.init(key, jnp.zeros(latent_size + kept))
+                for key, (kept, layer) in zip(keys, layers, strict=True)
             ],
         }
 
-    def distribution(params: Params, x: Array) -> distrax.Transformed:
-        mean, log_scale, context = jnp.asarray(encoder.apply(params["encoder"], x))
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
+        key_encoder, *keys = split_or_none(key, num_layers + 1)
+        mean, log_scale, context = net.apply(params["encoder"], x, key_encoder)
         couplings = [
-            affine_coupling(Conditioner(own, context, net), split, first_moves=bool(i % 2))
-            for i, (own, (_, net)) in enumerate(zip(params["layers"], layers, strict=True))
+            affine_coupling(
+                Conditioner(own, context, key, layer.apply), split, first_moves=bool(i % 2)
+            )
+            for i, (own, key, (_, layer)) in enumerate(
+                zip(params["layers"], keys, layers, strict=True)
+            )
         ]
         base = diagonal_normal(mean, log_scale)
         return distrax.Transformed(base, distrax.Chain(couplings[::-1]))
 
-    return Posterior(init, distribution)
+    return Density(init, distribution)
+
+
+def conditioner_network(conditioner: Callable[[tuple[int, int]], AnyNet], size: int) -> Network:
+    """Returns the network of shift and log scale of `size` numbers."""
+    return network("conditioner", conditioner((2, size)), (2, size))
+
+
+def split_or_none(key: Key | None, num: int) -> list[Key | None]:
+    """Returns as many keys as nets that draw in training; None for each where nothing is drawn."""
+    return [None] * num if key is None else list(jax.random.split(key, num))

@@ -2,71 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import distrax
 import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import diagonal_normal
+from jaxgen.distributions import Independent, diagonal_normal
+from jaxgen.models.density import Density
 from jaxgen.types import Key, Params
 
 
-class Prior(NamedTuple):
-    """A family of p(z), as pure functions.
-
-    Attributes:
-      init: `key -> params`, empty where nothing is learned.
-      distribution: `params -> p(z)` over one vector.
-    """
-
-    init: Callable[[Key], Params]
-    distribution: Callable[[Params], distrax.Distribution]
-
-
-def standard_normal(latent_size: int) -> Prior:
-    """Returns N(0, I), with nothing to learn.
+def standard_normal(size: int) -> Density:
+    """Returns N(0, I) over one vector, in any context, with nothing to learn.
 
     Raises:
-      ValueError: latent_size is below one.
+      ValueError: size is below one.
     Example:
-      vae(standard_normal(50), posterior, decoder, likelihood, latent_size=50, x_shape=x_shape)
+      vae(standard_normal(50), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
     """
-    latent_size = at_least("latent_size", latent_size, 1)
-    zeros = (latent_size,)
-    return Prior(
-        init=lambda key: {},
-        distribution=lambda params: diagonal_normal(jnp.zeros(zeros), jnp.zeros(zeros)),
-    )
+    shape = (at_least("size", size, 1),)
+
+    def init(key: Key, context: Any) -> Params:
+        return {}
+
+    def distribution(params: Params, context: Any) -> Independent:
+        return diagonal_normal(jnp.zeros(shape), jnp.zeros(shape))
+
+    return Density(init, distribution)
 
 
-def gaussian_mixture(latent_size: int, num_components: int) -> Prior:
-    """Returns sum_k w_k N(mean_k, diag(scale_k)²), with weights, means and scales learned.
+def gaussian_mixture(size: int, num_components: int) -> Density:
+    """Returns sum_k w_k N(mean_k, diag(scale_k)²) over one vector, with all of these learned.
 
     Starts with equal weights, unit scales and means drawn from N(0, I). No KL to it has a closed
-    form: use `monte_carlo_kl`. Params: `logits` of the weights, `means`, `log_scales`.
+    form: use `monte_carlo_kl`. Params: `logits` of the weights, `means`, `log_scales`. They look at
+    no context.
 
     Raises:
       ValueError: a size is below one.
     Example:
-      vae(gaussian_mixture(50, 10), posterior, decoder, likelihood, latent_size=50, x_shape=x_shape)
+      vae(gaussian_mixture(50, 10), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
     Source: Dilokthanakul et al. (2016); Tomczak & Welling (2018), section 2.
     """
-    shape = at_least("num_components", num_components, 1), at_least("latent_size", latent_size, 1)
+    shape = at_least("num_components", num_components, 1), at_least("size", size, 1)
 
-    def init(key: Key) -> Params:
+    def init(key: Key, context: Any) -> Params:
         return {
             "logits": jnp.zeros(shape[0]),
             "means": jax.random.normal(key, shape),
             "log_scales": jnp.zeros(shape),
         }
 
-    def distribution(params: Params) -> distrax.Distribution:
+    def distribution(params: Params, context: Any) -> distrax.MixtureSameFamily:
         return distrax.MixtureSameFamily(
             distrax.Categorical(params["logits"]),
             diagonal_normal(params["means"], params["log_scales"]),
         )
 
-    return Prior(init, distribution)
+    return Density(init, distribution)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.types import Key, Params
+from jaxgen.types import DistraxDistribution, Key, Params
 
 
 class SequentialModel(NamedTuple):
@@ -31,9 +30,9 @@ class SequentialModel(NamedTuple):
 
     init: Callable[[Key], Params]
     start: Callable[[Params], Any]
-    prior: Callable[[Params, Any], distrax.Independent]
-    encode: Callable[[Params, Any, Array], distrax.Independent]
-    decode: Callable[[Params, Any, Array], distrax.Independent]
+    prior: Callable[[Params, Any], DistraxDistribution]
+    encode: Callable[[Params, Any, Array], DistraxDistribution]
+    decode: Callable[[Params, Any, Array], DistraxDistribution]
     update: Callable[[Params, Any, Array, Array], Any]
 
 

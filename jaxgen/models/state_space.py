@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
+from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.models.sequential import SequentialModel
 from jaxgen.types import Key, Params
 
@@ -22,20 +22,17 @@ class GaussianState(NamedTuple):
     scale: Float[Array, "latent"]
 
 
-def _gaussian(mean: Array, scale: Array) -> distrax.Independent:
-    return distrax.Independent(distrax.Normal(mean, scale), 1)
+def _gaussian_prior(params: Params, state: GaussianState) -> Independent:
+    return diagonal_normal(state.mean, scale=state.scale)
 
 
-def _gaussian_prior(params: Params, state: GaussianState) -> distrax.Independent:
-    return _gaussian(state.mean, state.scale)
-
-
-def _product(state: GaussianState, factor: Params, features: Array) -> distrax.Independent:
+def _product(state: GaussianState, factor: Params, features: Array) -> Independent:
     """The prior times a Gaussian factor whose mean is affine in `features`, normalized."""
     mean = factor["weights"] @ features + factor["bias"]
     precision, prior_precision = jnp.exp(factor["log_precision"]), state.scale**-2
     total = precision + prior_precision
-    return _gaussian((prior_precision * state.mean + precision * mean) / total, total**-0.5)
+    mean = (prior_precision * state.mean + precision * mean) / total
+    return diagonal_normal(mean, scale=total**-0.5)
 
 
 def _init_factor(latent_size: int, num_features: int) -> Params:
@@ -81,11 +78,13 @@ def linear_gaussian(latent_size: int, x_size: int) -> SequentialModel:
     def start(params: Params) -> GaussianState:
         return GaussianState(params["initial_mean"], jnp.exp(params["initial_log_scale"]))
 
-    def encode(params: Params, state: GaussianState, x: Array) -> distrax.Independent:
+    def encode(params: Params, state: GaussianState, x: Array) -> Independent:
+        of_shape("x", x, (x_size,))
         return _product(state, params["proposal"], x)
 
-    def decode(params: Params, state: GaussianState, z: Array) -> distrax.Independent:
-        return _gaussian(params["emission"] @ z, jnp.exp(params["emission_log_scale"]))
+    def decode(params: Params, state: GaussianState, z: Array) -> Independent:
+        of_shape("z", z, (latent_size,))
+        return diagonal_normal(params["emission"] @ z, params["emission_log_scale"])
 
     def update(params: Params, state: GaussianState, z: Array, x: Array) -> GaussianState:
         scale = jnp.exp(params["transition_log_scale"])
@@ -126,12 +125,14 @@ def stochastic_volatility(size: int) -> SequentialModel:
         stationary = jnp.exp(params["log_scale"]) * jnp.cosh(params["raw_persistence"])
         return GaussianState(params["mean"], stationary)  # sigma / sqrt(1 - tanh²)
 
-    def encode(params: Params, state: GaussianState, x: Array) -> distrax.Independent:
+    def encode(params: Params, state: GaussianState, x: Array) -> Independent:
+        of_shape("x", x, (size,))
         # A return of exactly zero says no more than a very small one.
         return _product(state, params["proposal"], jnp.log(x**2 + 1e-6))
 
-    def decode(params: Params, state: GaussianState, z: Array) -> distrax.Independent:
-        return _gaussian(jnp.zeros(size), jnp.exp(z / 2))
+    def decode(params: Params, state: GaussianState, z: Array) -> Independent:
+        of_shape("z", z, (size,))
+        return diagonal_normal(jnp.zeros(size), z / 2)
 
     def update(params: Params, state: GaussianState, z: Array, x: Array) -> GaussianState:
         mean, persistence = params["mean"], jnp.tanh(params["raw_persistence"])

@@ -1,18 +1,19 @@
-"""Figures of samples, curves and trade-offs (extra `workbench`)."""
+"""Figures of images, curves, bars and samples, and the blank ones to draw upon.
 
+Figures are matplotlib's, made without its global state: `figure.savefig("picture.png")`, or
+`RunDirectory.save_picture`. Importing this room does not import matplotlib (extra `workbench`);
+drawing does.
+"""
+
+from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curves import against_count, band_in_time
-from jaxgen.pictures.images import (
-    DPI,
-    INK,
-    bars,
-    image_grid,
-    latent_grid,
-    learning_curve,
-    side_by_side,
-    stacked_bars,
-)
+from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
+from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
+from jaxgen.pictures.learning_curve import learning_curve
 from jaxgen.pictures.scatter import scatter_strip
+from jaxgen.pictures.steps import geometric_steps
 from jaxgen.pictures.trade_off import trade_off
+from jaxgen.pictures.variance import cost_bars, variance_curves
 
 __all__ = [
     "DPI",
@@ -20,11 +21,18 @@ __all__ = [
     "against_count",
     "band_in_time",
     "bars",
+    "blank",
+    "cost_bars",
+    "geometric_steps",
     "image_grid",
     "latent_grid",
     "learning_curve",
+    "legend_below",
+    "panels",
+    "plot",
     "scatter_strip",
     "side_by_side",
     "stacked_bars",
     "trade_off",
+    "variance_curves",
 ]

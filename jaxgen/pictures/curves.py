@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jaxgen.pictures.images import INK, _plot
+from jaxgen.pictures.figure import INK, plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +37,7 @@ def against_count(
       against_count([1, 8, 64], {"IWAE": bounds}, level=("log p(x)", -71.3), xlabel="particles",
                     ylabel="bound (nats)", title="Bounds")
     """
-    figure, axes = _plot(title, xlabel, ylabel)
+    figure, axes = plot(title, xlabel, ylabel)
     for name, values in curves.items():
         (line,) = axes.plot(counts, np.asarray(values), marker="o", ms=4, lw=1.8, label=name)
         if theory and name in theory:
@@ -54,8 +53,8 @@ def against_count(
 
 
 def band_in_time(
-    mean: Float[ArrayLike, "time"],
-    scale: Float[ArrayLike, "time"],
+    mean: ArrayLike,
+    scale: ArrayLike,
     *,
     curves: Mapping[str, ArrayLike] | None = None,
     dots: Mapping[str, ArrayLike] | None = None,
@@ -69,7 +68,7 @@ def band_in_time(
     """
     mean, scale = np.asarray(mean, float), np.asarray(scale, float)
     steps = np.arange(1, len(mean) + 1)
-    figure, axes = _plot(title, "step", ylabel)
+    figure, axes = plot(title, "step", ylabel)
     axes.fill_between(steps, mean - 2 * scale, mean + 2 * scale, alpha=0.25, lw=0)
     axes.plot(steps, mean, lw=1.8, label="filtered mean ± 2 standard deviations")
     for name, values in (curves or {}).items():

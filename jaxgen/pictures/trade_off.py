@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jaxgen.pictures.images import INK, _plot
+from jaxgen.pictures.figure import INK, plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def trade_off(
-    x: Float[ArrayLike, "n"],
-    y: Float[ArrayLike, "n"],
+    x: ArrayLike,
+    y: ArrayLike,
     names: Sequence[str],
     *,
     sums: Mapping[str, float] | None = None,
@@ -33,7 +32,7 @@ def trade_off(
       trade_off(rates, distortions, ["β = 1", "β = 4"], sums={"-ELBO": 33.0},
                 xlabel="rate (bits)", ylabel="distortion (bits)", title="Rate and distortion")
     """
-    figure, axes = _plot(title, xlabel, ylabel)
+    figure, axes = plot(title, xlabel, ylabel)
     x, y = np.asarray(x, float), np.asarray(y, float)
     order = np.argsort(x)
     axes.plot(x[order], y[order], marker="o", ms=5, lw=1.8)

@@ -9,6 +9,12 @@ optax.
 from jaxgen.train.alternating import alternating_step, clip_weights
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
+from jaxgen.train.estimator_step import (
+    EstimatorLoss,
+    EstimatorTrainState,
+    estimator_step,
+    init_estimator_state,
+)
 from jaxgen.train.game import (
     Game,
     Order,
@@ -29,6 +35,8 @@ from jaxgen.train.step import TrainState, Update, gradient_step, init_state
 
 __all__ = [
     "CheckpointError",
+    "EstimatorLoss",
+    "EstimatorTrainState",
     "Game",
     "Order",
     "Player",
@@ -39,10 +47,12 @@ __all__ = [
     "clip_weights",
     "critic_first",
     "data_mesh",
+    "estimator_step",
     "extragradient",
     "game_update",
     "generator_first",
     "gradient_step",
+    "init_estimator_state",
     "init_game",
     "init_player",
     "init_state",

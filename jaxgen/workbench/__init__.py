@@ -1,45 +1,143 @@
-"""What every recipe shares: its command line, run directory, progress, interrupts and pictures."""
+"""What every recipe shares: flags, run directory, training, sweeps, reports (extra `workbench`).
 
-from jaxgen.workbench.blocks import map_in_blocks
-from jaxgen.workbench.cli import choose, main
-from jaxgen.workbench.config import Directory, RunConfig, TrainingConfig, require_devices
-from jaxgen.workbench.errors import TrainingFailed
-from jaxgen.workbench.features import (
-    Classifier,
-    TrainedClassifier,
-    feature_logits,
-    image_features,
-    load_classifier,
-    save_classifier,
-)
-from jaxgen.workbench.fit import fit
-from jaxgen.workbench.progress import progress
-from jaxgen.workbench.records import to_json
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-from jaxgen.workbench.table import print_table
-from jaxgen.workbench.tensorboard import tensorboard
+Each name is imported when it is first used, so that a command line can be read without JAX.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxgen.workbench.blocks import map_in_blocks
+    from jaxgen.workbench.cli import choose, main
+    from jaxgen.workbench.config import (
+        NOT_COMPARED_ON_RESUME,
+        Directory,
+        ImageConfig,
+        LatentConfig,
+        RunConfig,
+        TrainingConfig,
+        require_devices,
+    )
+    from jaxgen.workbench.errors import Interrupted, TrainingFailed
+    from jaxgen.workbench.features import (
+        Classifier,
+        TrainedClassifier,
+        feature_logits,
+        image_features,
+        load_classifier,
+        save_classifier,
+    )
+    from jaxgen.workbench.fields import (
+        RISING,
+        SEVERAL,
+        Among,
+        AtLeast,
+        Count,
+        NonNegative,
+        Positive,
+        Rule,
+        Share,
+        Whole,
+        check_fields,
+    )
+    from jaxgen.workbench.fitting import averaged_params, fit
+    from jaxgen.workbench.images import Images, load_images
+    from jaxgen.workbench.optimizer import make_optimizer
+    from jaxgen.workbench.progress_bar import progress
+    from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.run import Run, Table, begin
+    from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.summary import Mean, mean_over_images
+    from jaxgen.workbench.sweeps import Swept, sweep
+    from jaxgen.workbench.table import print_table
+    from jaxgen.workbench.tensorboard_events import tensorboard
+    from jaxgen.workbench.training import Draws, Trained, train
+    from jaxgen.workbench.vae import bias_of_mean, constant, image_vae
 
 __all__ = [
+    "NOT_COMPARED_ON_RESUME",
+    "RISING",
+    "SEVERAL",
+    "Among",
+    "AtLeast",
     "Classifier",
+    "Count",
     "Directory",
+    "Draws",
+    "ImageConfig",
+    "Images",
+    "Interrupted",
+    "LatentConfig",
+    "Mean",
+    "NonNegative",
+    "Positive",
+    "Rule",
+    "Run",
     "RunConfig",
     "RunDirectory",
+    "Share",
+    "Swept",
+    "Table",
+    "Trained",
     "TrainedClassifier",
     "TrainingConfig",
     "TrainingFailed",
+    "Whole",
+    "averaged_params",
+    "begin",
+    "bias_of_mean",
+    "check_fields",
     "choose",
+    "constant",
     "feature_logits",
     "fit",
     "image_features",
+    "image_vae",
     "load_classifier",
+    "load_images",
     "main",
+    "make_optimizer",
     "map_in_blocks",
+    "mean_over_images",
     "new_path",
     "open_run",
     "print_table",
     "progress",
     "require_devices",
     "save_classifier",
+    "sweep",
     "tensorboard",
     "to_json",
+    "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(_home_of(name)), name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("filelock", "matplotlib", "rich", "tyro"):
+            raise
+        raise ImportError(
+            f"jaxgen.workbench.{name} needs {missing}: pip install 'jaxgen[workbench]'"
+        ) from error
+
+
+def _home_of(name: str) -> str:
+    """Returns the module that the block for type checkers above imports `name` from."""
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[__name__]))):
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return str(node.module)
+    raise AssertionError(name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

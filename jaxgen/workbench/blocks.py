@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, UInt8
 
 from jaxgen.types import Key
-from jaxgen.workbench.progress import progress
+from jaxgen.workbench.progress_bar import progress
 
 
 def map_in_blocks(

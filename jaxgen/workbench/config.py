@@ -1,17 +1,17 @@
-"""The flags that every training recipe has, checked when they are given."""
+"""The flags that recipes share. A recipe extends one of these and gives its own defaults."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import importlib.util
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import tyro
 
-from jaxgen.checks import at_least, positive
+from jaxgen.workbench.fields import Count, Positive, Whole, check_fields
 
-Directory = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
+Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
 NOT_COMPARED_ON_RESUME = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
@@ -19,41 +19,55 @@ NOT_COMPARED_ON_RESUME = frozenset({"data_dir", "run_dir", "resume", "devices", 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a training recipe is told; a recipe extends it and gives its own defaults.
+    """What every recipe is told. A field's type is its check: see `jaxgen.workbench.fields`.
 
     Raises:
       ValueError: a value is out of range; the message names the argument.
     Example:
       @dataclasses.dataclass(frozen=True, kw_only=True)
       class Config(RunConfig):
-        epochs: int = 200
-        latents: int = 16
-        '''Dimensions of the latent.'''
+          trials: Count = 200
+          '''Independent pairs of samples.'''
     """
 
-    epochs: int = 100
-    """Passes over the training set."""
-    batch_size: int = 128
-    """Images per update, over all devices together."""
-    learning_rate: float = 1e-3
-    """Step size of the optimizer (its peak, where the recipe has a schedule)."""
-    seed: int = 0
+    seed: Whole = 0
     """Fixes initialization, order of the data and every random draw."""
     run_dir: Directory = None
     """Where everything is written; runs/NAME-TIME if not given."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig(RunConfig):
+    """What a recipe that trains is told.
+
+    Raises:
+      ValueError: as `RunConfig`.
+    Example:
+      @dataclasses.dataclass(frozen=True, kw_only=True)
+      class Config(TrainingConfig):
+          epochs: int = 200
+          latents: Count = 16
+          '''Dimensions of the latent.'''
+    """
+
+    epochs: Count = 100
+    """Passes over the training set."""
+    batch_size: Count = 128
+    """Images per update, over all devices together."""
+    learning_rate: Positive = 1e-3
+    """Step size of the optimizer (its peak, where the recipe has a schedule)."""
     resume: bool = False
-    """Continue the run in --run-dir from its last checkpoint; give the same flags as before."""
-    devices: int = 1
+    """Continue the run in --run-dir from its last checkpoint; its flags are read from there."""
+    devices: Count = 1
     """Devices that share each batch; a CPU pretends as many as asked."""
     tensorboard: bool = False
     """Also write every record under RUN_DIR/tensorboard (needs the extra of that name)."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "devices"):
-            at_least(name, getattr(self, name), 1)
-        if at_least("seed", self.seed, 0) >= 2**32:
-            raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
-        positive("learning_rate", self.learning_rate)
+        super().__post_init__()
         if self.batch_size % self.devices:
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
@@ -66,15 +80,48 @@ class RunConfig:
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
 
+    def tied_to_epochs(self) -> str | None:
+        """Returns what goes by the number of epochs, so that none can be added; None if nothing.
+
+        A recipe says whether its learning rate is constant by `schedule`, "constant" or "cosine", a
+        field or a class variable.
+        """
+        schedule = getattr(self, "schedule", None)
+        if schedule == "constant":
+            return None
+        if schedule == "cosine":
+            return "the learning rate falls along a cosine that ends with the last epoch"
+        return "this recipe does not say that its learning rate is constant"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig(RunConfig):
-    """What a recipe that trains on a set of images is told."""
+class ImageConfig(TrainingConfig):
+    """What a recipe that trains on a set of images is told.
+
+    Example:
+      config = ImageConfig(dataset="mnist", epochs=3)
+    """
 
     dataset: str = "digits"
     """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
     data_dir: Directory = None
     """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentConfig(ImageConfig):
+    """What a recipe of images with a latent and an MLP each way is told.
+
+    Example:
+      config = LatentConfig(hidden=(64,), latent_size=8)
+    """
+
+    hidden: tuple[Count, ...] = (200, 200)
+    """Widths of the hidden layers of each MLP; the decoder has them in reverse."""
+    latent_size: Count = 16
+    """Dimensions of z."""
+    nll_samples: Count = 1000
+    """Importance samples per image, for log p(x)."""
 
 
 def require_devices(count: int) -> None:

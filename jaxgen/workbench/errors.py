@@ -21,3 +21,4 @@ class Interrupted(Exception):
         super().__init__(f"interrupted by {signum.name}: {saved} in {run_dir}")
         self.signum = signum
         self.run_dir = run_dir
+        self.saved = saved

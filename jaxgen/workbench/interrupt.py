@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that a loop polls at a place where it can save."""
+"""Ctrl-C, SIGTERM and a lost terminal as a flag that a loop polls where it can save."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+HANGUP = getattr(signal, "SIGHUP", None)
+"""The terminal or the connection is gone; Windows knows no such signal."""
+
+
+NOTE = b"\nstopping where the run can be saved; a second signal stops it at once\n"
 
 
 class Interruption:
@@ -21,10 +27,11 @@ class Interruption:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Interruption]:
-    """Within the block, the first SIGINT or SIGTERM only sets the flag that the block polls.
+    """Within the block, the first SIGINT, SIGTERM or SIGHUP only sets the flag that is polled.
 
     That first signal also puts the handlers back that were there before, so a second one acts at
-    once: under the command line it ends the process, in a notebook it raises KeyboardInterrupt.
+    once: under the command line it ends the process, in a notebook it raises KeyboardInterrupt. Of
+    a terminal that closes, which may send SIGHUP twice, the second is ignored; under nohup, both.
     Signals reach Python in the main thread alone; in any other the flag is never set.
 
     Example:
@@ -43,10 +50,15 @@ def deferred_interrupts() -> Iterator[Interruption]:
     def note(signum: int, frame: FrameType | None) -> None:
         interruption.signum = signal.Signals(signum)
         restore()
+        if HANGUP is not None and HANGUP in previous:
+            signal.signal(HANGUP, signal.SIG_IGN)
         # Straight to stderr: a handler may have interrupted a print to a buffered stream.
-        os.write(2, b"\nstopping where the run can be saved; a second signal stops it at once\n")
+        with contextlib.suppress(OSError):  # which may be gone
+            os.write(2, NOTE)
 
     previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+        previous[HANGUP] = signal.getsignal(HANGUP)
     try:
         for signum in previous:
             signal.signal(signum, note)

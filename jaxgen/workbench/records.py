@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
+
+from jaxgen.workbench.fields import checked
 
 Config = TypeVar("Config")
 
@@ -53,36 +54,9 @@ def config_from_json(text: str, config_type: type[Config]) -> Config:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"text: got no valid JSON ({error})") from None
-    hints = typing.get_type_hints(config_type)
+    hints = typing.get_type_hints(config_type, include_extras=True)
     names = [field.name for field in dataclasses.fields(config_type)]  # type: ignore[arg-type]
     if not isinstance(values, dict) or set(values) != set(names):
-        came = sorted(values) if isinstance(values, dict) else type(values).__name__
-        raise ValueError(f"text: got {came}, expected an object with the keys {sorted(names)}")
-    return config_type(**{name: _typed(name, values[name], hints[name]) for name in names})
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """Returns `value` as the type `hint`, which JSON may have changed (tuples come as lists)."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        for alternative in arguments:
-            try:
-                return _typed(name, value, alternative)
-            except ValueError:
-                continue
-    elif origin is typing.Literal:
-        if value in arguments:
-            return value
-    elif origin is tuple and isinstance(value, list):
-        if arguments[1:] == (...,):
-            arguments = arguments[:1] * len(value)
-        if len(arguments) == len(value):
-            return tuple(_typed(name, v, a) for v, a in zip(value, arguments, strict=True))
-    elif hint is types.NoneType and value is None:
-        return None
-    elif type(value) is hint:
-        return value
-    elif hint is float and type(value) is int:
-        return float(value)
-    accepted = hint.__name__ if isinstance(hint, type) else str(hint)
-    raise ValueError(f"{name}: got {value!r}, expected {accepted}")
+        got = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise ValueError(f"text: got {got}, expected an object with the keys {sorted(names)}")
+    return config_type(**{name: checked(name, values[name], hints[name]) for name in names})

@@ -1,8 +1,8 @@
 """The squared MMD on eight (pretended) devices against one."""
 
+import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -31,10 +31,7 @@ def test_eight_devices_equal_one():
     sharded = value_and_gradient(sharded_gram_product(mesh))
     (eight, terms8), gradient8 = sharded(placed, YS)
     assert float(eight) == pytest.approx(float(one), abs=1e-6)
-    for ours, theirs in zip(
-        jax.tree.leaves((terms8, gradient8)), jax.tree.leaves((terms, gradient)), strict=True
-    ):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    chex.assert_trees_all_close((terms8, gradient8), (terms, gradient), atol=1e-6)
     assert float(jnp.abs(gradient[1]).max()) > 1e-3  # a gradient eight times too large would show
 
 

@@ -1,18 +1,111 @@
-"""Recipes run in the test's own process, whole or interrupted and resumed; what they compile."""
+"""The table of recipes, and how a test runs one: whole, interrupted, and what it compiles."""
 
 import collections
 import contextlib
+import importlib
+import io
+import json
 import logging
 import os
 import re
 import shlex
 import signal
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import pytest
 
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.run_directory import RunDirectory
+
+
+class Recipe(NamedTuple):
+    """One recipe in a setting of seconds, which all tests of it share.
+
+    Attributes:
+      name: of the recipe.
+      flags: of the tiny run.
+      pictures: that it draws, by the names of their files.
+      trainings: epochs that each records, by the part's name ("" if the run is one training).
+      refused: bad flags, and how the line begins that refuses them.
+      programs: how often an epoch is compiled.
+      checks_keys: whether keys are watched for reuse.
+    """
+
+    name: str
+    flags: str
+    pictures: str
+    trainings: dict[str, int]
+    refused: dict[str, str]
+    programs: int = 1
+    checks_keys: bool = True
+
+    @property
+    def resumes(self):
+        """Whether it has the flag."""
+        config = importlib.import_module(f"experiments.{self.name}").Config
+        return "resume" in config.__dataclass_fields__
+
+
+RECIPES = [
+    Recipe(
+        "vae",
+        "--epochs 2 --hidden 16 --latent-size 4 --nll-samples 20",
+        "samples reconstructions kl_per_dimension learning_curve",
+        {"": 2},
+        {
+            "--nonsense 1": "--nonsense",
+            "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
+            "--dataset mnits": "dataset: got 'mnits'",
+        },
+    ),
+    Recipe(
+        "naive_monte_carlo",
+        "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
+        "bias_by_dimension ess_by_dimension bias_by_samples",
+        {},
+        {
+            "--repeats 1": "repeats: got 1, expected an integer >= 2",
+            "--samples 8 2": "samples: got",
+        },
+        programs=0,
+    ),
+]
+
+
+class Run(NamedTuple):
+    """What a run of a recipe left."""
+
+    path: Path
+    printed: str
+    compiled: dict[str, int]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What result.json holds."""
+        return json.loads((self.path / "result.json").read_text())
+
+    def records(self, part: str = "") -> list[dict[str, Any]]:
+        """What the epochs of one training recorded."""
+        return RunDirectory(self.path / part).metrics()
+
+    @property
+    def pictures(self) -> dict[str, bytes]:
+        """Every picture by its name."""
+        return {file.stem: file.read_bytes() for file in (self.path / "pictures").iterdir()}
+
+
+def run_whole(recipe, path):
+    """Returns the tiny run of a recipe, which must succeed."""
+    printed = io.StringIO()
+    with (
+        jax.debug_key_reuse(recipe.checks_keys),
+        compilations() as compiled,
+        contextlib.redirect_stdout(printed),
+    ):
+        assert run_recipe(recipe.name, recipe.flags, path) == 0
+    return Run(path, printed.getvalue(), dict(compiled))
 
 
 def run_recipe(name, arguments, run_dir):
@@ -22,6 +115,27 @@ def run_recipe(name, arguments, run_dir):
     except SystemExit as left:
         return left.code
     return 0
+
+
+def run_interrupted(name, arguments, run_dir, *, epoch, part=None):
+    """Runs a recipe that gets SIGTERM as it is about to record `epoch` of the run named `part`."""
+    record = RunDirectory.record
+
+    def interrupted(run, metrics):
+        if part in (None, run.path.name) and metrics["epoch"] == epoch:
+            os.kill(os.getpid(), signal.SIGTERM)
+        record(run, metrics)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunDirectory, "record", interrupted)
+        return run_recipe(name, arguments, run_dir)
+
+
+def untimed(tree):
+    """Returns what JSON held without what differs from run to run: the seconds."""
+    if isinstance(tree, dict):
+        return {name: untimed(of) for name, of in tree.items() if "seconds" not in name}
+    return [untimed(of) for of in tree] if isinstance(tree, list) else tree
 
 
 @contextlib.contextmanager
@@ -42,17 +156,3 @@ def compilations():
             yield counted
     finally:
         logger.removeHandler(handler)
-
-
-def run_interrupted(name, arguments, run_dir, *, epoch, part=None):
-    """Runs a recipe that gets SIGTERM as it is about to record `epoch` of the run named `part`."""
-    record = RunDirectory.record
-
-    def interrupted(run, metrics):
-        if part in (None, run.path.name) and metrics["epoch"] == epoch:
-            os.kill(os.getpid(), signal.SIGTERM)
-        record(run, metrics)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunDirectory, "record", interrupted)
-        return run_recipe(name, arguments, run_dir)

@@ -2,7 +2,7 @@
 
 import json
 
-import jax
+import chex
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -57,9 +57,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(whole, tmp_path, capsys):
         load_classifier(path)
     assert run_recipe("classifier", SMALL + " --resume", path) == 0
     assert result(path) == result(whole)
-    jax.tree.map(
-        np.testing.assert_array_equal, load_classifier(path).params, load_classifier(whole).params
-    )
+    chex.assert_trees_all_equal(load_classifier(path).params, load_classifier(whole).params)
     file = next(file for file in (path / "classifier").rglob("*") if file.parent.name == "d")
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(CheckpointError, match="damaged"):

@@ -10,7 +10,6 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import ring
-from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.train import init_game
 from jaxgen.workbench.run_directory import RunDirectory
 
@@ -110,14 +109,3 @@ def test_bad_arguments_leave_one_line_and_no_run(tmp_path, capsys):
         assert run_recipe("ring", flags, tmp_path / "run") == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
-
-
-def test_many_panels_stand_in_rows_of_equal_length():
-    figure = scatter_strip({str(i): np.zeros((1, 2)) for i in range(11)}, np.ones((1, 2)))
-    rows = [axes.get_subplotspec().rowspan.start for axes in figure.axes]
-    assert rows == [0] * 6 + [1] * 5
-
-
-def test_a_strip_needs_a_panel():
-    with pytest.raises(ValueError, match="panels: got none"):
-        scatter_strip({}, np.zeros((1, 2)))

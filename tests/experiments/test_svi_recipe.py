@@ -12,7 +12,7 @@ from recipes import run_recipe
 
 from experiments import svi
 from jaxgen.models import LatentVariableModel
-from jaxgen.workbench import fit as fit_module
+from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.run_directory import RunDirectory
 
 SMALL = (

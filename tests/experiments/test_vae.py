@@ -19,7 +19,7 @@ from recipes import compilations
 from experiments import vae as recipe
 from jaxgen.data import load
 from jaxgen.train import latest_step, restore
-from jaxgen.workbench import fit
+from jaxgen.workbench import fitting
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.run_directory import RunDirectory
 
@@ -107,7 +107,7 @@ def test_a_run_is_complete_and_compiles_its_epoch_once(flags, pictures, tmp_path
     with compilations() as compiled:
         assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 0
     assert_complete(path, 2, *pictures)
-    assert [compiled[name] for name in ("one_epoch", "validate", "numbers")] == [1, 1, 1]
+    assert [compiled[name] for name in ("one_epoch", "judge", "numbers")] == [1, 1, 1]
     printed = capsys.readouterr().out
     for expected in ("ELBO", "NLL", "bits/dim", "active units", "samples.png", str(path)):
         assert expected in printed
@@ -150,24 +150,27 @@ def test_eight_devices_give_the_numbers_of_one(whole, tmp_path):
 
 KILLED = {
     "in mid-epoch": """
-        weight = vae.kl_weight
+        one_epoch = training.one_epoch
 
-        def die_soon(config, epoch):  # the last thing before the epoch is dispatched
-            if epoch == 2:
-                threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            return weight(config, epoch)
+        class Deadly:
+            trace = one_epoch.trace
 
-        vae.kl_weight = die_soon
+            def __call__(self, state, key, index, **rest):
+                if index == 2:
+                    threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGKILL)).start()
+                return one_epoch(state, key, index, **rest)
+
+        training.one_epoch = Deadly()
     """,
     "in mid-save": """
-        save = fit.save
+        save = fitting.save
 
         def die_soon(directory, step, tree):
             if step == 4:
                 threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
             save(directory, step, tree)
 
-        fit.save = die_soon
+        fitting.save = die_soon
     """,
 }
 TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
@@ -176,7 +179,8 @@ TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
-    start += "from jaxgen.workbench import cli, fit\nfit.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+    start += "from jaxgen.workbench import cli, fitting, training\n"
+    start += "fitting.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -204,8 +208,8 @@ def test_killed_in_an_epoch_and_in_a_save_it_resumes_to_the_bit(tmp_path):
 
 
 def test_a_program_of_ones_own_reads_the_params_that_a_run_ends_with(whole):
-    config = recipe.Config(binarization="threshold", hidden=(64,), latent_size=8)
-    model = recipe.make_model(config, recipe.load_split(config, "train").images)
+    config = recipe.Config(hidden=(64,), latent_size=8)
+    model = recipe.make_model(config, load("digits", "train"))
     _, params = restore(whole / "trained", jax.eval_shape(model.init, jax.random.key(0)))
     _, saved = checkpoint(whole)
     for path, leaf in jax.tree.leaves_with_path(params):
@@ -251,7 +255,7 @@ def test_a_flipped_byte_is_refused_by_name(whole, tmp_path, capsys):
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
     before = contents(path)
-    assert vae(WHOLE + " --resume", **{"run-dir": path}) == 2
+    assert vae(WHOLE + " --resume", **{"run-dir": path}) == 1
     assert str(victim) in capsys.readouterr().err
     assert contents(path) == before
 
@@ -264,7 +268,7 @@ def test_resuming_into_another_configuration_is_refused(whole, capsys):
 
 
 def test_what_is_not_finite_stops_the_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fit, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "run"
     flags = "--likelihood gaussian --learning-rate 1e6"
     assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 1

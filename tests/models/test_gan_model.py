@@ -1,5 +1,6 @@
 """The GAN's bundle: what it hands on, and which nets it refuses."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ def test_samples_and_outputs_are_the_nets(key):
     x, changed = model.generate(variables, z, train=True)
     expected, stats = generator.apply(variables, z, train=True, mutable=["batch_stats"])
     np.testing.assert_array_equal(x, expected)
-    jax.tree.map(np.testing.assert_array_equal, changed, dict(stats))
+    chex.assert_trees_all_equal(changed, dict(stats))
     settled, nothing = model.generate(variables, z, train=False)
     assert nothing == {}
     assert not np.allclose(settled, x)

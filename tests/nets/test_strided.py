@@ -1,5 +1,6 @@
 """Strided convolutions against linen's and PyTorch's: numbers and gradients of gradients."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ def test_params_are_linens_and_so_are_the_numbers_of_one_image_and_of_many(name,
     ours, theirs = layers(name, 3)
     x = jax.random.normal(jax.random.key(1), (2, 3, 4, 8, 5))
     variables = jax.jit(theirs.init)(jax.random.clone(key), x)
-    jax.tree.map(np.testing.assert_array_equal, jax.jit(ours.init)(key, x), variables)
+    chex.assert_trees_all_equal(jax.jit(ours.init)(key, x), variables)
     variables["params"]["bias"] += 0.3
     apply = jax.jit(ours.apply)
     expected = jax.jit(theirs.apply)(variables, x)

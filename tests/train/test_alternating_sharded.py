@@ -1,5 +1,6 @@
 """Games on eight pretended devices against one, and code that runs per device."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -108,9 +109,8 @@ def test_eight_devices_give_the_answer_of_one(variant):
 
     one = after(update, start(), data)
     eight = after(shard(update, mesh), replicate(start(), mesh), replicate(data, mesh))
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
-        assert len(b.sharding.device_set) == 8
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert all(len(leaf.sharding.device_set) == 8 for leaf in jax.tree.leaves(eight))
+    chex.assert_trees_all_close(one, eight, atol=1e-5)
     moved = [
         float(jnp.abs(a - b).max())
         for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(start()), strict=True)

@@ -1,0 +1,169 @@
+"""One run of a recipe, from its configuration to the tables at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jaxgen.workbench.config import RunConfig, require_devices
+from jaxgen.workbench.errors import Interrupted
+from jaxgen.workbench.run_directory import (
+    RunDirectory,
+    new_path,
+    open_run,
+    refuse_other_config,
+    refuse_used,
+    stored_config,
+)
+from jaxgen.workbench.table import print_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Table(NamedTuple):
+    """A table of the result.
+
+    Attributes:
+      title: above it.
+      columns: headings, with units.
+      rows: one entry per column each.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+class Run:
+    """What `begin` opens, trainings add to and `finish` closes.
+
+    Attributes:
+      config: the recipe's.
+      title: "" for the whole run, the part's name for a part of it.
+    """
+
+    def __init__(self, config: RunConfig, path: Path, title: str = "", whole: Run | None = None):
+        self.config = config
+        self.title = title
+        self._path = path
+        self._whole = whole
+        self._directory: RunDirectory | None = None
+        self._begun = time.monotonic()
+        self._training = 0.0  # of the trainings, interrupted and resumed ones in all
+        self._waited = 0.0  # for them, in this process
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The directory, made when it is first asked for: a refused argument leaves nothing."""
+        if self._directory is None and self._whole is None:
+            resume = getattr(self.config, "resume", False)
+            self._directory = open_run(self._path, self.config, resume=resume)
+            print(f"run directory: {self._directory.path}")
+        elif self._directory is None:
+            self._directory = RunDirectory(self._path)
+            self._directory.path.mkdir(exist_ok=True)
+        return self._directory
+
+    def records(self) -> list[dict[str, Any]]:
+        """Returns what every epoch of this training recorded."""
+        return self.directory.metrics()
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[Run]:
+        """Yields the run of one of several trainings, in a directory of its own within this one.
+
+        Interrupted within the block, it is the whole run that is to be resumed: finished trainings
+        are then read back from their checkpoints.
+
+        Raises:
+          Interrupted: as the block does, in the name of the whole run.
+        Example:
+          with out.part("beta_4") as part:
+              trained = train(part, ...)
+        """
+        try:
+            yield Run(self.config, self.directory.path / name, name, self)
+        except Interrupted as interrupted:
+            saved = f"the last epoch of {name} is saved"
+            raise Interrupted(interrupted.signum, self.directory.path, saved) from None
+
+    def add_training(self, recorded: float, waited: float) -> None:
+        """Counts a training: the seconds that it recorded, and those spent on it just now."""
+        self._training += recorded
+        self._waited += waited
+        if self._whole is not None:
+            self._whole.add_training(recorded, waited)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of the training, and of everything, over all times that it was resumed."""
+        rest = time.monotonic() - self._begun - self._waited
+        training = {"training_seconds": self._training} if self._training else {}
+        return {**training, "seconds": self._training + rest}
+
+    def finish(
+        self,
+        result: Mapping[str, Any],
+        figures: Mapping[str, Figure],
+        tables: Sequence[Table],
+        notes: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Saves the pictures and the result, prints tables, notes and where everything is.
+
+        Args:
+          result: what result.json shall hold; the `seconds` are added.
+          figures: by the names of their files.
+          tables: of the result.
+          notes: lines below them.
+        Returns:
+          The result.
+        Example:
+          return out.finish(result, {"samples": image_grid(x)}, [Table("VAE", columns, rows)])
+        """
+        pictures = [self.directory.save_picture(name, figure) for name, figure in figures.items()]
+        result = {**result, **self.seconds}
+        self.directory.write_result(result)
+        for table in tables:
+            print_table(*table)
+        print(*notes, f"time: {result['seconds']:.1f} seconds", sep="\n")
+        if pictures:
+            print("pictures:", *pictures, sep="\n  ")
+        print(f"everything: {self.directory.path}")
+        return result
+
+
+def begin(config: RunConfig) -> Run:
+    """Returns the run that `config` asks for, its clock started and its devices there.
+
+    Call it before anything else touches JAX. Nothing is written yet.
+
+    Raises:
+      ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
+    Example:
+      out = begin(config)
+    """
+    require_devices(getattr(config, "devices", 1))
+    path = Path(config.run_dir or new_path(recipe_name(type(config))))
+    if getattr(config, "resume", False):
+        refuse_other_config(path, stored_config(path, type(config)), config)
+    else:
+        refuse_used(path)
+    return Run(config, path)
+
+
+def recipe_name(config_type: type) -> str:
+    """Returns the name of the file that defines a recipe's configuration.
+
+    Example:
+      recipe_name(experiments.vae.Config)  # "vae"
+    """
+    module = config_type.__module__
+    if module == "__main__":
+        path = getattr(sys.modules[module], "__file__", None)
+        return Path(path).stem if path else "notebook"
+    return module.rpartition(".")[2]

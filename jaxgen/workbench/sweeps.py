@@ -1,0 +1,84 @@
+"""Several trainings in one run: one directory each, and one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from jaxgen.workbench.errors import TrainingFailed
+from jaxgen.workbench.run import Run
+
+Setting = TypeVar("Setting")
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class Swept(Generic[Result]):
+    """What several trainings end with, by their names.
+
+    Attributes:
+      results: of each that did not fail.
+      failed: what was not finite, and when, of each that did.
+      records: what every epoch recorded; of a failed one, up to then.
+      seconds: of training.
+    """
+
+    results: dict[str, Result]
+    failed: dict[str, str]
+    records: dict[str, list[dict[str, Any]]]
+    seconds: dict[str, float]
+
+    def curves(self, number: str) -> list[dict[str, Any]]:
+        """Returns a number's records under the names of the trainings, for `learning_curve`.
+
+        Example:
+          learning_curve(swept.curves("validation_elbo"), {name: name for name in swept.results})
+        """
+        return [
+            {"epoch": record["epoch"], name: record[number]}
+            for name, records in self.records.items()
+            for record in records
+        ]
+
+    def __getitem__(self, name: str) -> Result:
+        """Returns the result of one training.
+
+        Raises:
+          TrainingFailed: that training failed.
+        """
+        if name in self.failed:
+            raise TrainingFailed(self.failed[name])
+        return self.results[name]
+
+
+def sweep(
+    run: Run, settings: Mapping[str, Setting], one: Callable[[Run, Setting], Result]
+) -> Swept[Result]:
+    """Returns what `one` makes of each setting, in a part of the run by its name.
+
+    Give each the same keys, cloned, and they differ in nothing but their setting.
+
+    Args:
+      run: from `begin`.
+      settings: by the names of the parts, letters, digits and `_.-`.
+      one: `(part, setting) -> result`; it trains in the part.
+    Raises:
+      TrainingFailed: every training failed.
+      Interrupted: a signal came; resumed, finished trainings are read back.
+    Example:
+      swept = sweep(out, {f"beta_{b:g}": b for b in betas}, lambda part, b: train(part, ...).params)
+      swept["beta_1"], swept.failed, swept.curves("validation_elbo")
+    """
+    swept: Swept[Result] = Swept({}, {}, {}, {})
+    for name, setting in settings.items():
+        with run.part(name) as part:
+            try:
+                swept.results[name] = one(part, setting)
+            except TrainingFailed as failure:
+                swept.failed[name] = str(failure)
+        swept.records[name] = part.records()
+        swept.seconds[name] = swept.records[name][-1]["seconds"] if swept.records[name] else 0.0
+    if not swept.results:
+        raise TrainingFailed("; ".join(swept.failed.values()))
+    return swept

@@ -1,0 +1,211 @@
+"""One training: the data on the devices, epochs that compile once, records, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
+from jaxgen.types import Info, Key
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.fitting import averaged_params, fit
+from jaxgen.workbench.frames import Frames
+from jaxgen.workbench.run import Run
+from jaxgen.workbench.tensorboard_events import tensorboard
+
+
+class Draws(NamedTuple):
+    """Data that are a distribution: no datapoint comes twice.
+
+    Attributes:
+      draw: `key -> batch`.
+      num_steps: updates per epoch.
+
+    Example:
+      Draws(lambda key: ring().sample(seed=key, sample_shape=512), config.steps_per_epoch)
+    """
+
+    draw: Callable[[Key], Any]
+    num_steps: int
+
+    def scan(self, update: Update) -> Callable[[Any, Key, Any], tuple[Any, Info]]:
+        """Returns the epoch of fresh draws."""
+        epoch = scan_draws(update, self.draw, self.num_steps)
+        return lambda state, key, arrays: epoch(state, key)
+
+
+class _Passes(NamedTuple):
+    """Arrays on the devices, permuted anew in every epoch."""
+
+    batch_size: int
+
+    def scan(self, update: Update) -> Callable[[Any, Key, Any], tuple[Any, Info]]:
+        return scan_epoch(update, self.batch_size)
+
+
+class Trained(NamedTuple):
+    """What a training ends with.
+
+    Attributes:
+      params: what `evaluated` makes of the last state, or of the best epoch's.
+      frames: what `look` saw before the first epoch and after each, stacked; None without `look`.
+    """
+
+    params: Any
+    frames: Any
+
+
+def train(
+    run: Run,
+    state: Any,
+    update: Callable[..., Any],
+    data: Any,
+    judge: Callable[[Any, Key, Any], dict[str, Any]],
+    *,
+    key: Key,
+    judge_key: Key,
+    held_out: Any = (),
+    weights: Callable[[int], Any] | None = None,
+    evaluated: Callable[[Any], Any] = averaged_params,
+    look: Callable[[Any], Any] | None = None,
+    monitor: str = "elbo",
+    better: Literal["higher", "lower"] = "higher",
+    patience: int | None = None,
+) -> Trained:
+    """Trains as the run's `TrainingConfig` says, or continues where the run was left.
+
+    Every batch is split over `config.devices`; the data, the state and `held_out` are whole on each
+    of them. An epoch is one scan, compiled once for all trainings of one `update` (the same
+    function object), whatever the weights. Resuming is exact: see `fit`.
+
+    Args:
+      run: from `begin`, or a part of it.
+      state: before the first update; it is copied.
+      update: `(state, key, batch) -> (state, info)`; with `weights`, a function from the epoch's
+        weights to that.
+      data: a pytree of arrays with one leading axis, passed through in a new order every epoch in
+        batches of `config.batch_size`; or `Draws`.
+      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data;
+        compiled by the caller, if at all.
+      key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
+        that trainings which shall differ in nothing else may be given the same.
+      judge_key: the same draws after every epoch: what changes is the model.
+      held_out: handed to `judge`, on the devices.
+      weights: from an epoch, counted from 0, to a pytree of numbers, traced, so that nothing is
+        compiled again; a warm-up, or a setting in which the trainings of a sweep differ.
+      evaluated: the part of the state that is judged and returned: of a `TrainState`, the average
+        if it keeps one, the params otherwise.
+      look: of that part, arrays to keep of every epoch, for pictures of the training; compiled.
+      monitor: the number of the judge that is shown and that patience goes by.
+      better: which way it improves.
+      patience: stop after as many epochs without a better one, and return the best epoch's.
+    Raises:
+      ValueError: batch_size is above the number of datapoints; the devices do not divide it.
+      TrainingFailed: a step, or a number of the judge, was not finite.
+      Interrupted: a signal came; the epoch under way was finished and saved.
+    Example:
+      optimizer = optax.adam(config.learning_rate)
+      update = gradient_step(mean_over_batch(one), optimizer)
+      trained = train(out, init_state(params, optimizer), update, images, judge, key=key_fit,
+                      judge_key=key_judge, held_out=validation)
+    """
+    config = run.config
+    assert isinstance(config, TrainingConfig)
+    mesh = data_mesh(config.devices)
+    arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
+    state, arrays, held_out = replicate((state, arrays, held_out), mesh)
+    settings = {
+        "arrays": arrays,
+        "weights": None if weights is None else _table(weights, config.epochs),
+        "update": update,
+        "scan": scan,
+        "mesh": mesh,
+    }
+    key = jax.random.clone(key)
+    one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
+    write = tensorboard(run.directory.path) if config.tensorboard else None
+    watch, frames = _watching(run, write, look, evaluated(state))
+    begun = time.monotonic()
+    params = fit(
+        run.directory,
+        state,
+        partial(one_epoch, **settings),
+        lambda part: judge(part, jax.random.clone(judge_key), held_out),
+        key=key,
+        epochs=config.epochs,
+        patience=patience,
+        monitor=monitor,
+        better=better,
+        evaluated=evaluated,
+        watch=watch,
+        title=run.title,
+        advice=_advice(config),
+    )
+    records = run.records()
+    run.add_training(records[-1]["seconds"], time.monotonic() - begun)
+    params = jax.device_put(params, mesh.devices.flat[0])
+    if frames is None:
+        return Trained(params, None)
+    # Patience returns the best epoch: what was seen later is of other params.
+    best = max if better == "higher" else min
+    last = records[-1]
+    if patience is not None:
+        last = best(records, key=lambda record: record[f"validation_{monitor}"])
+    return Trained(params, frames.stacked(last["epoch"]))
+
+
+def _watching(
+    run: Run, write: Callable[..., None] | None, look: Callable[[Any], Any] | None, before: Any
+) -> tuple[Callable[[dict[str, Any], Any], None], Frames | None]:
+    """Returns what is done after every epoch, and the frames if any are kept."""
+    see, frames = jax.jit(look) if look is not None else None, None
+    if see is not None:
+        first = see(before)
+        frames = Frames(run.directory.path / "frames", first)
+        frames.keep(0, first)
+
+    def watch(record: dict[str, Any], evaluated: Any) -> None:
+        if write is not None:
+            write(record)
+        if frames is not None and see is not None:
+            frames.keep(record["epoch"], see(evaluated))
+
+    return watch, frames
+
+
+@partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")
+def one_epoch(
+    state: Any,
+    key: Key,
+    index: Any,
+    *,
+    arrays: Any,
+    weights: Any,
+    update: Callable[..., Any],
+    scan: Any,
+    mesh: Any,
+) -> tuple[Any, Info]:
+    """Returns the state after the epoch `index`; one program for all trainings of one update."""
+    if weights is not None:
+        update = update(jax.tree.map(lambda rows: rows[index], weights))
+    # One device has nothing to lay out.
+    epoch = scan.scan(update if mesh.size == 1 else shard(update, mesh))
+    return epoch(state, key, arrays)
+
+
+def _table(weights: Callable[[int], Any], epochs: int) -> Any:
+    """Returns the weights of all epochs, stacked."""
+    rows = [weights(epoch) for epoch in range(epochs)]
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *rows)
+
+
+def _advice(config: TrainingConfig) -> str:
+    """Returns what may help a training that failed, of the flags that this recipe has."""
+    clip = " or --clip-norm" if getattr(config, "clip_norm", "") is None else ""
+    return f"A lower --learning-rate{clip} may help."

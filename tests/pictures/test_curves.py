@@ -1,0 +1,61 @@
+"""Curves hold the numbers that they are given."""
+
+import numpy as np
+import pytest
+
+from jaxgen.pictures import against_count, learning_curve
+from tests.pictures.drawing import drawn
+
+
+def test_the_learning_curve_holds_the_records():
+    records = [{"epoch": e, "train": -100.0 / e, "validation": None} for e in range(1, 41)]
+    records[9]["validation"] = -12.0
+    figure = learning_curve(records, {"train": "train", "validation": "validation"})
+    (axes,) = figure.axes
+    train, validation = axes.get_lines()
+    np.testing.assert_array_equal(train.get_xdata(), np.arange(1, 41))
+    np.testing.assert_allclose(train.get_ydata(), -100.0 / np.arange(1, 41))
+    np.testing.assert_array_equal(validation.get_xydata(), [[10, -12.0]])
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == [
+        "train  -2.50",
+        "validation  -12.00",
+    ]
+    assert "nats" in axes.get_ylabel()
+    low, high = axes.get_ylim()
+    assert -100 < low < -100 / 3
+    assert high > -2.5
+    drawn(figure)
+
+
+def test_a_curve_of_one_epoch_and_a_flat_one_can_be_drawn():
+    for records in ([{"epoch": 1, "elbo": -3.0}], [{"epoch": e, "elbo": -3.0} for e in range(9)]):
+        figure = learning_curve(records, {"elbo": "train"})
+        drawn(figure)
+        (axes,) = figure.axes
+        low, high = axes.get_ylim()
+        assert low < -3 < high
+        ticks = axes.get_xticks()
+        assert axes.get_xlim()[0] == 0
+        np.testing.assert_array_equal(ticks, np.round(ticks))  # whole epochs
+
+
+def test_what_a_curve_should_be_is_dashed_in_its_color():
+    figure = against_count(
+        [1, 4],
+        {"bias": [2.0, 0.6], "other": [1.0, 1.0]},
+        theory={"bias": [2.0, 0.5]},
+        yscale="log",
+        xlabel="K",
+        ylabel="nats",
+        title="Bias",
+    )
+    drawn(figure)
+    curve, theory, _ = figure.axes[0].lines
+    assert (theory.get_linestyle(), theory.get_color()) == ("--", curve.get_color())
+    np.testing.assert_allclose(theory.get_ydata(), [2.0, 0.5])
+    assert figure.axes[0].get_yscale() == "log"
+
+
+def test_a_curve_that_no_record_holds_is_refused():
+    with pytest.raises(ValueError, match="keys: got 'elbo'"):
+        learning_curve([{"epoch": 1}], {"elbo": "train"})
