@@ -65,7 +65,8 @@ def estimate(
     """Trains a critic on one part of the samples and bounds the divergence with the other.
 
     The interval is the normal approximation's: too short where the terms have heavy tails, as those
-    of KL and Pearson have for critics that reach far above zero at samples of q.
+    of KL and Pearson have for critics that reach far above zero at samples of q. There the estimate
+    explodes: a critic whose outputs are bounded keeps it finite, and is a bound as well.
 
     Args:
       p_samples: the data; the samples may have any one shape.

@@ -42,12 +42,13 @@ def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     where the F test of variances does not, without Gaussians. Dimensions as in `mean_test`.
 
     Raises:
-      ValueError: the samples do not match (see `mmd_biased`).
+      ValueError: the samples do not match (see `mmd_biased`), or there are fewer than three: two
+        lie equally far from their median, whatever the variance.
     Example:
       variance_test(xs, ys).p_value < 0.05
     Source: Brown & Forsythe (1974), "Robust tests for the equality of variances".
     """
-    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
+    xs, ys = sample_vectors(3, p_samples=p_samples, q_samples=q_samples)
     deviations = [jnp.abs(s - jnp.median(s, axis=0)) for s in (xs, ys)]
     freedom = len(xs) + len(ys) - 2
     squares = [jnp.var(d, axis=0) * len(d) for d in deviations]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
@@ -177,6 +177,20 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
+    """Returns the judge that says of the held-out data what `loss` does, compiled.
+
+    Example:
+      train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+    """
+
+    @jax.jit
+    def judge(params: Any, key: Key, held_out: Any) -> Info:
+        return loss(params, key, held_out)[1]
+
+    return judge
 
 
 @partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")
