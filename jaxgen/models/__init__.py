@@ -34,6 +34,7 @@ from jaxgen.models.mixture import (
     mixture_elbo,
     mixture_log_joint,
     mixture_steps,
+    random_mixture,
 )
 from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
@@ -84,6 +85,7 @@ __all__ = [
     "mixture_log_joint",
     "mixture_steps",
     "observe",
+    "random_mixture",
     "sample_sequence",
     "standard_normal",
     "stochastic_volatility",

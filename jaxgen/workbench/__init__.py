@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images
+    from jaxgen.workbench.images import Images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
-    from jaxgen.workbench.training import Draws, Trained, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, image_vae
+    from jaxgen.workbench.training import Draws, Trained, judge_by, train
+    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
 
 __all__ = [
     "NOT_COMPARED_ON_RESUME",
@@ -94,12 +94,15 @@ __all__ = [
     "check_fields",
     "choose",
     "constant",
+    "draw_vae",
     "feature_logits",
     "fit",
     "image_features",
     "image_vae",
+    "judge_by",
     "load_classifier",
     "load_images",
+    "load_pixels",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -114,6 +117,7 @@ __all__ = [
     "tensorboard",
     "to_json",
     "train",
+    "vae_of_nets",
 ]
 
 

@@ -80,6 +80,14 @@ class TrainingConfig(RunConfig):
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
 
+    def num_steps(self, size: int) -> int:
+        """Returns the updates of the whole training on so many datapoints.
+
+        Example:
+          config.num_steps(60_000)  # 100 epochs of 468 batches: 46,800
+        """
+        return self.epochs * (size // self.batch_size)
+
     def tied_to_epochs(self) -> str | None:
         """Returns what goes by the number of epochs, so that none can be added; None if nothing.
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
@@ -69,7 +69,7 @@ def train(
     judge: Callable[[Any, Key, Any], dict[str, Any]],
     *,
     key: Key,
-    judge_key: Key,
+    judge_key: Key | None = None,
     held_out: Any = (),
     weights: Callable[[int], Any] | None = None,
     evaluated: Callable[[Any], Any] = averaged_params,
@@ -95,7 +95,8 @@ def train(
         compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
         that trainings which shall differ in nothing else may be given the same.
-      judge_key: the same draws after every epoch: what changes is the model.
+      judge_key: the judge's, the same after every epoch: what changes is the model. By default
+        `key`, for a judge that draws nothing.
       held_out: handed to `judge`, on the devices.
       weights: from an epoch, counted from 0, to a pytree of numbers, traced, so that nothing is
         compiled again; a warm-up, or a setting in which the trainings of a sweep differ.
@@ -128,6 +129,7 @@ def train(
         "mesh": mesh,
     }
     key = jax.random.clone(key)
+    judge_key = key if judge_key is None else judge_key
     one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
@@ -177,6 +179,20 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
+    """Returns the judge that says of the held-out data what `loss` does, compiled.
+
+    Example:
+      train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+    """
+
+    @jax.jit
+    def judge(params: Any, key: Key, held_out: Any) -> Info:
+        return loss(params, key, held_out)[1]
+
+    return judge
 
 
 @partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.vae import Config, kl_weight, make_model, make_terms
-from jaxgen.data import load
 from jaxgen.train import mean_over_batch
+from jaxgen.workbench import load_pixels
 
 
 def test_the_weight_of_the_kl_warms_up_to_beta():
@@ -18,7 +18,7 @@ def test_the_weight_of_the_kl_warms_up_to_beta():
 
 def terms_of(**choices):
     config = Config(hidden=(8,), latent_size=3, **choices)
-    images = load("digits", "train", binarization=config.pixels)
+    images = load_pixels(config).train
     model = make_model(config, images)
     one = make_terms(config, model, images)
     return one, model.init(jax.random.key(0)), jnp.asarray(images.images[:16])
