@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Key, Scalar
 
 
@@ -14,8 +15,8 @@ def feature_matching(
 ) -> Scalar:
     """Returns the squared distance of the two batches' mean features: the generator's loss.
 
-    A quantity of two batches, not of a datapoint. The reals' mean is a target: no gradient flows
-    through it.
+    A quantity of two batches, not of a datapoint, in float32 at least. The reals' mean is a target:
+    no gradient flows through it.
 
     Args:
       real_features: an inner layer of the critic at reals, one row each.
@@ -31,8 +32,11 @@ def feature_matching(
             f"fake_features: got shape {fake_features.shape}, expected (m, "
             f"{', '.join(map(str, real_features.shape[1:]))}), as real_features"
         )
-    target = jax.lax.stop_gradient(jnp.mean(real_features, axis=0))
-    return jnp.sum((jnp.mean(fake_features, axis=0) - target) ** 2)
+    real, fake = (
+        jnp.mean(at_least_float32(name, features), axis=0)
+        for name, features in (("real_features", real_features), ("fake_features", fake_features))
+    )
+    return jnp.sum((fake - jax.lax.stop_gradient(real)) ** 2)
 
 
 def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | float) -> Array:

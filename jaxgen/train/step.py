@@ -13,7 +13,7 @@ from flax import struct
 
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
 from jaxgen.train.loss import sees_step
-from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.types import Info, Key, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
 """`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
@@ -85,7 +85,10 @@ def refuse_collections(params: Params) -> None:
 
 
 def gradient_step(
-    loss: Loss, optimizer: optax.GradientTransformation, *, ema_decay: float | None = None
+    loss: Callable[..., tuple[jax.Array, Info]],
+    optimizer: optax.GradientTransformation,
+    *,
+    ema_decay: float | None = None,
 ) -> Update:
     """Returns the update that moves the params one optimizer step down the gradient of `loss`.
 

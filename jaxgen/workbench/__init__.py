@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.adversarial import Batch, player_losses, start_game, with_latents
     from jaxgen.workbench.blocks import map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
@@ -66,7 +65,6 @@ __all__ = [
     "SEVERAL",
     "Among",
     "AtLeast",
-    "Batch",
     "Classifier",
     "Count",
     "Directory",
@@ -111,18 +109,15 @@ __all__ = [
     "mean_over_images",
     "new_path",
     "open_run",
-    "player_losses",
     "print_table",
     "progress",
     "require_devices",
     "save_classifier",
-    "start_game",
     "sweep",
     "tensorboard",
     "to_json",
     "train",
     "vae_of_nets",
-    "with_latents",
 ]
 
 

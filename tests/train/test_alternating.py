@@ -28,7 +28,6 @@ from jaxgen.train import (
     scan_draws,
     scan_epoch,
     simultaneous,
-    whole_player,
 )
 
 
@@ -36,17 +35,19 @@ def viewed_critic_loss(own, generator_params, key, batch):
     return critic_loss(own, {"params": generator_params}, key, batch)
 
 
-VIEWS = {
-    "whole": (critic_loss, whole_player),
-    "params": (viewed_critic_loss, lambda generator, key, batch: generator["params"]),
+SEEN = {
+    "the player": (critic_loss, None),
+    "its sides": (viewed_critic_loss, lambda generator, key, batch: generator["params"]),
 }
 
 
-@pytest.mark.parametrize(("unroll", "view"), [(0, "params"), (1, "whole"), (4, "params")])
-def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
+@pytest.mark.parametrize(
+    ("unroll", "seen"), [(0, "its sides"), (1, "the player"), (4, "its sides")]
+)
+def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, seen):
     """Two steps with Adam's state carried along, against central differences in float64."""
     adam = optax.adam(LR_C, b1=0.5, eps_root=1e-16)
-    loss_of_critic, critic_view = VIEWS[view]
+    loss_of_critic, sides = SEEN[seen]
     update = jax.jit(
         alternating_step(
             generator_loss,
@@ -54,7 +55,7 @@ def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
             optax.sgd(LR_G),
             adam,
             unroll=unroll,
-            critic_view=critic_view,
+            sides=sides,
         )
     )
     game = two_numbers(optimizers=(optax.sgd(LR_G), adam))
