@@ -94,6 +94,18 @@ RECIPES = [
         },
         programs=0,
     ),
+    Recipe(
+        "ring",
+        "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 4 --seeds 2",
+        "strip seeds coverage",
+        {"": 3},
+        {
+            "--method packed --packing 3": "packing: got 3, expected a divisor",
+            "--critic-learning-rate 0": "critic_learning_rate: got 0.0, expected a positive",
+        },
+        # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
+        checks_keys=False,
+    ),
 ]
 
 
