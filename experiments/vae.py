@@ -124,7 +124,7 @@ def run(config: Config) -> dict[str, Any]:
     one = make_terms(config, model, images)
     optimizer = make_optimizer(
         config.learning_rate,
-        config.epochs * (len(images.images) // config.batch_size),
+        config.num_updates(images.images),
         schedule=config.schedule,
         clip_norm=config.clip_norm,
     )

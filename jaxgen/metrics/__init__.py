@@ -16,7 +16,13 @@ from jaxgen.metrics.frechet import (
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import KernelDistance, kernel_distance
-from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
+from jaxgen.metrics.latents import (
+    RateTerms,
+    active_units,
+    kl_per_dimension,
+    latent_information,
+    rate_terms,
+)
 from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
@@ -33,6 +39,7 @@ __all__ = [
     "LatentCode",
     "ModeCoverage",
     "PrecisionRecall",
+    "RateTerms",
     "SupportSize",
     "active_units",
     "bits_back_decode",
@@ -55,5 +62,6 @@ __all__ = [
     "parzen_bandwidth",
     "parzen_log_likelihood",
     "precision_recall",
+    "rate_terms",
     "support_size",
 ]

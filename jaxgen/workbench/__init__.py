@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxgen.workbench.adversarial import Batch, player_losses, start_game, with_latents
-    from jaxgen.workbench.blocks import map_in_blocks
+    from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, mean_over_images
+    from jaxgen.workbench.summary import Mean, judge_by, mean_over_images
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, train
-    from jaxgen.workbench.vae import LatentConfig, bias_of_mean, constant, image_vae
+    from jaxgen.workbench.vae import LatentConfig, bias_of_mean, constant, image_vae, negative_elbo
 
 _FILES = {
     "adversarial": ("Batch", "player_losses", "start_game", "with_latents"),
-    "blocks": ("map_in_blocks",),
+    "blocks": ("image_by_image", "map_in_blocks"),
     "cli": ("choose", "main"),
     "config": (
         *("NOT_COMPARED_ON_RESUME", "Directory", "ImageConfig", "RunConfig", "TrainingConfig"),
@@ -71,14 +71,14 @@ _FILES = {
         *("Share", "Whole", "check_fields"),
     ),
     "fitting": ("averaged_params", "fit"),
-    "vae": ("LatentConfig", "bias_of_mean", "constant", "image_vae"),
+    "vae": ("LatentConfig", "bias_of_mean", "constant", "image_vae", "negative_elbo"),
     "images": ("Images", "load_images"),
     "optimizer": ("make_optimizer",),
     "progress_bar": ("progress",),
     "records": ("to_json",),
     "run": ("Run", "Table", "begin"),
     "run_directory": ("RunDirectory", "new_path", "open_run"),
-    "summary": ("Mean", "mean_over_images"),
+    "summary": ("Mean", "judge_by", "mean_over_images"),
     "sweeps": ("Swept", "sweep"),
     "table": ("print_table",),
     "tensorboard_events": ("tensorboard",),
@@ -124,14 +124,17 @@ __all__ = [  # written out: type checkers read it
     "constant",
     "feature_logits",
     "fit",
+    "image_by_image",
     "image_features",
     "image_vae",
+    "judge_by",
     "load_classifier",
     "load_images",
     "main",
     "make_optimizer",
     "map_in_blocks",
     "mean_over_images",
+    "negative_elbo",
     "new_path",
     "open_run",
     "player_losses",

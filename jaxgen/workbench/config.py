@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
+from collections.abc import Sized
 from typing import Annotated, TypeAlias
 
 import tyro
@@ -79,6 +80,14 @@ class TrainingConfig(RunConfig):
             )
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
+
+    def num_updates(self, data: Sized) -> int:
+        """Returns how many updates the whole training on `data` makes.
+
+        Example:
+          make_optimizer(config.learning_rate, config.num_updates(train.images))
+        """
+        return self.epochs * (len(data) // self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
