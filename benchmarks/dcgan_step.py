@@ -13,26 +13,26 @@ Measure on a machine that does nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 from unittest import mock
 
 import flax.linen as nn
 import jax
 import optax
-import tyro
 
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.dcgan import Config, make_model
+from experiments.dcgan import Config as RecipeConfig
+from experiments.dcgan import make_model
 from jaxgen.checks import at_least
 from jaxgen.nets import dcgan
 from jaxgen.objectives import non_saturating
 from jaxgen.train import alternating_step, scan_draws
-from jaxgen.workbench import player_losses, print_table, start_game, with_latents
+from jaxgen.workbench import Count, main, player_losses, print_table, start_game, with_latents
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -43,7 +43,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch", "numpy")
 
 def jaxgen_steps(steps: int) -> Steps:
     """The recipe `experiments/dcgan.py` without its average, on noise."""
-    config = Config()
+    config = RecipeConfig()
     model = make_model(config, SHAPE)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     update = alternating_step(
@@ -92,7 +92,7 @@ def torch_steps(steps: int) -> Steps:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    config = Config()
+    config = RecipeConfig()
     batch, width, latent = config.batch_size, config.width, config.latent_size
 
     generator = nn.Sequential(
@@ -200,31 +200,26 @@ def report(result: dict[str, Any]) -> None:
         ["", "median ms", "min ms", "max ms", "critic's loss, nats"],
         rows,
     )
-    for name, spread in result["ratios"].items():
-        print("{}: {of_medians:.3f} (rounds: {min:.3f} to {max:.3f})".format(name, **spread))
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
-    for name in result["absent"]:
-        print(f"{name}: not installed, left out")
+    print_caveats(result)
 
 
-def main(*, steps: int = 20, rounds: int = 9, quick: bool = False, out: Path | None = None) -> None:
-    """Times a DCGAN's alternating step in jaxgen, with linen's convolutions, and in PyTorch.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed."""
 
-    Args:
-      steps: alternating steps per round.
-      rounds: counted rounds of each contestant.
-      quick: three rounds of five steps, whatever else is asked.
-      out: directory for dcgan_step_PLATFORM.json.
-    """
-    result = measure(5, 3) if quick else measure(steps, rounds)
+    steps: Count = 20
+    """Alternating steps per round."""
+    quick: bool = False
+    """Three rounds of five steps, whatever else is asked."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
+    result = measure(5, 3) if config.quick else measure(config.steps, config.rounds)
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"dcgan_step_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("dcgan_step", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

@@ -10,40 +10,34 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from benchmarks.networks import NETWORKS
+from benchmarks.record import directory
 from benchmarks.timing import environment
-from benchmarks.variance_report import pictures, print_rows, write_rows
-from jaxgen.certify import GROUPS, TOYS, MakeEstimator, Row, accepted, measure
-from jaxgen.checks import at_least, one_of
+from benchmarks.variance_report import pictures, write_rows
+from jaxgen import estimators
+from jaxgen.certify import GROUPS, TOYS, Row, accepted, measure, tables
 from jaxgen.data import load
-from jaxgen.estimators import (
-    arm,
-    disarm,
-    gumbel_straight_through,
-    learned,
-    leave_one_out,
-    local_expectation,
-    measure_valued,
-    moving_average,
-    muprop,
-    optimal_coefficient,
-    pathwise,
-    rebar,
-    relax,
-    relaxed,
-    score_function,
-    sticking_the_landing,
-    straight_through,
-)
+from jaxgen.estimators import MakeEstimator, learned, relax, score_function
 from jaxgen.nets import MLP
 from jaxgen.types import Params
-from jaxgen.workbench import Directory, main, progress
+from jaxgen.workbench import (
+    RISING,
+    SEVERAL,
+    Among,
+    Count,
+    Directory,
+    Rule,
+    Whole,
+    check_fields,
+    main,
+    print_table,
+    progress,
+)
 
 _NETWORK = MLP((100,), (1,))  # of the learned baseline, and of RELAX's control
 
@@ -53,72 +47,52 @@ def _one_number(params: Params, x: Array) -> Array:
 
 
 ESTIMATORS: dict[str, MakeEstimator] = {
-    "score_function": score_function,
-    "moving_average": lambda s: score_function(s, baseline=moving_average()),
-    "optimal_coefficient": lambda s: score_function(s, baseline=optimal_coefficient()),
-    "learned_baseline": lambda s: score_function(s, baseline=learned(_NETWORK.init, _one_number)),
-    "rloo": lambda s: score_function(s, baseline=leave_one_out()),
-    "muprop": lambda s: score_function(s, baseline=muprop()),
-    "measure_valued": measure_valued,
-    "pathwise": pathwise,
-    "sticking_the_landing": sticking_the_landing,
-    "arm": arm,
-    "disarm": disarm,
-    "rebar": rebar,
-    "relax": lambda s: relax(
-        s,
+    **estimators.ESTIMATORS,
+    "learned_baseline": lambda n: score_function(n, baseline=learned(_NETWORK.init, _one_number)),
+    "relax": lambda n: relax(
+        n,
         network_init=lambda key, z, x: _NETWORK.init(key, z),
         network_apply=lambda params, z, x: _one_number(params, z),
     ),
-    "local_expectation": local_expectation,
-    "relaxed": relaxed,
-    "straight_through": straight_through,
-    "gumbel_straight_through": gumbel_straight_through,
 }
-"""`num_samples -> Estimator`, by name; the last three are biased where f is not linear."""
+"""`num_samples -> Estimator`, by name."""
+
+
+Draws: TypeAlias = Annotated[
+    int, Rule(lambda n: n >= 2 * GROUPS and n % GROUPS == 0, "a multiple of 20, at least 40")
+]
+"""Gradients per cell."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """What is measured, and how well."""
 
-    problems: tuple[str, ...] = (*TOYS, *NETWORKS)
+    problems: Annotated[tuple[str, ...], Among((*TOYS, *NETWORKS)), SEVERAL] = (*TOYS, *NETWORKS)
     """Problems, by name."""
-    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    estimators: Annotated[tuple[str, ...], Among(ESTIMATORS), SEVERAL] = tuple(ESTIMATORS)
     """Estimators, by name; each is tried on the problems that it accepts."""
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
-    evaluations: tuple[int, ...] = (2, 8)
+    evaluations: Annotated[tuple[Count, ...], RISING] = (2, 8)
     """Budgets: evaluations of f per datapoint and gradient."""
-    draws: int = 20_000
+    draws: Draws = 20_000
     """Gradients per cell, on the problems whose gradient is known; a multiple of 20."""
-    network_draws: int = 1000
+    network_draws: Draws = 1000
     """Gradients per cell on the networks, a multiple of 20."""
-    steps: tuple[int, ...] = (100, 300, 1000, 3000)
+    steps: Annotated[tuple[Count, ...], RISING] = (100, 300, 1000, 3000)
     """Training steps of the networks after which the gradients are measured."""
     dataset: str = "digits"
     """Of the networks: the embedded set (digits) or the TFDS name of a prepared image set."""
     data_dir: Directory = None
     """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
-    seed: int = 0
+    seed: Whole = 0
     """Fixes the training and every random draw."""
     out: str = "runs/estimator_variance"
     """Directory for rows.csv, rows.jsonl, about.json and the pictures."""
 
     def __post_init__(self) -> None:
-        for name, known in (("problems", (*TOYS, *NETWORKS)), ("estimators", ESTIMATORS)):
-            for value in getattr(self, name):
-                one_of(name, value, known)
-        for name in ("evaluations", "steps"):
-            if list(getattr(self, name)) != sorted(set(getattr(self, name))):
-                raise ValueError(f"{name}: got {getattr(self, name)}, expected rising integers")
-            for value in getattr(self, name):
-                at_least(name, value, 1)
-        for name in ("draws", "network_draws"):
-            if at_least(name, getattr(self, name), 2 * GROUPS) % GROUPS:
-                raise ValueError(
-                    f"{name}: got {getattr(self, name)}, expected a multiple of {GROUPS}"
-                )
+        check_fields(self)
 
 
 QUICK: dict[str, Any] = {
@@ -137,11 +111,8 @@ def run(config: Config) -> dict[str, Any]:
         default = Config()
         kept = {k: v for k, v in QUICK.items() if getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **kept)
-    out = Path(config.out)
-    try:
-        (out / "pictures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"out: got {out}, expected a directory ({error.strerror})") from error
+    out = directory(config.out)
+    directory(f"{out}/pictures")
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
     start, cpu = time.monotonic(), time.process_time()
     rows: list[Row] = []
@@ -156,7 +127,8 @@ def run(config: Config) -> dict[str, Any]:
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
-            print_rows(mine)
+            for table in tables(mine):
+                print_table(*table)
             rows += mine
             advance(1, name)
     about = {

@@ -14,23 +14,23 @@ splitting costs and cannot say what it gains. The memory and the params are thos
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import optax
-import tyro
 from jax.sharding import NamedSharding, PartitionSpec
 
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.ring import METHODS, Config, draw, make_model, make_update
+from experiments.ring import METHODS, draw, make_model, make_update
+from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
 from jaxgen.train import data_mesh, replicate
-from jaxgen.workbench import print_table, require_devices, start_game
+from jaxgen.workbench import Count, main, print_table, require_devices, start_game
 
 COUNTS = (1, 2, 4, 8)
 LEARNING_RATE = 1e-4
@@ -57,7 +57,7 @@ class Sharded(NamedTuple):
 
 def sharded(num_devices: int, batch_size: int) -> Sharded:
     """Returns the update compiled for the first `num_devices` devices, and a game before it."""
-    config, method = Config(batch_size=batch_size, devices=num_devices), METHODS["plain"]
+    config, method = RecipeConfig(batch_size=batch_size, devices=num_devices), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(LEARNING_RATE, b1=0.5)
     update = make_update(config, method, model, optimizer, optimizer)
@@ -176,30 +176,29 @@ def report(result: dict[str, Any]) -> None:
             f"pretended devices share {where['threads']} cores: their times show the cost of "
             "splitting and cannot show its gain"
         )
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
+    print_caveats({"environment": where})
     for count in result["absent"]:
         print(f"{count} devices: not there, left out")
 
 
-def main(*, batch_size: int = 4096, rounds: int = 7, out: Path | None = None) -> None:
-    """Measures a sharded update of the ring's game on 1, 2, 4 and 8 devices.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed, in rounds of 20 updates for each number of devices."""
 
-    Args:
-      batch_size: reals, and as many fakes, over all devices together; a multiple of 8.
-      rounds: counted rounds of 20 updates for each number of devices.
-      out: directory for gan_sharding_PLATFORM.json.
-    """
+    batch_size: Count = 4096
+    """Reals, and as many fakes, over all devices together; a multiple of 8."""
+    rounds: Count = 7
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
     with contextlib.suppress(ValueError):  # fewer real ones: measure those there are
         require_devices(max(COUNTS))
-    result = measure(batch_size, rounds)
+    result = measure(config.batch_size, config.rounds)
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"gan_sharding_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("gan_sharding", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

@@ -14,27 +14,27 @@ operation, so that a second busy program slows it many times more than it slows 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 import itertools
-import json
 import math
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
 import optax
-import tyro
 
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.ring import METHODS, Config, draw, make_model, make_update
+from experiments.ring import METHODS, draw, make_model, make_update
+from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
 from jaxgen.train import Game, scan_draws
 from jaxgen.types import Key
-from jaxgen.workbench import print_table, start_game
+from jaxgen.workbench import Count, main, print_table, start_game
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -48,7 +48,7 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
 
     As in the recipe all seeds see the same reals and latents: theirs are the starts alone.
     """
-    config, method = Config(method="plain"), METHODS["plain"]
+    config, method = RecipeConfig(method="plain"), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     update = make_update(config, method, model, optimizer, optimizer)
@@ -85,7 +85,7 @@ def torch_steps(steps: int, *, fused: bool = False) -> Steps:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    config = Config()
+    config = RecipeConfig()
     batch = config.batch_size
 
     def net(*widths: int) -> nn.Sequential:
@@ -175,30 +175,24 @@ def report(result: dict[str, Any]) -> None:
         ["", "median ms", "min ms", "max ms", "steps/s", "compile s", "critic's loss, nats"],
         rows,
     )
-    for name, spread in result["ratios"].items():
-        print("{}: {of_medians:.3f} (rounds: {min:.3f} to {max:.3f})".format(name, **spread))
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
-    for name in result["absent"]:
-        print(f"{name}: not installed, left out")
+    print_caveats(result)
 
 
-def main(*, steps: int = 500, rounds: int = 9, out: Path | None = None) -> None:
-    """Times a GAN on the ring in jaxgen, alone and eight at once, and in PyTorch.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed."""
 
-    Args:
-      steps: alternating steps per round.
-      rounds: counted rounds of each contestant.
-      out: directory for gan_training_PLATFORM.json.
-    """
-    result = measure(steps, rounds)
+    steps: Count = 500
+    """Alternating steps per round."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
+    result = measure(config.steps, config.rounds)
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"gan_training_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("gan_training", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

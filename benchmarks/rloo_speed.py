@@ -13,28 +13,28 @@ Then every estimator at two evaluations of f, by its time over the plain score f
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from jaxtyping import Array
 
 from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import sbn_linear
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from jaxgen.certify import MakeEstimator, Problem, accepted, at_budget, estimated_gradient
+from jaxgen.certify import Problem, accepted, at_budget, estimated_gradient
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
+from jaxgen.estimators import MakeEstimator
 from jaxgen.types import Key, Params
-from jaxgen.workbench import print_table
+from jaxgen.workbench import Count, main, print_table
 
 Answer: TypeAlias = dict[str, float]
 """`trace` of the covariance of one gradient and `signal`, the square of the mean's norm."""
@@ -165,14 +165,14 @@ def _answer(signal: float, second: float, num_draws: int) -> Answer:
     return {"trace": trace, "signal": signal - trace / num_draws}
 
 
-def measure_speed(num_draws: int, rounds: int) -> dict[str, Any]:
+def measure(num_draws: int, rounds: int) -> dict[str, Any]:
     """Returns times, ratios and answers; PyTorch is absent where it is not installed.
 
     Raises:
       ValueError: num_draws is no multiple of a chunk, or there is no round.
     """
-    if at_least("num_draws", num_draws, CHUNK) % CHUNK:
-        raise ValueError(f"num_draws: got {num_draws}, expected a multiple of {CHUNK}")
+    if at_least("draws", num_draws, CHUNK) % CHUNK:
+        raise ValueError(f"draws: got {num_draws}, expected a multiple of {CHUNK}")
     problem = make_problem()
     contestants = {"jaxgen": jaxgen_draws(problem, ESTIMATORS["rloo"], num_draws)}
     if importlib.util.find_spec("torch"):
@@ -218,33 +218,29 @@ def report(result: dict[str, Any]) -> None:
             for name, seconds in result["seconds"].items()
         ],
     )
-    for name, spread in result["ratios"].items():
-        print("{}: {of_medians:.2f} (rounds: {min:.2f} to {max:.2f})".format(name, **spread))
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
+    print_caveats(result)
     costs = sorted(result["cost_over_score_function"].items(), key=lambda item: item[1])
     print_table("time over the plain score function's", ["estimator", "ratio"], costs)
 
 
-def main(
-    *, draws: int = 1000, rounds: int = 7, quick: bool = False, out: Path | None = None
-) -> None:
-    """Times gradients of the encoder in jaxgen and PyTorch, and every estimator.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed."""
 
-    Args:
-      draws: independent gradients per round, a multiple of 50.
-      rounds: counted rounds.
-      quick: 100 draws and two rounds.
-      out: directory for rloo_speed_PLATFORM.json.
-    """
-    result = measure_speed(100, 2) if quick else measure_speed(draws, rounds)
+    draws: Count = 1000
+    """Independent gradients per round, a multiple of 50."""
+    rounds: Count = 7
+    quick: bool = False
+    """100 draws and two rounds, whatever else is asked."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
+    result = measure(100, 2) if config.quick else measure(config.draws, config.rounds)
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"rloo_speed_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("rloo_speed", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

@@ -12,15 +12,14 @@ operation, so that a second busy program slows it many times more than it slows 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
+from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.vae_contestants import (
     BATCH,
@@ -32,7 +31,7 @@ from benchmarks.vae_contestants import (
 )
 from jaxgen.checks import at_least
 from jaxgen.data import load
-from jaxgen.workbench import print_table
+from jaxgen.workbench import Directory, main, print_table
 
 PEERS = {
     "numpyro": ("numpyro", numpyro_epoch),
@@ -93,12 +92,7 @@ def report(result: dict[str, Any]) -> None:
         ["", "median s", "min s", "max s", "compile s", "loss, nats"],
         rows,
     )
-    for name, spread in result["ratios"].items():
-        print("{}: {of_medians:.3f} (rounds: {min:.3f} to {max:.3f})".format(name, **spread))
-    if where["load_average"] > 1:
-        print(f"the machine had other work: load average {where['load_average']:.1f} at the start")
-    for name in result["absent"]:
-        print(f"{name}: not installed, left out")
+    print_caveats(result)
 
 
 def _loss(result: dict[str, Any], name: str) -> str:
@@ -106,37 +100,30 @@ def _loss(result: dict[str, Any], name: str) -> str:
     return "" if loss is None else f"{loss:.2f}"
 
 
-def main(
-    *,
-    quick: bool = False,
-    rounds: int | None = None,
-    out: Path | None = None,
-    data_dir: Path | None = None,
-) -> None:
-    """Times one epoch of a VAE in jaxgen and its peers.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TimingConfig):
+    """How much is timed, in epochs of each contestant."""
 
-    Args:
-      quick: a tenth of the images and three rounds.
-      rounds: counted epochs of each contestant; nine if not given.
-      out: directory for training_speed_PLATFORM.json.
-      data_dir: where TFDS keeps fashion_mnist; synthetic images if not given.
-    """
-    count = 6_000 if quick else 60_000
-    if data_dir is None:
+    quick: bool = False
+    """A tenth of the images, and three rounds in place of nine."""
+    data_dir: Directory = None
+    """Where TFDS keeps fashion_mnist; synthetic images if not given."""
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Measures and prints; returns what the file holds."""
+    count = 6_000 if config.quick else 60_000
+    if config.data_dir is None:
         images = synthetic_images(count)
     else:
-        images = load("fashion_mnist", "train+validation", data_dir=data_dir).images[:count]
-    if rounds is None:
-        rounds = 3 if quick else 9
-    result = measure(images, rounds)
-    result["data"] = "synthetic" if data_dir is None else "fashion_mnist"
+        images = load("fashion_mnist", "train+validation", data_dir=config.data_dir).images[:count]
+    quick = config.quick and config.rounds == Config.rounds
+    result = measure(images, 3 if quick else config.rounds)
+    result["data"] = "synthetic" if config.data_dir is None else "fashion_mnist"
     report(result)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"training_speed_{result['environment']['platform']}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written to {path}")
+    write_record("training_speed", result, config.out)
+    return result
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.FlagCreatePairsOff,))
+    main(Config, run)

@@ -31,6 +31,7 @@ from jaxtyping import Array
 from jaxgen.checks import at_least, one_of, positive
 from jaxgen.data import ImageSet, load
 from jaxgen.estimators import (
+    Estimate,
     Estimator,
     arm,
     count_evaluations,
@@ -53,8 +54,16 @@ from jaxgen.metrics import active_units, log_marginal
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, observe
 from jaxgen.nets import MLP
 from jaxgen.pictures import image_grid, learning_curve, side_by_side
-from jaxgen.train import Update, data_mesh, gradient_step, init_state, replicate, scan_epoch, shard
-from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.train import (
+    EstimatorLoss,
+    data_mesh,
+    estimator_step,
+    init_estimator_state,
+    replicate,
+    scan_epoch,
+    shard,
+)
+from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
     ImageConfig,
     RunDirectory,
@@ -117,9 +126,6 @@ ESTIMATORS: dict[str, Callable[[int, Controls], Estimator]] = {
     "local_expectation": lambda n, _: local_expectation(1),
 }
 """By name: (evaluations of the objective, networks) to the estimator that spends so many."""
-
-HOLDS: dict[str, Callable[[Any], Any]] = {"vimco": lambda q: q}
-"""`make_loss`'s `hold` by name, where log q is under a logarithm of a mean: its score counts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -247,73 +253,27 @@ def make_loss(
     estimator: Estimator,
     prepare: Callable[[Key, Array], Array],
     x_mean: Array,
-    hold: Callable[[Any], Any] = jax.lax.stop_gradient,
-) -> Loss:
-    """Returns the negative ELBO, meaned over the batch, of params {"model", "estimator"}.
+) -> EstimatorLoss:
+    """Returns the negative bound of one image; the info's `elbo` is that of a fresh sample of q."""
 
-    The surrogate is climbed, but an estimator's own state descends it: its gradient is turned
-    around, once here and once by the minus of the loss. The info's `elbo` is that of one fresh
-    sample of q per image.
-
-    Args:
-      hold: of q, what log q inside the objective sees. The score there has mean zero and adds
-        nothing but variance (with REBAR on the digits 2.4 times as much), so it is stopped.
-    """
-
-    def loss(params: Params, key: Key, images: Array) -> tuple[Array, Info]:
-        state = turned(params["estimator"])
-
-        def one(key: Key, image: Array) -> tuple[Array, Any, Array]:
-            key_x, key_z, key_elbo = jax.random.split(key, 3)
-            x = prepare(key_x, image)
-            at = observe(model, params["model"], x)
-
-            def log_weight(z: Array) -> Array:
-                return at.log_weight(z, hold(at.q))
-
-            surrogate, estimate = estimator.apply(state, key_z, log_weight, at.q, x - x_mean)
-            return surrogate, estimate, log_weight(at.q.sample(seed=key_elbo))
-
-        keys = jax.random.split(key, len(images))
-        surrogates, estimates, elbos = jax.vmap(one)(keys, images)
-        return -jnp.mean(surrogates), {"elbo": jnp.mean(elbos), "estimates": estimates}
+    def loss(params: Params, held: Any, key: Key, image: Array) -> tuple[Array, Estimate, Info]:
+        key_x, key_z, key_elbo = jax.random.split(key, 3)
+        x = prepare(key_x, image)
+        at = observe(model, params, x)
+        surrogate, estimate = estimator.apply(held, key_z, at.log_weight, at.q, x - x_mean)
+        return -surrogate, estimate, {"elbo": at.log_weight(at.q.sample(seed=key_elbo))}
 
     return loss
 
 
-def turned(tree: Any) -> Any:
-    """Returns `tree`, whose gradient has the other sign from here on."""
-    return jax.tree.map(lambda x: 2 * jax.lax.stop_gradient(x) - x, tree)
-
-
-def estimator_step(
-    loss: Loss, optimizer: optax.GradientTransformation, estimator: Estimator
-) -> Update:
-    """Returns the gradient step after which the estimator's state sees the batch's estimates."""
-    step = gradient_step(loss, optimizer)
-
-    def update(state: Any, key: Key, batch: Any) -> tuple[Any, Info]:
-        state, info = step(state, key, batch)
-        estimates = info.pop("estimates")
-        held = estimator.update(state.params["estimator"], estimates)
-        info["all_finite"] &= jnp.all(estimates.all_finite)
-        return state.replace(params={**state.params, "estimator": held}), info
-
-    return update
-
-
 def make_optimizer(config: Config) -> optax.GradientTransformation:
-    """Returns Adam for the networks, SGD for the prior, Adam for the estimator's own state."""
+    """Returns Adam for the networks and SGD for the prior."""
     return optax.partition(
         {
             "networks": optax.adam(config.learning_rate),
             "prior": optax.sgd(config.prior_learning_rate),
-            "estimator": optax.adam(config.control_learning_rate),
         },
-        {
-            "model": {"encoder": "networks", "decoder": "networks", "prior": "prior"},
-            "estimator": "estimator",
-        },
+        {"encoder": "networks", "decoder": "networks", "prior": "prior"},
     )
 
 
@@ -393,31 +353,29 @@ def train_and_evaluate(
     estimator = make_estimator(name, config.evaluations, x_mean)
     q = jax.jit(model.encode)(problem.params, x_mean)
     held = jax.jit(estimator.init)(key_init, q, jnp.zeros_like(x_mean))
-    # A weak type would become strong at the first update and have the epoch compiled again.
-    held = jax.tree.map(lambda x: jnp.asarray(x, x.dtype), held)
-    params = {"model": problem.params, "estimator": held}
-    optimizer = make_optimizer(config)
+    optimizer, control = make_optimizer(config), optax.adam(config.control_learning_rate)
     mesh = data_mesh(config.devices)
-    hold = HOLDS.get(name) or jax.lax.stop_gradient
-    loss = make_loss(model, estimator, problem.train.prepare, x_mean, hold)
-    update = shard(estimator_step(loss, optimizer, estimator), mesh)
+    loss = make_loss(model, estimator, problem.train.prepare, x_mean)
+    update = shard(estimator_step(loss, estimator, optimizer, control_optimizer=control), mesh)
     epoch = jax.jit(scan_epoch(update, config.batch_size), donate_argnums=0)
     images, held_out = replicate((problem.train.images, problem.validation.images), mesh)
 
+    state = init_estimator_state(problem.params, optimizer, held, control_optimizer=control)
+
     def validate(params: Params) -> dict[str, Any]:
         key = jax.random.clone(key_validation)  # the same draws after every epoch
-        return {"elbo": jnp.mean(measures.validation(params["model"], key, held_out))}
+        return {"elbo": jnp.mean(measures.validation(params, key, held_out))}
 
     params = fit(
         out,
-        replicate(init_state(params, optimizer), mesh),
+        replicate(state, mesh),
         lambda state, key, index: epoch(state, key, images),
         validate,
         key=key_fit,
         epochs=config.epochs,
     )
     trained = time.monotonic()
-    params = jax.device_put(params["model"], mesh.devices.flat[0])
+    params = jax.device_put(params, mesh.devices.flat[0])
     train = map_in_blocks(
         partial(measures.train, params),
         key_train,

@@ -186,7 +186,7 @@ def evaluate(
         return {
             "test_accuracy": means["accuracy"],
             "test_cross_entropy": means["cross_entropy"],
-            "real_frechet": frechet_distance(*pair),
+            "real_frechet": frechet_distance(*pair).value,
             "real_kernel": kernel.value,
             "real_kernel_stderr": kernel.stderr,
         }

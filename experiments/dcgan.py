@@ -297,7 +297,7 @@ def make_judge(
     to_train = jnp.median(nearest(some, data)[0])
 
     def judge(fakes: Array) -> dict[str, Array]:
-        distance = frechet_distance(real, features(fakes[: len(held_out)]))
+        distance = frechet_distance(real, features(fakes[: len(held_out)])).value
         pairs = flat(fakes[:PAIRED])
         return {
             "frechet": distance,
@@ -336,8 +336,8 @@ def evaluate(
     last = out.metrics()[-1]
     of_epochs = [record["validation_frechet"] for record in out.metrics()]
     return {
-        "frechet": float(frechet_distance(real, compute(jnp.asarray(fakes)))),
-        "frechet_of_reals": float(frechet_distance(real, compute(jnp.asarray(others)))),
+        "frechet": float(frechet_distance(real, compute(jnp.asarray(fakes))).value),
+        "frechet_of_reals": float(frechet_distance(real, compute(jnp.asarray(others))).value),
         "frechet_at_first": of_epochs[0],
         "duplicates": last["validation_duplicates"],
         "duplicates_of_reals": NEAR,

@@ -284,20 +284,7 @@ def draw_sequences(
 
 def kalman(params: Params, xs: Array, mask: Array) -> Array:
     """Returns the exact log p(xs) of one sequence under `linear_gaussian`, in nats."""
-
-    def variance(name: str) -> Array:
-        return jnp.diag(jnp.exp(2 * params[name]))
-
-    return kalman_filter(
-        xs,
-        mean=params["initial_mean"],
-        cov=variance("initial_log_scale"),
-        transition=params["transition"],
-        transition_cov=variance("transition_log_scale"),
-        emission=params["emission"],
-        emission_cov=variance("emission_log_scale"),
-        mask=mask,
-    ).log_likelihood
+    return kalman_filter(params, xs, mask=mask).log_likelihood
 
 
 def step_of(model: SequentialModel, params: Params) -> Any:

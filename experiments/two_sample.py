@@ -28,8 +28,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.divergences import median_heuristic, mixture, negative_distance, rbf
+from jaxgen.divergences import kernel_mixture, median_heuristic, negative_distance, rbf
 from jaxgen.nets import MLP
+from jaxgen.numerics import wilson_interval
 from jaxgen.pictures import INK, legend_below, panels
 from jaxgen.two_sample import (
     TestResult,
@@ -123,7 +124,7 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
     """Returns the outcome of every test on one pair of samples."""
     key_mmd, key_energy, key_classifier = jax.random.split(key, 3)
     median = median_heuristic(xs, ys)
-    kernel = mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
+    kernel = kernel_mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
     return {
         "means (Welch)": mean_test(xs, ys),
         "spread (Brown-Forsythe)": variance_test(xs, ys),
@@ -141,15 +142,6 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
             batch_size=32,
         ),
     }
-
-
-def wilson(rejected: Float[np.ndarray, "..."], trials: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of the 95% interval of a rate, by Wilson (1927)."""
-    z2 = 1.959964**2
-    middle = (rejected * trials + z2 / 2) / (trials + z2)
-    spread = rejected * (1 - rejected) * trials + z2 / 4
-    half = math.sqrt(z2) * np.sqrt(spread) / (trials + z2)
-    return middle - half, middle + half
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -233,7 +225,7 @@ def curves(axes: Axes, config: Config, places: Any, rates: dict[str, list[float]
     """Draws each test's rate of rejection with its 95% interval, and the level."""
     for name, values in rates.items():
         rate = np.array(values)
-        ends = np.abs(np.array(wilson(rate, config.trials)) - rate)
+        ends = np.abs(np.array(wilson_interval(rate, config.trials)) - rate)
         axes.errorbar(
             places, rate, ends, marker="o", ms=3, lw=1.5, elinewidth=0.6, capsize=2, label=name
         )
@@ -248,7 +240,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: s
     rows = []
     for name in result["tests"]:
         alarms = np.mean(result["false_alarms"][name])
-        low, high = wilson(np.array(alarms), config.trials * len(config.counts))
+        low, high = wilson_interval(alarms, config.trials * len(config.counts))
         powers = [result["power_against_n"][a][name][-1] for a in ALTERNATIVES]
         rows.append([name, float(alarms), f"{low:.3f}-{high:.3f}", *powers])
     title = f"How often each test rejects at level {config.level:g}, {last} samples of each"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +11,10 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
-from jaxgen.types import Scalar
+from jaxgen.types import Scalar, Value, known_by_call, known_by_name
 
 
-class Bound(NamedTuple):
+class Bound(Value):
     """A way to join the log weights l_1..K of one datapoint's samples into one number, in nats.
 
     Attributes:
@@ -42,17 +41,24 @@ class Bound(NamedTuple):
         return self.value(log_weights)
 
 
-ELBO = Bound("elbo", jnp.mean, lambda logs: jnp.ones_like(logs) / len(logs), linear=True)
+ELBO = known_by_name(
+    "ELBO",
+    Bound("elbo", jnp.mean, lambda logs: jnp.ones_like(logs) / len(logs), linear=True),
+)
 """The mean of the log weights; of any other f than a log weight, plainly the mean of f."""
 
-IWAE = Bound(
-    "iwae",
-    lambda log_weights: log_mean_exp(log_weights, axis=0),
-    lambda log_weights: normalized(log_weights) ** 2,
+IWAE = known_by_name(
+    "IWAE",
+    Bound(
+        "iwae",
+        lambda log_weights: log_mean_exp(log_weights, axis=0),
+        lambda log_weights: normalized(log_weights) ** 2,
+    ),
 )
 """The log of the mean weight. Source: Burda et al. (2016), equation 8."""
 
 
+@known_by_call
 def renyi(alpha: float) -> Bound:
     """Returns the bound 1/(1 - alpha) log 1/K sum_k w_k^(1 - alpha), in nats.
 
@@ -87,6 +93,7 @@ def renyi(alpha: float) -> Bound:
     return Bound(f"renyi({alpha:g})", lambda logs: log_power_mean(logs, 1 - alpha), path_weights)
 
 
+@known_by_call
 def chi_upper_bound(order: float = 2.0) -> Bound:
     """Returns the chi upper bound (CUBO), 1/n log E_q[w^n] >= log p(x) for n >= 1, in nats.
 
@@ -107,7 +114,7 @@ def chi_upper_bound(order: float = 2.0) -> Bound:
     return renyi(1 - order)
 
 
-VR_MAX = Bound("vr-max", jnp.max, None)
+VR_MAX = known_by_name("VR_MAX", Bound("vr-max", jnp.max, None))
 """The largest log weight, Rényi's limit for alpha -> -inf. Source: Li & Turner (2016), section
 4.2. Not twice differentiable, so `doubly_reparameterized` refuses it."""
 

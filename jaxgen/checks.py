@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,16 +28,14 @@ def at_least(name: str, value: Any, minimum: int) -> int:
 
 
 def positive(name: str, value: Any) -> Any:
-    """Returns `value`, provided that it is not a plain number which is not finite and above zero.
-
-    An array, which may be traced, is trusted.
+    """Refuses a number, of Python or NumPy, that is not finite and > 0; arrays pass unchecked.
 
     Raises:
       ValueError: it is such a number.
     Example:
       temperature = positive("temperature", temperature)
     """
-    if isinstance(value, int | float) and not 0 < value < math.inf:
+    if isinstance(value, int | float | np.number) and not 0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a positive number")
     return value
 
@@ -117,3 +115,54 @@ def axis_of_samples(name: str, x: Any) -> None:
             f"{name}: got shape {found}, expected (samples >= 1,), those of one datapoint: "
             "jax.vmap over datapoints"
         )
+
+
+def between_0_and_1(name: str, value: float) -> float:
+    """Returns `value`, a share that is neither nothing nor all.
+
+    Raises:
+      ValueError: it is not above 0 and below 1.
+    Example:
+      confidence = between_0_and_1("confidence", confidence)
+    """
+    if not 0 < value < 1:
+        raise ValueError(f"{name}: got {value}, expected a number between 0 and 1")
+    return value
+
+
+_V = TypeVar("_V")
+
+
+class UnknownName(KeyError, ValueError):
+    """A name that a table does not have: a KeyError with a message to be read."""
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+class Table(Mapping[str, _V]):
+    """Named values, read only, that lists its names when it is asked for another.
+
+    Raises:
+      UnknownName: of a name that is not in it; a KeyError and a ValueError.
+    Example:
+      Table("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
+    """
+
+    def __init__(self, of: str, entries: Mapping[str, _V]):
+        self._of, self._entries = of, dict(entries)
+
+    def __getitem__(self, name: str) -> _V:
+        if name not in self._entries:
+            names = ", ".join(self._entries)
+            raise UnknownName(f"{self._of}: got {name!r}, expected one of {names}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"Table of {self._of}: {', '.join(self._entries)}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import axis_of_samples
+from jaxgen.checks import at_least, axis_of_samples, between_0_and_1
 from jaxgen.types import Scalar
 
 
@@ -16,11 +17,12 @@ def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -
 
     `axis` has no default: the mean runs over samples, never over datapoints, and the caller says
     which axis that is. All entries -inf give -inf; where the mean is zero or infinite it has no
-    slope, and the gradient is zero, not NaN.
+    slope, and the gradient is zero, not NaN. Half precision is widened, having no 70,000.
 
     Example:
       iwae = log_mean_exp(log_weights, axis=0)  # log_weights: [samples]
     """
+    log_values = at_least_float32("log_values", log_values)
     axes = (axis,) if isinstance(axis, int) else axis
     count = 1
     for a in axes:
@@ -83,9 +85,9 @@ def all_finite(tree: object) -> Array:
 
 
 def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
-    """Returns x in float32 at least, in which counts and squared distances fit.
+    """Returns x as float32 or wider.
 
-    Half precision holds no count above 2,048 (bfloat16: 256), and squares overflow it.
+    Half precision cannot hold counts above 2,048 (bfloat16: 256), and squares overflow it.
 
     Raises:
       ValueError: x is not of floating point; differences of uint8 pixels would wrap around.
@@ -108,6 +110,7 @@ def normalized(log_weights: Float[Array, "..."]) -> Float[Array, "samples"]:
       normalized(jnp.log(jnp.array([1.0, 3.0])))  # [0.25, 0.75]
     """
     axis_of_samples("log_weights", log_weights)
+    log_weights = at_least_float32("log_weights", log_weights)
     log_sum = jax.nn.logsumexp(log_weights)
     defined = jnp.isfinite(log_sum)
     return jnp.where(defined, jnp.exp(log_weights - jnp.where(defined, log_sum, 0.0)), 0.0)
@@ -127,7 +130,28 @@ def effective_sample_size(log_weights: Float[Array, "..."]) -> Scalar:
     Source: Kong et al. (1994).
     """
     axis_of_samples("log_weights", log_weights)
+    log_weights = at_least_float32("log_weights", log_weights)
     largest = jnp.max(log_weights)
     weights = jnp.exp(log_weights - jnp.where(largest == -jnp.inf, 0.0, largest))
     squares = jnp.sum(weights**2)
     return jnp.sum(weights) ** 2 / jnp.where(squares == 0.0, 1.0, squares)
+
+
+def wilson_interval(
+    share: ArrayLike, count: int, *, confidence: float = 0.95
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Returns the ends of Wilson's interval of a probability, from a share among `count` trials.
+
+    Raises:
+      ValueError: count is below one, or confidence is not between 0 and 1.
+    Example:
+      low, high = wilson_interval(0.4, 50)  # .276, .538
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    """
+    share, count = jnp.asarray(share, float), at_least("count", count, 1)
+    z = ndtri(0.5 + between_0_and_1("confidence", confidence) / 2)
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    spread = jnp.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z / (1 + z**2 / count)
+    low, high = (jnp.clip(x, 0.0, 1.0) for x in (middle - spread, middle + spread))
+    # It begins at zero if nothing happened and ends at one if all did, but for rounding.
+    return jnp.where(share > 0, low, 0.0), jnp.where(share < 1, high, 1.0)

@@ -2,14 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+import numpy as np
+from jaxtyping import Array, Bool, Float, Shaped
 
 from jaxgen.checks import at_least
 from jaxgen.numerics import at_least_float32
 
 FEW_DIMS = 16  # up to here differences cost no more than a matrix product
+
+Samples: TypeAlias = Shaped[Array, "..."] | Shaped[np.ndarray, "..."] | Sequence[Any]
+"""A set of samples along the leading axis, [n, ...]: a JAX or NumPy array or a nested list."""
+
+
+def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..."]]:
+    """Returns the sets as arrays of one type, float32 at least, whose samples have one shape.
+
+    Args:
+      minimum: samples that each must have.
+      sets: by the names that errors call them.
+    Raises:
+      ValueError: a set is no array or list, is not of floating point (pixels in bytes are on
+        another scale than images in [0, 1]), has fewer than `minimum` samples, or its samples have
+        not the shape of the first set's.
+    Example:
+      xs, ys = sample_sets(p_samples=np.zeros((5, 8, 8)), q_samples=jnp.zeros((7, 8, 8)))
+    """
+    arrays = {name: _floats(name, samples) for name, samples in sets.items()}
+    (first, reference), *_ = arrays.items()
+    for name, array in arrays.items():
+        if array.ndim == 0 or len(array) < minimum or not array.size:
+            raise ValueError(
+                f"{name}: got shape {array.shape}, expected at least {minimum} samples along the "
+                "leading axis"
+            )
+        if array.shape[1:] != reference.shape[1:]:
+            raise ValueError(
+                f"{name}: got samples of shape {array.shape[1:]}, expected {reference.shape[1:]}, "
+                f"as {first} has"
+            )
+    dtype = jnp.result_type(*arrays.values())
+    return [array.astype(dtype) for array in arrays.values()]
+
+
+def _floats(name: str, samples: Samples) -> Float[Array, "..."]:
+    try:
+        array = jnp.asarray(samples)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}: got {type(samples).__name__}, expected an array of samples"
+        ) from None
+    return at_least_float32(name, array)
+
+
+def sample_vectors(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ dims"]]:
+    """Returns the sets as `sample_sets` does, each sample as a vector: images are flattened.
+
+    Raises:
+      ValueError: as `sample_sets`.
+    Example:
+      xs, ys = sample_vectors(2, real=jnp.zeros((5, 8, 8)), fake=jnp.zeros((7, 8, 8)))  # [5, 64]
+    """
+    return [array.reshape(len(array), -1) for array in sample_sets(minimum, **sets)]
+
+
+def squared_differences(
+    xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
+) -> Float[Array, "n m"]:
+    """Returns |x - y|² of every pair from their differences, exact to rounding for near ones.
+
+    Example:
+      squared_differences(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
+    """
+    return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
 
 def squared_distances(
@@ -17,15 +87,18 @@ def squared_distances(
 ) -> Float[Array, "n m"]:
     """Returns |x - y|² of every pair.
 
-    In up to 16 dimensions by differences; beyond, by a matrix product about the mean of `ys`, whose
-    rounding is that of the squared distance from that mean.
+    In up to 16 dimensions by differences; beyond, by a matrix product about the sample of `ys` that
+    is nearest to their mean: rounded as the squared distances from that sample are, and exact where
+    all are whole numbers, as bits and counts are.
 
     Example:
       squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
     """
+    xs, ys = at_least_float32("xs", xs), at_least_float32("ys", ys)
     if xs.shape[1] <= FEW_DIMS:
-        return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
-    center = jax.lax.stop_gradient(jnp.mean(ys, axis=0))
+        return squared_differences(xs, ys)
+    held = jax.lax.stop_gradient(ys)
+    center = held[jnp.argmin(jnp.sum((held - jnp.mean(held, axis=0)) ** 2, axis=1))]
     xs, ys = xs - center, ys - center
     products = jnp.matmul(xs, ys.T, precision=jax.lax.Precision.HIGHEST)
     squares = jnp.sum(xs**2, axis=1)[:, None] + jnp.sum(ys**2, axis=1)
@@ -44,6 +117,52 @@ def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[A
     return jnp.where(equal, 0.0, jnp.sqrt(jnp.where(equal, 1.0, squares)))
 
 
+def map_distances(
+    reduce: Callable[..., Any],
+    queries: Float[Array, "m dims"],
+    points: Float[Array, "n dims"],
+    *of_each: Array,
+    leave_one_out: bool = False,
+    squares: Callable[[Array, Array], Array] = squared_distances,
+    block_size: int = 256,
+) -> Any:
+    """Returns `reduce` of each query's squared distances to all points, in blocks of queries.
+
+    All that looks for neighbors is one such reduction. Memory grows with block_size times n.
+
+    Args:
+      reduce: `(squared distances [n], *of_each[i]) -> arrays`, for query i.
+      of_each: arrays with one entry per query.
+      leave_one_out: whether query i is point i, which is then infinitely far from itself.
+      squares: how squared distances are computed.
+    Raises:
+      ValueError: block_size is below one.
+    Example:
+      to_nearest = map_distances(jnp.min, test, train)  # [m], squared
+    """
+
+    def of_one(row: tuple[Array, ...]) -> Any:
+        index, query, *others = row
+        found = squares(query[None], points)[0]
+        return reduce(found.at[index].set(jnp.inf) if leave_one_out else found, *others)
+
+    rows = (jnp.arange(len(queries)), queries, *of_each)
+    return jax.lax.map(of_one, rows, batch_size=at_least("block_size", block_size, 1))
+
+
+def is_nearest(squares: Float[Array, "... n"]) -> Bool[Array, "... n"]:
+    """Returns which points are nearest: of several at the least distance, all.
+
+    The one rule for ties: what is said of the nearest point is a mean over all of them. Distances
+    of whole numbers tie exactly (see `squared_distances`).
+
+    Example:
+      is_nearest(jnp.array([2.0, 1.0, 1.0]))  # [False, True, True]
+    """
+    return squares == jnp.min(squares, axis=-1, keepdims=True)
+
+
+@partial(jax.jit, static_argnames=("num_neighbors", "block_size"), inline=True)
 def squared_radii(
     points: Float[Array, "n dims"], num_neighbors: int, *, block_size: int = 256
 ) -> Float[Array, "n"]:
@@ -64,84 +183,11 @@ def squared_radii(
     if len(points) <= k:
         raise ValueError(f"num_neighbors: got {k} of {len(points)} points, expected fewer")
 
-    def of_one(indexed: tuple[Array, Array]) -> Array:
-        index, point = indexed
-        squares = squared_distances(point[None], points)[0].at[index].set(jnp.inf)
-
-        def without_nearest(_: Array, squares: Array) -> Array:
+    def kth_least(squares: Array) -> Array:
+        def without_least(_: Array, squares: Array) -> Array:
             return squares.at[jnp.argmin(squares)].set(jnp.inf)
 
         # On a CPU top_k sorts the whole row: ten times slower than k minima.
-        return jnp.min(jax.lax.fori_loop(0, k - 1, without_nearest, squares))
+        return jnp.min(jax.lax.fori_loop(0, k - 1, without_least, squares))
 
-    block_size = at_least("block_size", block_size, 1)
-    return jax.lax.map(of_one, (jnp.arange(len(points)), points), batch_size=block_size)
-
-
-def squared_distance_to(
-    points: Float[Array, "n dims"], queries: Float[Array, "m dims"], *, block_size: int = 256
-) -> Float[Array, "m"]:
-    """Returns the squared distance of each query to the nearest of the points.
-
-    Args:
-      block_size: queries at a time; memory grows with it and with n.
-    Raises:
-      ValueError: block_size is below one.
-    Example:
-      squared_distance_to(train, samples)
-    """
-    block_size = at_least("block_size", block_size, 1)
-    return jax.lax.map(
-        lambda query: jnp.min(squared_distances(query[None], points)),
-        queries,
-        batch_size=block_size,
-    )
-
-
-def matrices(**sets: Num[Array, "..."]) -> list[Float[Array, "_ dims"]]:
-    """Returns the sets in float32 at least, provided that all are matrices of as many columns.
-
-    Raises:
-      ValueError: one is not a matrix with as many columns as the first, is empty or is not of
-        floating point; the message names it.
-    Example:
-      train, samples = matrices(train=train, samples=samples)
-    """
-    (first, reference), *_ = sets.items()
-    for name, array in sets.items():
-        if array.ndim != 2 or not array.size or array.shape[1] != reference.shape[-1]:
-            like = "dims" if name == first else f"{reference.shape[-1]}, as {first} has"
-            raise ValueError(f"{name}: got shape {array.shape}, expected (n >= 1, {like})")
-    return [at_least_float32(name, array) for name, array in sets.items()]
-
-
-def vectors(
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
-    *,
-    minimum: int = 2,
-    names: tuple[str, str] = ("p_samples", "q_samples"),
-) -> tuple[Float[Array, "n dims"], Float[Array, "m dims"]]:
-    """Returns both sets with each sample as a vector, in float32 at least.
-
-    Raises:
-      ValueError: a set has fewer than `minimum` samples or is not of floating point (uint8 pixels
-        would wrap around), or the two differ in the shape or type of a sample.
-    Example:
-      vectors(jnp.zeros((5, 8, 8)), jnp.zeros((7, 8, 8)))  # shapes [5, 64] and [7, 64]
-    """
-    wide = []
-    for name, samples in zip(names, (p_samples, q_samples), strict=True):
-        wide.append(at_least_float32(name, samples))
-        if samples.ndim == 0 or len(samples) < minimum or samples.size == 0:
-            raise ValueError(
-                f"{name}: got shape {samples.shape}, expected at least {minimum} samples along the "
-                "leading axis"
-            )
-    if p_samples.shape[1:] != q_samples.shape[1:] or p_samples.dtype != q_samples.dtype:
-        raise ValueError(
-            f"{names[1]}: got {q_samples.dtype} samples of shape {q_samples.shape[1:]}, expected "
-            f"{p_samples.dtype} and {p_samples.shape[1:]}, as {names[0]} has"
-        )
-    xs, ys = (samples.reshape(len(samples), -1) for samples in wide)
-    return xs, ys
+    return map_distances(kth_least, points, points, leave_one_out=True, block_size=block_size)

@@ -230,6 +230,7 @@ def _shown(value: Any) -> str:
     return getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
 
 
+@runtime_checkable
 class DistraxDistribution(Distribution, Protocol):
     """A Distribution with more of distrax's spelling; what has no closed form raises there."""
 

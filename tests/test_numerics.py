@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxgen.numerics import all_finite, at_least_float32, bernoulli_log_prob, expm1, log_mean_exp
+from jaxgen.numerics import (
+    all_finite,
+    at_least_float32,
+    bernoulli_log_prob,
+    expm1,
+    log_mean_exp,
+    wilson_interval,
+)
 
 
 def test_log_mean_exp_is_scipys_logsumexp_less_log_count():
@@ -74,3 +81,18 @@ def test_half_precision_is_widened_and_integers_are_refused():
         assert at_least_float32("x", jnp.ones(3, jnp.float64)).dtype == jnp.float64
     with pytest.raises(ValueError, match="pixels: got uint8, expected floating-point numbers"):
         at_least_float32("pixels", jnp.ones(3, jnp.uint8))
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_wilsons_interval_is_scipys(confidence):
+    right = np.array([0, 10, 180, 200])
+    low, high = wilson_interval(right / 200, 200, confidence=confidence)
+    for i, count in enumerate(right):
+        interval = stats.binomtest(count, 200).proportion_ci(confidence, method="wilson")
+        assert (low[i], high[i]) == pytest.approx((interval.low, interval.high), abs=1e-6)
+    assert low[0] == 0
+    assert high[-1] == 1
+    with pytest.raises(
+        ValueError, match=r"confidence: got 95\.0, expected a number between 0 and 1"
+    ):
+        wilson_interval(0.5, 10, confidence=95.0)

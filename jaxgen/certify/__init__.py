@@ -1,12 +1,15 @@
 """The certificate of an estimator: its moments, its bias, and problems with known answers."""
 
 from jaxgen.certify.bias import Bias, paired_bias
-from jaxgen.certify.budget import MakeEstimator, accepted, at_budget
+from jaxgen.certify.budget import accepted, at_budget
 from jaxgen.certify.directional_snr import directional_snr
+from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
-from jaxgen.certify.measure import GROUPS, Row, measure
+from jaxgen.certify.measure import measure
 from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
+from jaxgen.certify.row import GROUPS, Row
+from jaxgen.certify.tables import tables
 from jaxgen.certify.toys import (
     TOYS,
     categorical,
@@ -23,7 +26,6 @@ __all__ = [
     "TOYS",
     "Bias",
     "DrawGradient",
-    "MakeEstimator",
     "Moments",
     "Problem",
     "Row",
@@ -36,6 +38,7 @@ __all__ = [
     "coupled",
     "directional_snr",
     "estimated_gradient",
+    "exact_gradient",
     "exact_moments",
     "exponential",
     "grad_moments",
@@ -43,7 +46,9 @@ __all__ = [
     "normal_quadrature",
     "paired_bias",
     "quadratic",
+    "quadrature_gradient",
     "replay",
     "sample_space",
+    "tables",
     "toy",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+import itertools
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
+from jaxtyping import Array
 
 from jaxgen.certify.problem import Problem
-from jaxgen.estimators import Estimator, count_evaluations
+from jaxgen.checks import at_least
+from jaxgen.estimators import Estimator, MakeEstimator, count_evaluations
 from jaxgen.types import Distribution
-
-MakeEstimator: TypeAlias = Callable[[int], Estimator]
-"""`num_samples -> Estimator`."""
 
 
 def at_budget(make: MakeEstimator, q: Distribution, budget: int) -> tuple[int, Estimator]:
@@ -56,3 +56,44 @@ def accepted(problem: Problem, estimators: Mapping[str, MakeEstimator]) -> dict[
         return True
 
     return {name: make for name, make in estimators.items() if works(make)}
+
+
+class Cell(NamedTuple):
+    """An estimator at one budget.
+
+    Attributes:
+      name, estimator: of the estimator.
+      samples: its num_samples.
+      evaluations: of f, per datapoint and gradient.
+      draws: gradients in one group.
+    """
+
+    name: str
+    samples: int
+    estimator: Estimator
+    evaluations: int
+    draws: int
+
+
+def cells_at(
+    problem: Problem,
+    estimators: Mapping[str, MakeEstimator],
+    budgets: tuple[int, ...],
+    draws: int,
+    x: Array,
+) -> list[Cell]:
+    """Returns every estimator at every budget; one that is dearer gets fewer draws, and one cell.
+
+    Args:
+      draws: gradients in one group of those that keep to their budget.
+      x: a datapoint, for the number of latents.
+    """
+    cells: dict[tuple[str, int], Cell] = {}
+    _, q = problem.target(problem.params, x)
+    for (name, make), budget in itertools.product(estimators.items(), sorted(budgets)):
+        at_least("evaluations", budget, 1)
+        samples, estimator = at_budget(make, q, budget)
+        cost = count_evaluations(estimator, q)
+        paid = max(2, draws * budget // max(cost, budget))
+        cells.setdefault((name, samples), Cell(name, samples, estimator, cost, paid))
+    return list(cells.values())

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 from jaxtyping import Array, Float
 
 from jaxgen.certify.moments import Moments, summarize
@@ -82,21 +83,22 @@ def normal_quadrature(
     )
 
 
+@struct.dataclass
 class _Replay:
-    def __init__(self, q: Distribution, samples: Array):
-        self._q, self._samples = q, samples
+    q: Any
+    samples: Any
 
     def sample(self, *, seed: Key, sample_shape: Any = ()) -> Array:
         """Draws nothing: returns the samples."""
-        if self._samples.shape[: len(sample_shape)] != tuple(sample_shape):
+        if self.samples.shape[: len(sample_shape)] != tuple(sample_shape):
             raise ValueError(
-                f"samples: got shape {self._samples.shape}, expected the {sample_shape} samples "
+                f"samples: got shape {self.samples.shape}, expected the {sample_shape} samples "
                 "that the estimator draws"
             )
-        return self._samples
+        return self.samples
 
     def log_prob(self, value: Array) -> Array:
-        return self._q.log_prob(value)
+        return self.q.log_prob(value)
 
 
 def replay(q: Distribution, samples: Array) -> Distribution:
@@ -105,4 +107,4 @@ def replay(q: Distribution, samples: Array) -> Distribution:
     Example:
       score_function(2).apply((), key, f, replay(distrax.Bernoulli(logit), jnp.array([0, 1])))
     """
-    return _Replay(q, samples)
+    return _Replay(q=q, samples=samples)

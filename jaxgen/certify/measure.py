@@ -2,102 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from jaxgen.certify.budget import MakeEstimator, at_budget
+from jaxgen.certify.budget import cells_at
+from jaxgen.certify.exact_gradient import exact_gradient
+from jaxgen.certify.moments import moments_of
 from jaxgen.certify.problem import Problem, estimated_gradient
-from jaxgen.certify.reference import (
-    Reference,
-    exact_references,
-    mean_of_rows,
-    sampled_references,
-)
+from jaxgen.certify.reference import exact_references, sampled_references
+from jaxgen.certify.row import GROUPS, Row, row_of
+from jaxgen.certify.running import RunningBatches, add_batch, no_batches, ravel_rows
 from jaxgen.certify.trajectory import trajectory
 from jaxgen.checks import at_least
-from jaxgen.estimators import Estimator, count_evaluations
+from jaxgen.estimators import Estimator, MakeEstimator
 from jaxgen.types import Key, Params
-
-GROUPS = 20
-"""Groups that the draws are made in: from the spread between them come the intervals."""
-T_95 = 2.093  # Student's t of 19 degrees of freedom, two-sided 95%
-
-
-class Row(NamedTuple):
-    """One estimator on one part of one problem's params, at one point and one budget.
-
-    All of it is about one gradient, the mean over the problem's batch of datapoints.
-
-    Attributes:
-      problem, estimator: names.
-      step: updates of the params, and of whatever the estimator learns, before the measurement.
-      point: the problem's own name for it.
-      subtree: the part of the params.
-      samples: the estimator's num_samples.
-      evaluations: evaluations of f per datapoint for one gradient.
-      unbiased: whether the estimator says that it is.
-      draws: independent gradients that were measured.
-      mean: component of the mean gradient along the reference gradient (the length of it, if there
-        is no bias); of a single param its mean gradient.
-      reference: the same of the exact gradient, or of an independent unbiased estimate.
-      bias_z: mean less reference, in standard errors of that difference.
-      variance: trace of the covariance of one gradient.
-      variance_low, variance_high: its interval of 95% confidence.
-      snr: |E gradient| / sqrt(variance), the noise of the mean taken out; 0 if nothing stands out.
-      seconds_per_gradient: median over the groups, compilation apart; gradients of one group are
-        computed in one call, and estimators take turns.
-      variance_x_evaluations, variance_x_time: variance at equal cost.
-    """
-
-    problem: str
-    estimator: str
-    step: int
-    point: str
-    subtree: str
-    samples: int
-    evaluations: int
-    unbiased: bool
-    draws: int
-    mean: float
-    reference: float
-    bias_z: float
-    variance: float
-    variance_low: float
-    variance_high: float
-    snr: float
-    seconds_per_gradient: float
-    variance_x_evaluations: float
-    variance_x_time: float
-
-
-class Cell(NamedTuple):
-    """An estimator at one budget."""
-
-    name: str
-    samples: int
-    estimator: Estimator
-    evaluations: int
-    draws: int  # per group
-
-
-class Summary(NamedTuple):
-    """What is kept of a group of gradients."""
-
-    mean: Float[Array, "params"]
-    trace: Float[Array, ""]
-    along: Float[Array, ""]
-    along_variance: Float[Array, ""]
 
 
 def measure(
@@ -133,22 +58,23 @@ def measure(
         raise ValueError(f"num_draws: got {num_draws}, expected a multiple of {GROUPS}")
     key_batch, key_walk, key_reference, key_draws = jax.random.split(jax.random.key(seed), 4)
     batch = jax.jit(problem.batch)(key_batch)
-    cells = _cells(problem, estimators, evaluations, per_group, batch)
+    cells = cells_at(problem, estimators, evaluations, per_group, batch[0])
+    tried = [cell.estimator for cell in cells]
     draw = [_draw(problem, cell.estimator, cell.draws) for cell in cells]
     draw_guide = _draw(problem, problem.guide, per_group)
+    exact = exact_gradient(problem, batch)
     rows = []
-    tried = [cell.estimator for cell in cells]
     for step, params, states in trajectory(problem, tried, optax.adam(control_rate), key_walk):
-        label = problem.label(step, params)
-        if problem.exact is not None:
-            references = exact_references(problem, problem.exact(params))
+        if exact is not None:
+            references = exact_references(problem, exact(params))
         else:
-            references = sampled_references(
-                lambda key, params=params: draw_guide(params, (), key, batch),
-                jax.random.clone(key_reference),
-                GROUPS,
-            )
-        summaries: list[list[dict[str, Summary]]] = [[] for _ in cells]
+
+            def group(key: Key, params: Params = params) -> dict[str, Params]:
+                return draw_guide(params, (), key, batch)
+
+            references = sampled_references(group, jax.random.clone(key_reference), GROUPS)
+        directions = {part: reference.direction for part, reference in references.items()}
+        seen = [_nothing(directions) for _ in cells]
         seconds: list[list[float]] = [[] for _ in cells]
         key_compile, *keys = jax.random.split(jax.random.fold_in(key_draws, step), GROUPS + 1)
         for i in range(len(cells)):
@@ -159,36 +85,15 @@ def measure(
                 draws = draw[i](params, states[i], jax.random.clone(key), batch)
                 jax.block_until_ready(draws)
                 seconds[i].append((time.perf_counter() - start) / cell.draws)
-                summaries[i].append(
-                    {name: _summary(draws[name], references[name].direction) for name in draws}
-                )
-        for i, cell in enumerate(cells):
+                seen[i] = _add(seen[i], draws, directions)
+        for cell, found, times in zip(cells, seen, seconds, strict=True):
+            moments = jax.device_get(_moments(found))
             for part in problem.parts or references:
-                reference = references[part]
-                groups = jax.device_get([s[part] for s in summaries[i]])
-                time_each = statistics.median(seconds[i])
-                rows.append(
-                    _row(problem.name, cell, step, label, part, reference, groups, time_each)
-                )
+                names = {"problem": problem.name, "step": step, "subtree": part}
+                names["point"] = problem.label(step, params)
+                time_each = statistics.median(times)
+                rows.append(row_of(cell, references[part], *moments[part], time_each, **names))
     return rows
-
-
-def _cells(
-    problem: Problem,
-    estimators: Mapping[str, MakeEstimator],
-    budgets: tuple[int, ...],
-    per_group: int,
-    batch: Array,
-) -> list[Cell]:
-    cells: dict[tuple[str, int], Cell] = {}
-    _, q = problem.target(problem.params, batch[0])
-    for (name, make), budget in itertools.product(estimators.items(), sorted(budgets)):
-        at_least("evaluations", budget, 1)
-        samples, estimator = at_budget(make, q, budget)
-        cost = count_evaluations(estimator, q)
-        draws = max(2, per_group * budget // max(cost, budget))
-        cells.setdefault((name, samples), Cell(name, samples, estimator, cost, draws))
-    return list(cells.values())
 
 
 def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., dict[str, Params]]:
@@ -203,53 +108,25 @@ def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., d
     return draw
 
 
+Seen: TypeAlias = dict[str, tuple[RunningBatches, RunningBatches]]
+"""By part: the running moments of the gradient, and of its component along the reference."""
+
+
+def _nothing(directions: dict[str, Array]) -> Seen:
+    return {k: (no_batches(u), no_batches(jnp.sum(u))) for k, u in directions.items()}
+
+
 @jax.jit
-def _summary(draws: Params, direction: Array) -> Summary:
-    flat = jax.vmap(lambda tree: ravel_pytree(tree)[0])(draws)
-    along = flat @ direction
-    mean = mean_of_rows(flat)
-    trace = jnp.sum((flat - mean) ** 2) / (len(flat) - 1)
-    return Summary(mean, trace, jnp.mean(along), jnp.var(along, ddof=1))
+def _add(seen: Seen, draws: dict[str, Params], directions: dict[str, Array]) -> Seen:
+    def added(part: str) -> tuple[RunningBatches, RunningBatches]:
+        flat = ravel_rows(draws[part])
+        along = jnp.matmul(flat, directions[part], precision=jax.lax.Precision.HIGHEST)
+        gradient_seen, along_seen = seen[part]
+        return add_batch(gradient_seen, flat), add_batch(along_seen, along)
+
+    return {part: added(part) for part in draws}
 
 
-def _row(
-    problem: str,
-    cell: Cell,
-    step: int,
-    point: str,
-    part: str,
-    reference: Reference,
-    groups: list[Summary],
-    seconds: float,
-) -> Row:
-    draws = GROUPS * cell.draws
-    mean = np.mean([g.mean for g in groups], axis=0)
-    along = statistics.fmean(float(g.along) for g in groups)
-    traces = [float(g.trace) for g in groups]
-    variance = statistics.fmean(traces)
-    # An interval of the logarithm: a variance is positive and its error is a part of it.
-    error = T_95 * statistics.stdev(traces) / math.sqrt(GROUPS) / variance if variance else 0.0
-    along_stderr = math.sqrt(statistics.fmean(float(g.along_variance) for g in groups) / draws)
-    rounding = 1e-6 * (abs(along) + abs(reference.length)) + 1e-30
-    signal = max(float(mean @ mean) - variance / draws, 0.0)
-    return Row(
-        problem=problem,
-        estimator=cell.name,
-        step=step,
-        point=point,
-        subtree=part,
-        samples=cell.samples,
-        evaluations=cell.evaluations,
-        unbiased=cell.estimator.unbiased,
-        draws=draws,
-        mean=along,
-        reference=reference.length,
-        bias_z=(along - reference.length) / (math.hypot(along_stderr, reference.stderr) + rounding),
-        variance=variance,
-        variance_low=variance * math.exp(-error),
-        variance_high=variance * math.exp(error),
-        snr=math.sqrt(signal / variance) if variance else math.inf,
-        seconds_per_gradient=seconds,
-        variance_x_evaluations=variance * cell.evaluations,
-        variance_x_time=variance * seconds,
-    )
+@jax.jit
+def _moments(seen: Seen) -> dict[str, Any]:
+    return {part: tuple(map(moments_of, both)) for part, both in seen.items()}

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from jaxgen.certify.problem import Problem, split_parts
+from jaxgen.certify.running import mean_of_rows, ravel_rows, widened
 from jaxgen.types import Key, Params
 
 
@@ -27,7 +28,8 @@ class Reference(NamedTuple):
 
 def exact_references(problem: Problem, gradient: Params) -> dict[str, Reference]:
     """Returns the direction and the length of each part of an exact gradient."""
-    flat = {name: ravel_pytree(part)[0] for name, part in split_parts(problem, gradient).items()}
+    parts = split_parts(problem, widened(gradient))
+    flat = {name: ravel_pytree(part)[0] for name, part in parts.items()}
     units = {name: _unit(vector) for name, vector in flat.items()}
     return {name: Reference(units[name], float(flat[name] @ units[name]), 0.0) for name in flat}
 
@@ -44,7 +46,7 @@ def sampled_references(
 
     def group_means(key: Key) -> Iterator[dict[str, Array]]:
         for k in jax.random.split(key, num_groups):
-            yield _flat_means(draw(k))
+            yield _means(draw(k))
 
     key_direction, key_length = jax.random.split(key)
     total = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), group_means(key_direction))
@@ -59,16 +61,8 @@ def sampled_references(
 
 
 @jax.jit
-def _flat_means(draws: dict[str, Params]) -> dict[str, Array]:
-    def flat(draws: Params) -> Array:
-        return jax.vmap(lambda tree: ravel_pytree(tree)[0])(draws)
-
-    return {name: mean_of_rows(flat(tree)) for name, tree in draws.items()}
-
-
-def mean_of_rows(rows: Float[Array, "rows params"]) -> Float[Array, "params"]:
-    """As a product: XLA's sum over a leading axis takes the CPU up to a hundred times as long."""
-    return jnp.ones(len(rows)) @ rows / len(rows)
+def _means(draws: dict[str, Params]) -> dict[str, Array]:
+    return {part: mean_of_rows(ravel_rows(tree)) for part, tree in draws.items()}
 
 
 def _unit(vector: Float[Array, "params"]) -> Float[Array, "params"]:

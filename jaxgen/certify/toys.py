@@ -12,9 +12,9 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from jaxgen.certify.problem import Problem, Target
+from jaxgen.certify.problem import Problem
 from jaxgen.distributions import Bernoulli
-from jaxgen.estimators import enumeration, pathwise
+from jaxgen.estimators import pathwise
 from jaxgen.types import Distribution, Params
 
 
@@ -100,18 +100,6 @@ def toy(target: float) -> Problem:
     )
 
 
-def _enumerated(name: str, params: Params, target: Target) -> Problem:
-    """A problem of so few states that the exact gradient is a sum."""
-
-    def exact(params: Params) -> Params:
-        def expectation(params: Params) -> Array:
-            return enumeration().apply((), jax.random.key(0), *target(params, jnp.ones(1)))[0]
-
-        return jax.grad(expectation)(params)
-
-    return Problem(name, params, target, exact=exact)
-
-
 def coupled() -> Problem:
     """Eight bits that make sense only together: tanh(b' C b) plus a product."""
     coupling = jnp.asarray(np.random.default_rng(0).normal(size=(8, 8)) / 4, jnp.float32)
@@ -119,7 +107,7 @@ def coupled() -> Problem:
     def f(b: Array) -> Array:
         return jnp.tanh(b @ coupling @ b) + jnp.prod(1.0 - 0.5 * b[:3])
 
-    return _enumerated(
+    return Problem(
         "coupled",
         jnp.linspace(-1.5, 1.5, 8),
         lambda logits, x: (f, distrax.Independent(Bernoulli(logits), 1)),
@@ -130,7 +118,7 @@ def categorical() -> Problem:
     """Two one-hot latents of four states and a table of their 16 values."""
     rng = np.random.default_rng(1)
     table = jnp.asarray(rng.normal(size=(4, 4)), jnp.float32)
-    return _enumerated(
+    return Problem(
         "categorical",
         jnp.asarray(rng.normal(size=(2, 4)), jnp.float32),
         lambda logits, x: (

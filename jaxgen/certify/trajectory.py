@@ -12,8 +12,8 @@ import optax
 from jaxtyping import Array
 
 from jaxgen.certify.problem import Problem, mean_surrogate
-from jaxgen.estimators import Estimator
-from jaxgen.types import Key, Params
+from jaxgen.estimators import Estimate, Estimator
+from jaxgen.types import Key, Params, Scalar
 
 
 def trajectory(
@@ -40,8 +40,12 @@ def trajectory(
         state, opt_state = learner
         if not jax.tree.leaves(state):
             return learner
-        surrogate = mean_surrogate(problem, estimator)
-        grads, estimates = jax.grad(surrogate, argnums=1, has_aux=True)(params, state, key, batch)
+
+        def control_loss(state: Any) -> tuple[Scalar, Estimate]:
+            _, estimates = mean_surrogate(problem, estimator)(params, state, key, batch)
+            return jnp.mean(estimates.control_loss), estimates
+
+        grads, estimates = jax.grad(control_loss, has_aux=True)(state)
         updates, opt_state = control_optimizer.update(grads, opt_state)
         return estimator.update(optax.apply_updates(state, updates), estimates), opt_state
 

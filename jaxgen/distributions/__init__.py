@@ -4,6 +4,7 @@ from jaxgen.distributions.bernoulli import Bernoulli
 from jaxgen.distributions.coupling import Conditioner, affine_coupling
 from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
+from jaxgen.distributions.function_distribution import FunctionDistribution
 from jaxgen.distributions.independent import Independent
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 
@@ -11,6 +12,7 @@ __all__ = [
     "Bernoulli",
     "Conditioner",
     "DiscretizedLogistic",
+    "FunctionDistribution",
     "Independent",
     "IsotropicMixture",
     "affine_coupling",

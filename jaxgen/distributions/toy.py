@@ -60,7 +60,7 @@ class IsotropicMixture(distrax.MixtureSameFamily):
           ValueError: the last axis of `value` is not one of `dims`.
         """
         of_event_shape(value, self.event_shape)
-        return super().log_prob(value)
+        return jnp.asarray(super().log_prob(jnp.asarray(value)))
 
     def _sample_n(self, key: Key, n: int) -> Float[Array, "n dims"]:
         key_component, key_noise = jax.random.split(key)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 
 
@@ -30,6 +31,7 @@ def discrete_divergence(
             f"q_probs: got shape {q_probs.shape}, expected a vector like p_probs of shape "
             f"{p_probs.shape}"
         )
+    p_probs, q_probs = at_least_float32("p_probs", p_probs), at_least_float32("q_probs", q_probs)
     both = (p_probs > 0) & (q_probs > 0)
     only_q = (p_probs == 0) & (q_probs > 0)
     ratio = jnp.where(both, p_probs, 1.0) / jnp.where(both, q_probs, 1.0)
@@ -63,7 +65,8 @@ def gaussian_alpha_divergence(
     Raises:
       ValueError: the four are no vectors of one length.
     Example:
-      2 * gaussian_alpha_divergence(mean_p, scale_p, mean_q, scale_q, 2.0)  # Pearson's chi²
+      zeros, ones = jnp.zeros(3), jnp.ones(3)
+      2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0)  # Pearson's chi², e^3 - 1
     Source: Liese & Vajda (1987), proposition 2.22; Gil et al. (2013), table 2.
     """
     parameters = {"p_mean": p_mean, "p_scale": p_scale, "q_mean": q_mean, "q_scale": q_scale}
@@ -72,6 +75,7 @@ def gaussian_alpha_divergence(
             raise ValueError(
                 f"{name}: got shape {array.shape}, expected (dims,) as the others, {p_mean.shape}"
             )
+    p_mean, p_scale, q_mean, q_scale = (at_least_float32(*named) for named in parameters.items())
     a, gap = float(alpha), p_mean - q_mean
     if a in (0.0, 1.0):
         if a == 0.0:
@@ -79,9 +83,13 @@ def gaussian_alpha_divergence(
         ratio = p_scale / q_scale
         return jnp.sum(-jnp.log(ratio) + 0.5 * (ratio**2 + (gap / q_scale) ** 2 - 1))
     variance = a * q_scale**2 + (1 - a) * p_scale**2
-    infinite = jnp.any(variance <= 0)  # NaN is neither
-    variance = jnp.where(variance <= 0, 1.0, variance)
-    # log of the integral of p^a q^(1 - a)
-    log_affinity = (1 - a) * jnp.log(p_scale) + a * jnp.log(q_scale) - 0.5 * jnp.log(variance)
-    log_affinity = jnp.sum(log_affinity - 0.5 * a * (1 - a) * gap**2 / variance)
-    return jnp.where(infinite, jnp.inf, jnp.expm1(log_affinity) / (a * (a - 1)))
+    infinite = variance <= 0  # NaN is neither
+    variance = jnp.where(infinite, 1.0, variance)
+    # log of the integral of p^a q^(1 - a), from whichever of a and 1 - a is small: near 0 and 1 it
+    # is of that order, and is divided by it.
+    small, ratio = (1 - a, p_scale / q_scale) if abs(1 - a) < abs(a) else (a, q_scale / p_scale)
+    growth = jnp.log1p(jnp.where(infinite, 0.0, small * (ratio**2 - 1)))
+    log_affinity = jnp.sum(
+        small * jnp.log(ratio) - 0.5 * growth - 0.5 * a * (1 - a) * gap**2 / variance
+    )
+    return jnp.where(jnp.any(infinite), jnp.inf, jnp.expm1(log_affinity) / (a * (a - 1)))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.types import Key, Params
 
-Init: TypeAlias = Callable[[Key], Params]
-Apply: TypeAlias = Callable[[Params, Array], Float[Array, "n"]]
-"""`(params, samples) -> one number per sample`."""
+_ADAM = optax.adam(1e-3)  # one of them: another would be another value, and compile anew
 
 
-class Critic(NamedTuple):
-    """What training left.
+class TrainedCritic(NamedTuple):
+    """A critic and how its training went.
 
     Attributes:
-      params: at the end.
+      params: at the end of training.
       bounds: the bound on each step's batch, before the step.
     """
 
@@ -31,7 +30,7 @@ class Critic(NamedTuple):
     bounds: Float[Array, "steps"]
 
 
-def split(
+def split_held_out(
     key: Key,
     p_samples: Num[Array, "n ..."],
     q_samples: Num[Array, "m ..."],
@@ -45,9 +44,10 @@ def split(
       counts: such as the sizes of the two sets.
     Raises:
       ValueError: held_out is not between 0 and 1, or leaves fewer than two samples on a side.
+    Example:
+      train, rest = split_held_out(key, xs, ys, 0.5, (len(xs), len(ys)))
     """
-    if not 0 < held_out < 1:
-        raise ValueError(f"held_out: got {held_out}, expected a number between 0 and 1")
+    between_0_and_1("held_out", held_out)
     train, rest = [], []
     samples_of = {"p_samples": p_samples, "q_samples": q_samples}
     keys = jax.random.split(key)
@@ -69,31 +69,52 @@ def train_critic(
     p_samples: Num[Array, "n ..."],
     q_samples: Num[Array, "m ..."],
     bound: Callable[[Array, Array], SampleTerms],
-    init: Init,
-    apply: Apply,
+    init: Callable[[Key], Params],
+    apply: Callable[[Params, Array], Float[Array, "n"]],
     *,
-    optimizer: optax.GradientTransformation,
+    optimizer: optax.GradientTransformation | None = None,
     num_steps: int,
     batch_size: int,
-) -> Critic:
+) -> TrainedCritic:
     """Returns a critic that climbs `bound` of its outputs at batches of p and q.
+
+    Called again with the same functions and shapes, it compiles nothing.
 
     Args:
       bound: `(v_p, v_q) -> SampleTerms`, such as `variational_bound` of a divergence.
       init: key to params.
       apply: `(params, samples) -> [n]`.
+      optimizer: Adam with a step of 1e-3 if not given.
       batch_size: samples drawn from each set for each step, with replacement.
     Raises:
       ValueError: a count is below one.
+    Example:
+      bound = partial(variational_bound, divergence=DIVERGENCES["kl"])
+      train_critic(key, xs, ys, bound, init, apply, num_steps=1000, batch_size=256).params
     """
-    num_steps = at_least("num_steps", num_steps, 1)
-    batch_size = at_least("batch_size", batch_size, 1)
     key_init, key_steps = jax.random.split(key)
-    params = init(key_init)
+    return _climb(
+        key_steps,
+        init(key_init),
+        p_samples,
+        q_samples,
+        bound=bound,
+        apply=apply,
+        optimizer=_ADAM if optimizer is None else optimizer,
+        num_steps=at_least("num_steps", num_steps, 1),
+        batch_size=at_least("batch_size", batch_size, 1),
+    )
 
+
+@partial(
+    jax.jit,
+    static_argnames=("bound", "apply", "optimizer", "num_steps", "batch_size"),
+    inline=True,
+)
+def _climb(key, params, p_samples, q_samples, *, bound, apply, optimizer, num_steps, batch_size):
     def step(carry, index):
         params, state = carry
-        keys = jax.random.split(jax.random.fold_in(key_steps, index))
+        keys = jax.random.split(jax.random.fold_in(key, index))
         batches = [
             jnp.take(s, jax.random.randint(k, (batch_size,), 0, len(s)), axis=0)
             for k, s in zip(keys, (p_samples, q_samples), strict=True)
@@ -108,4 +129,4 @@ def train_critic(
 
     carry = (params, optimizer.init(params))
     (params, _), bounds = jax.lax.scan(step, carry, jnp.arange(num_steps))
-    return Critic(params, bounds)
+    return TrainedCritic(params, bounds)

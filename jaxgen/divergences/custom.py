@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.divergences.f_divergence import Elementwise, FDivergence, assemble
 from jaxgen.divergences.self_check import check_divergence
+from jaxgen.types import known_by_call
 
 
+@known_by_call
 def f_divergence(
     name: str,
     *,
@@ -47,8 +50,8 @@ def f_divergence(
         raise ValueError(f"domain: got {domain}, expected (lower, upper) with lower < upper")
     derivative = f_prime or (lambda u: jax.jvp(f, (u,), (jnp.ones_like(u),))[1])
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        one = jnp.ones(())
-        curvature = None if kink else float(jax.jvp(derivative, (one,), (one,))[1])
+        second = jax.jit(lambda one: jax.jvp(derivative, (one,), (one,))[1])
+        curvature = None if kink else float(second(np.ones(())))
     divergence = assemble(
         name,
         f=f,

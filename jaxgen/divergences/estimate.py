@@ -9,15 +9,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float
 
-from jaxgen.divergences.critic import Apply, Init, split, train_critic
+from jaxgen.checks import between_0_and_1
+from jaxgen.divergences.critic import split_held_out, train_critic
 from jaxgen.divergences.f_divergence import FDivergence
 from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.divergences.variational import variational_bound
 from jaxgen.numerics import all_finite
-from jaxgen.pairwise import vectors
-from jaxgen.types import Key, Params, Scalar
+from jaxgen.pairwise import Samples, sample_sets
+from jaxgen.types import Key, Params, Scalar, known_by_call
 
 
 class BoundEstimate(NamedTuple):
@@ -46,11 +47,11 @@ class BoundEstimate(NamedTuple):
 
 def estimate(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     divergence: FDivergence,
-    init: Init,
-    apply: Apply,
+    init: Callable[[Key], Params],
+    apply: Callable[[Params, Array], Float[Array, "n"]],
     *,
     bound: Callable[[Array, Array, FDivergence], SampleTerms] = variational_bound,
     optimizer: optax.GradientTransformation | None = None,
@@ -85,37 +86,44 @@ def estimate(
       estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
     Source: Nguyen et al. (2010); Nowozin et al. (2016), section 2.2.
     """
-    vectors(p_samples, q_samples)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: got {confidence}, expected a number between 0 and 1")
+    xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
+    between_0_and_1("confidence", confidence)
     if divergence.curvature is None and bound is variational_bound:
         raise ValueError(
             f"bound: got variational_bound for {divergence.name}, a step in the critic's output "
             "that no gradient can climb; expected activated_bound"
         )
     key_split, key_train = jax.random.split(key)
-    counts = len(p_samples), len(q_samples)
-    train, rest = split(key_split, p_samples, q_samples, held_out, counts)
+    train, rest = split_held_out(key_split, xs, ys, held_out, (len(xs), len(ys)))
     critic = train_critic(
         key_train,
         *train,
-        lambda v_p, v_q: bound(v_p, v_q, divergence),
+        _bound_of(divergence, bound),
         init,
         apply,
-        optimizer=optax.adam(1e-3) if optimizer is None else optimizer,
+        optimizer=optimizer,
         num_steps=num_steps,
         batch_size=batch_size,
     )
-    v_p, v_q = (apply(critic.params, samples) for samples in rest)
-    terms = bound(v_p, v_q, divergence)
+    outputs = jax.jit(apply, inline=True)
+    terms = bound(*(outputs(critic.params, samples) for samples in rest), divergence)
     stderr = jnp.sqrt(sum(jnp.var(side, ddof=1) / len(side) for side in terms))
     width = NormalDist().inv_cdf(0.5 + confidence / 2) * stderr
+    lower, upper = terms.value - width, terms.value + width
     return BoundEstimate(
         value=terms.value,
-        lower=terms.value - width,
-        upper=terms.value + width,
+        lower=lower,
+        upper=upper,
         stderr=stderr,
         params=critic.params,
         training_bounds=critic.bounds,
-        all_finite=all_finite((p_samples, q_samples, terms, critic)),
+        all_finite=all_finite((xs, ys, lower, upper, critic)),
     )
+
+
+@known_by_call
+def _bound_of(
+    divergence: FDivergence, bound: Callable[[Array, Array, FDivergence], SampleTerms]
+) -> Callable[[Array, Array], SampleTerms]:
+    """Returns the bound of one divergence: the same value again, so that nothing compiles anew."""
+    return lambda v_p, v_q: bound(v_p, v_q, divergence)

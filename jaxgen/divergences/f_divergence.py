@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.types import Value
+
 Elementwise: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
 
 
-class FDivergence(NamedTuple):
+class FDivergence(Value):
     """D_f(p || q) = E_q f(p/q), p the data and q the model, with all that bounds it from samples.
 
     Every critic t(x) in dom f* gives D_f >= E_p t - E_q f*(t), tight at t = f'(p/q). A raw critic
@@ -21,6 +23,7 @@ class FDivergence(NamedTuple):
     composed in two steps it is wrong or infinite in float32 from |v| = 16 on.
 
     All functions act elementwise and stay free of NaN: inf where the true value is, or overflows.
+    Divergences made by equal calls are equal and hashable: `alpha_divergence(0.5)` is one value.
 
     Attributes:
       name: the field's name for it.

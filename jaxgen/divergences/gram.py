@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -11,7 +12,8 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.kernels import Kernel
+from jaxgen.divergences.kernels import Kernel, as_kernel
+from jaxgen.types import known_by_call
 
 GramProduct: TypeAlias = Callable[..., Float[Array, "n r"]]
 """What has the signature of `gram_product`."""
@@ -38,8 +40,21 @@ def gram_product(
     Example:
       gram_product(rbf(1.0), xs, ys, jnp.full((len(ys), 1), 1 / len(ys)))  # mean over ys
     """
-    block_size = at_least("block_size", block_size, 1)
     own = jnp.full(len(rows), -1) if own is None else own
+    block_size = at_least("block_size", block_size, 1)
+    return _in_blocks(as_kernel(kernel), rows, columns, weights, own, block_size=block_size)
+
+
+@partial(jax.jit, static_argnames="block_size", inline=True)
+def _in_blocks(
+    kernel: Kernel,
+    rows: Float[Array, "n dims"],
+    columns: Float[Array, "m dims"],
+    weights: Float[Array, "m r"],
+    own: Int[Array, "n"],
+    *,
+    block_size: int,
+) -> Float[Array, "n r"]:
     indices = jnp.arange(len(columns))
 
     def product(rows, own, columns, weights, indices):
@@ -72,6 +87,7 @@ def gram_product(
     return jax.lax.map(over_columns, row_blocks).reshape(-1, weights.shape[1])[: len(rows)]
 
 
+@known_by_call
 def sharded_gram_product(mesh: Mesh) -> GramProduct:
     """Returns `gram_product` with the rows spread over the axis "data" of `mesh`.
 
@@ -85,24 +101,39 @@ def sharded_gram_product(mesh: Mesh) -> GramProduct:
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
-    split, whole = PartitionSpec("data"), PartitionSpec()
 
     def product(kernel, rows, columns, weights, *, own=None, block_size=1024):
         own = jnp.full(len(rows), -1) if own is None else own
-        missing = -len(rows) % mesh.shape["data"]
-        spread = jax.shard_map(
-            lambda rows, own, columns, weights: gram_product(
-                kernel, rows, columns, weights, own=own, block_size=block_size
-            ),
-            mesh=mesh,
-            in_specs=(split, split, whole, whole),
-            out_specs=split,
-            check_vma=False,  # the scan's sum begins with zeros that no device calls its own
+        block_size = at_least("block_size", block_size, 1)
+        return _spread(
+            as_kernel(kernel), rows, columns, weights, own, block_size=block_size, mesh=mesh
         )
-        sums = spread(_filled(rows, missing), _filled(own, missing), columns, weights)
-        return sums[: len(rows)]
 
     return product
+
+
+@partial(jax.jit, static_argnames=("block_size", "mesh"), inline=True)
+def _spread(
+    kernel: Kernel,
+    rows: Float[Array, "n dims"],
+    columns: Float[Array, "m dims"],
+    weights: Float[Array, "m r"],
+    own: Int[Array, "n"],
+    *,
+    block_size: int,
+    mesh: Mesh,
+) -> Float[Array, "n r"]:
+    split, whole = PartitionSpec("data"), PartitionSpec()
+    missing = -len(rows) % mesh.shape["data"]
+    of_shards = jax.shard_map(
+        partial(_in_blocks, block_size=block_size),
+        mesh=mesh,
+        in_specs=(whole, split, whole, whole, split),
+        out_specs=split,
+        check_vma=False,  # the scan's sum begins with zeros that no device calls its own
+    )
+    sums = of_shards(kernel, _filled(rows, missing), columns, weights, _filled(own, missing))
+    return sums[: len(rows)]
 
 
 def _filled(array: Array, missing: int, mode: str = "edge") -> Array:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.divergences.gram import GramProduct, gram_product
 from jaxgen.divergences.kernels import Kernel, negative_distance
-from jaxgen.divergences.sample_terms import SampleTerms
-from jaxgen.pairwise import vectors
-from jaxgen.types import Scalar
+from jaxgen.divergences.sample_terms import IndependentTerms, SampleTerms
+from jaxgen.pairwise import Samples, sample_vectors
 
 
 def mmd_biased(
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     kernel: Kernel,
     *,
     block_size: int = 1024,
@@ -40,7 +39,7 @@ def mmd_biased(
       mmd_biased(xs, ys, rbf(1.0)).value
     Source: Gretton et al. (2012), equations 5 and 11.
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     values = witness(
         jnp.concatenate([xs, ys]), xs, ys, kernel, block_size=block_size, product=product
     )
@@ -48,8 +47,8 @@ def mmd_biased(
 
 
 def mmd_unbiased(
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     kernel: Kernel,
     *,
     block_size: int = 1024,
@@ -73,7 +72,7 @@ def mmd_unbiased(
       per_sample = jnp.mean(terms.p) - terms.q  # with terms = mmd_unbiased(xs, ys, rbf(1.0))
     Source: Gretton et al. (2012), equation 3.
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     pooled, everyone = jnp.concatenate([xs, ys]), jnp.arange(len(xs) + len(ys))
     of_p = (everyone < len(xs)).astype(pooled.dtype)
     sums = product(
@@ -91,10 +90,8 @@ def mmd_unbiased(
     )
 
 
-def mmd_linear(
-    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."], kernel: Kernel
-) -> Float[Array, "pairs"]:
-    """Returns independent values whose mean is an unbiased estimate of the squared MMD.
+def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> IndependentTerms:
+    """Returns independent unbiased values of the squared MMD, `.value` their mean, with `.stderr`.
 
     One value for every two samples of each set, k(x, x') + k(y, y') - k(x, y') - k(x', y), in time
     linear in n; an odd last sample is left out. The mean is asymptotically normal, under p = q too.
@@ -102,23 +99,22 @@ def mmd_linear(
     Raises:
       ValueError: the sets differ in number, or as in `mmd_unbiased`.
     Example:
-      values = mmd_linear(xs, ys, rbf(1.0))
-      jnp.mean(values), jnp.std(values, ddof=1) / jnp.sqrt(len(values))  # estimate, standard error
+      mmd_linear(xs, ys, rbf(1.0)).stderr
     Source: Gretton et al. (2012), section 6.
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     if len(xs) != len(ys):
         raise ValueError(f"q_samples: got {len(ys)} samples, expected {len(xs)}, as p_samples has")
     pairs = len(xs) // 2
     x0, x1, y0, y1 = (a[i : 2 * pairs : 2] for a in (xs, ys) for i in (0, 1))
     k = jax.vmap(lambda a, b: kernel(a[None], b[None])[0, 0])
-    return k(x0, x1) + k(y0, y1) - k(x0, y1) - k(x1, y0)
+    return IndependentTerms(k(x0, x1) + k(y0, y1) - k(x0, y1) - k(x1, y0))
 
 
 def witness(
-    points: Num[Array, "k ..."],
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    points: Samples,
+    p_samples: Samples,
+    q_samples: Samples,
     kernel: Kernel,
     *,
     block_size: int = 1024,
@@ -132,8 +128,7 @@ def witness(
       witness(jnp.linspace(-3.0, 3.0, 100), xs, ys, rbf(0.5))  # xs and ys: numbers
     Source: Gretton et al. (2012), section 2.3.
     """
-    xs, ys = vectors(p_samples, q_samples, minimum=1)
-    ts = vectors(p_samples, points, minimum=1, names=("p_samples", "points"))[1]
+    xs, ys, ts = sample_vectors(p_samples=p_samples, q_samples=q_samples, points=points)
     weights = jnp.concatenate([jnp.full(len(xs), 1 / len(xs)), jnp.full(len(ys), -1 / len(ys))])
     weights = weights.astype(xs.dtype)[:, None]
     pooled = jnp.concatenate([xs, ys])
@@ -141,17 +136,17 @@ def witness(
 
 
 def energy_distance(
-    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."], *, block_size: int = 1024
-) -> Scalar:
-    """Returns 2 E|x - y| - E|x - x'| - E|y - y'| of the two empirical distributions.
+    p_samples: Samples, q_samples: Samples, *, block_size: int = 1024
+) -> SampleTerms:
+    """Returns the terms of 2 E|x - y| - E|x - x'| - E|y - y'|, both distributions empirical.
 
-    Not negative, zero only where they are equal, and free of a bandwidth. It is the squared MMD of
-    `negative_distance`, which in `mmd_unbiased` gives the unbiased form and one value per sample.
+    `.value` is not negative, zero only where they are equal, and free of a bandwidth. It is the
+    squared MMD of `negative_distance`, which in `mmd_unbiased` gives the unbiased form.
 
     Raises:
       ValueError: as `mmd_biased`.
     Example:
-      energy_distance(xs, ys)
+      energy_distance(xs, ys).value
     Source: Székely & Rizzo (2013), equation 5; Sejdinovic et al. (2013), theorem 22.
     """
-    return mmd_biased(p_samples, q_samples, negative_distance, block_size=block_size).value
+    return mmd_biased(p_samples, q_samples, negative_distance, block_size=block_size)

@@ -1,4 +1,4 @@
-"""Two sets of samples, checked, and what a comparison of them says of each sample."""
+"""What a comparison of two sets of samples says of each sample, or of each independent part."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.types import Scalar
-
 
 class SampleTerms(NamedTuple):
-    """A comparison of p and q as one value per sample: mean over p's minus mean over q's.
+    """Per-sample terms of a comparison: mean over p's samples minus mean over q's.
 
     An objective that wants one value per generated sample takes `jnp.mean(p) - q`: its mean is the
     comparison and its gradient, in samples and critic alike, the comparison's gradient.
@@ -21,10 +19,31 @@ class SampleTerms(NamedTuple):
       q: at each sample of q, the model.
     """
 
-    p: Float[Array, "n"]
-    q: Float[Array, "m"]
+    p: Float[Array, "*batch n"]
+    q: Float[Array, "*batch m"]
 
     @property
-    def value(self) -> Scalar:
+    def value(self) -> Float[Array, "*batch"]:
         """The comparison itself."""
-        return jnp.mean(self.p) - jnp.mean(self.q)
+        return jnp.mean(self.p, axis=-1) - jnp.mean(self.q, axis=-1)
+
+
+class IndependentTerms(NamedTuple):
+    """Independent unbiased values of one comparison, and so its standard error.
+
+    Attributes:
+      values: of each pair of samples, line or subset.
+    """
+
+    values: Float[Array, "*batch terms"]
+
+    @property
+    def value(self) -> Float[Array, "*batch"]:
+        """The comparison: the mean of the values."""
+        return jnp.mean(self.values, axis=-1)
+
+    @property
+    def stderr(self) -> Float[Array, "*batch"]:
+        """The standard error of the mean; NaN of a single value."""
+        terms = self.values.shape[-1]
+        return jnp.std(self.values, axis=-1, ddof=1) / jnp.sqrt(float(terms))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence
 
@@ -21,24 +21,28 @@ def check_divergence(divergence: FDivergence) -> None:
     steps.
 
     Raises:
-      ValueError: naming the part that is wrong, where, what came and what was expected.
+      ValueError: naming the part that is wrong, where, what got and what was expected.
     Example:
       check_divergence(DIVERGENCES["kl"])
     """
+    # The points come as arguments: as constants each operation on them would be compiled by itself.
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        values = jax.jit(lambda: _evaluate(divergence))()
+        values = jax.jit(lambda *points: _evaluate(divergence, *points))(
+            np.linspace(-6.0, 6.0, 25), np.linspace(-12.0, 12.0, 25), np.ones(1)
+        )
     _check(divergence, {name: np.asarray(value) for name, value in values.items()})
 
 
-def _evaluate(d: FDivergence) -> dict[str, Array]:
-    """Returns all that the laws speak of, in one compilation."""
-    v, wide = jnp.linspace(-6.0, 6.0, 25), jnp.linspace(-12.0, 12.0, 25)
+def _evaluate(
+    d: FDivergence, v: Float[Array, "25"], wide: Float[Array, "25"], one: Float[Array, "1"]
+) -> dict[str, Array]:
+    """Returns all that the laws speak of."""
     u = jnp.exp(v)
     middle, slope, t = (u[:-2] + u[2:]) / 2, d.f_prime(u), d.activation(wide)
     return {
         "v": v,
         "u": u,
-        "f(1)": d.f(jnp.ones(1)),
+        "f(1)": d.f(one),
         "f": d.f(u),
         "middle": middle,
         "f(middle)": d.f(middle),
@@ -74,8 +78,8 @@ def _check(d: FDivergence, at: dict[str, np.ndarray]) -> None:
     _equal("canonical_conjugate", "f*(f'(e^v)), at v", v, at["h_c"], at["f*(slope)"])
 
 
-def _equal(part: str, law: str, where: np.ndarray, came: np.ndarray, expected: np.ndarray) -> None:
-    _raise_at(part, law, where, came, expected, np.abs(came - expected))
+def _equal(part: str, law: str, where: np.ndarray, got: np.ndarray, expected: np.ndarray) -> None:
+    _raise_at(part, law, where, got, expected, np.abs(got - expected))
 
 
 def _at_most(part: str, law: str, where: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
@@ -88,7 +92,7 @@ def _raise_at(
     part: str,
     law: str,
     where: np.ndarray,
-    came: np.ndarray,
+    got: np.ndarray,
     expected: np.ndarray,
     excess: np.ndarray,
 ) -> None:
@@ -98,5 +102,5 @@ def _raise_at(
     if wrong.any():
         i = int(np.argmax(wrong))
         raise ValueError(
-            f"{part}: breaks {law} = {where[i]:.4g}: got {came[i]:.6g} against {expected[i]:.6g}"
+            f"{part}: breaks {law} = {where[i]:.4g}: got {got[i]:.6g} against {expected[i]:.6g}"
         )

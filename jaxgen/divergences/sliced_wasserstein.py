@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.pairwise import vectors
+from jaxgen.divergences.sample_terms import IndependentTerms
+from jaxgen.pairwise import Samples, sample_vectors
 from jaxgen.types import Key
 
 
 def sliced_wasserstein(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     num_projections: int,
     *,
     order: int = 2,
-) -> Float[Array, "projections"]:
-    """Returns W_order^order between the samples along random lines; their mean estimates SW^order.
+) -> IndependentTerms:
+    """Returns W_order^order between the samples along random lines; `.value` estimates SW^order.
 
     Each is exact for the two empirical distributions, of unequal sizes too. Without the root, whose
     gradient is infinite where the two agree. In one dimension every line is the same.
@@ -31,12 +34,24 @@ def sliced_wasserstein(
     Raises:
       ValueError: the samples do not match (see `mmd_biased`), or a count is below one.
     Example:
-      jnp.sqrt(jnp.mean(sliced_wasserstein(key, xs, ys, 100)))  # the distance of order 2
+      jnp.sqrt(sliced_wasserstein(key, xs, ys, 100).value)  # the distance of order 2
     Source: Bonneel et al. (2015), section 2; Peyré & Cuturi (2019), remark 2.30.
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     num_projections = at_least("num_projections", num_projections, 1)
     order = at_least("order", order, 1)
+    return IndependentTerms(_along_lines(key, xs, ys, num_projections=num_projections, order=order))
+
+
+@partial(jax.jit, static_argnames=("num_projections", "order"), inline=True)
+def _along_lines(
+    key: Key,
+    xs: Float[Array, "n dims"],
+    ys: Float[Array, "m dims"],
+    *,
+    num_projections: int,
+    order: int,
+) -> Float[Array, "projections"]:
     lines = jax.random.normal(key, (num_projections, xs.shape[1]), xs.dtype)
     lines /= jnp.linalg.norm(lines, axis=1, keepdims=True)
     of_p, of_q, masses = couple(len(xs), len(ys))

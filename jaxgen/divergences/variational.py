@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence
 from jaxgen.divergences.sample_terms import SampleTerms
+from jaxgen.numerics import at_least_float32
 
 
 def variational_bound(
@@ -25,7 +26,7 @@ def variational_bound(
       variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
     Source: Nguyen et al. (2010), equation 6; Nowozin et al. (2016), equation 4.
     """
-    _require_vectors(v_p, v_q)
+    v_p, v_q = _vectors(v_p, v_q)
     return SampleTerms(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
 
 
@@ -45,13 +46,15 @@ def activated_bound(
       activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
     Source: Nowozin et al. (2016), equation 6 and table 6.
     """
-    _require_vectors(v_p, v_q)
+    v_p, v_q = _vectors(v_p, v_q)
     return SampleTerms(divergence.activation(v_p), divergence.activated_conjugate(v_q))
 
 
-def _require_vectors(v_p: Float[Array, "..."], v_q: Float[Array, "..."]) -> None:
+def _vectors(v_p: Array, v_q: Array) -> tuple[Float[Array, "n"], Float[Array, "m"]]:
+    """Returns the outputs in float32 at least: a half-precision critic's terms are summed in it."""
     for name, outputs in (("v_p", v_p), ("v_q", v_q)):
         if outputs.ndim != 1 or not len(outputs):
             raise ValueError(
                 f"{name}: got shape {outputs.shape}, expected one number per sample, (n >= 1,)"
             )
+    return at_least_float32("v_p", v_p), at_least_float32("v_q", v_q)

@@ -6,63 +6,79 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.bounds import ELBO, Bound
-from jaxgen.checks import one_distribution
-from jaxgen.estimators.factors import innermost
-from jaxgen.numerics import all_finite
-from jaxgen.types import Distribution, Scalar
+from jaxgen.types import Distribution, Key, Scalar, Value
 
 State = Any
-Objective = Callable[[Array], Array]
-"""One sample to one number (nats where it is a log ratio); it may depend on params itself."""
+
+Integrand = Callable[..., Array]
+"""f: one sample to one number (nats where it is a log ratio). It may depend on params itself.
+
+If f has a parameter named q, `def f(z, q=q): return log_joint(z) - q.log_prob(z)`, then it uses q
+for log q(z) alone. One such f serves every estimator: each that draws hard samples hands it a q
+whose params carry no gradient wherever the score of log q has mean zero (see `without_score`)."""
 
 
 class Estimate(NamedTuple):
-    """What an estimator saw of one datapoint; nothing in it carries a gradient.
+    """What an estimator saw of one datapoint.
 
     Attributes:
-      values: f at each sample, in the unit of f.
+      values: f at each sample, in the unit of f; no gradient.
       all_finite: whether every value and every density of q that was used is finite.
       statistics: what `update` folds into the next state; `()` for a stateless estimator.
+      control_loss: what the learned parameters in the state are to lower, whether f is climbed or
+        lowered. It has a gradient in the state alone, and nothing else here has any.
     """
 
     values: Float[Array, "samples"]
     all_finite: Bool[Array, ""]
     statistics: Any = ()
+    control_loss: Scalar | float = 0.0
 
 
-class Estimator(NamedTuple):
+def no_state(key: Key, q: Distribution, context: Any = None) -> State:
+    """Returns the state `()` of what carries none."""
+    return ()
+
+
+def unchanged(state: State, estimates: Estimate) -> State:
+    """Returns the state as it is."""
+    return state
+
+
+class Estimator(Value):
     """A way to estimate grad E_q[f(z)], for one datapoint, with all its choices made.
+
+    Equal calls make equal estimators, shown by their call: pass them by `static_argnums`. One that
+    was made with an array, traced or not, works as any but is not hashable.
 
     Attributes:
       name: the field's name for it.
-      init: `(key, q, context) -> state`. `context` is what a learned control variate may look at
-        besides the sample (a datapoint, say) or None. Stateless estimators return `()`.
       apply: `(state, key, f, q, context=None) -> (surrogate, estimate)`. Only reads the state. The
         surrogate's value is the Monte Carlo estimate of E_q[f] and its gradient, in whatever f and
-        q depend on, is the estimate of the gradient. If the state holds learned parameters, the
-        surrogate's gradient in the state is their training signal (of a loss to lower, whichever
-        way f is to go) and is zero elsewhere.
-      update: `(state, estimates) -> state`, with `estimates` of a whole batch (a leading axis):
-        a baseline moves once a step and never sees the sample that it is subtracted from.
+        q depend on, is the estimate of the gradient. It has no gradient in the state: what the
+        state learns by gradient is `estimate.control_loss`, which `train.estimator_step` lowers.
       unbiased: whether the gradient's expectation is the gradient of E_q[f].
       accepts: the distributions `q` may be, in words.
       evaluations: evaluations of f in one call of `apply`, or `q -> that` where it depends on the
         number of latents; `count_evaluations` reads either.
+      init: `(key, q, context=None) -> state`. `context` is what a learned control variate may look
+        at besides the sample (a datapoint, say) or None. By default there is no state, `()`.
+      update: `(state, estimates) -> state`, with `estimates` of a whole batch (a leading axis):
+        a baseline moves once a step and never sees the sample that it is subtracted from.
       bound: how the values of f are joined. With any but the ELBO, their mean, the value is no
         estimate of E_q[f]: it is the bound of f at the samples, and the gradient that of its mean.
     """
 
     name: str
-    init: Callable[..., State]
     apply: Callable[..., tuple[Scalar, Estimate]]
-    update: Callable[[State, Estimate], State]
     unbiased: bool
     accepts: str
     evaluations: int | Callable[[Distribution], int]
+    init: Callable[..., State] = no_state
+    update: Callable[[State, Estimate], State] = unchanged
     bound: Bound = ELBO
 
 
@@ -80,78 +96,17 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
 def check_state(
     state: State, init: Callable[..., State], q: Distribution, context: Any = None
 ) -> None:
-    """Refuses the state `()` for an estimator that has one: called as if it were stateless.
+    """Raises if () is passed to an estimator that carries a state.
 
     Raises:
       ValueError: the state is (), and the one that `init` makes has arrays in it.
     Example:
       check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
     """
-    if not isinstance(state, tuple) or state:
+    if init is no_state or not isinstance(state, tuple) or state:
         return
     if jax.tree.leaves(jax.eval_shape(lambda: init(jax.random.key(0), q, context))):
         raise ValueError(
             "state: got (), expected what init(key, q, context) returns: this estimator carries a "
             "state"
         )
-
-
-def evaluate(f: Objective, samples: Array) -> Float[Array, "samples"]:
-    """Returns f at each of `samples` (leading axis), differentiable in both.
-
-    Raises:
-      ValueError: f does not return one number per sample.
-    Example:
-      evaluate(lambda z: jnp.sum(z**2), jnp.ones((8, 3)))  # shape [8]
-    """
-    if len(samples) == 1:  # an axis of length one would cost XLA a transpose of every cotangent
-        values = jax.tree.map(lambda value: jnp.asarray(value)[None], f(samples[0]))
-    else:
-        values = jax.vmap(f)(samples)
-    shape = getattr(values, "shape", None)
-    if shape is None or len(shape) != 1:
-        came = "no array" if shape is None else f"shape {shape[1:]}"
-        raise ValueError(f"f: got {came} for one sample, expected one number (shape ())")
-    return values.astype(jnp.result_type(values, float))
-
-
-def log_prob(q: Distribution, samples: Array) -> Float[Array, "samples"]:
-    """Returns log q at each of `samples` (leading axis), in nats.
-
-    Raises:
-      ValueError: q is a batch of distributions, which has no one log probability.
-    Example:
-      log_prob(distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((8, 3)))  # [8]
-    """
-    log_probs = q.log_prob(samples)
-    one_distribution(q, log_probs.shape[1:])
-    return log_probs
-
-
-def parameters(
-    q: Distribution,
-) -> tuple[dict[int, Array], Callable[[dict[int, Array]], Distribution]]:
-    """Returns the floating arrays that q is made of, and the way back from such arrays to a q.
-
-    distrax's and TFP's distributions are pytrees of their parameters; of anything else the
-    dictionary is empty.
-
-    Example:
-      params, rebuild = parameters(distrax.Normal(0.0, 1.0))
-    """
-    leaves, tree = jax.tree.flatten(q)
-
-    def rebuild(params: dict[int, Array]) -> Distribution:
-        return jax.tree.unflatten(tree, [params.get(i, leaf) for i, leaf in enumerate(leaves)])
-
-    arrays = {i: leaf for i, leaf in enumerate(leaves) if hasattr(leaf, "dtype")}
-    return {i: x for i, x in arrays.items() if jnp.issubdtype(x.dtype, jnp.floating)}, rebuild
-
-
-def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:
-    """Returns whether q's own parameters, and `arrays` computed with them, are all finite.
-
-    Logits are among the parameters of a q that was made of probabilities: 0 and 1 have none.
-    """
-    logits = getattr(innermost(q), "logits", ())
-    return all_finite((parameters(q)[0], logits, arrays))

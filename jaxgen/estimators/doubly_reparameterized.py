@@ -10,13 +10,14 @@ from jaxtyping import Array
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, evaluate, finite
-from jaxgen.estimators.reparameterization import reparameterized_samples
+from jaxgen.estimators.base import Estimate, Estimator
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.pathwise import reparameterized_samples
 from jaxgen.estimators.sticking_the_landing import with_stopped
-from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
+@known_by_call
 def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k, q)), z_1..z_K ~ q.
 
@@ -70,9 +71,7 @@ def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Esti
 
     return Estimator(
         name="doubly reparameterized",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts="any reparameterizable distribution; f takes (z, q)",
         evaluations=num_samples,

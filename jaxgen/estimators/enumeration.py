@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
-from jaxgen.estimators.factors import factors
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.discrete import factors
+from jaxgen.estimators.evaluation import evaluate, finite, log_prob
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
+@known_by_call
 def enumeration(*, max_states: int = 4096) -> Estimator:
     """Returns the exact gradient of sum_z q(z) f(z), of any order and with no variance.
 
@@ -32,7 +34,7 @@ def enumeration(*, max_states: int = 4096) -> Estimator:
     max_states = at_least("max_states", max_states, 1)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         states = all_states(q, max_states)
         log_probs, values = log_prob(q, states), evaluate(f, states)
@@ -42,9 +44,7 @@ def enumeration(*, max_states: int = 4096) -> Estimator:
 
     return Estimator(
         name="enumeration",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts=f"Bernoulli or categorical with at most {max_states} states",
         evaluations=count_states,

@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
-from jaxgen.estimators.factors import factors
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.discrete import factors
+from jaxgen.estimators.evaluation import evaluate, finite, without_score
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
+@known_by_call
 def local_expectation(num_samples: int = 1) -> Estimator:
     """Returns the estimator sum_i sum_k f(z with z_i = k) grad q_i(k), averaged over samples z.
 
@@ -30,12 +32,13 @@ def local_expectation(num_samples: int = 1) -> Estimator:
     num_samples = at_least("num_samples", num_samples, 1)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         latents = factors(q)
         num_latents, num_states = latents.log_probs.shape
         shape = (num_samples, num_latents)
         states = jax.random.categorical(key, latents.log_probs, shape=shape)
+        f = without_score(f, q)
         values = evaluate(f, latents.decode(states))
 
         # moved[s, k, i] is sample s where latent i alone goes on by k + 1 states.
@@ -43,12 +46,14 @@ def local_expectation(num_samples: int = 1) -> Estimator:
         moved = (states[:, None, None] + steps) % num_states
         others = evaluate(f, latents.decode(moved.reshape(-1, num_latents)))
 
+        # f_with[s, k, i] is f where latent i is in state k: k - z_si steps from where it is.
         others = others.reshape(num_samples, num_states - 1, num_latents)
         here = jnp.broadcast_to(values[:, None, None], (num_samples, 1, num_latents))
-        f_of_state = jax.lax.stop_gradient(jnp.concatenate([here, others], axis=1))
-        state_of = (states[:, None] + jnp.arange(num_states)[:, None]) % num_states
-        probs = jnp.exp(latents.log_probs)[jnp.arange(num_latents), state_of]
-        local = jnp.sum(probs * f_of_state) / num_samples
+        from_here = (jnp.arange(num_states)[:, None] - states[:, None]) % num_states
+        f_with = jnp.take_along_axis(jnp.concatenate([here, others], axis=1), from_here, axis=1)
+        # The mean first: millions of samples added up one by one would be lost in float32.
+        means = jax.lax.stop_gradient(jnp.mean(f_with, axis=0))
+        local = jnp.sum(jnp.exp(latents.log_probs) * means.T)
 
         surrogate = jnp.mean(values) + (local - jax.lax.stop_gradient(local))
         return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, others))
@@ -59,9 +64,7 @@ def local_expectation(num_samples: int = 1) -> Estimator:
 
     return Estimator(
         name="local expectation",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts="Bernoulli or categorical",
         evaluations=evaluations,

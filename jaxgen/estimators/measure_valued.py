@@ -12,10 +12,11 @@ from jaxtyping import Array, Float
 from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite
-from jaxgen.estimators.factors import innermost
-from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.discrete import innermost
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.numerics import at_least_float32
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
 class WeakDerivative(NamedTuple):
@@ -31,6 +32,7 @@ class WeakDerivative(NamedTuple):
     minus: Array | None = None
 
 
+@known_by_call
 def measure_valued(num_samples: int = 1) -> Estimator:
     """Returns the estimator 1/S sum_s c_i (f(z_s with z_i = plus) - f(z_s with z_i = minus)).
 
@@ -50,9 +52,10 @@ def measure_valued(num_samples: int = 1) -> Estimator:
     num_samples = at_least("num_samples", num_samples, 1)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         samples, derivatives = _draw(key, q, num_samples)
+        f = without_score(f, q)
         values = evaluate(f, samples)
         surrogate, terms = jnp.mean(values), []
         for parameter, constant, plus, minus in derivatives:
@@ -70,16 +73,14 @@ def measure_valued(num_samples: int = 1) -> Estimator:
 
     return Estimator(
         name="measure-valued",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts="a diagonal Gaussian, Bernoulli or Poisson",
         evaluations=evaluations,
     )
 
 
-def _each_replaced(f: Objective, samples: Array, other: Array) -> Float[Array, "samples latents"]:
+def _each_replaced(f: Integrand, samples: Array, other: Array) -> Float[Array, "samples latents"]:
     """f of each sample where latent i, and it alone, is taken from `other`."""
     num_samples, *event = samples.shape
     here, there = (x.reshape(num_samples, 1, -1) for x in (samples, other))
@@ -96,7 +97,8 @@ def _draw(key: Key, q: Distribution, num_samples: int) -> tuple[Array, list[Weak
     latent = innermost(q)
     if _is_gaussian(latent):
         scale = latent.scale if isinstance(latent, distrax.Normal) else latent.scale_diag
-        return _gaussian(key, jnp.asarray(latent.loc), jnp.asarray(scale), num_samples)
+        loc, scale = (at_least_float32("q", jnp.asarray(x)) for x in (latent.loc, scale))
+        return _gaussian(key, loc, scale, num_samples)
     if isinstance(latent, distrax.Bernoulli):  # dE/dp = f(1) - f(0): the sample and its flip
         z = q.sample(seed=key, sample_shape=(num_samples,))
         return z, [WeakDerivative(jnp.asarray(latent.probs), 1.0 - 2.0 * z, 1 - z)]

@@ -8,28 +8,24 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import (
-    Estimate,
-    Estimator,
-    Objective,
-    check_state,
-    evaluate,
-    finite,
-    log_prob,
-)
-from jaxgen.estimators.baselines import Baseline, none
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state
+from jaxgen.estimators.control_variates.base import Baseline
+from jaxgen.estimators.control_variates.baselines import none
+from jaxgen.estimators.evaluation import evaluate, finite, log_prob, without_score
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 _NONE = none()
 
 
+@known_by_call
 def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estimator:
     """Returns the estimator 1/S sum_s [(f(z_s) - h_s) grad log q(z_s) + grad f(z_s)] + grad E[h].
 
     For any q, discrete or continuous, and any f, a step or a black box. Unbiased with any of the
     room's baselines h. The surrogate is DiCE's: each f is multiplied by
-    exp(log q - stop(log q)), which is one, so derivatives of every order are unbiased too. Where
-    f - h is infinite its score is left out, and `all_finite` says so.
+    exp(log q - stop(log q)), which is one, so derivatives of every order are unbiased too (of an f
+    with a parameter q, the first alone). Where f - h is infinite its score is left out, and
+    `all_finite` says so.
 
     Args:
       num_samples: S, draws of z and evaluations of f per call.
@@ -44,33 +40,29 @@ def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estim
     num_samples = at_least("num_samples", num_samples, baseline.min_samples)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         check_state(state, baseline.init, q, context)
         samples = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(num_samples,)))
         log_probs = log_prob(q, samples)
-        values = evaluate(f, samples)
-        control = baseline.apply(state, f, q, samples, values, context)
+        held = without_score(f, q)
+        values = evaluate(held, samples)
+        control = baseline.apply(state, held, q, samples, values, context)
         one = jnp.exp(log_probs - jax.lax.stop_gradient(log_probs))
         gains = values - jax.lax.stop_gradient(control.values)
         known = jnp.isfinite(gains)
         weighted = values + jnp.where(known, one - 1, 0.0) * jnp.where(known, gains, 0.0)
-        surrogate = jnp.mean(weighted) + _zero(control.mean) + _zero(control.loss)
+        surrogate = jnp.mean(weighted) + (control.mean - jax.lax.stop_gradient(control.mean))
         all_finite = finite(q, log_probs, values, control.values)
-        estimate = Estimate(values, all_finite, control.statistics)
-        return surrogate, jax.lax.stop_gradient(estimate)
+        seen = jax.lax.stop_gradient((values, all_finite, control.statistics))
+        return surrogate, Estimate(*seen, control_loss=control.loss)
 
     return Estimator(
         name="score function",
-        init=baseline.init,
         apply=apply,
-        update=baseline.update,
         unbiased=True,
         accepts="any distribution",
         evaluations=num_samples + baseline.evaluations,
+        init=baseline.init,
+        update=baseline.update,
     )
-
-
-def _zero(term: Scalar | float) -> Scalar | float:
-    """Zero, with the gradient of `term`."""
-    return term - jax.lax.stop_gradient(term)

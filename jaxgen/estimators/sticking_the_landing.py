@@ -11,11 +11,13 @@ from jaxtyping import Array
 
 from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, parameters
-from jaxgen.estimators.reparameterization import reparameterized_samples
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.evaluation import evaluate, finite, parameters
+from jaxgen.estimators.pathwise import reparameterized_samples
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
+@known_by_call
 def sticking_the_landing(num_samples: int = 1, *, bound: Bound = ELBO) -> Estimator:
     """Returns the estimator grad 1/S sum_s f(z_s, stop(q)) with reparameterized z_s.
 
@@ -50,9 +52,7 @@ def sticking_the_landing(num_samples: int = 1, *, bound: Bound = ELBO) -> Estima
 
     return Estimator(
         name="sticking the landing",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=bound.linear or num_samples == 1,
         accepts="any reparameterizable distribution; f takes (z, q)",
         evaluations=num_samples,
@@ -60,7 +60,7 @@ def sticking_the_landing(num_samples: int = 1, *, bound: Bound = ELBO) -> Estima
     )
 
 
-def with_stopped(f: Callable[..., Array], q: Distribution) -> Objective:
+def with_stopped(f: Callable[..., Array], q: Distribution) -> Integrand:
     """Returns z -> f(z, q) in which the params of q carry no gradient.
 
     Raises:

@@ -10,18 +10,20 @@ from jaxtyping import Array, Float
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator, Objective, evaluate, finite, log_prob
-from jaxgen.estimators.surrogate import with_gradient
-from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient, without_score
+from jaxgen.types import Distribution, Key, Scalar, known_by_call
 
 
+@known_by_call
 def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     """Returns the estimator of grad E[L], L = log 1/K sum_k exp(f(z_k)), z_1..z_K ~ q.
 
     The objective is not E_q[f] but the bound: f is a log weight, log p(x, z) - log q(z), and the
     surrogate's value is L. Each score is weighted by L - L_(-k), where L_(-k) puts the geometric
     mean of the other weights in the place of the k-th: unbiased, since L_(-k) does not see z_k.
-    f's own dependence on params, through log q too, is differentiated; f is not, in the sample.
+    f's own dependence on params is differentiated, through log q too unless the bound is linear; f
+    is not, in the sample.
     A weight of zero makes geometric means zero; where it makes a score infinite, that score is left
     out and `all_finite` says so. Any other bound L of the log weights does as well: with the ELBO
     this is the leave-one-out baseline.
@@ -38,10 +40,10 @@ def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     num_samples = at_least("num_samples", num_samples, 2)
 
     def apply(
-        state: Any, key: Key, f: Objective, q: Distribution, context: Any = None
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         samples = jax.lax.stop_gradient(q.sample(seed=key, sample_shape=(num_samples,)))
-        log_weights = evaluate(f, samples)
+        log_weights = evaluate(without_score(f, q, bound), samples)
         log_probs = log_prob(q, samples)
         value = bound(log_weights)
         gains = value - leave_one_out_bounds(log_weights, bound)
@@ -52,9 +54,7 @@ def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
 
     return Estimator(
         name="vimco",
-        init=lambda key, q, context=None: (),
         apply=apply,
-        update=lambda state, estimates: state,
         unbiased=True,
         accepts="any distribution with a density",
         evaluations=num_samples,

@@ -2,11 +2,10 @@
 
 from jaxgen.inference.ais import (
     AnnealedWeight,
-    BidirectionalBounds,
     annealed_importance_weight,
-    bidirectional_bounds,
     reverse_annealed_importance_weight,
 )
+from jaxgen.inference.bidirectional import BidirectionalBounds, bidirectional_bounds
 from jaxgen.inference.em import EMResult, EMSteps, em
 from jaxgen.inference.hmc import HMCInfo, hmc_step, leapfrog
 from jaxgen.inference.inference_gap import InferenceGap, inference_gap

@@ -1,4 +1,4 @@
-"""Annealed importance sampling, forwards and backwards: bounds on log p(x) from both sides."""
+"""Annealed importance sampling, forwards and backwards: a weight from a chain of temperatures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from jaxgen.checks import at_least
 from jaxgen.inference.hmc import LogDensity
 from jaxgen.inference.temperatures import Temperatures
-from jaxgen.numerics import all_finite, log_mean_exp
+from jaxgen.numerics import all_finite
 from jaxgen.types import Distribution, Key, Scalar
 
 Transition: TypeAlias = Callable[[Key, LogDensity, Array, Scalar], tuple[Array, Any]]
@@ -65,7 +64,7 @@ def annealed_importance_weight(
       transition: leaves the annealed density invariant, e.g. `hmc_step`.
       betas: rising from 0 to 1, fixed at compile time: `linear_temperatures(1000)`.
     Raises:
-      ValueError: betas do not rise from 0 to 1.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
     Example:
       def transition(key, log_density, z, beta):
           return hmc_step(key, log_density, z, step_size=0.1, num_leapfrog_steps=10)
@@ -76,7 +75,7 @@ def annealed_importance_weight(
     key_initial, key_chain = jax.random.split(key)
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
-        increment = at.rise * (log_joint(z) - initial.log_prob(z))
+        increment = at.rise * _log_ratio(log_joint, initial, z)
         key = jax.random.fold_in(key_chain, at.number)
         z, info = transition(key, annealed(log_joint, initial, at.beta), z, at.beta)
         return z, (increment, info)
@@ -105,7 +104,7 @@ def reverse_annealed_importance_weight(
       log_joint, initial, betas: as for `annealed_importance_weight`.
       transition: must be reversible, as `hmc_step` is.
     Raises:
-      ValueError: betas do not rise from 0 to 1.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
     Example:
       chain = lambda key: reverse_annealed_importance_weight(key, z, log_joint, prior, step, betas)
       upper = -log_mean_exp(-jax.vmap(chain)(jax.random.split(key, 16)).log_weight, axis=0)
@@ -115,70 +114,21 @@ def reverse_annealed_importance_weight(
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
         key_step = jax.random.fold_in(key, at.number)
         z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
-        return z, (at.rise * (log_joint(z) - initial.log_prob(z)), info)
+        return z, (at.rise * _log_ratio(log_joint, initial, z), info)
 
     z, (increments, info) = jax.lax.scan(step, z, _temperatures(betas), reverse=True)
     log_weight = jnp.sum(increments)
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
 
 
-class BidirectionalBounds(NamedTuple):
-    """Stochastic bounds on one datapoint's log p(x), in nats.
-
-    Attributes:
-      lower: below log p(x) in expectation.
-      upper: above log p(x) in expectation.
-      forward: the chains of the lower bound, on a leading axis.
-      reverse: the chains of the upper bound, likewise.
-    """
-
-    lower: Scalar
-    upper: Scalar
-    forward: AnnealedWeight
-    reverse: AnnealedWeight
-
-
-def bidirectional_bounds(
-    key: Key,
-    z: Array,
-    log_joint: LogDensity,
-    initial: Distribution,
-    transition: Transition,
-    betas: Temperatures,
-    num_chains: int,
-) -> BidirectionalBounds:
-    """Returns bounds on log p(x) of a simulated datapoint from both sides: BDMC.
-
-    On real data, where no exact posterior sample exists, only the lower bound can be had; the gap
-    on data that the model itself generated says how far to trust it there.
-
-    Args:
-      z: the latent that x was generated from.
-      log_joint, initial, transition, betas: as for `reverse_annealed_importance_weight`.
-      num_chains: K, in each direction.
-    Raises:
-      ValueError: num_chains is below one; betas do not rise from 0 to 1.
-    Example:
-      z = prior.sample(seed=key_z)
-      x = decode(z).sample(seed=key_x)
-      log_joint = lambda z: prior.log_prob(z) + decode(z).log_prob(x)
-      bounds = bidirectional_bounds(key, z, log_joint, prior, transition, betas, 16)
-    Source: Grosse, Ghahramani & Adams (2015), section 3; Wu et al. (2017), section 3.2.
-    """
-    num_chains = at_least("num_chains", num_chains, 1)
-    key_forward, key_reverse = jax.random.split(key)
-
-    def forwards(key: Key) -> AnnealedWeight:
-        return annealed_importance_weight(key, log_joint, initial, transition, betas)
-
-    def backwards(key: Key) -> AnnealedWeight:
-        return reverse_annealed_importance_weight(key, z, log_joint, initial, transition, betas)
-
-    forward = jax.vmap(forwards)(jax.random.split(key_forward, num_chains))
-    reverse = jax.vmap(backwards)(jax.random.split(key_reverse, num_chains))
-    lower = log_mean_exp(forward.log_weight, axis=0)
-    upper = -log_mean_exp(-reverse.log_weight, axis=0)
-    return BidirectionalBounds(lower, upper, forward, reverse)
+def _log_ratio(log_joint: LogDensity, initial: Distribution, z: Array) -> Scalar:
+    ratio = log_joint(z) - initial.log_prob(z)
+    if jnp.shape(ratio):
+        raise ValueError(
+            f"log_joint: got shape {jnp.shape(ratio)} less initial's log_prob, expected one number "
+            "for one z: jax.vmap over datapoints"
+        )
+    return ratio
 
 
 class _Temperature(NamedTuple):

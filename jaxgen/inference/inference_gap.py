@@ -42,17 +42,17 @@ class InferenceGap(NamedTuple):
 
     @property
     def approximation(self) -> Float[ArrayLike, "..."]:
-        """What no q of the family gains: KL(q* || p(z|x))."""
+        """The approximation gap: log p(x) less the best ELBO of the family, KL(q* || p(z|x))."""
         return self.log_px - self.best_elbo
 
     @property
     def amortization(self) -> Float[ArrayLike, "..."]:
-        """What phi loses to the best of its family, by an encoder tuned to such data."""
+        """The amortization gap: the best ELBO of the family less that of the tuned encoder."""
         return self.best_elbo - self.tuned_elbo
 
     @property
     def generalization(self) -> Float[ArrayLike, "..."]:
-        """What the encoder loses to itself, tuned to such data."""
+        """The generalization gap: ELBO of the tuned encoder less that of the given one."""
         return self.tuned_elbo - self.elbo
 
     @property

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.numerics import effective_sample_size
+from jaxgen.types import known_by_call
 
 Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
 """The log weights to whether to resample now."""
@@ -25,6 +26,7 @@ def always(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
     return jnp.array(True)
 
 
+@known_by_call
 def ess_below(fraction: float) -> Schedule:
     """Returns the schedule that resamples when the ESS is below `fraction` of the particles.
 

@@ -28,7 +28,7 @@ def tune_step_sizes(
     first: float = 0.5,
     target_acceptance: float = 0.65,
 ) -> Float[Array, "steps"]:
-    """Returns a step size for each temperature after the first, at which HMC accepts about rightly.
+    """Returns a step size for each temperature after the first; HMC accepts near the target there.
 
     A pilot of `num_chains` chains anneals once; after every transition the common step size rises
     if they accepted more than the target on average, and falls otherwise. Adapting within the

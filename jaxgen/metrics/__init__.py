@@ -8,14 +8,16 @@ from jaxgen.metrics.bits_back import (
     normal_bucket_probs,
     normal_buckets,
 )
+from jaxgen.metrics.duplicates import duplicate_share
 from jaxgen.metrics.frechet import (
+    FrechetDistance,
     GaussianMoments,
     frechet_distance,
     gaussian_frechet_distance,
     gaussian_moments,
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
-from jaxgen.metrics.kernel_distance import KernelDistance, kernel_distance
+from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
     RateTerms,
     active_units,
@@ -23,7 +25,7 @@ from jaxgen.metrics.latents import (
     latent_information,
     rate_terms,
 )
-from jaxgen.metrics.modes import ModeCoverage, duplicate_share, mode_coverage
+from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
@@ -32,10 +34,10 @@ from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 
 __all__ = [
+    "FrechetDistance",
     "GaussianMoments",
     "ImportanceDiagnostics",
     "JacobianNorms",
-    "KernelDistance",
     "LatentCode",
     "ModeCoverage",
     "PrecisionRecall",

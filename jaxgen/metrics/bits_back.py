@@ -53,7 +53,7 @@ def bits_back_encode(
       initial: random words, or words that are to be sent anyhow; one for each latent at least.
     Raises:
       ValueError: an argument or a table has the wrong shape, the xs are no integers, an x is
-        outside its table, or a table holds NaN.
+        outside its table, or a table holds NaN or a number below zero.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       initial = np.random.default_rng(0).integers(2**32, size=latents, dtype=np.uint32)
@@ -66,9 +66,12 @@ def bits_back_encode(
         raise ValueError(f"xs: got shape {np.shape(xs)}, expected (n, dims): one vector per image")
     if np.asarray(initial).dtype != np.uint32:
         raise ValueError(f"initial: got {np.asarray(initial).dtype}, expected uint32")
-    xs = np.ascontiguousarray(xs, np.int32)
+    xs = np.asarray(xs)
     if not xs.size or xs.min() < 0:
         raise ValueError(f"xs: got shape {xs.shape} from {xs.min(initial=0)}, expected some, >= 0")
+    if xs.max() > np.iinfo(np.int32).max:  # before the cast, which would wrap around
+        raise ValueError(f"xs: got {xs.max()}, expected values below 2**31")
+    xs = np.ascontiguousarray(xs, np.int32)
     if len(initial) < code.num_latents:  # a latent takes 24 bits at most
         raise ValueError(
             f"initial: got {len(initial)} words, expected at least {code.num_latents}, one for "
@@ -99,7 +102,8 @@ def bits_back_decode(
       shape: of xs.
     Raises:
       ValueError: the message does not end as one of this code and shape does, which shows damage
-        as a rule, but is no checksum; or a table has the wrong shape or holds NaN.
+        as a rule, but is no checksum; or a table has the wrong shape, or holds NaN or a number
+        below zero.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       xs, initial = bits_back_decode(code, message, (1000, 64))
@@ -150,7 +154,8 @@ def normal_bucket_probs(
     places = (edges - mean[:, None]) / scale[:, None]
     below, above = jax.scipy.special.ndtr(places), jax.scipy.special.ndtr(-places)
     # Beyond the mean a difference of upper tails: that of two numbers near one has no digits.
-    return jnp.where(places[:, :-1] < 0, jnp.diff(below, axis=1), -jnp.diff(above, axis=1))
+    probs = jnp.where(places[:, :-1] < 0, jnp.diff(below, axis=1), -jnp.diff(above, axis=1))
+    return jnp.maximum(probs, 0.0)  # rounding of equal tails
 
 
 def _quantiles(num_buckets: int, ranks: Array) -> Array:
@@ -170,7 +175,7 @@ def _posterior(code: LatentCode, x: Int[np.ndarray, "dims"]) -> Float[np.ndarray
     expected = (code.num_latents, code.num_buckets)
     if table.shape != expected:
         raise ValueError(f"posterior: got a table of shape {table.shape}, expected {expected}")
-    return table
+    return _probabilities("posterior", table)
 
 
 def _likelihood(
@@ -181,4 +186,10 @@ def _likelihood(
         raise ValueError(
             f"likelihood: got a table of shape {table.shape}, expected ({dims}, values)"
         )
+    return _probabilities("likelihood", table)
+
+
+def _probabilities(name: str, table: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    if (table < 0).any():  # the coder would write what it cannot read
+        raise ValueError(f"{name}: got a probability of {table.min()}, expected numbers >= 0")
     return table

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.numerics import all_finite, at_least_float32
+from jaxgen.numerics import all_finite
+from jaxgen.pairwise import Samples, sample_vectors
 from jaxgen.types import Scalar
 
 
@@ -16,8 +17,8 @@ class GaussianMoments(NamedTuple):
     """A Gaussian by its mean and a factor of its covariance.
 
     The factor, not the covariance: of rounding errors the factor keeps eps, and a square root
-    taken of the covariance sqrt(eps), which in float32 is seen. For a covariance from elsewhere,
-    `jnp.linalg.cholesky(covariance).T`.
+    taken of the covariance sqrt(eps), which in float32 is seen. A covariance from elsewhere has the
+    factor sqrt(max(values, 0))[:, None] * vectors.T of `numpy.linalg.eigh`, whatever its rank.
 
     Attributes:
       mean: of the features.
@@ -28,25 +29,35 @@ class GaussianMoments(NamedTuple):
     factor: Float[Array, "rows dims"]
 
 
-def gaussian_moments(features: Float[Array, "..."]) -> GaussianMoments:
+class FrechetDistance(NamedTuple):
+    """How far apart two Gaussians are.
+
+    Attributes:
+      value: |m_p - m_q|² + tr(S_p + S_q - 2 (S_p S_q)^½).
+      of_means: |m_p - m_q|², the part of the means; the rest is that of the covariances.
+    """
+
+    value: Scalar
+    of_means: Scalar
+
+
+def gaussian_moments(features: Samples) -> GaussianMoments:
     """Returns the mean and the unbiased covariance of features, to be kept for many comparisons.
 
     Args:
       features: [n, dims]; n may be less than dims.
     Raises:
-      ValueError: features is not a matrix of at least two rows, or not of floating point.
+      ValueError: there are fewer than two samples, or they are not of floating point.
     Example:
       real = gaussian_moments(classifier_features(train_images))
     """
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"features: got shape {features.shape}, expected (n >= 2, dims)")
-    features = at_least_float32("features", features)
-    mean = jnp.mean(features, axis=0)
-    triangle = jnp.linalg.qr(features - mean, mode="r")
-    return GaussianMoments(mean, triangle / jnp.sqrt(len(features) - 1.0))
+    (vectors,) = sample_vectors(2, features=features)
+    mean = jnp.mean(vectors, axis=0)
+    triangle = jnp.linalg.qr(vectors - mean, mode="r")
+    return GaussianMoments(mean, triangle / jnp.sqrt(len(vectors) - 1.0))
 
 
-def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Scalar:
+def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> FrechetDistance:
     """Returns |m_p - m_q|² + tr(S_p + S_q - 2 (S_p S_q)^½), the squared 2-Wasserstein distance.
 
     The trace of the root is the sum of the singular values of factor_p factor_q^T: no root of a
@@ -56,7 +67,7 @@ def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Scalar:
     Raises:
       ValueError: p and q have not the same dimension.
     Example:
-      gaussian_frechet_distance(real, gaussian_moments(features))
+      gaussian_frechet_distance(real, gaussian_moments(features)).value
     Source: Dowson & Landau (1982), equation 4.
     """
     if p.mean.shape != q.mean.shape:
@@ -64,14 +75,13 @@ def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Scalar:
     cross = jnp.matmul(p.factor, q.factor.T, precision=jax.lax.Precision.HIGHEST)
     spread = jnp.sum(p.factor**2) + jnp.sum(q.factor**2)
     overlap = jnp.sum(jnp.linalg.svd(cross, compute_uv=False))
-    distance = jnp.sum((p.mean - q.mean) ** 2) + spread - 2 * overlap
+    of_means = jnp.sum((p.mean - q.mean) ** 2)
     # Rounding alone can make it negative; whatever a library's SVD makes of NaN, it stays NaN.
-    return jnp.where(all_finite((p, q)), jnp.maximum(distance, 0.0), jnp.nan)
+    distance = jnp.maximum(of_means + spread - 2 * overlap, 0.0)
+    return FrechetDistance(jnp.where(all_finite((p, q)), distance, jnp.nan), of_means)
 
 
-def frechet_distance(
-    real_features: Float[Array, "..."], fake_features: Float[Array, "..."]
-) -> Scalar:
+def frechet_distance(real_features: Samples, fake_features: Samples) -> FrechetDistance:
     """Returns the Fréchet distance of the Gaussians fitted to two sets of features.
 
     With the features of Inception-v3 it is the FID. It sees means and covariances alone, and only
@@ -83,11 +93,10 @@ def frechet_distance(
       real_features: of the data, [n, dims].
       fake_features: of the samples, [m, dims].
     Raises:
-      ValueError: a set is not a matrix of at least two rows, or they differ in dimension.
+      ValueError: a set has fewer than two samples, or they differ in dimension.
     Example:
-      frechet_distance(classifier_features(test_images), classifier_features(samples))
+      frechet_distance(classifier_features(test_images), classifier_features(samples)).value
     Source: Heusel et al. (2017), equation 6; Binkowski et al. (2018), section 4, for the bias.
     """
-    return gaussian_frechet_distance(
-        gaussian_moments(real_features), gaussian_moments(fake_features)
-    )
+    reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)
+    return gaussian_frechet_distance(gaussian_moments(reals), gaussian_moments(fakes))

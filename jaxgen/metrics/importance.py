@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import axis_of_samples
 from jaxgen.metrics.pareto import pareto_k
-from jaxgen.numerics import effective_sample_size
+from jaxgen.numerics import at_least_float32, effective_sample_size
 from jaxgen.types import Scalar
 
 
@@ -44,6 +44,7 @@ def importance_diagnostics(log_weights: Float[Array, "..."]) -> ImportanceDiagno
     Source: Kong (1992) for the effective sample size; see `pareto_k`.
     """
     axis_of_samples("log_weights", log_weights)
+    log_weights = at_least_float32("log_weights", log_weights)
     known = jnp.isfinite(log_weights)
     count = jnp.sum(known)
     numbers = jnp.where(known, log_weights, 0.0)

@@ -35,9 +35,7 @@ def active_units(
     return jnp.var(posterior_means, axis=0) > threshold
 
 
-def kl_per_dimension(
-    q: distrax.Distribution, prior: distrax.Distribution
-) -> Float[Array, "latent"]:
+def kl_per_dimension(q: DistraxDistribution, prior: DistraxDistribution) -> Float[Array, "latent"]:
     """Returns KL(q || prior) of one datapoint before it is summed over dimensions, in nats.
 
     Args:
@@ -57,7 +55,7 @@ def kl_per_dimension(
     return jnp.asarray(q_each.kl_divergence(prior_each))
 
 
-def _per_dimension(name: str, p: distrax.Distribution) -> distrax.Distribution:
+def _per_dimension(name: str, p: DistraxDistribution) -> distrax.Distribution:
     if not isinstance(p, distrax.Independent):
         raise ValueError(f"{name}: got a {type(p).__name__}, expected a distrax.Independent")
     return p.distribution

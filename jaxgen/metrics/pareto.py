@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import axis_of_samples
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 
 
@@ -30,6 +31,7 @@ def pareto_k(log_weights: Float[Array, "..."]) -> Scalar:
     Source: Vehtari et al. (2024), algorithm 1 and section 3; Zhang & Stephens (2009).
     """
     axis_of_samples("log_weights", log_weights)
+    log_weights = at_least_float32("log_weights", log_weights)
     count = len(log_weights)
     num_tail = min(math.ceil(min(0.2 * count, 3 * math.sqrt(count))), count - 1)
     ordered = jnp.sort(log_weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +11,12 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, positive
 from jaxgen.numerics import log_mean_exp
-from jaxgen.pairwise import matrices, squared_distances
+from jaxgen.pairwise import Samples, map_distances, sample_sets, sample_vectors
 from jaxgen.types import Scalar
 
 
 def parzen_log_likelihood(
-    samples: Float[Array, "..."],
-    points: Float[Array, "..."],
-    bandwidth: float | Scalar,
-    *,
-    block_size: int = 256,
+    points: Samples, samples: Samples, bandwidth: float | Scalar, *, block_size: int = 256
 ) -> Float[Array, "m"]:
     """Returns log 1/n sum_i N(x; s_i, bandwidth² I) at each point x, in nats.
 
@@ -28,54 +25,76 @@ def parzen_log_likelihood(
     above real training images, and so a model of blurred prototypes above the data.
 
     Args:
-      samples: of the generator, s_i: [n, dims].
-      points: held-out data, x: [m, dims].
+      points: held-out data, x: [m, ...].
+      samples: of the generator, s_i: [n, ...].
       bandwidth: of the Gaussian kernel, as chosen by `parzen_bandwidth`.
       block_size: points at a time; memory grows with it and with n.
     Raises:
-      ValueError: the sets are no matrices of the same dimension, bandwidth is a number that is not
-        positive, or block_size is below one.
+      ValueError: points and samples differ in shape, bandwidth is a number that is not positive, or
+        block_size is below one.
     Example:
-      parzen_log_likelihood(samples, test, parzen_bandwidth(samples, validation, bandwidths)).mean()
-    Source: Breuleux et al. (2011); Theis et al. (2016), section 3.2, for the warning.
+      bandwidth = parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
+      parzen_log_likelihood(test, samples, bandwidth).mean()
+    Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
+      process"; Theis et al. (2016), "A note on the evaluation of generative models", section 3.2,
+      for the warning.
     """
-    samples, points = matrices(samples=samples, points=points)
-    bandwidth = positive("bandwidth", bandwidth)
-    scaled = samples / bandwidth
-    log_normalizer = samples.shape[1] * (jnp.log(bandwidth) + 0.5 * math.log(2 * math.pi))
-
-    def of_one(point: Array) -> Array:
-        squares = squared_distances((point / bandwidth)[None], scaled)[0]
-        return log_mean_exp(-0.5 * squares, axis=0)
-
+    xs, of_model = sample_vectors(points=points, samples=samples)
     block_size = at_least("block_size", block_size, 1)
-    return jax.lax.map(of_one, points, batch_size=block_size) - log_normalizer
+    return _log_likelihood(xs, of_model, positive("bandwidth", bandwidth), block_size=block_size)
+
+
+@partial(jax.jit, static_argnames="block_size", inline=True)
+def _log_likelihood(
+    xs: Float[Array, "m dims"],
+    samples: Float[Array, "n dims"],
+    bandwidth: Scalar,
+    *,
+    block_size: int,
+) -> Float[Array, "m"]:
+    log_normalizer = samples.shape[1] * (jnp.log(bandwidth) + 0.5 * math.log(2 * math.pi))
+    log_means = map_distances(
+        lambda squares: log_mean_exp(-0.5 * squares, axis=0),
+        xs / bandwidth,
+        samples / bandwidth,
+        block_size=block_size,
+    )
+    return log_means - log_normalizer
 
 
 def parzen_bandwidth(
-    samples: Float[Array, "..."],
-    validation: Float[Array, "..."],
-    bandwidths: Float[Array, "k"],
-    *,
-    block_size: int = 256,
+    validation: Samples, samples: Samples, bandwidths: Samples, *, block_size: int = 256
 ) -> Scalar:
     """Returns the bandwidth under which the validation set is likeliest; NaN if that is not finite.
 
     Args:
-      samples: of the generator, [n, dims].
-      validation: data that are neither trained nor tested on, [m, dims].
-      bandwidths: to choose from, all positive.
+      validation: data that are neither trained nor tested on, [m, ...].
+      samples: of the generator, [n, ...].
+      bandwidths: to choose from, all positive: [k].
       block_size: as in `parzen_log_likelihood`.
     Raises:
       ValueError: as `parzen_log_likelihood`.
     Example:
-      parzen_bandwidth(samples, validation, jnp.geomspace(0.05, 1.0, 10))
-    Source: Breuleux et al. (2011).
+      parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
+    Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
+      process".
     """
+    xs, of_model = sample_vectors(validation=validation, samples=samples)
+    (choices,) = sample_sets(bandwidths=bandwidths)
+    block_size = at_least("block_size", block_size, 1)
+    means = _mean_log_likelihoods(xs, of_model, choices, block_size=block_size)
+    return jnp.where(jnp.all(jnp.isfinite(means)), choices[jnp.argmax(means)], jnp.nan)
 
+
+@partial(jax.jit, static_argnames="block_size", inline=True)
+def _mean_log_likelihoods(
+    xs: Float[Array, "m dims"],
+    samples: Float[Array, "n dims"],
+    bandwidths: Float[Array, "k"],
+    *,
+    block_size: int,
+) -> Float[Array, "k"]:
     def mean(bandwidth: Array) -> Array:
-        values = parzen_log_likelihood(samples, validation, bandwidth, block_size=block_size)
-        return jnp.mean(values)
+        return jnp.mean(_log_likelihood(xs, samples, bandwidth, block_size=block_size))
 
-    means = jax.lax.map(mean, bandwidths)
-    return jnp.where(jnp.all(jnp.isfinite(means)), bandwidths[jnp.argmax(means)], jnp.nan)
+    return jax.lax.map(mean, bandwidths)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import at_least
 from jaxgen.numerics import all_finite
-from jaxgen.pairwise import matrices, squared_distances, squared_radii
+from jaxgen.pairwise import Samples, map_distances, sample_vectors, squared_radii
 from jaxgen.types import Scalar
 
 
@@ -31,8 +33,8 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(
-    real_features: Float[Array, "..."],
-    fake_features: Float[Array, "..."],
+    real_features: Samples,
+    fake_features: Samples,
     num_neighbors: int = 5,
     *,
     block_size: int = 256,
@@ -50,29 +52,42 @@ def precision_recall(
       block_size: samples compared with all others at a time; memory grows with block_size and with
         n + m.
     Raises:
-      ValueError: the features are no matrices of the same dimension, or a set has no more than k.
+      ValueError: the features differ in dimension, a set has no more than k, or a count is below
+        one.
     Example:
       precision_recall(real_features, fake_features).coverage
     Source: Kynkäänniemi et al. (2019), section 2; Naeem et al. (2020), equations 3 to 5 and 9.
     """
-    reals, fakes = matrices(real_features=real_features, fake_features=fake_features)
-    # About one center: distances are rounded by the square of what is far from it.
-    center = jnp.mean(reals, axis=0)
-    reals, fakes = reals - center, fakes - center
-    real_radii = squared_radii(reals, num_neighbors, block_size=block_size)
-    fake_radii = squared_radii(fakes, num_neighbors, block_size=block_size)
+    sets = sample_vectors(real_features=real_features, fake_features=fake_features)
+    shares = _shares(
+        *sets,
+        num_neighbors=at_least("num_neighbors", num_neighbors, 1),
+        block_size=at_least("block_size", block_size, 1),
+    )
+    finite = all_finite(sets)
+    return PrecisionRecall(*(jnp.where(finite, share, jnp.nan) for share in shares))
 
-    def of_fake(fake: Array) -> tuple[Array, Array]:
-        within = squared_distances(fake[None], reals)[0] <= real_radii
+
+@partial(jax.jit, static_argnames=("num_neighbors", "block_size"), inline=True)
+def _shares(
+    reals: Float[Array, "n dims"],
+    fakes: Float[Array, "m dims"],
+    *,
+    num_neighbors: int,
+    block_size: int,
+) -> tuple[Scalar, ...]:
+    real_radii, fake_radii = (
+        squared_radii(points, num_neighbors, block_size=block_size) for points in (reals, fakes)
+    )
+
+    def of_fake(squares: Array) -> tuple[Array, Array]:
+        within = squares <= real_radii
         return jnp.any(within), jnp.sum(within) / num_neighbors
 
-    def of_real(real_and_radius: tuple[Array, Array]) -> tuple[Array, Array]:
-        real, radius = real_and_radius
-        squares = squared_distances(real[None], fakes)[0]
+    def of_real(squares: Array, radius: Array) -> tuple[Array, Array]:
         return jnp.any(squares <= fake_radii), jnp.any(squares <= radius)
 
-    precise, density = jax.lax.map(of_fake, fakes, batch_size=block_size)
-    recalled, covered = jax.lax.map(of_real, (reals, real_radii), batch_size=block_size)
-    finite = all_finite((reals, fakes))
+    precise, density = map_distances(of_fake, fakes, reals, block_size=block_size)
+    recalled, covered = map_distances(of_real, reals, fakes, real_radii, block_size=block_size)
     means = (jnp.mean(x, dtype=reals.dtype) for x in (precise, recalled, density, covered))
-    return PrecisionRecall(*(jnp.where(finite, mean, jnp.nan) for mean in means))
+    return tuple(means)

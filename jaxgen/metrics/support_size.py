@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.scipy.special import ndtri
 from jaxtyping import Array, Shaped
 
 from jaxgen.checks import at_least
+from jaxgen.numerics import wilson_interval
 from jaxgen.types import Scalar
 
 
@@ -45,7 +45,7 @@ def support_size(
       confidence: of the interval, Wilson's of the share of batches.
     Raises:
       ValueError: duplicated is not one boolean per batch, batch_size is below two, or confidence is
-        not in (0, 1).
+        not between 0 and 1.
     Example:
       duplicated = jax.lax.map(lambda xs: duplicate_share(xs, radius) > 0, batches)  # [b, s, dims]
       support_size(duplicated, batches.shape[1]).estimate
@@ -57,19 +57,11 @@ def support_size(
             f"duplicated: got {duplicated.dtype} of shape {duplicated.shape}, expected one boolean "
             "per batch, (batches >= 1,)"
         )
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: got {confidence}, expected a number in (0, 1)")
-    count = len(duplicated)
     share = jnp.mean(duplicated, dtype=jnp.float32)
-    z = ndtri(0.5 + confidence / 2)
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    spread = jnp.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) * z / (1 + z**2 / count)
+    low, high = wilson_interval(share, len(duplicated), confidence=confidence)
 
     def size(collisions: Scalar) -> Scalar:
         pairs = batch_size * (batch_size - 1) / 2
         return jnp.maximum(pairs / -jnp.log1p(-collisions), 1.0)
 
-    low, high = (jnp.clip(x, 0.0, 1.0) for x in (middle - spread, middle + spread))
-    # Wilson's interval begins at zero if there is no collision, but for rounding.
-    low = jnp.where(share > 0, low, 0.0)
     return SupportSize(size(share), size(high), size(low), share)

@@ -1,4 +1,8 @@
-"""Models: bundles of pure functions over explicit params; they know no objective."""
+"""Models: bundles of pure functions over explicit params; they know no objective.
+
+`Density` is everything with a likelihood; `observe` is what a bound asks of one datapoint under a
+latent-variable model.
+"""
 
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.density import Density
@@ -11,6 +15,7 @@ from jaxgen.models.factor_analysis import (
     independent,
     isotropic,
 )
+from jaxgen.models.factor_density import factor_density
 from jaxgen.models.gan import Gan, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -19,7 +24,7 @@ from jaxgen.models.gaussian_components import (
     full_gaussian,
 )
 from jaxgen.models.hierarchical import hierarchical_vae
-from jaxgen.models.kalman import KalmanResult, kalman_filter
+from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
 from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder
 from jaxgen.models.mixture import (
@@ -30,6 +35,7 @@ from jaxgen.models.mixture import (
     mixture_log_joint,
     mixture_steps,
 )
+from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
 from jaxgen.models.priors import gaussian_mixture, standard_normal
 from jaxgen.models.sequential import SequentialModel, sample_sequence
@@ -55,6 +61,7 @@ __all__ = [
     "belief_network",
     "decoder",
     "diagonal_gaussian",
+    "factor_density",
     "factor_elbo",
     "factor_posterior",
     "factor_steps",
@@ -70,6 +77,8 @@ __all__ = [
     "isotropic",
     "kalman_filter",
     "linear_gaussian",
+    "linear_gaussian_sequence",
+    "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import of_shape
 from jaxgen.inference import EMSteps
 from jaxgen.types import Scalar
 
@@ -52,10 +53,13 @@ def isotropic(residual: Float[Array, "dims"]) -> Float[Array, "dims"]:
 def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPosterior:
     """Returns p(z | x) of one datapoint, exactly.
 
+    Raises:
+      ValueError: x has not the shape of the mean.
     Example:
       code = factor_posterior(model, x).mean
     Source: Bishop (2006), equations 12.66 to 12.68.
     """
+    of_shape("x", x, model.mean.shape)
     scaled = model.loadings / model.noise_variance[:, None]
     precision = jnp.eye(model.loadings.shape[1], dtype=x.dtype) + model.loadings.T @ scaled
     covariance = jnp.linalg.inv(precision)
@@ -65,9 +69,12 @@ def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPoste
 def factor_elbo(model: FactorModel, q: FactorPosterior, x: Float[Array, "dims"]) -> Scalar:
     """Returns E_q[log p(x|z)] - KL(q || p(z)) of one datapoint, in nats, in closed form.
 
+    Raises:
+      ValueError: x has not the shape of the mean.
     Example:
       log_px = factor_elbo(model, factor_posterior(model, x), x)  # tight at the posterior
     """
+    of_shape("x", x, model.mean.shape)
     residual = x - model.mean - model.loadings @ q.mean
     spread = jnp.sum((model.loadings @ q.covariance) * model.loadings, axis=1)
     log_scale = jnp.log(2 * jnp.pi * model.noise_variance)

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import of_shape
 from jaxgen.models.mixture import ComponentFamily
+from jaxgen.types import Key, known_by_call
 
 
 class FullGaussian(NamedTuple):
@@ -25,6 +27,7 @@ class DiagonalGaussian(NamedTuple):
     variance: Float[Array, "dims"]
 
 
+@known_by_call
 def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     """Returns the family of Gaussians whose covariance has no eigenvalue below `min_variance`.
 
@@ -44,6 +47,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     _check_min_variance(min_variance)
 
     def log_prob(component: FullGaussian, x: Array) -> Array:
+        of_shape("x", x, component.mean.shape)
         scale = jnp.linalg.cholesky(component.covariance)
         # Inverted, because it is every datapoint's: under vmap a solve would be one per datapoint.
         whiten = jax.scipy.linalg.solve_triangular(
@@ -60,9 +64,14 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         values, vectors = jnp.linalg.eigh(covariance)
         return FullGaussian(mean, (vectors * jnp.maximum(values, min_variance)) @ vectors.T)
 
-    return ComponentFamily(log_prob, fit)
+    def sample(key: Key, component: FullGaussian) -> Array:
+        noise = jax.random.normal(key, component.mean.shape, component.mean.dtype)
+        return component.mean + jnp.linalg.cholesky(component.covariance) @ noise
+
+    return ComponentFamily(log_prob, fit, sample)
 
 
+@known_by_call
 def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     """Returns the family of Gaussians with independent dimensions, each variance >= `min_variance`.
 
@@ -77,6 +86,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     _check_min_variance(min_variance)
 
     def log_prob(component: DiagonalGaussian, x: Array) -> Array:
+        of_shape("x", x, component.mean.shape)
         standardized = (x - component.mean) ** 2 / component.variance
         return -0.5 * jnp.sum(standardized + jnp.log(2 * jnp.pi * component.variance))
 
@@ -84,7 +94,11 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         mean = weights @ xs
         return DiagonalGaussian(mean, jnp.maximum(weights @ (xs - mean) ** 2, min_variance))
 
-    return ComponentFamily(log_prob, fit)
+    def sample(key: Key, component: DiagonalGaussian) -> Array:
+        noise = jax.random.normal(key, component.mean.shape, component.mean.dtype)
+        return component.mean + jnp.sqrt(component.variance) * noise
+
+    return ComponentFamily(log_prob, fit, sample)
 
 
 def _check_min_variance(value: float) -> None:

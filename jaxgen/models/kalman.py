@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.types import Scalar
+from jaxgen.checks import at_least, of_shape
+from jaxgen.distributions import FunctionDistribution
+from jaxgen.models.density import Density
+from jaxgen.models.sequential import sample_sequence
+from jaxgen.models.state_space import linear_gaussian
+from jaxgen.types import Key, Params, Scalar
 
 
 class KalmanResult(NamedTuple):
@@ -28,31 +33,34 @@ class KalmanResult(NamedTuple):
 
 
 def kalman_filter(
-    xs: Float[Array, "time x"],
-    *,
-    mean: Float[Array, "latent"],
-    cov: Float[Array, "latent latent"],
-    transition: Float[Array, "latent latent"],
-    transition_cov: Float[Array, "latent latent"],
-    emission: Float[Array, "x latent"],
-    emission_cov: Float[Array, "x x"],
-    mask: Bool[Array, "time"] | None = None,
+    params: Params, xs: Float[Array, "..."], *, mask: Bool[Array, "..."] | None = None
 ) -> KalmanResult:
-    """Returns the likelihood and filtered latents of z_1 ~ N(mean, cov), z_t = A z_{t-1} + noise,
-    x_t = C z_t + noise.
+    """Returns the likelihood and the filtered latents of one sequence under `linear_gaussian`.
+
+    Computed at the highest precision of products that the device has.
 
     Args:
-      xs: the sequence.
-      mean: of z_1, with its covariance `cov`.
-      transition: A, with the covariance of its noise.
-      emission: C, with the covariance of its noise.
-      mask: which steps exist; time stands still at the others.
+      params: those of `linear_gaussian`; a proposal among them has no part in this.
+      xs: the sequence, [time, x_size].
+      mask: which steps exist, [time]; time stands still at the others.
+    Raises:
+      ValueError: xs or mask has another shape.
     Example:
-      log_px = kalman_filter(xs, mean=jnp.zeros(1), cov=jnp.eye(1), ...).log_likelihood
+      params = linear_gaussian(latent_size=2, x_size=3).init(jax.random.key(0))
+      log_px = kalman_filter(params, xs).log_likelihood
     Source: Kalman (1960); covariances in Joseph's form, which stays positive definite.
     """
+    x_size, latent_size = params["emission"].shape
+    if xs.ndim != 2 or xs.shape[1] != x_size:
+        raise ValueError(f"xs: got shape {xs.shape}, expected (time, {x_size})")
     mask = jnp.ones(len(xs), bool) if mask is None else mask
-    identity = jnp.eye(len(mean))
+    of_shape("mask", mask, (len(xs),))
+    mean, transition, emission = (params[k] for k in ("initial_mean", "transition", "emission"))
+    cov, transition_cov, emission_cov = (
+        jnp.diag(jnp.exp(2 * params[f"{name}_log_scale"]))
+        for name in ("initial", "transition", "emission")
+    )
+    identity = jnp.eye(latent_size, dtype=mean.dtype)
 
     def step(carry: tuple[Array, ...], inputs: tuple[Array, Array]) -> tuple[tuple, tuple]:
         (mean, cov), (x, exists) = carry[:2], inputs
@@ -73,5 +81,36 @@ def kalman_filter(
         new = jax.tree.map(lambda a, b: jnp.where(exists, a, b), new, carry)
         return new, (jnp.where(exists, log_increment, 0.0), *new[2:])
 
-    _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask))
+    with jax.default_matmul_precision("highest"):
+        _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask))
     return KalmanResult(jnp.sum(terms), terms, means, covs)
+
+
+def linear_gaussian_sequence(latent_size: int, x_size: int, time: int) -> Density:
+    """Returns p(x_1..T) of `linear_gaussian`, its latents integrated out by the Kalman filter.
+
+    A density over one array [time, x_size], in any context, with the params of `linear_gaussian`
+    but for the proposal, which it does not need.
+
+    Raises:
+      ValueError: a size or time is below one.
+    Example:
+      p = linear_gaussian_sequence(2, 3, time=50)
+      log_px = p.distribution(p.init(key, ()), ()).log_prob(xs)
+    """
+    time = at_least("time", time, 1)
+    model = linear_gaussian(latent_size, x_size)
+
+    def init(key: Key, context: Any) -> Params:
+        return {name: value for name, value in model.init(key).items() if name != "proposal"}
+
+    def sample(key: Key, params: Params) -> Array:
+        return sample_sequence(key, model, params, time)[0]
+
+    def log_prob(params: Params, xs: Array) -> Scalar:
+        return kalman_filter(params, xs).log_likelihood
+
+    def distribution(params: Params, context: Any) -> FunctionDistribution:
+        return FunctionDistribution(params, (time, x_size), sample, log_prob)
+
+    return Density(init, distribution)

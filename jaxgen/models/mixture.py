@@ -10,23 +10,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.inference import EMSteps
-from jaxgen.types import Scalar
+from jaxgen.types import Key, Scalar, Value
 
 Component = Any
 """The parameters of one component, a pytree of arrays."""
 
 
-class ComponentFamily(NamedTuple):
+class ComponentFamily(Value):
     """What components are, with a closed-form maximum-likelihood fit.
 
     Attributes:
       log_prob: `(component, x) -> log p(x | component)` of one datapoint, in nats.
       fit: `(xs, weights) -> component`, the maximizer of the weighted sum of log p(x | component);
         the weights of the datapoints sum to one.
+      sample: `(key, component) -> x`; EM does without.
     """
 
     log_prob: Callable[[Component, Array], Array]
     fit: Callable[[Array, Array], Component]
+    sample: Callable[[Key, Component], Array] | None = None
 
 
 class Mixture(NamedTuple):
@@ -73,7 +75,7 @@ def mixture_elbo(
 
 def fit_mixture(
     family: ComponentFamily,
-    q: Float[Array, "datapoints components"],
+    q: Float[Array, "..."],
     xs: Float[Array, "datapoints ..."],
 ) -> Mixture:
     """Returns the mixture that maximizes the summed bound of `xs` at fixed q: the M-step.
@@ -82,10 +84,14 @@ def fit_mixture(
     component is a maximizer then, and this one is finite.
 
     Args:
-      q: the posterior of each datapoint (rows sum to one).
+      q: [datapoints, components], the posterior of each datapoint (rows sum to one).
+    Raises:
+      ValueError: q has not a row for each datapoint.
     Example:
       start = fit_mixture(full_gaussian(), jax.nn.one_hot(labels, 3), xs)
     """
+    if q.ndim != 2 or len(q) != len(xs):
+        raise ValueError(f"q: got shape {q.shape}, expected ({len(xs)}, components)")
     counts = jnp.sum(q, axis=0)
     uniform = 1.0 / len(xs)
     weights = jnp.where(counts > 0, q / jnp.where(counts > 0, counts, 1.0), uniform)

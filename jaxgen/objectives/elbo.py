@@ -40,9 +40,15 @@ def analytic_kl(key: Key, q: Any, prior: Any, estimator: Estimator) -> Scalar:
     Args:
       q: a distrax distribution, or anything else with `kl_divergence`.
     Raises:
-      NotImplementedError: distrax knows no closed form for this pair; use `monte_carlo_kl`.
+      NotImplementedError: there is no closed form for this pair; use `monte_carlo_kl`.
     """
-    return q.kl_divergence(prior)
+    try:
+        return q.kl_divergence(prior)
+    except (AttributeError, NotImplementedError) as error:
+        raise NotImplementedError(
+            f"kl: KL({type(q).__name__} || {type(prior).__name__}) has no closed form; pass "
+            "kl=monte_carlo_kl"
+        ) from error
 
 
 def monte_carlo_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
@@ -77,8 +83,8 @@ def elbo(
       prior: p(z).
       kl: `analytic_kl`, `monte_carlo_kl`, or a function of the same form.
       estimator: a stateless estimator of the gradient of E_q[f]; `pathwise()`, one sample, by
-        default. With `sticking_the_landing()` and `monte_carlo_kl` there is no noise at the
-        posterior.
+        default. With `monte_carlo_kl` and `sticking_the_landing()`, or the score function and
+        `leave_one_out()`, there is no noise at the posterior: they hold the q inside log q.
     Raises:
       ValueError: the estimator is of a multi-sample bound, as `vimco` is, whose value is no E_q[f];
         q is a batch of distributions, not one; its event shape is not the prior's.

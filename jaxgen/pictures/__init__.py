@@ -13,6 +13,7 @@ from jaxgen.pictures.learning_curve import learning_curve
 from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.pictures.steps import geometric_steps
 from jaxgen.pictures.trade_off import trade_off
+from jaxgen.pictures.variance import cost_bars, variance_curves
 
 __all__ = [
     "DPI",
@@ -21,6 +22,7 @@ __all__ = [
     "band_in_time",
     "bars",
     "blank",
+    "cost_bars",
     "geometric_steps",
     "image_grid",
     "latent_grid",
@@ -32,4 +34,5 @@ __all__ = [
     "side_by_side",
     "stacked_bars",
     "trade_off",
+    "variance_curves",
 ]

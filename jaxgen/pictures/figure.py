@@ -51,9 +51,9 @@ def plot(
       figure, axes = plot("Bounds", "particles", "nats")
       axes.plot(counts, bounds)
     """
+    figure = blank(*size, layout="constrained")
     from matplotlib.ticker import MaxNLocator
 
-    figure = blank(*size, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", color=INK, fontsize=11)
     axes.set_xlabel(xlabel, color=INK)

@@ -8,6 +8,12 @@ Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a pla
 from jaxgen.train.alternating import alternating_step, clip_weights, whole_player
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
+from jaxgen.train.estimator_step import (
+    EstimatorLoss,
+    EstimatorTrainState,
+    estimator_step,
+    init_estimator_state,
+)
 from jaxgen.train.game import (
     Game,
     Order,
@@ -26,6 +32,8 @@ from jaxgen.train.step import TrainState, Update, gradient_step, init_state
 
 __all__ = [
     "CheckpointError",
+    "EstimatorLoss",
+    "EstimatorTrainState",
     "Game",
     "Order",
     "Player",
@@ -36,9 +44,11 @@ __all__ = [
     "clip_weights",
     "critic_first",
     "data_mesh",
+    "estimator_step",
     "extragradient",
     "generator_first",
     "gradient_step",
+    "init_estimator_state",
     "init_player",
     "init_state",
     "latest_step",

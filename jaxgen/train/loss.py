@@ -35,26 +35,29 @@ def mean_over_batch(one: Callable[..., tuple[jax.Array, Info]]) -> Loss:
     @functools.wraps(one)  # its signature too, which says whether it sees the step
     def loss(params: Params, key: Key, batch: Any, **step: Any) -> tuple[jax.Array, Info]:
         keys = jax.random.split(key, leading_axis("batch", batch))
-        values, info = jax.vmap(lambda key, x: one(params, key, x, **step))(keys, batch)
+        values, info = jax.vmap(functools.partial(one, params, **step))(keys, batch)
         if jnp.ndim(values) != 1:
             raise ValueError(
                 f"one: got a value of shape {jnp.shape(values)[1:]} for one datapoint, expected "
                 "one number (shape ())"
             )
-        return _mean(values), jax.tree.map(_mean, info)
+        return mean_of_datapoints(values), jax.tree.map(mean_of_datapoints, info)
 
     return loss
 
 
 def given_step(loss: Callable[..., Any]) -> Callable[..., Any]:
     """Returns `loss` as one that is always given `step=...`, whether it declares it or not."""
+    return loss if sees_step(loss) else lambda *arguments, step: loss(*arguments)
+
+
+def sees_step(loss: Callable[..., Any]) -> bool:
+    """Returns whether `loss` declares a keyword-only parameter `step`."""
     try:
         parameter = inspect.signature(loss).parameters.get("step")
     except (TypeError, ValueError):  # some functions have no signature
-        parameter = None
-    if parameter is not None and parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-        return loss
-    return lambda *arguments, step: loss(*arguments)
+        return False
+    return parameter is not None and parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def leading_axis(name: str, data: Any) -> int:
@@ -72,5 +75,6 @@ def leading_axis(name: str, data: Any) -> int:
     return shapes[0][0]
 
 
-def _mean(values: jax.Array) -> jax.Array:
+def mean_of_datapoints(values: jax.Array) -> jax.Array:
+    """Returns the mean over the leading axis, in float32 at least."""
     return jnp.mean(in_float32_at_least(values), axis=0)

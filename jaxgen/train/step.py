@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ import optax
 from flax import struct
 
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
-from jaxgen.train.loss import given_step
+from jaxgen.train.loss import sees_step
 from jaxgen.types import Info, Key, Loss, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
@@ -54,17 +55,22 @@ def init_state(
     Example:
       state = init_state(params, optax.adam(1e-3), ema=True)
     """
-    _refuse_collections(params)
+    refuse_collections(params)
     state = TrainState(
         params=params,
         opt_state=optimizer.init(params),
         ema=start_average(params) if ema else None,
         step=jnp.zeros((), jnp.int32),
     )
-    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), state)
+    return with_own_buffers(state)
 
 
-def _refuse_collections(params: Params) -> None:
+def with_own_buffers(tree: Any) -> Any:
+    """Returns a copy of `tree`, no leaf of it weakly typed nor in the same buffer as another."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf), copy=True), tree)
+
+
+def refuse_collections(params: Params) -> None:
     """Raises if `params`, or a mapping within, is linen variables with collections of its own."""
     if not isinstance(params, Mapping):
         return
@@ -75,7 +81,7 @@ def _refuse_collections(params: Params) -> None:
             "would move; expected params alone. A player of a game (init_player) carries them"
         )
     for tree in params.values():
-        _refuse_collections(tree)
+        refuse_collections(tree)
 
 
 def gradient_step(
@@ -112,18 +118,7 @@ def gradient_step(
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
-    loss = given_step(loss)
-
-    def scalar_loss(
-        params: Params, key: Key, batch: Any, step: jax.Array
-    ) -> tuple[jax.Array, Info]:
-        value, info = loss(params, key, batch, step=step)
-        if jnp.shape(value) != ():
-            raise ValueError(
-                f"loss: got shape {jnp.shape(value)}, expected one number (shape ()); "
-                "average the datapoints' values first"
-            )
-        return value, info
+    with_step = sees_step(loss)
 
     def update(state: TrainState, key: Key, batch: Any) -> tuple[TrainState, Info]:
         if (state.ema is None) != (ema_decay is None):
@@ -132,8 +127,18 @@ def gradient_step(
                 f"ema_decay: got {ema_decay} for a state that keeps {kept}, expected init_state's "
                 "ema=True together with a decay, or neither"
             )
-        grad = jax.value_and_grad(scalar_loss, has_aux=True)
-        (value, info), grads = grad(state.params, key, batch, state.step)
+        seen = {"step": state.step} if with_step else {}
+        try:
+            grad = jax.value_and_grad(loss, has_aux=True)
+            (value, info), grads = grad(state.params, key, batch, **seen)
+        except TypeError:
+            shape = jax.eval_shape(loss, state.params, key, batch, **seen)[0].shape
+            if shape == ():
+                raise
+            raise ValueError(
+                f"loss: got shape {shape}, expected one number (shape ()); average the "
+                "datapoints' values first"
+            ) from None
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1
@@ -146,6 +151,7 @@ def gradient_step(
         grad_norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
         all_finite = jnp.isfinite(value) & jnp.isfinite(grad_norm)
         info = {**info, "loss": value, "grad_norm": grad_norm, "all_finite": all_finite}
-        return TrainState(params=params, opt_state=opt_state, ema=ema, step=step), info
+        moved = {"params": params, "opt_state": opt_state, "ema": ema, "step": step}
+        return dataclasses.replace(state, **moved), info
 
     return update

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.scipy.special import betainc
 from jax.scipy.stats import norm
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
-from jaxgen.divergences import DIVERGENCES, Apply, Init, split, train_critic, variational_bound
-from jaxgen.pairwise import vectors
+from jaxgen.divergences import (
+    DIVERGENCES,
+    SampleTerms,
+    split_held_out,
+    train_critic,
+    variational_bound,
+)
+from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.two_sample.result import TestResult, result
-from jaxgen.types import Key
+from jaxgen.types import Key, Params
 
 
 def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) -> TestResult:
@@ -51,10 +58,10 @@ def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) 
 
 def classifier_test(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
-    init: Init,
-    apply: Apply,
+    p_samples: Samples,
+    q_samples: Samples,
+    init: Callable[[Key], Params],
+    apply: Callable[[Params, Array], Float[Array, "n"]],
     *,
     optimizer: optax.GradientTransformation | None = None,
     num_steps: int = 1000,
@@ -83,53 +90,25 @@ def classifier_test(
       classifier_test(key, xs, ys, init, apply).p_value
     Source: Lopez-Paz & Oquab (2017), section 3.
     """
-    vectors(p_samples, q_samples)
+    xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
     key_split, key_train = jax.random.split(key)
-    fewer = min(len(p_samples), len(q_samples))
-    train, rest = split(key_split, p_samples, q_samples, held_out, (fewer, fewer))
+    fewer = min(len(xs), len(ys))
+    train, rest = split_held_out(key_split, xs, ys, held_out, (fewer, fewer))
     critic = train_critic(
         key_train,
         *train,
-        lambda v_p, v_q: variational_bound(v_p, v_q, DIVERGENCES["gan"]),
+        _log_likelihood,
         init,
         apply,
-        optimizer=optax.adam(1e-3) if optimizer is None else optimizer,
+        optimizer=optimizer,
         num_steps=num_steps,
         batch_size=batch_size,
     )
-    outcome = accuracy_test(*(apply(critic.params, samples) for samples in rest))
-    return result(outcome.statistic, outcome.p_value, (outcome, p_samples, q_samples))
+    logits = jax.jit(apply, inline=True)
+    outcome = accuracy_test(*(logits(critic.params, samples) for samples in rest))
+    return result(outcome.statistic, outcome.p_value, (outcome, xs, ys))
 
 
-def nearest_neighbor_test(
-    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]
-) -> TestResult:
-    """Returns the classifier test of p = q that learns nothing: whose sample is the nearest?
-
-    The first halves are what the second are compared with: a sample is p's where the nearest of all
-    is p's, or most of those at the least distance. Cheap enough to be looked at while a generator
-    trains in few dimensions; a trained classifier sees more. Holds n² / 2 differences in memory.
-
-    Args:
-      p_samples: the data, independent; the samples may have any one shape.
-      q_samples: as many of the model.
-    Raises:
-      ValueError: samples of unlike shape, or not as many of q as of p, or fewer than 2.
-    Example:
-      nearest_neighbor_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
-    Source: Lopez-Paz & Oquab (2017), section 3, with the 1-nearest-neighbor classifier.
-    """
-    xs, ys = vectors(p_samples, q_samples)
-    if len(xs) != len(ys):
-        raise ValueError(f"q_samples: got {len(ys)} samples, expected as many as of p, {len(xs)}")
-    half = len(xs) // 2
-
-    def votes(held_out: Array) -> Array:
-        """Of the nearest known samples, how many more are p's than q's."""
-        squares = [jnp.sum((held_out[:, None] - s[:half]) ** 2, axis=-1) for s in (xs, ys)]
-        least = jnp.minimum(*(jnp.min(square, axis=1, keepdims=True) for square in squares))
-        of_p, of_q = (jnp.sum(square == least, axis=1) for square in squares)
-        return (of_p - of_q).astype(xs.dtype)
-
-    outcome = accuracy_test(*(votes(s[-half:]) for s in (xs, ys)))
-    return result(outcome.statistic, outcome.p_value, (outcome, p_samples, q_samples))
+def _log_likelihood(v_p: Array, v_q: Array) -> SampleTerms:
+    """Returns the terms of log D(x) and log(1 - D(y)), D = sigmoid(v): minus the logistic loss."""
+    return variational_bound(v_p, v_q, DIVERGENCES["gan"])

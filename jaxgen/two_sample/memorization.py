@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from jaxgen.numerics import all_finite
-from jaxgen.pairwise import matrices, squared_distance_to
+from jaxgen.checks import at_least
+from jaxgen.pairwise import Samples, map_distances, sample_vectors
+from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Scalar
 
 
-class MemorizationTest(NamedTuple):
-    """The distances of samples to the training set beside those of held-out data.
-
-    Attributes:
-      nearer: chance that a sample is nearer to the training set than a held-out datapoint is, ties
-        counted half; .5 for fresh draws, 1 for copies, below .5 for samples far from the data.
-      statistic: the standardized Mann-Whitney U of the two sets of distances; about N(0, 1) for
-        fresh draws, very negative for copies.
-      p_value: the chance of a statistic as low or lower for fresh draws; NaN where `all_finite` is
-        false.
-      all_finite: whether all the data are.
-    """
-
-    nearer: Scalar
-    statistic: Scalar
-    p_value: Scalar
-    all_finite: Bool[Array, ""]
-
-
 def memorization_test(
-    train: Float[Array, "..."],
-    held_out: Float[Array, "..."],
-    samples: Float[Array, "..."],
-    *,
-    block_size: int = 256,
-) -> MemorizationTest:
+    train: Samples, held_out: Samples, samples: Samples, *, block_size: int = 256
+) -> TestResult:
     """Returns the test of whether samples lie nearer to the training set than held-out data do.
+
+    The statistic is the chance that a sample is nearer to the training set than a held-out
+    datapoint is, ties counted half: .5 for fresh draws, 1 for copies, below .5 for samples far from
+    the data. The p-value is that of as much or more for fresh draws, by Mann and Whitney's U.
 
     The three-sample test over the whole space, its one cell: a generator that copies in one region
     and strays in another can hide. A model that underfits has a p-value near one, which is no
     praise: read it beside precision and coverage.
 
     Args:
-      train: what the generator was trained on, or its features: [n, dims].
-      held_out: as train, from the same distribution and unseen: [l, dims].
-      samples: of the generator: [m, dims].
+      train: what the generator was trained on, or its features: [n, ...].
+      held_out: as train, from the same distribution and unseen: [l, ...].
+      samples: of the generator: [m, ...].
       block_size: rows compared with the whole training set at a time.
     Raises:
-      ValueError: the sets are no matrices of the same dimension, or block_size is below one.
+      ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
       memorization_test(train_features, test_features, sample_features).p_value
-    Source: Meehan et al. (2020), section 3; Mann & Whitney (1947).
+    Source: Meehan et al. (2020), "A non-parametric test to detect data-copying in generative
+      models", section 3; Mann & Whitney (1947).
     """
-    train, held_out, samples = matrices(train=train, held_out=held_out, samples=samples)
-    of_held_out = squared_distance_to(train, held_out, block_size=block_size)
-    of_samples = squared_distance_to(train, samples, block_size=block_size)
-    above, statistic = _mann_whitney(of_samples, of_held_out)
-    finite = all_finite((train, held_out, samples))
-    nearer, statistic, p_value = (
-        jnp.where(finite, x, jnp.nan) for x in (1 - above, statistic, ndtr(statistic))
+    sets = sample_vectors(train=train, held_out=held_out, samples=samples)
+    nearer, p_value = _compare(*sets, block_size=at_least("block_size", block_size, 1))
+    return result(nearer, p_value, sets)
+
+
+@partial(jax.jit, static_argnames="block_size", inline=True)
+def _compare(
+    train: Float[Array, "n dims"],
+    held_out: Float[Array, "l dims"],
+    samples: Float[Array, "m dims"],
+    *,
+    block_size: int,
+) -> tuple[Scalar, Scalar]:
+    of_held_out, of_samples = (
+        map_distances(jnp.min, queries, train, block_size=block_size)
+        for queries in (held_out, samples)
     )
-    return MemorizationTest(nearer, statistic, p_value, finite)
+    above, standardized = _mann_whitney(of_samples, of_held_out)
+    return 1 - above, ndtr(standardized)
 
 
 def _mann_whitney(xs: Float[Array, "n"], ys: Float[Array, "m"]) -> tuple[Scalar, Scalar]:

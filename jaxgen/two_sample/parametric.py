@@ -5,14 +5,14 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax.scipy.special import betainc
 from jax.scipy.stats import norm
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.divergences import Kernel, mmd_linear
-from jaxgen.pairwise import vectors
+from jaxgen.pairwise import Samples, sample_vectors
 from jaxgen.two_sample.result import TestResult, result
 
 
-def mean_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]) -> TestResult:
+def mean_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     """Returns Welch's t test of equal means, variances unequal or not.
 
     Of vectors, every dimension is tested: the statistic is the greatest |t|, the p-value the least
@@ -25,7 +25,7 @@ def mean_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]) ->
       mean_test(xs, ys).p_value < 0.05
     Source: Welch (1947).
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     xs, ys = xs - xs[0], ys - xs[0]  # where both are one constant, the means differ by no rounding
     spreads = [jnp.var(s, axis=0, ddof=1) / len(s) for s in (xs, ys)]
     total = spreads[0] + spreads[1]
@@ -34,7 +34,7 @@ def mean_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]) ->
     return _bonferroni(jnp.mean(xs, axis=0) - jnp.mean(ys, axis=0), total, freedom, (xs, ys))
 
 
-def variance_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]) -> TestResult:
+def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     """Returns Brown and Forsythe's test of equal variances, whatever the means.
 
     Levene's test about the medians: Student's t test of |x - median(x)|, which holds its level
@@ -46,7 +46,7 @@ def variance_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]
       variance_test(xs, ys).p_value < 0.05
     Source: Brown & Forsythe (1974).
     """
-    xs, ys = vectors(p_samples, q_samples)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     deviations = [jnp.abs(s - jnp.median(s, axis=0)) for s in (xs, ys)]
     freedom = len(xs) + len(ys) - 2
     squares = [jnp.var(d, axis=0) * len(d) for d in deviations]
@@ -55,9 +55,7 @@ def variance_test(p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."]
     return _bonferroni(gap, total, jnp.full_like(gap, freedom), (xs, ys))
 
 
-def mmd_linear_test(
-    p_samples: Num[Array, "n ..."], q_samples: Num[Array, "m ..."], kernel: Kernel
-) -> TestResult:
+def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> TestResult:
     """Returns the one-sided normal test of p = q by the linear-time MMD; statistic in std. errors.
 
     For streams: time and memory linear in n, at the price of power. The bandwidth must not come
@@ -69,12 +67,10 @@ def mmd_linear_test(
       mmd_linear_test(xs, ys, rbf(1.0)).p_value
     Source: Gretton et al. (2012), section 6.
     """
-    values = mmd_linear(p_samples, q_samples, kernel)
-    if len(values) < 2:
-        raise ValueError(f"p_samples: got {len(p_samples)}, expected at least 4")
-    deviation = jnp.std(values, ddof=1)
-    statistic = _ratio(jnp.mean(values), deviation / jnp.sqrt(float(len(values))))
-    return result(statistic, norm.sf(statistic), (p_samples, q_samples))
+    xs, ys = sample_vectors(4, p_samples=p_samples, q_samples=q_samples)
+    terms = mmd_linear(xs, ys, kernel)
+    statistic = _ratio(terms.value, terms.stderr)
+    return result(statistic, norm.sf(statistic), (xs, ys))
 
 
 def _bonferroni(

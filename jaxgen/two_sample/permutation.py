@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.divergences import GramProduct, Kernel, gram_product
-from jaxgen.pairwise import vectors
+from jaxgen.divergences import GramProduct, Kernel, as_kernel, gram_product
+from jaxgen.pairwise import Samples, sample_sets, sample_vectors
 from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Key, Scalar
 
@@ -18,8 +19,8 @@ from jaxgen.types import Key, Scalar
 def permutation_test(
     key: Key,
     statistic: Callable[[Array, Array], Array],
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     num_permutations: int,
     *,
     batch_size: int = 32,
@@ -35,7 +36,8 @@ def permutation_test(
     Args:
       statistic: `(p_samples, q_samples) -> number`, large where the two differ. Anything that it
         takes from the data, a bandwidth say, must be computed inside it or not depend on which
-        samples are p's.
+        samples are p's. The same function again, with samples of the same shapes, compiles nothing;
+        define it once, not at each call.
       num_permutations: R; the p-value is a multiple of 1 / (R + 1).
       batch_size: permutations at once.
     Raises:
@@ -45,10 +47,33 @@ def permutation_test(
       permutation_test(key, lambda x, y: jnp.abs(x.mean() - y.mean()), xs, ys, 999).p_value
     Source: Phipson & Smyth (2010), section 4.
     """
-    vectors(p_samples, q_samples)
-    num_permutations = at_least("num_permutations", num_permutations, 1)
-    batch_size = at_least("batch_size", batch_size, 1)
-    pooled, count = jnp.concatenate([p_samples, q_samples]), len(p_samples)
+    xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
+    values = _reassigned(
+        key,
+        jnp.concatenate([xs, ys]),
+        statistic=statistic,
+        count=len(xs),
+        num_permutations=at_least("num_permutations", num_permutations, 1),
+        batch_size=at_least("batch_size", batch_size, 1),
+    )
+    observed, permuted = values[0], values[1:]
+    rounding = 1e-5 * jnp.abs(observed)
+    return result(observed, p_value(observed - rounding, permuted), (xs, ys))
+
+
+@partial(
+    jax.jit, static_argnames=("statistic", "count", "num_permutations", "batch_size"), inline=True
+)
+def _reassigned(
+    key: Key,
+    pooled: Float[Array, "pooled ..."],
+    *,
+    statistic: Callable[[Array, Array], Array],
+    count: int,
+    num_permutations: int,
+    batch_size: int,
+) -> Float[Array, "one_and_permutations"]:
+    """Returns the statistic of the samples as they are, then of each random reassignment."""
 
     def value(samples: Array) -> Scalar:
         number = jnp.asarray(statistic(samples[:count], samples[count:]))
@@ -66,15 +91,13 @@ def permutation_test(
     batch_size = min(batch_size, num_permutations + 1)
     total = -(-(num_permutations + 1) // batch_size) * batch_size
     values = jax.lax.map(reassigned, jnp.arange(total), batch_size=batch_size)
-    observed, permuted = values[0], values[1 : num_permutations + 1]
-    rounding = 1e-5 * jnp.abs(observed)
-    return result(observed, p_value(observed - rounding, permuted), pooled)
+    return values[: num_permutations + 1]
 
 
 def mmd_permutation_test(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     kernel: Kernel,
     num_permutations: int,
     *,
@@ -97,8 +120,30 @@ def mmd_permutation_test(
       mmd_permutation_test(key, xs, ys, rbf(median_heuristic(xs, ys)), 999).p_value
     Source: Gretton et al. (2012), section 5; Phipson & Smyth (2010).
     """
-    xs, ys = vectors(p_samples, q_samples)
-    num_permutations = at_least("num_permutations", num_permutations, 1)
+    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
+    observed, p = _mmd_p_value(
+        key,
+        xs,
+        ys,
+        as_kernel(kernel),
+        num_permutations=at_least("num_permutations", num_permutations, 1),
+        block_size=at_least("block_size", block_size, 1),
+        product=product,
+    )
+    return result(observed, p, (xs, ys))
+
+
+@partial(jax.jit, static_argnames=("num_permutations", "block_size", "product"), inline=True)
+def _mmd_p_value(
+    key: Key,
+    xs: Float[Array, "n dims"],
+    ys: Float[Array, "m dims"],
+    kernel: Kernel,
+    *,
+    num_permutations: int,
+    block_size: int,
+    product: GramProduct,
+) -> tuple[Scalar, Scalar]:
     n, m = len(xs), len(ys)
     pooled, everyone = jnp.concatenate([xs, ys]), jnp.arange(n + m)
     shuffled = jax.vmap(lambda key: jax.random.permutation(key, everyone))(
@@ -119,7 +164,7 @@ def mmd_permutation_test(
     # What rounding may tell apart that is equal, as where samples are repeated.
     rounding = 2 * jnp.finfo(pooled.dtype).eps * jnp.max(jnp.abs(of_all))
     observed, permuted = statistics[0], statistics[1:]
-    return result(observed, p_value(observed - rounding, permuted), pooled)
+    return observed, p_value(observed - rounding, permuted)
 
 
 def p_value(observed: Scalar, permuted: Float[Array, "permutations"]) -> Scalar:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         NOT_COMPARED_ON_RESUME,
         Directory,
         ImageConfig,
+        LatentConfig,
         RunConfig,
         TrainingConfig,
         require_devices,
@@ -51,15 +52,15 @@ if TYPE_CHECKING:
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, train
-    from jaxgen.workbench.vae import LatentConfig, bias_of_mean, constant, image_vae, negative_elbo
+    from jaxgen.workbench.vae import bias_of_mean, constant, image_vae, negative_elbo
 
 _FILES = {
     "adversarial": ("Batch", "player_losses", "start_game", "with_latents"),
     "blocks": ("image_by_image", "map_in_blocks"),
     "cli": ("choose", "main"),
     "config": (
-        *("NOT_COMPARED_ON_RESUME", "Directory", "ImageConfig", "RunConfig", "TrainingConfig"),
-        "require_devices",
+        *("NOT_COMPARED_ON_RESUME", "Directory", "ImageConfig", "LatentConfig", "RunConfig"),
+        *("TrainingConfig", "require_devices"),
     ),
     "errors": ("Interrupted", "TrainingFailed"),
     "features": (
@@ -71,7 +72,7 @@ _FILES = {
         *("Share", "Whole", "check_fields"),
     ),
     "fitting": ("averaged_params", "fit"),
-    "vae": ("LatentConfig", "bias_of_mean", "constant", "image_vae", "negative_elbo"),
+    "vae": ("bias_of_mean", "constant", "image_vae", "negative_elbo"),
     "images": ("Images", "load_images"),
     "optimizer": ("make_optimizer",),
     "progress_bar": ("progress",),

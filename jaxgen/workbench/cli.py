@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
+import importlib.util
 import inspect
+import itertools
+import re
 import shlex
 import signal
 import sys
@@ -12,13 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import tyro
-
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
+from jaxgen.workbench.flags import parse
+from jaxgen.workbench.outline import outline
+from jaxgen.workbench.run_directory import refuse_used, stored_config
 
 Config = TypeVar("Config")
 
-RECIPES = Path(__file__).parents[2] / "experiments"
+PACKAGE = "experiments"
+"""Where `choose` looks for recipes: the package of that name in or beside the current folder."""
 
 
 def main(
@@ -28,10 +34,11 @@ def main(
 ) -> None:
     """Reads `config_type` from the command line and runs the recipe.
 
-    The exit code is 0 at success; 1 if the training failed; 2 for a bad argument, whether the
-    parser, the configuration or the recipe refused it (one line says which and why; the traceback
-    shows under `python -X dev`); 130 and 143 after SIGINT and SIGTERM, with the command that
-    continues the run.
+    The exit code is 0 at success; 1 if the training failed or a checkpoint is damaged, or, with a
+    traceback that ends in what is saved, if anything else fails; 2 for a bad argument, whether the
+    parser, the configuration or the recipe refused it in a line "FIELD: got ..., expected ...";
+    130, 143 and 129 after SIGINT, SIGTERM and SIGHUP, with the command that continues the run. With
+    `--run-dir D --resume` the other flags are those that the run began with.
 
     Args:
       config_type: a frozen dataclass whose field docstrings are the help.
@@ -41,47 +48,46 @@ def main(
       SystemExit: the recipe ended in any way but well.
     Example:
       if __name__ == "__main__":
-        main(Config, run)
+          main(Config, run)
     """
     module = sys.modules[run.__module__]
-    name = module.__spec__.name if module.__spec__ else module.__name__
-    command = f"python -m {name.replace('.', ' ')}"
+    command = _command(module)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    config = tyro.cli(
-        config_type,
-        prog=command,
-        description=inspect.getdoc(module),
-        args=arguments,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
     # Outside the loop that saves, Ctrl-C ends the process at once and without a traceback.
     previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        run(config)
+        run(_configured(config_type, arguments, command, inspect.getdoc(module) or ""))
     except Interrupted as interrupted:
-        again = shlex.join(_resumed(arguments, str(interrupted.run_dir)))
+        again = shlex.join(["--run-dir", str(interrupted.run_dir), "--resume"])
         message = f"{interrupted}\ncontinue with: {command} {again}"
         _leave(128 + interrupted.signum, message)
     except TrainingFailed as failure:
         _leave(1, f"error: {failure}")
     except ValueError as error:
-        if sys.flags.dev_mode:
+        code = _exit_code(error, config_type)
+        if sys.flags.dev_mode or code is None:
             raise
-        _leave(2, f"error: {error}")
+        _leave(code, f"error: {error}")
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
-def recipes() -> dict[str, str]:
-    """Returns the first docstring line of each recipe by name, read without importing any."""
+def recipes() -> dict[str, Path]:
+    """Returns the source of each recipe by name."""
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = spec.submodule_search_locations if spec is not None else None
     return {
-        path.stem: (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0]
-        for path in sorted(RECIPES.glob("[a-z]*.py"))
+        path.stem: path
+        for folder in folders or ()
+        for path in sorted(Path(folder).glob("[a-z]*.py"))
     }
 
 
 def choose(arguments: Sequence[str]) -> None:
     """Runs the recipe that `arguments` begin with, or lists all if there are none.
+
+    What can be said without importing the recipe, and JAX with it, is said before: the list, the
+    help, and that the run directory is used.
 
     Raises:
       SystemExit: with code 2 for an unknown name; otherwise as `main`.
@@ -89,28 +95,77 @@ def choose(arguments: Sequence[str]) -> None:
       choose(["vae", "--epochs", "3"])
     """
     known = recipes()
+    if not arguments or arguments[0] in ("-h", "--help"):
+        usage = f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n\n" if arguments else ""
+        print(usage + _listing(known))
+        return
+    name, *flags = arguments
+    if name not in known:
+        _leave(2, f"error: recipe: got {name!r}, expected one of\n{_listing(known)}")
+    place = _run_dir(flags)
+    if place is not None and "--resume" not in flags and not _asks_for_help(flags):
+        try:
+            refuse_used(place)
+        except ValueError as error:
+            _leave(2, f"error: {error}")
+    module = f"{PACKAGE}.{name}"
+    if _asks_for_help(flags) and module not in sys.modules:
+        recipe = outline(known[name], module)
+        parse(recipe.Config, flags, command=_command(recipe), description=recipe.__doc__ or "")
+    recipe = importlib.import_module(module)
+    main(recipe.Config, recipe.run, flags)
+
+
+def _listing(known: dict[str, Path]) -> str:
+    """Returns the first docstring line of each recipe, read without importing any."""
     width = max(map(len, known), default=0)
-    listing = "\n".join(f"{name:<{width}}  {line}" for name, line in known.items())
-    if not arguments:
-        print(listing)
-    elif arguments[0] in ("-h", "--help"):
-        print(f"usage: python -m experiments [NAME [--help] [OPTIONS]]\n\n{listing}")
-    elif arguments[0] not in known:
-        _leave(2, f"error: recipe: got {arguments[0]!r}, expected one of\n{listing}")
-    else:
-        recipe = importlib.import_module(f"experiments.{arguments[0]}")
-        main(recipe.Config, recipe.run, arguments[1:])
+    lines = []
+    for name, path in known.items():
+        doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        lines.append(f"{name:<{width}}  {doc.partition(chr(10))[0]}")
+    return "\n".join(lines)
 
 
-def _resumed(arguments: Sequence[str], run_dir: str) -> list[str]:
-    """Returns the arguments that continue a run, with its directory named once."""
-    kept, words = [], iter(arguments)
-    for word in words:
+def _configured(
+    config_type: type[Config], arguments: Sequence[str], command: str, description: str
+) -> Config:
+    """Returns the configuration; of a run to resume, by the flags that it began with."""
+    stored, place = None, _run_dir(arguments)
+    if place is not None and "--resume" in arguments and not _asks_for_help(arguments):
+        stored = stored_config(place, config_type)
+    return parse(config_type, arguments, command=command, description=description, stored=stored)
+
+
+def _run_dir(arguments: Sequence[str]) -> str | None:
+    """Returns the value of --run-dir, or None if it has none."""
+    for word, following in itertools.zip_longest(arguments, arguments[1:]):
         if word == "--run-dir":
-            next(words, None)
-        elif word != "--resume" and not word.startswith("--run-dir="):
-            kept.append(word)
-    return [*kept, "--run-dir", run_dir, "--resume"]
+            return following
+        if word.startswith("--run-dir="):
+            return word.partition("=")[2]
+    return None
+
+
+def _asks_for_help(arguments: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & set(arguments))
+
+
+def _command(module: Any) -> str:
+    """Returns how the recipe is called."""
+    if module.__name__ == "__main__" and not module.__spec__:  # a script of one's own
+        return f"python {shlex.quote(str(getattr(module, '__file__', '-')))}"
+    name = module.__spec__.name if module.__spec__ else module.__name__
+    return f"python -m {name.replace('.', ' ', 1) if name.startswith(PACKAGE) else name}"
+
+
+def _exit_code(error: ValueError, config_type: type) -> int | None:
+    """Returns 2 if a flag is at fault, 1 if a checkpoint is, None if a traceback has to say."""
+    found = re.match(r"(\w+): ", str(error))
+    if found is not None and found[1] in {field.name for field in dataclasses.fields(config_type)}:
+        return 2
+    from jaxgen.train import CheckpointError  # not before: help must not wait for JAX
+
+    return 1 if isinstance(error, CheckpointError) else None
 
 
 def _leave(code: int, message: str) -> NoReturn:

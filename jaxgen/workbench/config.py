@@ -89,6 +89,19 @@ class TrainingConfig(RunConfig):
         """
         return self.epochs * (len(data) // self.batch_size)
 
+    def tied_to_epochs(self) -> str | None:
+        """Returns what goes by the number of epochs, so that none can be added; None if nothing.
+
+        A recipe says whether its learning rate is constant by `schedule`, "constant" or "cosine", a
+        field or a class variable.
+        """
+        schedule = getattr(self, "schedule", None)
+        if schedule == "constant":
+            return None
+        if schedule == "cosine":
+            return "the learning rate falls along a cosine that ends with the last epoch"
+        return "this recipe does not say that its learning rate is constant"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageConfig(TrainingConfig):
@@ -102,6 +115,22 @@ class ImageConfig(TrainingConfig):
     """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
     data_dir: Directory = None
     """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentConfig(ImageConfig):
+    """What a recipe of images with a latent and an MLP each way is told.
+
+    Example:
+      config = LatentConfig(hidden=(64,), latent_size=8)
+    """
+
+    hidden: tuple[Count, ...] = (200, 200)
+    """Widths of the hidden layers of each MLP; the decoder has them in reverse."""
+    latent_size: Count = 16
+    """Dimensions of z."""
+    nll_samples: Count = 1000
+    """Importance samples per image, for log p(x)."""
 
 
 def require_devices(count: int) -> None:

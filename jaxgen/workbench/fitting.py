@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import jax
@@ -37,7 +38,7 @@ def fit(
     monitor: str = "elbo",
     better: Literal["higher", "lower"] = "higher",
     evaluated: Callable[[Any], Any] = averaged_params,
-    watch: Callable[[dict[str, Any]], None] | None = None,
+    watch: Callable[[dict[str, Any], Any], None] | None = None,
     title: str = "",
     advice: str = "",
 ) -> Any:
@@ -62,7 +63,7 @@ def fit(
       better: which way that number improves.
       evaluated: the part of the state that is validated and returned: of a `TrainState`, the
         average if it keeps one.
-      watch: is handed every record too.
+      watch: is handed every record, and what was evaluated, after it was recorded.
       title: names this training among others.
       advice: ends the message of a failed training.
     Returns:
@@ -90,24 +91,26 @@ def fit(
     with (
         deferred_interrupts() as interruption,
         progress(epochs, done=done, title=title) as advance,
+        _saying_what_is_saved(run),
     ):
         for index in range(done, epochs):
             if stopping.should_stop:  # the run was complete
                 break
             state, infos = epoch(state, jax.random.fold_in(key, index), index)
-            infos, validation = jax.device_get((infos, validate(evaluated(state))))
+            part = evaluated(state)
+            infos, validation = jax.device_get((infos, validate(part)))
             _stop_unless_finite(infos, validation, run, index, title, advice)
             record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
             del record["train_all_finite"]
             record |= {f"validation_{name}": value for name, value in validation.items()}
             stopping = stopping.update(sign * float(record[f"validation_{monitor}"]))
             if stopping.has_improved and patience is not None:
-                best = jax.tree.map(jax.numpy.copy, evaluated(state))
+                best = jax.tree.map(jax.numpy.copy, part)
             now = time.monotonic()
             record = {"epoch": index + 1, **record, "seconds": now - begun}
             run.record(record)
             if watch is not None:
-                watch(record)
+                watch(record, part)
             # Read once: a signal between two readings would stop the run with nothing saved.
             stop = bool(interruption) or stopping.should_stop or index + 1 == epochs
             if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
@@ -121,6 +124,20 @@ def fit(
     trained = evaluated(state) if patience is None else best
     save(run.trained, done, trained)
     return trained
+
+
+@contextlib.contextmanager
+def _saying_what_is_saved(run: RunDirectory) -> Iterator[None]:
+    """Adds to any error that is not expected where the training can be continued from."""
+    try:
+        yield
+    except TrainingFailed:
+        raise
+    except Exception as error:
+        last = latest_step(run.checkpoints)
+        saved = "nothing is saved yet" if last is None else f"epoch {last} is saved"
+        error.add_note(f"{saved} in {run.path}")
+        raise
 
 
 def _stop_unless_finite(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxgen.workbench.config import RunConfig, require_devices
 from jaxgen.workbench.errors import Interrupted
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run, refuse_used
+from jaxgen.workbench.run_directory import (
+    RunDirectory,
+    new_path,
+    open_run,
+    refuse_other_config,
+    refuse_used,
+    stored_config,
+)
 from jaxgen.workbench.table import print_table
 
 if TYPE_CHECKING:
@@ -136,13 +143,15 @@ def begin(config: RunConfig) -> Run:
     Call it before anything else touches JAX. Nothing is written yet.
 
     Raises:
-      ValueError: there are too few devices; run_dir is in use and `config` does not resume it.
+      ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
     Example:
       out = begin(config)
     """
     require_devices(getattr(config, "devices", 1))
     path = Path(config.run_dir or new_path(recipe_name(type(config))))
-    if not getattr(config, "resume", False):
+    if getattr(config, "resume", False):
+        refuse_other_config(path, stored_config(path, type(config)), config)
+    else:
         refuse_used(path)
     return Run(config, path)
 

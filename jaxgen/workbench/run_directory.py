@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +29,8 @@ from jaxgen.workbench.records import config_from_json, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Config = TypeVar("Config")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,10 +144,16 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
     path = Path(path).expanduser().absolute()
     stored = path / "config.json"
     if resume:
-        _refuse_other_config(stored, config)
+        before = stored_config(path, type(config))
+        refuse_other_config(path, before, config)
         if not os.access(path, os.W_OK):
             raise ValueError(f"run_dir: got {path}, which cannot be written")
-        return RunDirectory(path, _lock(path))
+        lock = _lock(path)
+        if getattr(before, "epochs", None) != getattr(config, "epochs", None):  # prolonged
+            longer = dataclasses.replace(before, epochs=config.epochs)
+            with _replacing(stored) as temporary:
+                temporary.write_text(to_json(dataclasses.asdict(longer), indent=2) + "\n", "utf-8")
+        return RunDirectory(path, lock)
     text = to_json(dataclasses.asdict(config), indent=2)
     if config_from_json(text, type(config)) != config:
         raise ValueError(f"config: got {config}, which JSON does not hold exactly")
@@ -203,8 +211,15 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _refuse_other_config(stored: Path, config: Any) -> None:
-    """Raises ValueError unless the file `stored` holds `config`, places aside."""
+def stored_config(path: str | Path, config_type: type[Config]) -> Config:
+    """Returns the configuration that the run at `path` began with.
+
+    Raises:
+      ValueError: there is no run, or one of another recipe.
+    Example:
+      config = stored_config("runs/a", Config)
+    """
+    stored = Path(path).expanduser().absolute() / "config.json"
     try:
         text = stored.read_text(encoding="utf-8")
     except OSError:
@@ -213,19 +228,36 @@ def _refuse_other_config(stored: Path, config: Any) -> None:
             "out --resume to begin one"
         ) from None
     try:
-        before = config_from_json(text, type(config))
+        return config_from_json(text, config_type)
     except ValueError as error:
         raise ValueError(
             f"run_dir: {stored} is not a configuration of this recipe: {error}"
         ) from None
-    differences = [
-        f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
-        for name in (field.name for field in dataclasses.fields(config))
-        if name not in NOT_COMPARED_ON_RESUME and getattr(before, name) != getattr(config, name)
-    ]
+
+
+def refuse_other_config(path: str | Path, before: Any, config: Any) -> None:
+    """Raises ValueError if `config` would not continue the run of `before` at `path`.
+
+    Where a run takes place may change, and more epochs may be added if nothing goes by their
+    number: see `TrainingConfig.tied_to_epochs`.
+
+    Example:
+      refuse_other_config(path, stored_config(path, Config), config)
+    """
+    differences = []
+    for name in (field.name for field in dataclasses.fields(config)):
+        was, now = getattr(before, name), getattr(config, name)
+        difference = f"{name} was {was!r}, now {now!r}"
+        if name in NOT_COMPARED_ON_RESUME or was == now:
+            continue
+        if name == "epochs" and now > was and hasattr(config, "tied_to_epochs"):
+            if (reason := config.tied_to_epochs()) is None:
+                continue
+            difference += f", but {reason}"
+        differences.append(difference)
     if differences:
         raise ValueError(
-            f"resume: got another configuration than {stored} holds ({'; '.join(differences)}); "
+            f"resume: got another configuration than {path} began with ({'; '.join(differences)}); "
             "expected the same flags as before, or a new run_dir"
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def tensorboard(run: Path) -> Callable[[Mapping[str, Any]], None]:
+def tensorboard(run: Path) -> Callable[..., None]:
     """Returns the function that also writes a record under RUN/tensorboard, by its epoch.
 
     Watch it with `tensorboard --logdir RUN`. Steps that a resumed run makes again are written
@@ -21,7 +21,7 @@ def tensorboard(run: Path) -> Callable[[Mapping[str, Any]], None]:
 
     writer = SummaryWriter(str(run / "tensorboard"), flush_secs=1)
 
-    def watch(record: Mapping[str, Any]) -> None:
+    def watch(record: Mapping[str, Any], evaluated: Any = None) -> None:
         for name, value in record.items():
             if name != "epoch":
                 writer.add_scalar(name, float(value), record["epoch"])

@@ -10,12 +10,12 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
 from jaxgen.types import Info, Key
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.fitting import averaged_params, fit
+from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.tensorboard_events import tensorboard
 
@@ -61,14 +61,6 @@ class Trained(NamedTuple):
     frames: Any
 
 
-@struct.dataclass
-class Watched:
-    """A state, and what was seen of it after every epoch."""
-
-    state: Any
-    frames: Any
-
-
 def train(
     run: Run,
     state: Any,
@@ -109,7 +101,7 @@ def train(
         compiled again; a warm-up, or a setting in which the trainings of a sweep differ.
       evaluated: the part of the state that is judged and returned: of a `TrainState`, the average
         if it keeps one, the params otherwise.
-      look: of that part, arrays to keep of every epoch, for pictures of the training.
+      look: of that part, arrays to keep of every epoch, for pictures of the training; compiled.
       monitor: the number of the judge that is shown and that patience goes by.
       better: which way it improves.
       patience: stop after as many epochs without a better one, and return the best epoch's.
@@ -127,8 +119,6 @@ def train(
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
     arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
-    if look is not None:
-        state = _watched(state, evaluated, look, config.epochs)
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)
     epoch = partial(
         one_epoch,
@@ -137,35 +127,60 @@ def train(
         update=update,
         scan=scan,
         mesh=mesh,
-        look=None if look is None else (look, evaluated),
     )
     key = jax.random.clone(key)
     epoch.func.trace(state, key, 0, **epoch.keywords)  # a loss that is wrong is refused here
+    write = tensorboard(run.directory.path) if config.tensorboard else None
+    watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
         epoch,
-        lambda part: judge(
-            part if look is None else part[0], jax.random.clone(judge_key), held_out
-        ),
+        lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
         patience=patience,
         monitor=monitor,
         better=better,
-        evaluated=evaluated if look is None else lambda w: (evaluated(w.state), w.frames),
-        watch=tensorboard(run.directory.path) if config.tensorboard else None,
+        evaluated=evaluated,
+        watch=watch,
         title=run.title,
         advice=_advice(config),
     )
-    recorded = run.records()[-1]["seconds"]
-    run.add_training(recorded, time.monotonic() - begun)
+    records = run.records()
+    run.add_training(records[-1]["seconds"], time.monotonic() - begun)
     params = jax.device_put(params, mesh.devices.flat[0])
-    return Trained(params, None) if look is None else Trained(*params)
+    if frames is None:
+        return Trained(params, None)
+    # Patience returns the best epoch: what was seen later is of other params.
+    best = max if better == "higher" else min
+    last = records[-1]
+    if patience is not None:
+        last = best(records, key=lambda record: record[f"validation_{monitor}"])
+    return Trained(params, frames.stacked(last["epoch"]))
 
 
-@partial(jax.jit, static_argnames=("update", "scan", "mesh", "look"), donate_argnames="state")
+def _watching(
+    run: Run, write: Callable[..., None] | None, look: Callable[[Any], Any] | None, before: Any
+) -> tuple[Callable[[dict[str, Any], Any], None], Frames | None]:
+    """Returns what is done after every epoch, and the frames if any are kept."""
+    see, frames = jax.jit(look) if look is not None else None, None
+    if see is not None:
+        first = see(before)
+        frames = Frames(run.directory.path / "frames", first)
+        frames.keep(0, first)
+
+    def watch(record: dict[str, Any], evaluated: Any) -> None:
+        if write is not None:
+            write(record)
+        if frames is not None and see is not None:
+            frames.keep(record["epoch"], see(evaluated))
+
+    return watch, frames
+
+
+@partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")
 def one_epoch(
     state: Any,
     key: Key,
@@ -176,29 +191,13 @@ def one_epoch(
     update: Callable[..., Any],
     scan: Any,
     mesh: Any,
-    look: Any,
 ) -> tuple[Any, Info]:
     """Returns the state after the epoch `index`; one program for all trainings of one update."""
     if weights is not None:
         update = update(jax.tree.map(lambda rows: rows[index], weights))
-    epoch = scan.scan(shard(update, mesh))
-    if look is None:
-        return epoch(state, key, arrays)
-    see, evaluated = look
-    inner, infos = epoch(state.state, key, arrays)
-    frames = jax.tree.map(
-        lambda rows, row: rows.at[index + 1].set(row), state.frames, see(evaluated(inner))
-    )
-    return Watched(state=inner, frames=frames), infos
-
-
-def _watched(state: Any, evaluated: Any, look: Any, epochs: int) -> Watched:
-    """Returns the state with room for the frames of all epochs, the first being its own."""
-    first = jax.jit(lambda state: look(evaluated(state)))(state)
-    frames = jax.tree.map(
-        lambda row: jnp.zeros((epochs + 1, *row.shape), row.dtype).at[0].set(row), first
-    )
-    return Watched(state=state, frames=frames)
+    # One device has nothing to lay out.
+    epoch = scan.scan(update if mesh.size == 1 else shard(update, mesh))
+    return epoch(state, key, arrays)
 
 
 def _table(weights: Callable[[int], Any], epochs: int) -> Any:

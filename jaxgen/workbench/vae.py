@@ -1,8 +1,7 @@
-"""The VAE of images that several recipes share: its flags, its pixels and its networks."""
+"""The VAE of images that several recipes share: an MLP each way, its start at the mean image."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -16,24 +15,6 @@ from jaxgen.models import LIKELIHOODS, LatentVariableModel, Likelihood, gaussian
 from jaxgen.nets import MLP
 from jaxgen.objectives import KL, analytic_kl, elbo
 from jaxgen.types import Info, Key, Params
-from jaxgen.workbench.config import ImageConfig
-from jaxgen.workbench.fields import Count
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LatentConfig(ImageConfig):
-    """What a recipe of images with a latent and an MLP each way is told.
-
-    Example:
-      config = LatentConfig(hidden=(64,), latent_size=8)
-    """
-
-    hidden: tuple[Count, ...] = (200, 200)
-    """Widths of the hidden layers of each MLP; the decoder has them in reverse."""
-    latent_size: Count = 16
-    """Dimensions of z."""
-    nll_samples: Count = 1000
-    """Importance samples per image, for log p(x)."""
 
 
 def bias_of_mean(

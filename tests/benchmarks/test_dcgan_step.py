@@ -14,7 +14,7 @@ from experiments.dcgan import Config
 @pytest.fixture(scope="module")
 def result():
     # Convolutions that LLVM has not optimized are slow; the comparison needs no large batch.
-    with mock.patch("benchmarks.dcgan_step.Config", functools.partial(Config, batch_size=4)):
+    with mock.patch("benchmarks.dcgan_step.RecipeConfig", functools.partial(Config, batch_size=4)):
         return measure(steps=1, rounds=1)
 
 

@@ -48,6 +48,6 @@ def test_samples_are_gray_levels_with_the_right_frequencies():
     )
 
 
-def test_too_few_levels():
+def test_fewer_than_two_levels_are_refused():
     with pytest.raises(ValueError, match="levels: got 1, expected an integer >= 2"):
         DiscretizedLogistic(jnp.array(0.0), jnp.array(1.0), 1)

@@ -1,5 +1,6 @@
 """Kernels against scikit-learn and scipy, their edges, and the median heuristic."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +10,10 @@ from sklearn.metrics import pairwise
 
 from jaxgen.divergences import (
     inverse_multiquadric,
+    kernel_mixture,
     laplace,
     median_heuristic,
-    mixture,
+    mmd_unbiased,
     negative_distance,
     polynomial,
     rational_quadratic,
@@ -31,7 +33,7 @@ KERNELS = {
     "linear": (polynomial(1, scale=1.0, offset=0.0), XS @ YS.T),
     "negative_distance": (negative_distance, -np.sqrt(SQUARES)),
     "mixture": (
-        mixture(rbf(0.7), laplace(0.7)),
+        kernel_mixture(rbf(0.7), laplace(0.7)),
         (
             pairwise.rbf_kernel(XS, YS, gamma=1 / (2 * 0.7**2))
             + pairwise.laplacian_kernel(XS, YS, gamma=1 / 0.7)
@@ -45,6 +47,40 @@ KERNELS = {
 def test_kernels_agree_with_peers(name, x64):
     kernel, expected = KERNELS[name]
     np.testing.assert_allclose(kernel(jnp.asarray(XS), jnp.asarray(YS)), expected, rtol=1e-12)
+
+
+def test_kernels_of_equal_calls_are_equal_and_read_as_their_call():
+    assert rbf(1.0) == rbf(1.0) != rbf(2.0)
+    assert hash(polynomial(2)) == hash(polynomial(degree=2))
+    made = kernel_mixture(rbf(0.5), negative_distance)
+    assert repr(made) == "kernel_mixture(rbf(0.5), negative_distance)"
+    assert made == kernel_mixture(rbf(0.5), negative_distance)
+
+
+def test_another_bandwidth_traces_nothing_anew_and_has_a_gradient():
+    xs, ys = jnp.asarray(XS, jnp.float32), jnp.asarray(YS, jnp.float32)
+    total = jax.jit(chex.assert_max_traces(lambda kernel: jnp.sum(kernel(xs, ys)), n=1))
+    for bandwidth in (0.5, 0.7, 2.0):
+        expected = np.sum(np.exp(-SQUARES / 2 / bandwidth**2))
+        assert float(total(kernel_mixture(rbf(bandwidth)))) == pytest.approx(expected, rel=1e-5)
+    slope = jax.jit(jax.grad(lambda b: mmd_unbiased(xs, ys, rbf(b)).value))(0.7)
+    of_own = jax.grad(
+        lambda b: (
+            mmd_unbiased(
+                xs, ys, lambda x, y: jnp.exp(-jnp.sum((x[:, None] - y) ** 2, -1) / 2 / b**2)
+            ).value
+        )
+    )(0.7)
+    assert float(slope) == pytest.approx(float(of_own), rel=1e-4)
+
+
+def test_half_precision_is_computed_in_full():
+    xs, ys = (jnp.asarray(s, jnp.bfloat16) for s in (XS, YS))
+    for kernel, _ in KERNELS.values():
+        found = kernel(xs, ys)
+        assert found.dtype == jnp.float32
+        expected = kernel(xs.astype(jnp.float32), ys.astype(jnp.float32))
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -115,7 +151,7 @@ def test_the_median_at_its_edges():
         (lambda: inverse_multiquadric(1.0, 0.0), "exponent: got 0.0"),
         (lambda: rational_quadratic(1.0, -2.0), "alpha: got -2.0"),
         (lambda: polynomial(0), "degree: got 0, expected an integer >= 1"),
-        (lambda: mixture(), "number of kernels: got 0"),
+        (lambda: kernel_mixture(), "number of kernels: got 0"),
         (lambda: median_heuristic(jnp.ones(3), jnp.ones(3), max_points=1), "max_points: got 1"),
     ],
 )

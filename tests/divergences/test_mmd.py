@@ -82,7 +82,7 @@ def draws():
         ys = SHIFT + SPREAD * jax.random.normal(key_q, (12,))
         kernel = rbf(BANDWIDTH)
         forms = mmd_biased(xs, ys, kernel), mmd_unbiased(xs, ys, kernel)
-        return [form.value for form in forms] + [jnp.mean(mmd_linear(xs, ys, kernel))]
+        return [form.value for form in forms] + [mmd_linear(xs, ys, kernel).value]
 
     return estimates(jax.random.split(jax.random.key(0), 10_000))
 
@@ -157,10 +157,14 @@ def test_a_nan_among_the_samples_shows():
     [
         (XS[:1], YS, r"p_samples: got shape \(1, 3\), expected at least 2 samples"),
         (XS, YS[:0], r"q_samples: got shape \(0, 3\), expected at least 2 samples"),
-        (XS, YS[:, :2], r"q_samples: got float32 samples of shape \(2,\), expected .*\(3,\)"),
-        (XS[:, 0], YS[:, :1], r"q_samples: got float32 samples of shape \(1,\), expected .*\(\)"),
+        (
+            XS,
+            YS[:, :2],
+            r"q_samples: got samples of shape \(2,\), expected \(3,\), as p_samples has",
+        ),
+        (XS[:, 0], YS[:, :1], r"q_samples: got samples of shape \(1,\), expected \(\)"),
         (XS.astype(jnp.uint8), YS, "p_samples: got uint8, expected floating-point"),
-        (XS, YS.astype(jnp.bfloat16), "q_samples: got bfloat16 samples"),
+        ([[0.0], [1.0, 2.0]], YS, "p_samples: got list, expected an array of samples"),
     ],
 )
 def test_bad_samples_are_refused(form, xs, ys, message):
@@ -175,5 +179,5 @@ def test_other_misuse_is_named():
         mmd_biased(XS, YS, rbf(1.0), block_size=0)
     with pytest.raises(ValueError, match="q_samples: got 5 samples, expected 7"):
         mmd_linear(XS, YS, rbf(1.0))
-    with pytest.raises(ValueError, match=r"points: got float32 samples of shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"points: got samples of shape \(2,\)"):
         witness(XS[:, :2], XS, YS, rbf(1.0))

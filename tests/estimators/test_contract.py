@@ -12,6 +12,7 @@ import problems
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from jaxgen.bounds import IWAE, renyi
 from jaxgen.estimators import (
     arm,
     count_evaluations,
@@ -38,7 +39,7 @@ from jaxgen.estimators import (
     straight_through,
     vimco,
 )
-from jaxgen.estimators.surrogate import with_gradient
+from jaxgen.estimators.evaluation import with_gradient
 
 NETWORK = learned(lambda key, x: jax.random.normal(key, x.shape), lambda w, x: jnp.sum(w * x))
 GAUSSIAN = [
@@ -53,6 +54,15 @@ CASES = [
     *((estimator, problems.gaussian_inside) for estimator in GAUSSIAN),
     (enumeration(), problems.bernoulli_inside),
     (local_expectation(3), problems.bernoulli_inside),
+    (rebar(3), problems.bernoulli_inside),
+    (
+        relax(
+            3,
+            network_init=lambda key, z, x: jnp.ones_like(z),
+            network_apply=lambda w, z, x: jnp.sum(x) * w @ jnp.tanh(z),
+        ),
+        problems.bernoulli_inside,
+    ),
 ]
 IDS = [f"{i}-{estimator.name}" for i, (estimator, _) in enumerate(CASES)]
 CONTEXT = jnp.array([0.3, -0.2])
@@ -97,16 +107,29 @@ def test_eager_jit_vmap_and_scan_agree(estimator, problem, key):
 
 
 @pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
-def test_nothing_in_the_estimate_carries_a_gradient(estimator, problem, key):
+def test_the_estimate_has_no_gradient_in_the_params(estimator, problem, key):
     key_init, key_apply = jax.random.split(key)
     state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
 
     def told(params):
         _, estimate = loss(estimator, problem)(params, state, key_apply, CONTEXT)
-        numbers = [jnp.sum(x) for x in jax.tree.leaves((estimate.values, estimate.statistics))]
-        return jnp.sum(jnp.stack(numbers))
+        told = (estimate.values, estimate.statistics, estimate.control_loss)
+        return jnp.sum(jnp.stack([jnp.sum(x) for x in jax.tree.leaves(told)]))
 
     for leaf in jax.tree.leaves(jax.jit(jax.grad(told))(problem.params)):
+        np.testing.assert_array_equal(leaf, 0.0)
+
+
+@pytest.mark.parametrize(("estimator", "problem"), CASES, ids=IDS)
+def test_the_surrogate_has_no_gradient_in_the_state(estimator, problem, key):
+    """So that `-surrogate` cannot turn round what the estimator learns."""
+    key_init, key_apply = jax.random.split(key)
+    state = estimator.init(key_init, problem.q(problem.params), CONTEXT)
+
+    def surrogate(state):
+        return loss(estimator, problem)(problem.params, state, key_apply, CONTEXT)[0]
+
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(surrogate))(state)):
         np.testing.assert_array_equal(leaf, 0.0)
 
 
@@ -154,7 +177,7 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
     ],
     ids=["moving average", "optimal coefficient", "learned", "rebar", "relax"],
 )
-def test_a_state_that_was_left_out_is_missed(estimator, key):
+def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
     with pytest.raises(ValueError, match=r"state: got \(\), expected what init"):
         estimator.apply((), key, lambda b: jnp.sum(b * 1.0), q, CONTEXT)
@@ -184,6 +207,56 @@ def test_one_number_is_the_number_of_samples(make, key):
     value, estimate = estimator.apply(state, key_apply, lambda b: (b - 0.45) ** 2, q)
     assert len(estimate.values) == 64
     np.testing.assert_allclose(value, 0.260, atol=0.15)
+
+
+NETWORK_OF_Z = {
+    "network_init": lambda key, z, x: jnp.ones_like(z),
+    "network_apply": lambda w, z, x: w @ jnp.tanh(z),
+}
+
+
+def made(make, num_samples=4):
+    return make(num_samples, **NETWORK_OF_Z if make in (relax, relax_black_box) else {})
+
+
+@pytest.mark.parametrize("make", FACTORIES)
+def test_equal_calls_make_equal_estimators_shown_by_their_call(make):
+    estimator = made(make)
+    assert estimator == made(make)
+    assert hash(estimator) == hash(made(make))
+    assert estimator != made(make, 2)
+    assert repr(estimator).startswith(f"{make.__name__}(4")
+
+
+def test_an_equal_estimator_compiles_nothing_anew():
+    """The README's spelling compiled for each fresh estimator, 8 of 8."""
+
+    @functools.partial(jax.jit, static_argnums=1)
+    @chex.assert_max_traces(n=1)
+    def gradient(mean, estimator):
+        return jax.grad(
+            lambda m: estimator.apply((), jax.random.key(0), jnp.sin, distrax.Normal(m, 1.0))[0]
+        )(mean)
+
+    for _ in range(3):
+        gradient(0.5, score_function(4, baseline=leave_one_out()))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shown"),
+    [
+        (pathwise(100), "pathwise(100)"),
+        (
+            score_function(64, baseline=leave_one_out()),
+            "score_function(64, baseline=leave_one_out())",
+        ),
+        (pathwise(8, bound=IWAE), "pathwise(8, bound=IWAE)"),
+        (vimco(8, bound=renyi(0.5)), "vimco(8, bound=renyi(0.5))"),
+        (rebar(2, temperature=0.1), "rebar(2, temperature=0.1)"),
+    ],
+)
+def test_an_estimator_is_shown_by_its_call(estimator, shown):
+    assert repr(estimator) == shown
 
 
 def test_sets_are_of_an_expectation():

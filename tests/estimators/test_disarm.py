@@ -8,7 +8,7 @@ from problems import BERNOULLI, bernoulli_inside, by_name, coupled, draws, toy
 from quadrature import moments
 
 from jaxgen.estimators import arm, disarm
-from jaxgen.estimators.arm import antithetic
+from jaxgen.estimators.antithetic import antithetic
 
 NUM_DRAWS = 100_000
 
@@ -38,7 +38,7 @@ def test_a_scale_error_of_two_percent_is_seen(key):
     ids=["sign flipped", "chain-rule factor forgotten", "absolute value forgotten"],
 )
 def test_broken_weights_are_rejected(weight, key):
-    grads = draws(antithetic("broken", weight, 2), coupled, key, NUM_DRAWS)
+    grads = draws(antithetic(2, name="broken", weight=weight), coupled, key, NUM_DRAWS)
     with rejected():
         assert_unbiased(grads, coupled.gradient())
 

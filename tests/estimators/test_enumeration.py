@@ -9,7 +9,7 @@ import pytest
 from laws import assert_unbiased, rejected
 
 from jaxgen.estimators import count_evaluations, enumeration, local_expectation
-from jaxgen.estimators.factors import factors
+from jaxgen.estimators.discrete import factors
 
 DISCRETE = [*problems.BERNOULLI, *problems.CATEGORICAL, *problems.ONE_HOT]
 

@@ -1,5 +1,8 @@
 """Pathwise gradients and sticking the landing. False-alarm rate 1e-6 per test."""
 
+import importlib
+from unittest import mock
+
 import chex
 import distrax
 import jax
@@ -174,3 +177,24 @@ def test_there_is_no_noise_at_the_optimum(key):
         )[0]
     )(at_optimum, jax.random.key(1))
     assert max(jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(plain)) > 0.1
+
+
+def test_jumps_are_looked_for_once_in_equal_structures(key):
+    """They are read off two traces of the sampler, which take longer than sampling."""
+    module = importlib.import_module("jaxgen.estimators.pathwise")  # the function hides it
+
+    def mixture(scale):
+        components = distrax.Normal(jnp.zeros(2), jnp.full(2, scale))
+        return distrax.MixtureSameFamily(distrax.Categorical(jnp.zeros(2)), components)
+
+    with (
+        mock.patch.object(module, "_KNOWN_JUMPS", {}),
+        mock.patch.object(module, "_find_jumps", wraps=module._find_jumps) as find,
+    ):
+        for scale in (0.5, 1.0, 2.0):
+            pathwise(2).apply((), jax.random.clone(key), jnp.sum, distrax.Laplace(0.0, scale))
+            with pytest.raises(ValueError, match="moves only in jumps"):
+                pathwise(2).apply((), jax.random.clone(key), jnp.sum, mixture(scale))
+        assert find.call_count == 2
+        pathwise(2).apply((), key, jnp.sum, distrax.Logistic(0.0, 1.0))
+        assert find.call_count == 3

@@ -10,7 +10,7 @@ from quadrature import gradients_at, moments, nodes, with_uniform
 from scipy.special import expit
 
 from jaxgen.estimators import RebarState, RelaxState, rebar, relax, relax_black_box
-from jaxgen.estimators.relaxed_control import relaxed_control
+from jaxgen.estimators.control_variates.relaxed_control import relaxed_control
 
 NUM_DRAWS = 100_000
 HIDDEN = 5
@@ -83,14 +83,15 @@ def test_a_network_may_look_at_the_context(key):
 
 
 def training_signal(estimator, problem, state, u):
-    """[nodes] pytree: the surrogate's gradient in the state at each uniform."""
+    """[nodes] pytree: the gradient of `control_loss` in the state at each uniform."""
 
     def one(u):
-        def surrogate(state):
+        def control_loss(state):
             f = lambda z: problem.f(problem.params, z)  # noqa: E731
-            return estimator.apply(state, jax.random.key(0), f, problem.q(problem.params))[0]
+            q = problem.q(problem.params)
+            return estimator.apply(state, jax.random.key(0), f, q)[1].control_loss
 
-        return with_uniform(u, lambda: jax.grad(surrogate)(state))
+        return with_uniform(u, lambda: jax.grad(control_loss)(state))
 
     return jax.jit(jax.vmap(one))(jnp.asarray(u))
 
@@ -136,11 +137,11 @@ def test_training_lowers_the_variance_below_the_plain_score(estimator):
 def test_a_control_that_depends_on_b_alone_is_rejected(key):
     """c(harden(z)): its slope in z is zero, so what it takes out is never put back."""
     broken = relaxed_control(
-        "broken",
-        lambda key, q, context=None: (),
-        lambda state, f, latent, z, context: 0.5 * f(latent.harden(z)),
         1,
-        2,
+        name="broken",
+        init=lambda key, q, context=None: (),
+        control=lambda state, f, latent, z, context: 0.5 * f(latent.harden(z)),
+        evaluations_per_sample=2,
     )
     with rejected():
         assert_unbiased(draws(broken, coupled, key, NUM_DRAWS), coupled.gradient())

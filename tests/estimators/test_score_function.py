@@ -3,6 +3,8 @@
 False-alarm rate 1e-6 per test. At the sample sizes used a gradient 2% too large is rejected.
 """
 
+import dataclasses
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,10 @@ import problems
 import pytest
 from laws import assert_unbiased, rejected
 
+from jaxgen.bounds import ELBO, IWAE, VR_MAX, renyi
 from jaxgen.certify import exact_moments, replay, sample_space
 from jaxgen.estimators import (
+    Baseline,
     Control,
     constant,
     learned,
@@ -22,8 +26,8 @@ from jaxgen.estimators import (
     none,
     optimal_coefficient,
     score_function,
+    without_score,
 )
-from jaxgen.estimators.baselines import stateless
 
 DRAWS, SAMPLES = 2000, 256
 CONTEXT = jnp.array([0.3, -0.2])
@@ -87,7 +91,7 @@ def test_is_unbiased_for_poisson(key):
 
 
 def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
-    mean_of_all = stateless(lambda f, q, samples, values, context: Control(jnp.mean(values)))
+    mean_of_all = Baseline(lambda state, f, q, samples, values, context: Control(jnp.mean(values)))
     draws = problems.draws(
         score_function(8, baseline=mean_of_all), problems.quadratic, key, 20 * DRAWS
     )
@@ -97,7 +101,7 @@ def test_a_baseline_that_sees_its_own_sample_is_rejected(key):
 
 def test_a_control_variate_without_its_mean_is_rejected(key):
     full = muprop()
-    forgetful = full._replace(apply=lambda *args: full.apply(*args)._replace(mean=0.0))
+    forgetful = dataclasses.replace(full, apply=lambda *args: full.apply(*args)._replace(mean=0.0))
     draws = problems.draws(
         score_function(SAMPLES, baseline=forgetful), problems.quadratic, key, DRAWS
     )
@@ -116,10 +120,10 @@ def test_params_inside_f_left_out_are_rejected(key):
 def test_a_reused_key_is_rejected(key):
     # A baseline from a second sample is independent, unless it is drawn with the key of the first.
     def from_key(key):
-        def apply(f, q, samples, values, context):
+        def apply(state, f, q, samples, values, context):
             return Control(jax.vmap(f)(q.sample(seed=key, sample_shape=(len(samples),))))
 
-        return score_function(64, baseline=stateless(apply))
+        return score_function(64, baseline=Baseline(apply))
 
     def draws(estimator_of, key):
         def one(key):
@@ -220,7 +224,7 @@ def test_a_value_of_minus_infinity_loses_its_score_and_is_told(name, key):
     """What is left: f's own slope, and the scores of the finite values where h is finite too."""
     samples = jnp.array([0.5, -1.0, 2.0])
     estimator = score_function(3, baseline=BASELINES[name])
-    state = estimator.init(key, None)
+    state = estimator.init(key, distrax.Normal(0.0, 1.0))
 
     def surrogate(mean, weight):
         q = replay(distrax.Normal(mean, 1.0), samples)
@@ -248,3 +252,37 @@ def test_a_custom_distribution_is_enough(key):
     value, estimate = score_function(8).apply((), key, lambda z: z, Coin())
     np.testing.assert_allclose(value, estimate.values.mean(), rtol=1e-6)
     assert estimate.all_finite
+
+
+def test_the_score_of_log_q_inside_f_is_left_out(key):
+    """At the posterior log p - log q is constant: written `f(z, q=q)`, every gradient is zero.
+
+    With q under another name its score stays in, as it once did: all of the variance.
+    """
+    rloo, prior = score_function(4, baseline=leave_one_out()), distrax.Normal(0.0, 1.0)
+
+    def gradients(write):
+        def elbo(mean, key):
+            q = distrax.Normal(mean, 1.0)
+            return rloo.apply((), key, write(q), q)[0]
+
+        keys = jax.random.split(jax.random.clone(key), 1000)
+        return jax.jit(jax.vmap(jax.grad(elbo), (None, 0)))(0.0, keys)
+
+    documented = gradients(lambda q: lambda z, q=q: prior.log_prob(z) - q.log_prob(z))
+    np.testing.assert_allclose(documented, 0.0, atol=1e-5)
+    hidden = gradients(lambda q: lambda z, p=q: prior.log_prob(z) - p.log_prob(z))
+    assert np.var(hidden) > 0.2
+    assert_unbiased(hidden, 0.0)
+
+
+@pytest.mark.parametrize("bound", [IWAE, renyi(0.5), VR_MAX])
+def test_under_a_bound_that_is_not_linear_the_score_counts(bound):
+    f = lambda z, q=None: z  # noqa: E731
+    assert without_score(f, distrax.Normal(0.0, 1.0), bound) is f
+    assert without_score(f, distrax.Normal(0.0, 1.0), ELBO) is not f
+
+
+def test_an_f_without_q_is_left_as_it_is():
+    for f in (jnp.sum, lambda z, p=1.0: z, lambda q, /: q, max):
+        assert without_score(f, distrax.Normal(0.0, 1.0)) is f

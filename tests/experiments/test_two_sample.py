@@ -7,7 +7,6 @@ import pytest
 from recipes import run_recipe
 from scipy import stats
 
-from experiments import two_sample
 from jaxgen.workbench.run_directory import RunDirectory
 
 
@@ -37,14 +36,6 @@ def test_a_run_leaves_rates_that_fit_the_level_and_a_known_power(tmp_path, capsy
     printed = capsys.readouterr().out
     for expected_text in ("spread (Brown-Forsythe)", "power.png", str(path)):
         assert expected_text in printed
-
-
-def test_the_interval_is_wilsons():
-    rates = np.array([0.0, 0.05, 0.9])
-    low, high = two_sample.wilson(rates, 200)
-    for i, rate in enumerate(rates):
-        interval = stats.binomtest(round(200 * rate), 200).proportion_ci(method="wilson")
-        assert (low[i], high[i]) == pytest.approx((interval.low, interval.high), abs=1e-6)
 
 
 @pytest.mark.parametrize(

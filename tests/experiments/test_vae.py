@@ -255,7 +255,7 @@ def test_a_flipped_byte_is_refused_by_name(whole, tmp_path, capsys):
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
     before = contents(path)
-    assert vae(WHOLE + " --resume", **{"run-dir": path}) == 2
+    assert vae(WHOLE + " --resume", **{"run-dir": path}) == 1
     assert str(victim) in capsys.readouterr().err
     assert contents(path) == before
 

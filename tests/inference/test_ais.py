@@ -217,6 +217,14 @@ def test_bad_input_is_named():
         bidirectional_bounds(jax.random.key(0), jnp.zeros(2), log_joint, MODEL.prior, hmc, BETAS, 0)
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         linear_temperatures(0)
+    several = lambda z: log_joint(z) * jnp.ones(4)  # noqa: E731  # their weights were added up
+    stay = lambda key, log_density, z, beta: (z, ())  # noqa: E731
+    with pytest.raises(ValueError, match=r"log_joint: got shape \(4,\)"):
+        annealed_importance_weight(jax.random.key(0), several, MODEL.prior, stay, BETAS)
+    with pytest.raises(ValueError, match=r"log_joint: got shape \(4,\)"):
+        reverse_annealed_importance_weight(
+            jax.random.key(0), jnp.zeros(2), several, MODEL.prior, stay, BETAS
+        )
     with pytest.raises(ValueError, match=r"sharpness: got 0.0, expected a positive number"):
         sigmoidal_temperatures(5, sharpness=0.0)
     with pytest.raises(ValueError, match=r"target_acceptance: got 1.5, expected a number in"):

@@ -125,6 +125,6 @@ def test_several_starts_are_one_vmap(x64):
     np.testing.assert_allclose(many.after_m_step[2], one.after_m_step, rtol=1e-12)
 
 
-def test_no_steps_is_an_error():
+def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         em(factor_steps(jnp.ones((2, 3))), factor_start(jnp.ones((2, 3))), 0)

@@ -23,7 +23,7 @@ def double_well(z):
     return -jnp.sum((z**2 - 1) ** 2) - 0.3 * z[0] * z[1]
 
 
-def test_a_trajectory_run_back_returns(x64):
+def test_leapfrog_run_backwards_returns_to_its_start(x64):
     z, momentum = jnp.array([0.3, -1.2]), jnp.array([0.5, 0.8])
     end, momentum_end = leapfrog(double_well, z, momentum, 0.2, 15)
     assert np.abs(end - z).max() > 0.1
@@ -32,7 +32,7 @@ def test_a_trajectory_run_back_returns(x64):
     np.testing.assert_allclose(momentum_back, -momentum, atol=1e-12)
 
 
-def test_it_keeps_volume_and_nearly_the_energy(x64):
+def test_leapfrog_keeps_volume_and_nearly_the_energy(x64):
     step_size = jnp.array([0.02, 0.01])  # one per entry
 
     def flow(state):
@@ -67,7 +67,7 @@ def moments(zs):
 TRUE_MOMENTS = np.array([0.0, 0.0, 1.0, 0.6, 2.0, 3.0, 12.0])
 
 
-def test_the_density_is_left_as_it_is():
+def test_hmc_leaves_the_density_invariant():
     # A step so long that about a third is refused: without Metropolis' test the law must break.
     step = partial(hmc_step, step_size=1.2, num_leapfrog_steps=3)
     starts, (ends, info) = moves(step)
@@ -79,7 +79,7 @@ def test_the_density_is_left_as_it_is():
     assert_unbiased(np.exp(-np.asarray(info.energy_error, np.float64)), 1.0)
 
 
-def test_without_the_test_of_metropolis_it_is_not():
+def test_leapfrog_without_metropolis_changes_the_density():
     def unadjusted(key, log_density, z):
         momentum = jax.random.normal(key, z.shape)
         return leapfrog(log_density, z, momentum, 1.2, 3)[0]
@@ -130,6 +130,6 @@ def test_a_proposal_that_is_no_number_is_refused():
     np.testing.assert_array_equal(z, start)
 
 
-def test_no_leapfrog_steps_is_an_error():
+def test_no_leapfrog_steps_are_refused():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         hmc_step(jax.random.key(0), log_density, MEAN, step_size=0.1, num_leapfrog_steps=0)

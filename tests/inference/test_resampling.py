@@ -105,7 +105,7 @@ def test_effective_sample_size(weights, expected):
         np.testing.assert_allclose(effective_sample_size(log_weights), expected, rtol=1e-5)
 
 
-def test_schedules():
+def test_schedules_resample_by_the_effective_sample_size():
     log_weights = jnp.log(jnp.array([0.5, 0.25, 0.25]))  # ESS 2.67 of 3
     assert not never(log_weights)
     assert always(log_weights)
@@ -114,6 +114,12 @@ def test_schedules():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.5, float("nan")])
-def test_a_threshold_outside_its_range_is_an_error(fraction):
+def test_a_threshold_outside_its_range_is_refused(fraction):
     with pytest.raises(ValueError, match=r"fraction: got .*, expected a number in \(0, 1\]"):
         ess_below(fraction)
+
+
+def test_equal_calls_are_equal_values_and_shown_as_such():
+    assert ess_below(0.5) == ess_below(0.5) != ess_below(0.6)
+    assert hash(ess_below(0.5)) == hash(ess_below(0.5))
+    assert repr((multinomial, ess_below(0.5))) == "(multinomial, ess_below(0.5))"

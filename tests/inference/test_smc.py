@@ -1,5 +1,6 @@
 """Sequential Monte Carlo against the Kalman filter and against itself written out in NumPy."""
 
+import dataclasses
 import functools
 
 import jax
@@ -41,7 +42,7 @@ def dispatched(keys, scheme, schedule, mask):
     def when(log_weights):
         return jax.lax.switch(schedule, list(SCHEDULES.values()), log_weights)
 
-    xs, resampling = jnp.asarray(XS, jnp.float32), multinomial._replace(sample=sample)
+    xs, resampling = jnp.asarray(XS, jnp.float32), dataclasses.replace(multinomial, sample=sample)
 
     def one(key):
         return smc(key, recorded, START, xs, PARTICLES, resampling=resampling, when=when, mask=mask)

@@ -181,7 +181,7 @@ def test_each_datapoint_has_noise_of_its_own():
     assert len(set(np.asarray(state.local_params).tolist())) == 3
 
 
-def test_no_local_steps_is_an_error():
+def test_no_local_steps_are_refused():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         optimize_local(jax.random.key(0), lambda phi, key: phi, 0.0, optax.sgd(0.1), 0)
     with pytest.raises(ValueError, match="num_local_steps: got 0, expected an integer >= 1"):

@@ -129,10 +129,18 @@ def test_a_flipped_bit_and_another_code_are_refused():
         ({}, np.zeros((0, DIMS), int), words(2), r"xs: got shape \(0, 3\)"),
         ({}, np.full((1, DIMS), 0.9), words(2), "xs: got float64, expected integers"),
         ({}, np.full((1, DIMS), -1), words(2), "from -1, expected some, >= 0"),
+        # Cast to int32 first, it was written as 1.
+        ({}, np.full((1, DIMS), 2**32 + 1), words(2), r"xs: got 4294967297, expected .* 2\*\*31"),
         ({}, np.zeros((1, DIMS), int), words(1), "initial: got 1 words, expected at least 2"),
         ({"num_buckets": 9}, np.zeros((1, DIMS), int), words(2), r"expected \(2, 9\)"),
         ({"likelihood": lambda z: np.ones((2, 4))}, np.zeros((1, DIMS), int), words(2), r"\(3, va"),
         ({"likelihood": lambda z: np.ones((3, 2))}, np.full((1, 3), 2), words(2), "values below 2"),
+        (
+            {"posterior": lambda x: np.full((2, 8), -0.1)},
+            np.zeros((1, 3), int),
+            words(2),
+            "of -0.1",
+        ),
         ({"posterior": lambda x: np.full((2, 8), np.nan)}, np.zeros((1, 3), int), words(2), "NaN"),
     ],
 )

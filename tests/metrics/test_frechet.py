@@ -15,7 +15,7 @@ from jaxgen.metrics import (
 )
 
 RNG = np.random.default_rng(0)
-distance = jax.jit(frechet_distance)
+distance = jax.jit(lambda xs, ys: frechet_distance(xs, ys).value)
 
 
 def by_scipy(xs, ys):
@@ -46,7 +46,7 @@ def test_against_the_matrix_root_of_scipy(n, m, rank):
 def test_nothing_lies_between_a_set_and_itself(rank):
     xs = features(300, 40, rank)
     moments = gaussian_moments(jnp.asarray(xs))
-    assert 0 <= gaussian_frechet_distance(moments, moments) < 2e-6 * xs.var(0).sum()
+    assert 0 <= gaussian_frechet_distance(moments, moments).value < 2e-6 * xs.var(0).sum()
     shuffled = distance(xs, RNG.permutation(xs))
     assert 0 <= shuffled < 5e-6 * (xs.var(0).sum() + np.sum(xs.mean(0) ** 2))
 
@@ -60,7 +60,9 @@ def test_gaussians_whose_covariances_commute():
         for mean, s in zip(means, scales, strict=True)
     )
     expected = np.sum(np.diff(means, axis=0) ** 2) + np.sum(np.diff(scales, axis=0) ** 2)
-    np.testing.assert_allclose(gaussian_frechet_distance(p, q), expected, rtol=1e-5)
+    found = gaussian_frechet_distance(p, q)
+    np.testing.assert_allclose(found.value, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.of_means, np.sum(np.diff(means, axis=0) ** 2), rtol=1e-5)
 
 
 def test_the_moments_are_those_of_numpy():
@@ -79,7 +81,7 @@ def test_the_bias_is_what_the_docstring_says():
         key_p, key_q = jax.random.split(key)
         return frechet_distance(
             jax.random.normal(key_p, (n, dims)), jax.random.normal(key_q, (m, dims))
-        )
+        ).value
 
     draws = of_equals(jax.random.split(jax.random.key(0), 1000))
     bias = (1 / n + 1 / m) * dims * (dims + 5) / 4
@@ -99,7 +101,11 @@ def test_what_is_not_finite_is_not_hidden(bad):
 
 
 def test_misuse_is_named():
-    with pytest.raises(ValueError, match=r"features: got shape \(1, 3\), expected \(n >= 2, dims"):
+    with pytest.raises(
+        ValueError, match=r"features: got shape \(1, 3\), expected at least 2 samples"
+    ):
         gaussian_moments(jnp.zeros((1, 3)))
-    with pytest.raises(ValueError, match=r"q: got features of shape \(4,\), expected \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"fake_features: got samples of shape \(4,\), expected \(3,\)"
+    ):
         frechet_distance(jnp.zeros((5, 3)), jnp.zeros((5, 4)))

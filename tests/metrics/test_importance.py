@@ -28,7 +28,7 @@ def test_pareto_k_does_not_see_the_scale_of_the_weights(scale):
 
 
 @pytest.mark.parametrize(("shape", "n", "seed"), [(0.6, 60, 3), (3.0, 400, 1)])
-def test_against_the_formula_in_float64(shape, n, seed):
+def test_the_shape_of_a_tail_is_the_formula_in_float64(shape, n, seed):
     """Zhang & Stephens' profile posterior mean, summed in numpy over a far finer grid."""
     x = np.sort(stats.genpareto.rvs(shape, size=n, random_state=seed))
     points = 30 + int(np.sqrt(n))
@@ -46,7 +46,7 @@ def test_against_the_formula_in_float64(shape, n, seed):
     np.testing.assert_allclose(generalized_pareto_shape(jnp.asarray(x)), expected, rtol=1e-4)
 
 
-def test_extremes_of_pareto_k():
+def test_pareto_k_is_infinite_where_the_tail_says_nothing():
     assert pareto_k(jnp.zeros(1000)) == -jnp.inf  # q is the posterior
     assert pareto_k(jnp.full(1000, -jnp.inf)) == jnp.inf
     assert pareto_k(jnp.arange(20.0)) == jnp.inf  # a tail of four
@@ -59,7 +59,7 @@ def test_extremes_of_pareto_k():
     assert pareto_k(almost) == -jnp.inf
 
 
-def test_the_numbers_by_hand():
+def test_importance_diagnostics_are_those_by_hand():
     weights = np.array([1.0, 2.0, 3.0, 4.0])
     seen = importance_diagnostics(jnp.log(jnp.asarray(weights)) + 50.0)
     np.testing.assert_allclose(seen.ess, 100 / 30, rtol=1e-5)

@@ -78,9 +78,13 @@ def test_a_mode_that_is_never_due_costs_nothing_where_it_is_never_met():
 
 
 def test_misuse_is_named():
-    with pytest.raises(ValueError, match=r"samples: got shape \(5,\) and modes of \(8, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"modes: got samples of shape \(2,\), expected \(\), as samples has"
+    ):
         mode_coverage(jnp.zeros(5), TARGET.modes, TARGET.scales)
-    with pytest.raises(ValueError, match=r"samples: got shape \(5, 3\) and modes of \(8, 2\)"):
+    with pytest.raises(ValueError, match=r"modes: got samples of shape \(2,\), expected \(3,\)"):
         mode_coverage(jnp.zeros((5, 3)), TARGET.modes, TARGET.scales)
-    with pytest.raises(ValueError, match=r"samples: got shape \(1, 2\), expected \(n >= 2, dims\)"):
+    with pytest.raises(
+        ValueError, match=r"samples: got shape \(1, 2\), expected at least 2 samples"
+    ):
         duplicate_share(jnp.zeros((1, 2)), 0.1)

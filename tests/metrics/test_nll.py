@@ -15,7 +15,7 @@ def log_joint(z):
     return PRIOR.log_prob(z) + jnp.log(jnp.where(z == 1, 0.8, 0.3))
 
 
-def test_is_the_enumerated_marginal_in_expectation_however_it_is_chunked():
+def test_log_marginal_is_the_enumerated_one_in_expectation_however_it_is_chunked():
     q = distrax.Bernoulli(probs=0.7)
     for chunk_size in (1, 3, 4, 100):  # 3 leaves a part of a chunk over
         keys = jax.random.split(jax.random.key(chunk_size), 10_000)

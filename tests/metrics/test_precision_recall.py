@@ -93,10 +93,10 @@ def test_what_is_not_finite_is_not_hidden():
 
 
 def test_misuse_is_named():
-    with pytest.raises(ValueError, match=r"fake_features: got shape \(9, 2\), expected .* 3, as r"):
+    with pytest.raises(
+        ValueError, match=r"fake_features: got samples of shape \(2,\), expected \(3,\), as r"
+    ):
         precision_recall(jnp.zeros((9, 3)), jnp.zeros((9, 2)))
-    with pytest.raises(ValueError, match=r"real_features: got shape \(9,\), expected \(n >= 1, d"):
-        precision_recall(jnp.zeros(9), jnp.zeros((9, 2)))
     with pytest.raises(ValueError, match="num_neighbors: got 5 of 4 points, expected fewer"):
         precision_recall(jnp.zeros((9, 3)), jnp.zeros((4, 3)))
     with pytest.raises(ValueError, match="block_size: got 0, expected an integer >= 1"):

@@ -86,5 +86,5 @@ def test_misuse_is_named():
         support_size(jnp.zeros(0, bool), 2)
     with pytest.raises(ValueError, match="duplicated: got float32"):  # the shares themselves
         support_size(jnp.zeros(3), 2)
-    with pytest.raises(ValueError, match=r"confidence: got 1.0, expected a number in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"confidence: got 1\.0, expected a number betw"):
         support_size(jnp.zeros(3, bool), 2, confidence=1.0)

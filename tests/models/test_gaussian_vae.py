@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +40,38 @@ def test_posterior_is_the_encoders_mean_and_log_scale():
     q = model.encode(params, jnp.ones(SHAPE))
     np.testing.assert_allclose(q.mean(), mean)
     np.testing.assert_allclose(q.stddev(), jnp.exp(log_scale), rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", LIKELIHOODS)
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_nets_in_half_precision_are_scored_in_float32(family, dtype):
+    """784 pixels: the log likelihood is the one of the outputs as they are rounded."""
+    shape, likelihood = (28, 28, 1), LIKELIHOODS[family]
+    outputs = (*shape, likelihood.outputs)
+
+    class Half(nn.Module):
+        shape: tuple[int, ...]
+
+        @nn.compact
+        def __call__(self, x):
+            x = nn.Dense(int(np.prod(self.shape)), dtype=dtype)(x.reshape(-1))
+            return x.reshape(self.shape)
+
+    def model(net):
+        sizes = {"latent_size": 3, "x_shape": shape}
+        return gaussian_vae(MLP((), (2, 3)), net, likelihood.distribution, **sizes)
+
+    half, z = model(Half(outputs)), jnp.array([0.4, -1.0, 2.0])
+    params = half.init(jax.random.key(0))
+    x = (jax.random.uniform(jax.random.key(1), shape) < 0.5).astype(jnp.float32)
+    log_p = observe(half, params, x).log_likelihood(z)
+    assert log_p.dtype == jnp.float32
+
+    said = Half(outputs).apply(params["decoder"], z)
+    assert said.dtype == dtype
+    exact = likelihood.distribution(said.astype(jnp.float32)).log_prob(x)
+    np.testing.assert_allclose(log_p, exact, rtol=1e-6)
+    assert observe(half, params, x).q.sample(seed=jax.random.key(2)).dtype == jnp.float32
 
 
 def test_bad_sizes_are_named():

@@ -149,3 +149,10 @@ def test_bad_input_is_named(family):
         family(-1.0)
     with pytest.raises(ValueError, match=r"xs: got shape \(0, 2\), expected at least one"):
         mixture_steps(family(), jnp.zeros((0, 2)))
+    with pytest.raises(ValueError, match=r"q: got shape \(4, 2\), expected \(5, components\)"):
+        fit_mixture(family(), jnp.ones((4, 2)), jnp.zeros((5, 2)))
+
+
+def test_equal_families_are_equal_values_and_shown_as_their_call():
+    assert full_gaussian(1e-3) == full_gaussian(1e-3) != full_gaussian()
+    assert repr(diagonal_gaussian(0.1)) == "diagonal_gaussian(0.1)"

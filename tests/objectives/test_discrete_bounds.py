@@ -29,7 +29,7 @@ def expectation(function, num_samples, log_q=LOG_Q):
     [(IWAE, 1.0), (renyi(0.5), 0.5), (renyi(2.0), -1.0), (chi_upper_bound(2.0), 2.0)],
     ids=lambda x: getattr(x, "name", ""),
 )
-def test_the_mean_of_its_power_is_the_sum_over_states(bound, power):
+def test_the_mean_power_of_a_bound_is_the_sum_over_states(bound, power):
     exact = np.exp(LOG_Q) @ np.exp(power * LOG_W)
     for num_samples in (1, 3):
         ours = expectation(lambda w: jnp.exp(power * bound(w)), num_samples)

@@ -12,6 +12,7 @@ from tensorflow_probability.substrates import jax as tfp
 from jaxgen.bounds import ELBO, renyi
 from jaxgen.estimators import (
     doubly_reparameterized,
+    leave_one_out,
     over_sets,
     pathwise,
     score_function,
@@ -144,7 +145,12 @@ def test_estimators_of_a_multi_sample_bound_are_refused_by_name():
     assert np.isfinite(terms.elbo)
 
 
-def test_sticking_the_landing_has_no_noise_at_the_posterior_and_is_unbiased_elsewhere():
+@pytest.mark.parametrize(
+    "estimator",
+    [sticking_the_landing(), score_function(4, baseline=leave_one_out())],
+    ids=["sticking the landing", "rloo"],
+)
+def test_with_log_q_held_there_is_no_noise_at_the_posterior_and_no_bias_elsewhere(estimator):
     model, x = example(latents=1, dims=3)
     mean, cov = (jnp.asarray(a, jnp.float32) for a in model.posterior(x))
 
@@ -158,11 +164,11 @@ def test_sticking_the_landing_has_no_noise_at_the_posterior_and_is_unbiased_else
 
     keys = jax.random.split(jax.random.key(0), 2000)
     draws = jax.jit(jax.vmap(gradient, (0, None, None)), static_argnums=2)
-    at_posterior = draws(keys, jnp.zeros(1), sticking_the_landing())
+    at_posterior = draws(keys, jnp.zeros(1), estimator)
     np.testing.assert_allclose(at_posterior, 0.0, atol=1e-4)
     assert np.std(draws(jax.random.clone(keys), jnp.zeros(1), pathwise())) > 0.1
     # KL(q || posterior) = shift²/2 cov.
-    elsewhere = draws(jax.random.clone(keys), jnp.full(1, 0.3), sticking_the_landing())
+    elsewhere = draws(jax.random.clone(keys), jnp.full(1, 0.3), estimator)
     assert_unbiased(elsewhere, -0.3 / cov[0])
 
 

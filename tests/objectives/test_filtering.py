@@ -1,5 +1,6 @@
 """Filtering bounds against the Kalman filter, and their gradients against enumeration."""
 
+import dataclasses
 import itertools
 from functools import cache, partial
 
@@ -65,7 +66,9 @@ def any_bound(keys, index, mask):
     schemes, schedules, _ = zip(*FILTERING_OBJECTIVES.values(), strict=True)
     branches = [scheme.sample for scheme in schemes]
     dispatched = FilteringObjective(
-        multinomial._replace(sample=lambda *args: jax.lax.switch(index, branches, *args)),
+        dataclasses.replace(
+            multinomial, sample=lambda *args: jax.lax.switch(index, branches, *args)
+        ),
         lambda log_weights: jax.lax.switch(index, schedules, log_weights),
     )
     xs = jnp.asarray(XS, jnp.float32)
@@ -90,7 +93,7 @@ def bounds(name, time):
 
 
 @EVERY
-def test_exponentiated_it_is_an_unbiased_estimate_of_the_likelihood(name):
+def test_iwae_exponentiated_is_unbiased_for_the_likelihood(name):
     draws = np.exp(bounds(name, SHORT) - TERMS[:SHORT].sum())
     assert_unbiased(draws, 1.0)
     with rejected():

@@ -3,6 +3,7 @@
 The expectation over two samples is summed over the nodes of the noise, so no law is statistical.
 """
 
+import dataclasses
 from unittest import mock
 
 import distrax
@@ -78,7 +79,7 @@ def test_with_a_gaussian_q(name):
     estimators = {name: gradient(2, bound=bound) for name, gradient in GRADIENTS.items()}
     # DReG of IWAE on this bound: the path weights belong to the bound.
     estimators["broken"] = GRADIENTS["doubly_reparameterized"](
-        2, bound=bound._replace(path_weights=(renyi(0.3)).path_weights)
+        2, bound=dataclasses.replace(bound, path_weights=renyi(0.3).path_weights)
     )
     means, truth = exact(bound, estimators)
     for gradient, estimator in estimators.items():

@@ -26,7 +26,7 @@ def bounds(num_samples, draws=20_000):
     )
 
 
-def test_exponentiated_it_is_an_unbiased_estimate_of_the_likelihood():
+def test_iwae_exponentiated_is_unbiased_for_the_likelihood():
     # exp: the marginal itself; scaled by the truth so that the numbers are near one.
     draws = np.exp(np.asarray(bounds(20), np.float64) - MODEL.log_marginal(X))
     assert_unbiased(draws, 1.0)
@@ -55,13 +55,13 @@ def test_mean_over_the_wrong_axis_is_caught():
         assert_unbiased(np.exp(np.asarray(wrong, np.float64) - truth), np.ones(4))
 
 
-def test_rises_with_the_number_of_samples_and_stays_below_the_truth():
+def test_iwae_rises_with_the_number_of_samples_and_stays_below_the_truth():
     one, five, fifty = (float(bounds(k).mean()) for k in (1, 5, 50))
     assert one < five < fifty < MODEL.log_marginal(X) + 0.01
     reconstruction, rate = MODEL.elbo_terms(X, Q.mean(), Q.stddev())
     assert_unbiased(bounds(1), reconstruction - rate)
 
 
-def test_no_samples_is_an_error():
+def test_no_samples_are_refused():
     with pytest.raises(ValueError, match="num_samples: got 0, expected an integer >= 1"):
         importance_weighted_bound(jax.random.key(0), log_joint, Q, 0)

@@ -184,7 +184,7 @@ def test_the_denoising_elbo_is_the_mean_over_noise_of_the_clean_datapoints_elbo(
     assert expected[0] - expected[1] < MODEL.log_marginal(X)
 
 
-def test_without_noise_it_is_the_elbo():
+def test_the_denoising_elbo_without_noise_is_the_elbo():
     key = jax.random.key(3)
     terms = denoising_elbo(
         key, lambda z: MODEL.log_likelihood(X, z), encode, X, MODEL.prior, normal_noise(0.0)

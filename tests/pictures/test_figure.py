@@ -21,10 +21,13 @@ def test_matplotlib_is_imported_where_it_is_used_and_pyplot_never():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
-def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+@pytest.mark.parametrize("draw", [lambda: blank(4.0, 3.0), plot, lambda: panels(["a"], columns=1)])
+def test_without_matplotlib_the_error_names_the_extra(draw, monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxgen\[workbench\]'"):
-        blank(4.0, 3.0)
+        draw()
 
 
 def test_a_plot_has_two_sides_and_its_words():

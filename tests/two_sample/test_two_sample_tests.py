@@ -69,7 +69,7 @@ def test_means_and_variances_agree_with_scipy(test, peer, x64):
 
 
 def test_energy_distance_agrees_with_scipy(x64):
-    ours = energy_distance(jnp.asarray(XS[:, 0]), jnp.asarray(YS[:, 0]))
+    ours = energy_distance(jnp.asarray(XS[:, 0]), jnp.asarray(YS[:, 0])).value
     # scipy's is the root.
     assert float(ours) == pytest.approx(stats.energy_distance(XS[:, 0], YS[:, 0]) ** 2, rel=1e-9)
 
@@ -297,8 +297,11 @@ KEY = jax.random.key(0)
     ("make", "message"),
     [
         (lambda: mean_test(XS3[:1], YS3), r"p_samples: got shape \(1, 3\)"),
-        (lambda: variance_test(XS3, YS3[:, 0]), r"q_samples: got float32 samples of shape \(\)"),
-        (lambda: mmd_linear_test(XS3[:3], YS3[:3], rbf(1.0)), "p_samples: got 3, expected .* 4"),
+        (lambda: variance_test(XS3, YS3[:, 0]), r"q_samples: got samples of shape \(\)"),
+        (
+            lambda: mmd_linear_test(XS3[:3], YS3[:3], rbf(1.0)),
+            r"p_samples: got shape \(3, 3\), expected at least 4",
+        ),
         (lambda: mmd_permutation_test(KEY, XS3, YS3, rbf(1.0), 0), "num_permutations: got 0"),
         (
             lambda: permutation_test(KEY, lambda x, y: x.mean(axis=0), XS3, YS3, 9),

@@ -1,0 +1,103 @@
+"""One row of a measurement: what it says of an estimator, and how it follows from the moments."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgen.certify.budget import Cell
+from jaxgen.certify.moments import Moments
+from jaxgen.certify.reference import Reference
+
+GROUPS = 20
+"""Groups that the draws are made in: from the spread between them come the intervals."""
+T_95 = 2.093  # Student's t of 19 degrees of freedom, two-sided 95%
+
+
+class Row(NamedTuple):
+    """One estimator on one part of one problem's params, at one point and one budget.
+
+    All of it is about one gradient, the mean over the problem's batch of datapoints.
+
+    Attributes:
+      problem, estimator: names.
+      step: updates of the params, and of whatever the estimator learns, before the measurement.
+      point: the problem's own name for it.
+      subtree: the part of the params.
+      samples: the estimator's num_samples.
+      evaluations: evaluations of f per datapoint for one gradient.
+      unbiased: whether the estimator says that it is.
+      draws: independent gradients that were measured.
+      mean: component of the mean gradient along the reference gradient (the length of it, if there
+        is no bias); of a single param its mean gradient.
+      reference: the same of the exact gradient, or of an independent unbiased estimate.
+      bias_z: mean less reference, in standard errors of that difference.
+      variance: trace of the covariance of one gradient.
+      variance_low, variance_high: its interval of 95% confidence.
+      snr: |E gradient| / sqrt(variance), the noise of the mean taken out; 0 if nothing stands out.
+      seconds_per_gradient: median over the groups, compilation apart; gradients of one group are
+        computed in one call, and estimators take turns.
+      variance_x_evaluations, variance_x_time: variance at equal cost.
+    """
+
+    problem: str
+    estimator: str
+    step: int
+    point: str
+    subtree: str
+    samples: int
+    evaluations: int
+    unbiased: bool
+    draws: int
+    mean: float
+    reference: float
+    bias_z: float
+    variance: float
+    variance_low: float
+    variance_high: float
+    snr: float
+    seconds_per_gradient: float
+    variance_x_evaluations: float
+    variance_x_time: float
+
+
+def row_of(
+    cell: Cell,
+    reference: Reference,
+    gradient: Moments,
+    along: Moments,
+    seconds: float,
+    **names: Any,
+) -> Row:
+    """Returns the row of the moments of a gradient and of its component along the reference.
+
+    Args:
+      names: the row's problem, step, point and subtree.
+    """
+    draws = GROUPS * cell.draws
+    mean, variance = float(along.mean), float(gradient.trace)
+    # An interval of the logarithm: a variance is positive and its error is a part of it.
+    error = T_95 * float(gradient.trace_stderr) / variance if variance else 0.0
+    stderr = math.hypot(math.sqrt(float(along.variance) / draws), reference.stderr)
+    rounding = 1e-6 * (abs(mean) + abs(reference.length)) + 1e-30
+    signal = max(float(np.sum(np.square(gradient.mean))) - variance / draws, 0.0)
+    return Row(
+        **names,
+        estimator=cell.name,
+        samples=cell.samples,
+        evaluations=cell.evaluations,
+        unbiased=cell.estimator.unbiased,
+        draws=draws,
+        mean=mean,
+        reference=reference.length,
+        bias_z=(mean - reference.length) / (stderr + rounding),
+        variance=variance,
+        variance_low=variance * math.exp(-error),
+        variance_high=variance * math.exp(error),
+        snr=math.sqrt(signal / variance) if variance else math.inf,
+        seconds_per_gradient=seconds,
+        variance_x_evaluations=variance * cell.evaluations,
+        variance_x_time=variance * seconds,
+    )

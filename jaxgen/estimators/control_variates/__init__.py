@@ -1,0 +1,31 @@
+"""Control variates of the score function: numbers, networks, expansions and relaxations of f."""
+
+from jaxgen.estimators.control_variates.base import Baseline, Control
+from jaxgen.estimators.control_variates.baselines import (
+    constant,
+    leave_one_out,
+    moving_average,
+    none,
+)
+from jaxgen.estimators.control_variates.learned import learned
+from jaxgen.estimators.control_variates.muprop import muprop
+from jaxgen.estimators.control_variates.optimal_coefficient import optimal_coefficient
+from jaxgen.estimators.control_variates.rebar import RebarState, rebar
+from jaxgen.estimators.control_variates.relax import RelaxState, relax, relax_black_box
+
+__all__ = [
+    "Baseline",
+    "Control",
+    "RebarState",
+    "RelaxState",
+    "constant",
+    "learned",
+    "leave_one_out",
+    "moving_average",
+    "muprop",
+    "none",
+    "optimal_coefficient",
+    "rebar",
+    "relax",
+    "relax_black_box",
+]

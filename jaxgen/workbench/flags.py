@@ -1,0 +1,130 @@
+"""A configuration from the words of a command line, and the help that says what may be given."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import inspect
+import io
+import itertools
+import os
+import shutil
+import sys
+import textwrap
+import typing
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+Config = TypeVar("Config")
+
+
+def parse(
+    config_type: type[Config],
+    arguments: Sequence[str],
+    *,
+    command: str,
+    description: str,
+    stored: Config | None = None,
+) -> Config:
+    """Returns the `config_type` that `arguments` ask for.
+
+    Args:
+      config_type: a dataclass whose field docstrings are the help.
+      arguments: the words after the command.
+      command: as usage shows it.
+      description: heads the help; its paragraphs are wrapped, indented lines kept.
+      stored: what the arguments leave as it is; the type's own defaults if not given.
+    Raises:
+      SystemExit: help was asked for (code 0), or an argument is unknown or unreadable (2).
+      ValueError: a value is refused by the configuration; the message names the field.
+    Example:
+      config = parse(Config, sys.argv[1:], command="python vae.py", description=__doc__)
+    """
+    hints = typing.get_type_hints(config_type, include_extras=True)
+    _refuse_value_of_switch(hints, arguments)
+    fields = []
+    for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
+        default = field.default if stored is None else getattr(stored, field.name)
+        text = tyro.conf.arg(help=_doc(config_type, field.name))
+        hint = Annotated[hints[field.name], text]
+        fields.append((field.name, hint, dataclasses.field(default=default)))
+    # The same flags without the checks, whose refusals are told apart from the parser's.
+    unchecked = dataclasses.make_dataclass(config_type.__name__, fields, kw_only=True)
+    shown = _Shown(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(shown):
+            values = tyro.cli(
+                unchecked,
+                prog=command,
+                description="",
+                args=list(arguments),
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit:
+        usage, _, rest = shown.getvalue().partition("\n\n")
+        if rest:
+            text = _wrapped(f"{usage}\n\n{inspect.cleandoc(description)}")
+            sys.stdout.write(f"{text}\n\n{rest}")
+        raise
+    return config_type(**vars(values))
+
+
+def _refuse_value_of_switch(hints: dict[str, Any], arguments: Sequence[str]) -> None:
+    """Raises ValueError for a word after a flag that takes none, as in `--resume maybe`."""
+    for flag, word in itertools.pairwise(arguments):
+        name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
+        if flag.startswith("--") and hints.get(name) is bool and not word.startswith("-"):
+            raise ValueError(f"{name}: got {word!r}, expected nothing: {flag} is a switch")
+
+
+def _doc(config_type: type, name: str) -> str:
+    """Returns the docstring of a field on one line, from the nearest class that gives it one."""
+    for owner in config_type.__mro__:
+        if dataclasses.is_dataclass(owner) and (text := _docs_of(owner).get(name)):
+            return " ".join(text.split())
+    return ""
+
+
+def _docs_of(owner: type) -> dict[str, str]:
+    """Returns the strings that stand below the fields of one class."""
+    try:
+        source = textwrap.dedent(inspect.getsource(owner))
+    except (OSError, TypeError):  # of a class that was made in an interpreter
+        return {}
+    body = typing.cast(ast.ClassDef, ast.parse(source).body[0]).body
+    docs = {}
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+            text = getattr(below.value, "value", None)
+            if isinstance(field.target, ast.Name) and isinstance(text, str):
+                docs[field.target.id] = text
+    return docs
+
+
+def _wrapped(description: str) -> str:
+    """Returns the text no wider than the terminal, nor than 100, but for indented lines."""
+    width = min(100, shutil.get_terminal_size().columns)
+    paragraphs = []
+    for paragraph in description.split("\n\n"):
+        indented = any(line.startswith(" ") for line in paragraph.split("\n"))
+        paragraphs.append(paragraph if indented else textwrap.fill(paragraph, width))
+    return "\n\n".join(paragraphs)
+
+
+class _Shown(io.StringIO):
+    """Takes what is printed; a terminal, for colors, if the true stream is and NO_COLOR is not."""
+
+    def __init__(self, stream: Any):
+        super().__init__()
+        self._colors = stream.isatty() and not os.environ.get("NO_COLOR")
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    @property
+    def encoding(self) -> str:
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._colors
