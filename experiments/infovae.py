@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +67,7 @@ class Config(LatentConfig):
     weight: float = 100.0
     """Lambda: InfoVAE's weight of the mismatch, in nats per unit of squared MMD."""
     latent_size: Count = 8
+    schedule: ClassVar[str] = "cosine"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 from jaxtyping import Array
@@ -68,6 +68,7 @@ class Config(LatentConfig):
     norm: Positive = 0.5
     """Of the weights into each unit of the weight-normalized encoder."""
     nll_samples: Count = 300
+    schedule: ClassVar[str] = "cosine"
 
 
 class Programs(NamedTuple):

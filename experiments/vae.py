@@ -33,10 +33,10 @@ from jaxgen.data import ImageSet, dequantize
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
 from jaxgen.nets import ConvDecoder, ConvEncoder
-from jaxgen.objectives import analytic_kl, elbo, monte_carlo_kl
+from jaxgen.objectives import analytic_kl, monte_carlo_kl
 from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
 from jaxgen.train import gradient_step, init_state, mean_over_batch
-from jaxgen.types import Info, Key, Params
+from jaxgen.types import Key, Params
 from jaxgen.workbench import (
     Count,
     LatentConfig,
@@ -49,11 +49,13 @@ from jaxgen.workbench import (
     bias_of_mean,
     constant,
     image_vae,
+    judge_by,
     load_images,
     main,
     make_optimizer,
     map_in_blocks,
     mean_over_images,
+    negative_elbo,
     train,
 )
 
@@ -121,7 +123,8 @@ def run(config: Config) -> dict[str, Any]:
     key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
         jax.random.key(config.seed), 5
     )
-    one = make_terms(config, model, images)
+    prepare = dequantize if config.likelihood == "gaussian" else images.prepare
+    one = negative_elbo(model, prepare, kl=KLS[config.kl])
     optimizer = make_optimizer(
         config.learning_rate,
         config.num_updates(images.images),
@@ -133,16 +136,12 @@ def run(config: Config) -> dict[str, Any]:
         loss = mean_over_batch(partial(one, beta=beta))
         return gradient_step(loss, optimizer, ema_decay=config.ema_decay)
 
-    @jax.jit
-    def judge(params: Params, key: Key, images: Array) -> Info:
-        return mean_over_batch(one)(params, key, images)[1]
-
     params, _ = train(
         out,
         init_state(jax.jit(model.init)(key_init), optimizer, ema=config.ema_decay is not None),
         step,
         images.images,
-        judge,
+        judge_by(one),
         key=key_fit,
         judge_key=key_validation,
         held_out=validation.images,
@@ -175,19 +174,6 @@ def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
         latent_size=config.latent_size,
         x_shape=images.images.shape[1:],
     )
-
-
-def make_terms(config: Config, model: LatentVariableModel, images: ImageSet) -> Any:
-    """Returns `(params, key, bytes of one image, beta) -> beta KL - reconstruction, the terms`."""
-    prepare = dequantize if config.likelihood == "gaussian" else images.prepare
-
-    def one(params: Params, key: Key, image: Array, beta: Any = 1.0) -> tuple[Array, Info]:
-        key_x, key_z = jax.random.split(key)
-        at = observe(model, params, prepare(key_x, image))
-        terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=KLS[config.kl])
-        return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
-
-    return one
 
 
 def kl_weight(config: Config, epoch: int) -> float:
