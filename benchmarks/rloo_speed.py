@@ -29,7 +29,7 @@ from benchmarks.networks import sbn_linear
 from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
-from jaxgen.certify import Problem, accepted, at_budget, estimated_gradient
+from jaxgen.certify import Moments, Problem, accepted, at_budget, estimated_gradient, grad_moments
 from jaxgen.checks import at_least
 from jaxgen.data import from_arrays
 from jaxgen.estimators import MakeEstimator
@@ -55,33 +55,21 @@ def jaxgen_draws(problem: Problem, make: MakeEstimator, num_draws: int) -> Calla
     _, q = problem.target(problem.params, batch[0])
     _, estimator = at_budget(make, q, 2)
     state = estimator.init(jax.random.key(1), q, batch[0])
-    draw = estimated_gradient(problem, estimator)
-
-    def transposed(*arguments: Any) -> Params:
-        """Kernels as PyTorch keeps them, and as the batched product of signals and inputs lies."""
-        return jax.tree.map(jnp.transpose, draw(*arguments))
+    one = estimated_gradient(problem, estimator)
 
     @jax.jit
-    def moments(params: Params, state: Any, batch: Array, key: Key) -> tuple[Array, Array]:
-        def add_chunk(moments: tuple[Params, Array], key: Key) -> tuple[tuple[Params, Array], None]:
-            total, squares = moments
-            keys = jax.random.split(key, CHUNK)
-            draws = jax.vmap(transposed, (None, None, 0, None))(params, state, keys, batch)
-            # As a product: XLA's sum over a leading axis takes the CPU many times as long.
-            total = jax.tree.map(
-                lambda t, x: t + jnp.tensordot(jnp.ones(CHUNK), x, 1), total, draws
-            )
-            return (total, squares + optax.tree.norm(draws, squared=True)), None
+    def moments(params: Params, state: Any, key: Key, batch: Array) -> Moments:
+        def draw(key: Key) -> Params:
+            """Kernels as PyTorch keeps them, and as the product of signals and inputs lies."""
+            return jax.tree.map(jnp.transpose, one(params, state, key, batch))
 
-        shapes = jax.eval_shape(transposed, params, state, key, batch)
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        keys = jax.random.split(key, num_draws // CHUNK)
-        (total, squares), _ = jax.lax.scan(add_chunk, (zeros, jnp.zeros(())), keys)
-        return optax.tree.norm(total, squared=True) / num_draws**2, squares / num_draws
+        return grad_moments(draw, key, num_draws, min(CHUNK, num_draws // 2))
 
     def run(call: int) -> Answer:
-        signal, second = moments(problem.params, state, batch, jax.random.key(call))
-        return _answer(float(signal), float(second), num_draws)
+        found = moments(problem.params, state, jax.random.key(call), batch)
+        return _answer(
+            float(optax.tree.norm(found.mean, squared=True)), float(found.trace), num_draws
+        )
 
     return run
 
@@ -150,7 +138,7 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
             sums = accumulate(sums, (by_vmap if vmapped else by_loop)(CHUNK))
         signal = sum(float(((s / num_draws) ** 2).sum()) for s, _ in sums or ())
         second = sum(float(q) for _, q in sums or ()) / num_draws
-        return _answer(signal, second, num_draws)
+        return _answer(signal, (second - signal) * num_draws / (num_draws - 1), num_draws)
 
     return run
 
@@ -160,9 +148,9 @@ def _data_mean(problem: Problem) -> np.ndarray:
     return synthetic_images(1000).mean(axis=0) / 255
 
 
-def _answer(signal: float, second: float, num_draws: int) -> Answer:
-    trace = (second - signal) * num_draws / (num_draws - 1)
-    return {"trace": trace, "signal": signal - trace / num_draws}
+def _answer(mean_squared: float, trace: float, num_draws: int) -> Answer:
+    """The noise of the mean taken out of its square."""
+    return {"trace": trace, "signal": mean_squared - trace / num_draws}
 
 
 def measure(num_draws: int, rounds: int) -> dict[str, Any]:

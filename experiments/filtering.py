@@ -318,8 +318,9 @@ def evaluate(config: Config, task: Task, params: Params, key: Key) -> dict[str, 
     def bounds(params: Params, key: Key, test: Sequences, index: Array, particles: int) -> Array:
         # The objective chosen at run time: one program per number of particles.
         samplers = [scheme.sample for scheme in schemes]
+        chosen = partial(jax.lax.switch, index, samplers)
         objective = FilteringObjective(
-            multinomial._replace(sample=lambda *args: jax.lax.switch(index, samplers, *args)),
+            dataclasses.replace(multinomial, sample=chosen),
             lambda log_weights: jax.lax.switch(index, schedules, log_weights),
         )
 

@@ -30,7 +30,7 @@ from jaxgen.metrics import active_units, log_marginal, rate_terms
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid, stacked_bars
-from jaxgen.train import Update, gradient_step, init_state
+from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Loss, Params
 from jaxgen.workbench import (
     Count,
@@ -42,7 +42,7 @@ from jaxgen.workbench import (
     image_by_image,
     image_vae,
     judge_by,
-    load_images,
+    load_pixels,
     main,
     make_optimizer,
     map_in_blocks,
@@ -79,14 +79,14 @@ class Config(LatentConfig):
 def run(config: Config) -> dict[str, Any]:
     """Trains both and measures them; returns what result.json holds, by their names."""
     out = begin(config)
-    images, validation, test = load_images(config, "dynamic")
+    images, validation, test = load_pixels(config)
     model = image_vae(images.images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, *keys = jax.random.split(jax.random.key(config.seed), 6)
     start = jax.jit(model.init)(key_init)
     # Two draws of the prior are 2 d apart in the mean of their squared distance.
     kernel = rbf(math.sqrt(config.latent_size))
-    optimizer = make_optimizer(config.learning_rate, config.num_updates(images.images))
-    judge = judge_by(negative_elbo(model, images.prepare))
+    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
+    judge = judge_by(mean_over_batch(negative_elbo(model, images.prepare)))
 
     def step(weights: tuple[Array, Array]) -> Update:
         return gradient_step(make_loss(model, images, kernel, *weights), optimizer)

@@ -47,7 +47,7 @@ from jaxgen.workbench import (
     image_by_image,
     image_vae,
     judge_by,
-    load_images,
+    load_pixels,
     main,
     make_optimizer,
     map_in_blocks,
@@ -84,9 +84,9 @@ def run(config: Config) -> dict[str, Any]:
     """Trains the three and measures them; returns what result.json holds, by their names."""
     out = begin(config)
     # Pixels cut once: with a fresh draw at each use there would be little to overfit.
-    images, validation, test = load_images(config, "threshold")
+    images, validation, test = load_pixels(config, binarization="threshold")
     shown = {"train": images.images[: len(test.images)], "test": test.images}
-    optimizer = make_optimizer(config.learning_rate, config.num_updates(images.images))
+    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
     keys = jax.random.split(jax.random.key(config.seed), 5)
 
     def programs(wrap_encoder: Any) -> Programs:
@@ -98,7 +98,7 @@ def run(config: Config) -> dict[str, Any]:
             one = partial(denoised, model, images, noise)
             return gradient_step(mean_over_batch(one), optimizer)
 
-        judge = judge_by(negative_elbo(model, images.prepare))
+        judge = judge_by(mean_over_batch(negative_elbo(model, images.prepare)))
         return Programs(jax.jit(model.init), step, judge, make_measure(config, model, test))
 
     def one(part: Run, way: tuple[Programs, float]) -> dict[str, float]:

@@ -20,22 +20,20 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from statistics import NormalDist
 from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
-from jaxgen.data import ImageSet, dequantize
+from jaxgen.data import ImageSet
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
+from jaxgen.models import LatentVariableModel, observe
 from jaxgen.nets import ConvDecoder, ConvEncoder
 from jaxgen.objectives import analytic_kl, monte_carlo_kl
-from jaxgen.pictures import bars, image_grid, latent_grid, learning_curve, side_by_side
-from jaxgen.train import gradient_step, init_state, mean_over_batch
+from jaxgen.pictures import bars, learning_curve
+from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Params
 from jaxgen.workbench import (
     Count,
@@ -46,17 +44,17 @@ from jaxgen.workbench import (
     Table,
     Whole,
     begin,
-    bias_of_mean,
-    constant,
+    draw_vae,
     image_vae,
     judge_by,
-    load_images,
+    load_pixels,
     main,
     make_optimizer,
     map_in_blocks,
     mean_over_images,
     negative_elbo,
     train,
+    vae_of_nets,
 )
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
@@ -94,54 +92,33 @@ class Config(LatentConfig):
     """Stop after as many epochs without a better validation ELBO, and use the best epoch."""
     nll_samples: Count = 5000
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.likelihood != "bernoulli" and self.binarization not in ("auto", "none"):
-            raise ValueError(
-                f"binarization: got {self.binarization!r} with the {self.likelihood} likelihood, "
-                "which models gray pixels; expected none"
-            )
-
-    @property
-    def pixels(self) -> str:
-        """The binarization in force."""
-        if self.binarization != "auto":
-            return self.binarization
-        return "dynamic" if self.likelihood == "bernoulli" else "none"
-
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of `config`; returns what result.json holds."""
     out = begin(config)
-    images, validation, test = load_images(config, config.pixels)
-    if config.likelihood == "bernoulli" and config.pixels == "none" and not images.binary:
-        raise ValueError(
-            f"binarization: got 'none' for the gray pixels of {config.dataset}, which a Bernoulli "
-            "likelihood has no probability for; expected dynamic or threshold"
-        )
+    images, validation, test = load_pixels(config, config.likelihood, config.binarization)
     model = make_model(config, images)
     key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
         jax.random.key(config.seed), 5
     )
-    prepare = dequantize if config.likelihood == "gaussian" else images.prepare
-    one = negative_elbo(model, prepare, kl=KLS[config.kl])
+    one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
     optimizer = make_optimizer(
         config.learning_rate,
-        config.num_updates(images.images),
+        config.num_steps(len(images.images)),
         schedule=config.schedule,
         clip_norm=config.clip_norm,
     )
 
-    def step(beta: Array) -> Any:
+    def update(beta: Array) -> Update:
         loss = mean_over_batch(partial(one, beta=beta))
         return gradient_step(loss, optimizer, ema_decay=config.ema_decay)
 
     params, _ = train(
         out,
         init_state(jax.jit(model.init)(key_init), optimizer, ema=config.ema_decay is not None),
-        step,
+        update,
         images.images,
-        judge_by(one),
+        judge_by(mean_over_batch(one)),
         key=key_fit,
         judge_key=key_validation,
         held_out=validation.images,
@@ -149,30 +126,24 @@ def run(config: Config) -> dict[str, Any]:
         patience=config.patience,
     )
     result = evaluate(config, model, one, params, key_test, test)
-    figures = draw(config, model, params, key_pictures, test, result)
-    curve = {"train_elbo": "train", "validation_elbo": "validation"}
-    figures["learning_curve"] = learning_curve(out.records(), curve)
-    return out.finish(result, figures, [report(config, result)])
+    curves = {"train_elbo": "train", "validation_elbo": "validation"}
+    figures = {
+        **draw_vae(key_pictures, model, params, test),
+        "learning_curve": learning_curve(out.records(), curves),
+        "kl_per_dimension": bars(result["kl_per_dimension"]),
+    }
+    return out.finish(result, figures, [table(config, result)])
 
 
 def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    if config.architecture == "mlp":
-        return image_vae(
-            images.images,
-            config.hidden,
-            config.latent_size,
-            likelihood=config.likelihood,
-            activation=ACTIVATIONS[config.activation],
-        )
-    likelihood = LIKELIHOODS[config.likelihood]
-    bias = bias_of_mean(likelihood, images.images)
-    return gaussian_vae(
-        ConvEncoder((2, config.latent_size)),
-        ConvDecoder(bias.shape, output_bias_init=constant(bias)),
-        likelihood.distribution,
-        latent_size=config.latent_size,
-        x_shape=images.images.shape[1:],
+    size, likelihood = config.latent_size, config.likelihood
+    if config.architecture == "conv":
+        encoder = ConvEncoder((2, size))
+        return vae_of_nets(images.images, encoder, ConvDecoder, size, likelihood=likelihood)
+    activation = ACTIVATIONS[config.activation]
+    return image_vae(
+        images.images, config.hidden, size, likelihood=likelihood, activation=activation
     )
 
 
@@ -185,7 +156,6 @@ def evaluate(
     config: Config, model: LatentVariableModel, one: Any, params: Params, key: Key, test: ImageSet
 ) -> dict[str, Any]:
     """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
-    prepare = dequantize if config.likelihood == "gaussian" else test.prepare
 
     @jax.jit
     def numbers(key: Key, images: Array) -> dict[str, Array]:
@@ -193,7 +163,7 @@ def evaluate(
 
         def likelihood(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
             key_x, key_z = jax.random.split(jax.random.fold_in(key_nll, indexed[0]))
-            at = observe(model, params, prepare(key_x, indexed[1]))
+            at = observe(model, params, test.prepare(key_x, indexed[1]))
             log_px = log_marginal(key_z, at.log_joint, at.q, config.nll_samples)
             return -log_px, at.q.mean(), kl_per_dimension(at.q, at.prior)
 
@@ -221,41 +191,7 @@ def evaluate(
     }
 
 
-def draw(
-    config: Config,
-    model: LatentVariableModel,
-    params: Params,
-    key: Key,
-    test: ImageSet,
-    result: dict[str, Any],
-) -> dict[str, Any]:
-    """Returns samples, reconstructions and the latents, drawn."""
-    key_prior, key_x = jax.random.split(key)
-    # The means of Gaussian pixels may leave [0, 1].
-    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
-    encode = jax.jit(jax.vmap(lambda x: model.encode(params, x).mean()))
-    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
-    gray = test.images[:30] / 255
-    prepare = dequantize if config.likelihood == "gaussian" else test.prepare
-    x = jax.jit(prepare)(key_x, test.images[:30])
-    drawn = {} if np.allclose(x, gray, atol=1 / 255) else {"as drawn": x}
-    rows = {"image": gray, **drawn, "reconstructed": decode(encode(x))}
-    figures = {
-        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
-        "reconstructions": side_by_side(rows, title="Reconstructions"),
-        "kl_per_dimension": bars(result["kl_per_dimension"]),
-    }
-    if config.latent_size == 2:
-        quantiles = (np.arange(15) + 0.5) / 15
-        axis = [NormalDist().inv_cdf(quantile) for quantile in quantiles]
-        lattice = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-        images = decode(lattice)
-        images = images.reshape(15, 15, *images.shape[1:])
-        figures["latent_grid"] = latent_grid(images, quantiles.tolist())
-    return figures
-
-
-def report(config: Config, result: dict[str, Any]) -> Table:
+def table(config: Config, result: dict[str, Any]) -> Table:
     """Returns the table of the result."""
     rows = [
         ["ELBO", result["test_elbo"], "nats"],

@@ -9,6 +9,7 @@ from jaxgen.numerics import (
     at_least_float32,
     bernoulli_log_prob,
     expm1,
+    highest_precision,
     log_mean_exp,
     wilson_interval,
 )
@@ -96,3 +97,10 @@ def test_wilsons_interval_is_scipys(confidence):
         ValueError, match=r"confidence: got 95\.0, expected a number between 0 and 1"
     ):
         wilson_interval(0.5, 10, confidence=95.0)
+
+
+def test_products_of_reported_numbers_have_the_highest_precision():
+    """On a CPU the number is the same either way: the program is what says it."""
+    asked = str(jax.make_jaxpr(highest_precision(jnp.dot))(jnp.ones(3), jnp.ones(3)))
+    assert "HIGHEST" in asked
+    assert "HIGHEST" not in str(jax.make_jaxpr(jnp.dot)(jnp.ones(3), jnp.ones(3)))

@@ -2,6 +2,7 @@
 
 from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.budget import accepted, at_budget
+from jaxgen.certify.certificate import Certificate, certify
 from jaxgen.certify.directional_snr import directional_snr
 from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
@@ -17,6 +18,7 @@ from jaxgen.certify.toys import (
     cosine,
     coupled,
     exponential,
+    inside,
     quadratic,
     toy,
 )
@@ -25,6 +27,7 @@ __all__ = [
     "GROUPS",
     "TOYS",
     "Bias",
+    "Certificate",
     "DrawGradient",
     "Moments",
     "Problem",
@@ -33,6 +36,7 @@ __all__ = [
     "accepted",
     "at_budget",
     "categorical",
+    "certify",
     "constant_velocity",
     "cosine",
     "coupled",
@@ -42,6 +46,7 @@ __all__ = [
     "exact_moments",
     "exponential",
     "grad_moments",
+    "inside",
     "measure",
     "normal_quadrature",
     "paired_bias",

@@ -47,7 +47,12 @@ def paired_bias(
     Raises:
       ValueError: as for `grad_moments`.
     Example:
-      paired_bias(concrete_gradient, lambda key: exact_gradient, key, 10_000).worst_z
+      f = lambda b: (b - 0.45) ** 2
+      loss = lambda logit, key: relaxed(2).apply((), key, f, distrax.Bernoulli(logit))[0]
+      p = jax.nn.sigmoid(0.3)
+      exact = 0.1 * p * (1 - p)
+      gradient = lambda key: jax.grad(loss)(0.3, key)
+      paired_bias(gradient, lambda key: exact, jax.random.key(0), 10_000).worst_z
     """
 
     def difference(key: Key) -> tuple[Params, Params]:
@@ -61,7 +66,7 @@ def paired_bias(
     z = jax.tree.map(
         lambda mean, variance, size: z_score(mean, variance / num_draws, size), mean, variance, size
     )
-    return Bias(mean, z, jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(z)])))
+    return Bias(mean, z, worst(z))
 
 
 def z_score(difference: Array, variance: Array, size: Array) -> Array:
@@ -69,3 +74,8 @@ def z_score(difference: Array, variance: Array, size: Array) -> Array:
     kind = jnp.finfo(size.dtype)
     rounding = 4 * kind.eps * size + kind.tiny
     return difference / (jnp.sqrt(variance) + rounding)
+
+
+def worst(z: Params) -> Scalar:
+    """Returns the largest |z| of a tree."""
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(z)]))

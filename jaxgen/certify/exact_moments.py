@@ -29,9 +29,13 @@ def exact_moments(
       points: every value of the randomness, or quadrature nodes, on a leading axis.
       weights: their probabilities, which sum to one.
     Example:
+      estimator, key = score_function(2, baseline=leave_one_out()), jax.random.key(0)
       def gradient(samples):
-          return jax.grad(lambda p: rloo.apply((), key, f, replay(q(p), samples))[0])(params)
-      exact_moments(gradient, *sample_space(q(params), num_samples=2)).variance
+          def loss(logit):
+              q = replay(distrax.Bernoulli(logit), samples)
+              return estimator.apply((), key, lambda b: (b - 0.45) ** 2, q)[0]
+          return jax.grad(loss)(0.3)
+      exact_moments(gradient, *sample_space(distrax.Bernoulli(0.3), num_samples=2)).variance
     """
     draws = widened(jax.vmap(gradient)(points))
 
@@ -105,6 +109,7 @@ def replay(q: Distribution, samples: Array) -> Distribution:
     """Returns a q that draws the given samples, for estimators that only sample and score.
 
     Example:
-      score_function(2).apply((), key, f, replay(distrax.Bernoulli(logit), jnp.array([0, 1])))
+      q = replay(distrax.Bernoulli(0.3), jnp.array([0, 1]))
+      score_function(2).apply((), jax.random.key(0), lambda b: (b - 0.45) ** 2, q)
     """
     return _Replay(q=q, samples=samples)

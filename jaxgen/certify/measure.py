@@ -36,10 +36,10 @@ def measure(
 ) -> list[Row]:
     """Returns a row for every estimator, budget, part of the params and point of the trajectory.
 
-    Every estimator gets as many samples as the budget pays for; one whose cheapest gradient is
-    dearer is measured once, at that, with fewer draws. The params move as the problem says, not as
-    the estimator on trial would move them. What an estimator learns (a baseline, a control
-    variate's network) it learns on the way, from the same batches, by Adam; then it is frozen too.
+    Every estimator gets as many samples as the budget pays for. If its cheapest gradient costs
+    more, it is measured once, at that cost, with fewer draws. The params move as the problem says,
+    whatever estimator is on trial. What an estimator learns (a baseline, a control variate's
+    network) it learns on the way, from the same batches, by Adam; at each point it is frozen.
 
     Args:
       problem: what to estimate.
@@ -51,7 +51,8 @@ def measure(
     Raises:
       ValueError: an argument is out of range; an estimator does not accept the problem's q or f.
     Example:
-      rows = measure(quadratic(), {"mine": lambda num_samples: my_estimator(num_samples)})
+      makes = {"DisARM": disarm, "RLOO": lambda n: score_function(n, baseline=leave_one_out())}
+      rows = measure(toy(0.45), makes, num_draws=1000)
     """
     per_group, rest = divmod(at_least("num_draws", num_draws, 2 * GROUPS), GROUPS)
     if rest:

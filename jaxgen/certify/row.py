@@ -19,26 +19,28 @@ T_95 = 2.093  # Student's t of 19 degrees of freedom, two-sided 95%
 class Row(NamedTuple):
     """One estimator on one part of one problem's params, at one point and one budget.
 
-    All of it is about one gradient, the mean over the problem's batch of datapoints.
+    The numbers are of one gradient, the mean over the problem's batch of datapoints. Rows of one
+    point share the reference: if that is an estimate, its error moves all their `bias_z` one way.
 
     Attributes:
       problem, estimator: names.
-      step: updates of the params, and of whatever the estimator learns, before the measurement.
-      point: the problem's own name for it.
+      step: updates of the params, and of what the estimator learns, before the measurement.
+      point: the problem's own name for that step.
       subtree: the part of the params.
       samples: the estimator's num_samples.
       evaluations: evaluations of f per datapoint for one gradient.
       unbiased: whether the estimator says that it is.
       draws: independent gradients that were measured.
-      mean: component of the mean gradient along the reference gradient (the length of it, if there
-        is no bias); of a single param its mean gradient.
-      reference: the same of the exact gradient, or of an independent unbiased estimate.
-      bias_z: mean less reference, in standard errors of that difference.
+      mean: component of the mean gradient along the reference gradient; of a single param, its
+        mean gradient.
+      reference: length of the reference gradient: of the exact one, or of an estimate from
+        other draws of the problem's guide.
+      bias_z: (mean - reference) / standard error of that difference, the reference's included.
       variance: trace of the covariance of one gradient.
-      variance_low, variance_high: its interval of 95% confidence.
-      snr: |E gradient| / sqrt(variance), the noise of the mean taken out; 0 if nothing stands out.
-      seconds_per_gradient: median over the groups, compilation apart; gradients of one group are
-        computed in one call, and estimators take turns.
+      variance_low, variance_high: 95% confidence interval of `variance`.
+      snr: |E gradient| / sqrt(variance), less what noise adds to the mean; 0 if nothing is left.
+      seconds_per_gradient: median over 20 groups, without compilation. The gradients of a group
+        are computed in one call, and estimators take turns.
       variance_x_evaluations, variance_x_time: variance at equal cost.
     """
 

@@ -19,7 +19,13 @@ from jaxgen.types import Distribution, Params
 
 
 def constant_velocity(**velocity: float) -> optax.GradientTransformation:
-    """Returns the optimizer that moves the named params at constant velocity, the others not."""
+    """Returns the optimizer that adds `velocity` to the named params at each step, whatever came.
+
+    Params without a velocity stay where they are.
+
+    Example:
+      optimizer = constant_velocity(k=1 / 200)  # params["k"] grows by one in 200 steps
+    """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         move = {k: jnp.full_like(v, velocity.get(k, 0.0)) for k, v in updates.items()}
@@ -32,7 +38,7 @@ _FOUR_POINTS = (200, 400, 600, 800)
 
 
 def _gaussian(name: str, f: Callable[[Array, Array], Array], mean_of_f: Callable) -> Problem:
-    """f(z, k) under N(1, 1) at k = 1, 2, 3, 4: Mohamed et al. (2020), figure 2."""
+    """E[f(z, k)], z normal of mean 1 and scale 1, as k moves from 0 past 1, 2, 3, 4."""
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
         return lambda z: f(z, params["k"]), distrax.Normal(params["mean"], params["scale"])
@@ -51,7 +57,12 @@ def _gaussian(name: str, f: Callable[[Array, Array], Array], mean_of_f: Callable
 
 
 def quadratic() -> Problem:
-    """(z - k)² under a Gaussian."""
+    """E[(z - k)²], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
+
+    Example:
+      certify(pathwise(), quadratic(), jax.random.key(0)).gradient.variance["scale"]
+    Source: Mohamed et al. (2020), figure 2.
+    """
     return _gaussian(
         "quadratic",
         lambda z, k: (z - k) ** 2,
@@ -60,7 +71,12 @@ def quadratic() -> Problem:
 
 
 def exponential() -> Problem:
-    """exp(-k z²) under a Gaussian."""
+    """E[exp(-k z²)], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
+
+    Example:
+      exponential().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
+    Source: Mohamed et al. (2020), figure 2.
+    """
 
     def mean_of_f(mean: Array, scale: Array, k: Array) -> Array:
         width = 1 + 2 * k * scale**2
@@ -70,7 +86,12 @@ def exponential() -> Problem:
 
 
 def cosine() -> Problem:
-    """cos(k z) under a Gaussian."""
+    """E[cos(k z)], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
+
+    Example:
+      cosine().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
+    Source: Mohamed et al. (2020), figure 2.
+    """
     return _gaussian(
         "cosine",
         lambda z, k: jnp.cos(k * z),
@@ -79,7 +100,15 @@ def cosine() -> Problem:
 
 
 def toy(target: float) -> Problem:
-    """(b - t)² of one Bernoulli at logits phi = -3, -1, 1, 3: Tucker et al. (2017)."""
+    """E[(b - target)²] of one bit b, at the logits phi = -3, -1, 1, 3.
+
+    The gradient in phi is (1 - 2 target) p (1 - p), p the probability of b = 1: the nearer the
+    target is to one half, the fainter it is.
+
+    Example:
+      measure(toy(0.45), {"DisARM": disarm}, num_draws=40)
+    Source: Tucker et al. (2017).
+    """
 
     def at(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
         return lambda b: (b - target) ** 2, Bernoulli(params["phi"])
@@ -101,7 +130,13 @@ def toy(target: float) -> Problem:
 
 
 def coupled() -> Problem:
-    """Eight bits that make sense only together: tanh(b' C b) plus a product."""
+    """E[tanh(b' C b) + prod_i (1 - b_i / 2)] of eight bits b, the product over the first three.
+
+    Example:
+      problem = coupled()
+      f, q = problem.target(problem.params, jnp.ones(1))
+      f(q.sample(seed=jax.random.key(0)))
+    """
     coupling = jnp.asarray(np.random.default_rng(0).normal(size=(8, 8)) / 4, jnp.float32)
 
     def f(b: Array) -> Array:
@@ -115,7 +150,12 @@ def coupled() -> Problem:
 
 
 def categorical() -> Problem:
-    """Two one-hot latents of four states and a table of their 16 values."""
+    """E[z_1' T z_2] of two one-hot latents of four states each, T a table of values.
+
+    Example:
+      problem = categorical()
+      exact_gradient(problem, jnp.ones((1, 1)))(problem.params)
+    """
     rng = np.random.default_rng(1)
     table = jnp.asarray(rng.normal(size=(4, 4)), jnp.float32)
     return Problem(
@@ -128,6 +168,24 @@ def categorical() -> Problem:
     )
 
 
+def inside() -> Problem:
+    """E[(w' b - .4)² + w' logits] of three bits b: f itself depends on the params.
+
+    An estimator that leaves out the gradient of f in the params is biased here.
+
+    Example:
+      assert certify(disarm(2), inside(), jax.random.key(0)).bias.worst_z < 5
+    """
+
+    def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
+        w, logits = params["weights"], params["logits"]
+        q = distrax.Independent(Bernoulli(logits), 1)
+        return lambda b: (b @ w - 0.4) ** 2 + logits @ w, q
+
+    logits, weights = jnp.array([0.2, -0.8, 1.1]), jnp.array([1.0, -0.5, 0.7])
+    return Problem("inside", {"logits": logits, "weights": weights}, target)
+
+
 TOYS: dict[str, Callable[[], Problem]] = {
     "quadratic": quadratic,
     "exponential": exponential,
@@ -136,5 +194,6 @@ TOYS: dict[str, Callable[[], Problem]] = {
     "toy_0.499": lambda: toy(0.499),
     "coupled": coupled,
     "categorical": categorical,
+    "inside": inside,
 }
-"""Problems whose gradient is known, by name."""
+"""Problems whose gradient is known, by name: `TOYS["toy_0.45"]()`."""

@@ -30,8 +30,9 @@ class DiscretizedLogistic(distrax.Distribution):
 
     def __init__(self, loc: Float[Array, "..."], scale: Float[Array, "..."], levels: int = 256):
         super().__init__()
-        self.loc, self.scale = at_least_float32("loc", loc), at_least_float32("scale", scale)
-        self.levels = at_least("levels", levels, 2)
+        self.loc: Array = at_least_float32("loc", loc)
+        self.scale: Array = at_least_float32("scale", scale)
+        self.levels: int = at_least("levels", levels, 2)
 
     @property
     def event_shape(self) -> tuple[int, ...]:

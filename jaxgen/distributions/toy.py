@@ -39,13 +39,13 @@ class IsotropicMixture(distrax.MixtureSameFamily):
         scales: Numbers,
         weights: Numbers = 1.0,
     ):
-        self.modes = jnp.asarray(modes, jnp.float32)
+        self.modes: Array = jnp.asarray(modes, jnp.float32)
         if self.modes.ndim != 2:
             raise ValueError(f"modes: got shape {self.modes.shape}, expected (k, dims)")
         count, dims = self.modes.shape
-        self.scales = _positive("scales", scales, count)
+        self.scales: Array = _positive("scales", scales, count)
         weights = _positive("weights", weights, count)
-        self.weights = weights / weights.sum()
+        self.weights: Array = weights / weights.sum()
         super().__init__(
             distrax.Categorical(logits=jnp.log(self.weights)),
             distrax.MultivariateNormalDiag(

@@ -67,7 +67,9 @@ def gaussian_alpha_divergence(
     Example:
       zeros, ones = jnp.zeros(3), jnp.ones(3)
       2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0)  # Pearson's chi², e^3 - 1
-    Source: Liese & Vajda (1987), proposition 2.22; Gil et al. (2013), table 2.
+    Source: Liese & Vajda (1987), "Convex Statistical Distances", proposition 2.22; Gil et al.
+      (2013), "Rényi divergence measures for commonly used univariate continuous distributions",
+      table 2.
     """
     parameters = {"p_mean": p_mean, "p_scale": p_scale, "q_mean": q_mean, "q_scale": q_scale}
     for name, array in parameters.items():

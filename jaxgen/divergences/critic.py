@@ -24,6 +24,9 @@ class TrainedCritic(NamedTuple):
     Attributes:
       params: at the end of training.
       bounds: the bound on each step's batch, before the step.
+    Example:
+      critic = train_critic(key, xs, ys, bound, init, apply, num_steps=100, batch_size=64)
+      apply(critic.params, xs)
     """
 
     params: Params

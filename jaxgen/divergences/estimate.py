@@ -34,6 +34,8 @@ class BoundEstimate(NamedTuple):
       params: of the critic.
       training_bounds: on each training batch; far above `value` where the critic has overfitted.
       all_finite: whether all of these, and the samples, are finite.
+    Example:
+      estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
     """
 
     value: Scalar
@@ -63,7 +65,8 @@ def estimate(
     """Trains a critic on one part of the samples and bounds the divergence with the other.
 
     The interval is the normal approximation's: too short where the terms have heavy tails, as those
-    of KL and Pearson have for critics that reach far above zero at samples of q.
+    of KL and Pearson have for critics that reach far above zero at samples of q. There the estimate
+    explodes: a critic whose outputs are bounded keeps it finite, and is a bound as well.
 
     Args:
       p_samples: the data; the samples may have any one shape.
@@ -84,7 +87,8 @@ def estimate(
       net = MLPCritic((64, 64))
       init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
       estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
-    Source: Nguyen et al. (2010); Nowozin et al. (2016), section 2.2.
+    Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
+      convex risk minimization"; Nowozin et al. (2016), "f-GAN", section 2.2.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
     between_0_and_1("confidence", confidence)
@@ -106,7 +110,8 @@ def estimate(
         batch_size=batch_size,
     )
     outputs = jax.jit(apply, inline=True)
-    terms = bound(*(outputs(critic.params, samples) for samples in rest), divergence)
+    v_p, v_q = (outputs(critic.params, samples) for samples in rest)
+    terms = bound(v_p, v_q, divergence)
     stderr = jnp.sqrt(sum(jnp.var(side, ddof=1) / len(side) for side in terms))
     width = NormalDist().inv_cdf(0.5 + confidence / 2) * stderr
     lower, upper = terms.value - width, terms.value + width

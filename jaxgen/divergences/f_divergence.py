@@ -38,6 +38,8 @@ class FDivergence(Value):
       curvature: f''(1), or None if f has a kink there. D_f is near it times half of chi² where p is
         close to q.
       at_one: f(1), the divergence of p from itself: 0 but for GAN.
+    Example:
+      DIVERGENCES["kl"].canonical(jnp.array(0.0))  # f'(1) = 1
     """
 
     name: str

@@ -25,7 +25,8 @@ def alpha_divergence(alpha: float) -> FDivergence:
       ValueError: alpha is 0 or 1 (the limits, `reverse_kl` and `kl`) or not finite.
     Example:
       alpha_divergence(0.5)
-    Source: Nowozin et al. (2016), table 4; Amari (1985).
+    Source: Nowozin et al. (2016), "f-GAN", table 4; Amari (1985), "Differential-Geometrical Methods
+      in Statistics".
     """
     a = float(alpha)
     if not math.isfinite(a) or a in (0.0, 1.0):
@@ -71,7 +72,8 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
       ValueError: weight is not between 0 and 1.
     Example:
       weighted_jensen_shannon(0.5)
-    Source: Nowozin et al. (2016), table 4; Lin (1991), equation 4.1.
+    Source: Nowozin et al. (2016), "f-GAN", table 4; Lin (1991), "Divergence measures based on the
+      Shannon entropy", equation 4.1.
     """
     w = float(weight)
     if not 0 < w < 1:

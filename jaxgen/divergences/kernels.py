@@ -65,7 +65,7 @@ def rbf(bandwidth: float | Scalar) -> Kernel:
       ValueError: bandwidth is a number that is not positive.
     Example:
       rbf(median_heuristic(xs, ys))(xs, ys)
-    Source: Gretton et al. (2012), section 8.
+    Source: Gretton et al. (2012), "A kernel two-sample test", section 8.
     """
     return ParametricKernel(_rbf, (positive("bandwidth", bandwidth),))
 
@@ -78,7 +78,8 @@ def laplace(bandwidth: float | Scalar) -> Kernel:
       ValueError: bandwidth is a number that is not positive.
     Example:
       laplace(1.0)(xs, ys)
-    Source: Sriperumbudur et al. (2010), section 3.
+    Source: Sriperumbudur et al. (2010), "Hilbert space embeddings and metrics on probability
+      measures", section 3.
     """
     return ParametricKernel(_laplace, (positive("bandwidth", bandwidth),))
 
@@ -93,7 +94,8 @@ def inverse_multiquadric(scale: float | Scalar, exponent: float = 0.5) -> Kernel
       ValueError: scale or exponent is a number that is not positive.
     Example:
       inverse_multiquadric(1.0)(xs, ys)
-    Source: Gorham & Mackey (2017), section 3.2; Tolstikhin et al. (2018), section 4.
+    Source: Gorham & Mackey (2017), "Measuring sample quality with kernels", section 3.2; Tolstikhin
+      et al. (2018), "Wasserstein auto-encoders", section 4.
     """
     params = positive("scale", scale), positive("exponent", exponent)
     return ParametricKernel(_inverse_multiquadric, params)
@@ -107,7 +109,8 @@ def rational_quadratic(bandwidth: float | Scalar, alpha: float = 1.0) -> Kernel:
       ValueError: bandwidth or alpha is a number that is not positive.
     Example:
       kernel_mixture(*(rational_quadratic(1.0, alpha) for alpha in (0.2, 0.5, 1.0, 2.0, 5.0)))
-    Source: Rasmussen & Williams (2006), equation 4.19; Binkowski et al. (2018), section 4.
+    Source: Rasmussen & Williams (2006), "Gaussian Processes for Machine Learning", equation 4.19;
+      Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     positive("bandwidth", bandwidth)
     positive("alpha", alpha)
@@ -127,7 +130,7 @@ def polynomial(
       ValueError: degree is below one.
     Example:
       polynomial()(features_x, features_y)
-    Source: Binkowski et al. (2018), section 4.
+    Source: Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     return ParametricKernel(_polynomial, (scale, offset), (at_least("degree", degree, 1),))
 
@@ -141,7 +144,8 @@ def negative_distance(
 
     Example:
       mmd_biased(xs, ys, negative_distance).value
-    Source: Sejdinovic et al. (2013), section 4.
+    Source: Sejdinovic et al. (2013), "Equivalence of distance-based and RKHS-based statistics in
+      hypothesis testing", section 4.
     """
     return -distances(xs, ys)
 
@@ -156,7 +160,7 @@ def kernel_mixture(*kernels: Kernel) -> Kernel:
       ValueError: there are none, or one is not callable.
     Example:
       kernel_mixture(*(rbf(factor * median) for factor in (0.25, 0.5, 1.0, 2.0, 4.0)))
-    Source: Li et al. (2015), section 4.
+    Source: Li et al. (2015), "Generative moment matching networks", section 4.
     """
     at_least("the number of kernels", len(kernels), 1)
     return ParametricKernel(_mean, tuple(map(as_kernel, kernels)))

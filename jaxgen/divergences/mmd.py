@@ -37,7 +37,7 @@ def mmd_biased(
         kernel that returns no Gram matrix, or block_size below one.
     Example:
       mmd_biased(xs, ys, rbf(1.0)).value
-    Source: Gretton et al. (2012), equations 5 and 11.
+    Source: Gretton et al. (2012), "A kernel two-sample test", equations 5 and 11.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     values = witness(
@@ -70,7 +70,7 @@ def mmd_unbiased(
         kernel that returns no Gram matrix, or block_size below one.
     Example:
       per_sample = jnp.mean(terms.p) - terms.q  # with terms = mmd_unbiased(xs, ys, rbf(1.0))
-    Source: Gretton et al. (2012), equation 3.
+    Source: Gretton et al. (2012), "A kernel two-sample test", equation 3.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     pooled, everyone = jnp.concatenate([xs, ys]), jnp.arange(len(xs) + len(ys))
@@ -100,7 +100,7 @@ def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> Indepe
       ValueError: the sets differ in number, or as in `mmd_unbiased`.
     Example:
       mmd_linear(xs, ys, rbf(1.0)).stderr
-    Source: Gretton et al. (2012), section 6.
+    Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     if len(xs) != len(ys):
@@ -126,7 +126,7 @@ def witness(
       ValueError: as `mmd_biased`, or the points are not shaped as the samples.
     Example:
       witness(jnp.linspace(-3.0, 3.0, 100), xs, ys, rbf(0.5))  # xs and ys: numbers
-    Source: Gretton et al. (2012), section 2.3.
+    Source: Gretton et al. (2012), "A kernel two-sample test", section 2.3.
     """
     xs, ys, ts = sample_vectors(p_samples=p_samples, q_samples=q_samples, points=points)
     weights = jnp.concatenate([jnp.full(len(xs), 1 / len(xs)), jnp.full(len(ys), -1 / len(ys))])
@@ -147,6 +147,7 @@ def energy_distance(
       ValueError: as `mmd_biased`.
     Example:
       energy_distance(xs, ys).value
-    Source: Székely & Rizzo (2013), equation 5; Sejdinovic et al. (2013), theorem 22.
+    Source: Székely & Rizzo (2013), "Energy statistics", equation 5; Sejdinovic et al. (2013),
+      "Equivalence of distance-based and RKHS-based statistics in hypothesis testing", theorem 22.
     """
     return mmd_biased(p_samples, q_samples, negative_distance, block_size=block_size)

@@ -17,6 +17,8 @@ class SampleTerms(NamedTuple):
     Attributes:
       p: at each sample of p, the data.
       q: at each sample of q, the model.
+    Example:
+      mmd_unbiased(xs, ys, rbf(1.0)).value
     """
 
     p: Float[Array, "*batch n"]
@@ -33,6 +35,8 @@ class IndependentTerms(NamedTuple):
 
     Attributes:
       values: of each pair of samples, line or subset.
+    Example:
+      mmd_linear(xs, ys, rbf(1.0)).stderr
     """
 
     values: Float[Array, "*batch terms"]

@@ -35,7 +35,8 @@ def sliced_wasserstein(
       ValueError: the samples do not match (see `mmd_biased`), or a count is below one.
     Example:
       jnp.sqrt(sliced_wasserstein(key, xs, ys, 100).value)  # the distance of order 2
-    Source: Bonneel et al. (2015), section 2; Peyré & Cuturi (2019), remark 2.30.
+    Source: Bonneel et al. (2015), "Sliced and Radon Wasserstein barycenters of measures", section
+      2; Peyré & Cuturi (2019), "Computational Optimal Transport", remark 2.30.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     num_projections = at_least("num_projections", num_projections, 1)

@@ -24,7 +24,8 @@ def variational_bound(
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
       variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
-    Source: Nguyen et al. (2010), equation 6; Nowozin et al. (2016), equation 4.
+    Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
+      convex risk minimization", equation 6; Nowozin et al. (2016), "f-GAN", equation 4.
     """
     v_p, v_q = _vectors(v_p, v_q)
     return SampleTerms(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
@@ -44,7 +45,7 @@ def activated_bound(
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
       activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
-    Source: Nowozin et al. (2016), equation 6 and table 6.
+    Source: Nowozin et al. (2016), "f-GAN", equation 6 and table 6.
     """
     v_p, v_q = _vectors(v_p, v_q)
     return SampleTerms(divergence.activation(v_p), divergence.activated_conjugate(v_q))

@@ -46,13 +46,15 @@ def _systematic(key: Key, log_weights: Float[Array, "particles"]) -> Int[Array, 
     return _inverse_cdf(log_weights, _one_per_stratum(shift))
 
 
-multinomial = known_by_name("multinomial", Resampling(_multinomial, _multinomial_log_prob))
+multinomial: Resampling = known_by_name(
+    "multinomial", Resampling(_multinomial, _multinomial_log_prob)
+)
 """Independent draws (Gordon et al. 1993): the noisiest, and the one whose score is tame."""
 
-stratified = known_by_name("stratified", Resampling(_stratified))
+stratified: Resampling = known_by_name("stratified", Resampling(_stratified))
 """One independent draw from each of K equal strata of the cumulative weights (Kitagawa 1996)."""
 
-systematic = known_by_name("systematic", Resampling(_systematic))
+systematic: Resampling = known_by_name("systematic", Resampling(_systematic))
 """One draw shared by all K strata: each particle floor(K W_i) or ceil(K W_i) times.
 
 Its probability, like that of `stratified`, is piecewise linear in the weights and goes to zero, so

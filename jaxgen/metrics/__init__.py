@@ -25,6 +25,7 @@ from jaxgen.metrics.latents import (
     latent_information,
     rate_terms,
 )
+from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
 from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
@@ -39,6 +40,7 @@ __all__ = [
     "ImportanceDiagnostics",
     "JacobianNorms",
     "LatentCode",
+    "LogEstimate",
     "ModeCoverage",
     "PrecisionRecall",
     "RateTerms",
@@ -56,7 +58,9 @@ __all__ = [
     "kernel_distance",
     "kl_per_dimension",
     "latent_information",
+    "log_estimate",
     "log_marginal",
+    "log_second_moment",
     "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",

@@ -33,8 +33,8 @@ def duplicate_share(
         is below one.
     Example:
       duplicate_share(samples, 1e-3)
-    Source: Arora & Zhang (2018), "Do GANs learn the distribution?", for collapse seen by
-      duplicates.
+    Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", for
+      collapse seen by duplicates.
     """
     (points,) = sample_vectors(2, samples=samples)
     share = _share_within(points, radius, block_size=at_least("block_size", block_size, 1))

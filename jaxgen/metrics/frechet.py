@@ -23,6 +23,8 @@ class GaussianMoments(NamedTuple):
     Attributes:
       mean: of the features.
       factor: factor.T @ factor is the covariance, which may have any rank.
+    Example:
+      GaussianMoments(jnp.zeros(3), jnp.eye(3))  # N(0, I)
     """
 
     mean: Float[Array, "dims"]
@@ -35,6 +37,8 @@ class FrechetDistance(NamedTuple):
     Attributes:
       value: |m_p - m_q|² + tr(S_p + S_q - 2 (S_p S_q)^½).
       of_means: |m_p - m_q|², the part of the means; the rest is that of the covariances.
+    Example:
+      frechet_distance(real_features, fake_features).value
     """
 
     value: Scalar
@@ -68,7 +72,8 @@ def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Frechet
       ValueError: p and q have not the same dimension.
     Example:
       gaussian_frechet_distance(real, gaussian_moments(features)).value
-    Source: Dowson & Landau (1982), equation 4.
+    Source: Dowson & Landau (1982), "The Fréchet distance between multivariate normal
+      distributions", equation 4.
     """
     if p.mean.shape != q.mean.shape:
         raise ValueError(f"q: got features of shape {q.mean.shape}, expected {p.mean.shape}, as p")
@@ -96,7 +101,9 @@ def frechet_distance(real_features: Samples, fake_features: Samples) -> FrechetD
       ValueError: a set has fewer than two samples, or they differ in dimension.
     Example:
       frechet_distance(classifier_features(test_images), classifier_features(samples)).value
-    Source: Heusel et al. (2017), equation 6; Binkowski et al. (2018), section 4, for the bias.
+    Source: Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local
+      Nash equilibrium", equation 6; Binkowski et al. (2018), "Demystifying MMD GANs", section 4,
+      for the bias.
     """
     reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)
     return gaussian_frechet_distance(gaussian_moments(reals), gaussian_moments(fakes))

@@ -28,6 +28,8 @@ class ModeCoverage(NamedTuple):
         their nearest mode.
       histogram: share of the samples nearest to each mode, good or not; a sample as near to two
         modes counts as half a sample of each.
+    Example:
+      mode_coverage(samples, target.modes, target.scales).covered
     """
 
     covered: Int[Array, ""]
@@ -58,8 +60,8 @@ def mode_coverage(
     Example:
       target = ring()
       mode_coverage(samples, target.modes, target.scales).covered  # of 8
-    Source: Srivastava et al. (2017), section 4.1, for good samples and covered modes; Lin et al.
-      (2018), section 4.1, for the reverse KL.
+    Source: Srivastava et al. (2017), "VEEGAN", section 4.1, for good samples and covered modes; Lin
+      et al. (2018), "PacGAN", section 4.1, for the reverse KL.
     """
     points, centers = sample_vectors(samples=samples, modes=modes)
     count, finite = len(centers), all_finite(points)

@@ -24,6 +24,8 @@ class PrecisionRecall(NamedTuple):
       density: reals whose ball a fake lies in, over k: fidelity, less swayed by a real that lies
         apart in a large ball; 1 on average where p is q, and it may exceed 1.
       coverage: share of reals with a fake in their ball: variety.
+    Example:
+      precision_recall(real_features, fake_features).density
     """
 
     precision: Scalar
@@ -56,7 +58,9 @@ def precision_recall(
         one.
     Example:
       precision_recall(real_features, fake_features).coverage
-    Source: Kynkäänniemi et al. (2019), section 2; Naeem et al. (2020), equations 3 to 5 and 9.
+    Source: Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing
+      generative models", section 2; Naeem et al. (2020), "Reliable fidelity and diversity metrics
+      for generative models", equations 3 to 5 and 9.
     """
     sets = sample_vectors(real_features=real_features, fake_features=fake_features)
     shares = _shares(

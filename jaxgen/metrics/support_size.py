@@ -20,6 +20,8 @@ class SupportSize(NamedTuple):
       low: where the interval begins.
       high: where it ends; infinite if so few batches held a duplicate that there may be any number.
       collisions: share of the batches with a duplicate.
+    Example:
+      support_size(duplicated, 100).estimate
     """
 
     estimate: Scalar
@@ -49,7 +51,8 @@ def support_size(
     Example:
       duplicated = jax.lax.map(lambda xs: duplicate_share(xs, radius) > 0, batches)  # [b, s, dims]
       support_size(duplicated, batches.shape[1]).estimate
-    Source: Arora & Zhang (2018), section 3; Wilson (1927).
+    Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", section
+      3; Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
     batch_size = at_least("batch_size", batch_size, 2)
     if duplicated.ndim != 1 or duplicated.dtype != bool or not len(duplicated):

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import of_shape
 from jaxgen.inference import EMSteps
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
 
 
@@ -50,6 +51,7 @@ def isotropic(residual: Float[Array, "dims"]) -> Float[Array, "dims"]:
     return jnp.broadcast_to(jnp.mean(residual), residual.shape)
 
 
+@highest_precision
 def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPosterior:
     """Returns p(z | x) of one datapoint, exactly.
 
@@ -66,6 +68,7 @@ def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPoste
     return FactorPosterior(covariance @ (scaled.T @ (x - model.mean)), covariance)
 
 
+@highest_precision
 def factor_elbo(model: FactorModel, q: FactorPosterior, x: Float[Array, "dims"]) -> Scalar:
     """Returns E_q[log p(x|z)] - KL(q || p(z)) of one datapoint, in nats, in closed form.
 
@@ -115,6 +118,7 @@ def factor_steps(
     def e_step(model: FactorModel) -> FactorPosterior:
         return jax.vmap(partial(factor_posterior, model), out_axes=each)(xs)
 
+    @highest_precision
     def m_step(q: FactorPosterior) -> FactorModel:
         # x regressed on (z, 1): the mean is one more column of the loadings.
         factors = q.mean.shape[1]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import of_shape
 from jaxgen.models.mixture import ComponentFamily
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, known_by_call
 
 
@@ -46,6 +47,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     """
     _check_min_variance(min_variance)
 
+    @highest_precision
     def log_prob(component: FullGaussian, x: Array) -> Array:
         of_shape("x", x, component.mean.shape)
         scale = jnp.linalg.cholesky(component.covariance)
@@ -57,6 +59,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(scale)))
         return -0.5 * (jnp.sum(whitened**2) + log_det + len(x) * jnp.log(2 * jnp.pi))
 
+    @highest_precision
     def fit(xs: Array, weights: Array) -> FullGaussian:
         mean = weights @ xs
         centered = xs - mean
@@ -90,6 +93,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         standardized = (x - component.mean) ** 2 / component.variance
         return -0.5 * jnp.sum(standardized + jnp.log(2 * jnp.pi * component.variance))
 
+    @highest_precision
     def fit(xs: Array, weights: Array) -> DiagonalGaussian:
         mean = weights @ xs
         return DiagonalGaussian(mean, jnp.maximum(weights @ (xs - mean) ** 2, min_variance))

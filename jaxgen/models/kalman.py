@@ -13,6 +13,7 @@ from jaxgen.distributions import FunctionDistribution
 from jaxgen.models.density import Density
 from jaxgen.models.sequential import sample_sequence
 from jaxgen.models.state_space import linear_gaussian
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params, Scalar
 
 
@@ -32,6 +33,7 @@ class KalmanResult(NamedTuple):
     covs: Float[Array, "time latent latent"]
 
 
+@highest_precision
 def kalman_filter(
     params: Params, xs: Float[Array, "..."], *, mask: Bool[Array, "..."] | None = None
 ) -> KalmanResult:
@@ -81,8 +83,7 @@ def kalman_filter(
         new = jax.tree.map(lambda a, b: jnp.where(exists, a, b), new, carry)
         return new, (jnp.where(exists, log_increment, 0.0), *new[2:])
 
-    with jax.default_matmul_precision("highest"):
-        _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask))
+    _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask))
     return KalmanResult(jnp.sum(terms), terms, means, covs)
 
 

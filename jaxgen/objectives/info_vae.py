@@ -30,8 +30,8 @@ def aggregate_mmd(
       divergence = aggregate_mmd(zs, prior.sample(seed=key, sample_shape=(len(zs),)), kernel)
     Source: Zhao et al. (2019), the MMD form; Gretton et al. (2012), equation 3.
     """
-    contrast = mmd_unbiased(latents, prior_samples, kernel)
-    return contrast.p - jnp.mean(contrast.q)
+    terms = mmd_unbiased(latents, prior_samples, kernel)
+    return terms.p - jnp.mean(terms.q)
 
 
 def info_elbo(

@@ -38,7 +38,8 @@ def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) 
       ValueError: the scores are no vectors of one length.
     Example:
       accuracy_test(classifier(held_out_p), classifier(held_out_q)).statistic  # the accuracy
-    Source: Lopez-Paz & Oquab (2017), section 3; Kim et al. (2021), section 2.
+    Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Kim et
+      al. (2021), "Classification accuracy as a proxy for two-sample testing", section 2.
     """
     for name, scores in (("scores_p", scores_p), ("scores_q", scores_q)):
         if scores.ndim != 1 or scores.shape != scores_p.shape or not len(scores):
@@ -88,7 +89,7 @@ def classifier_test(
       net = MLPCritic((64, 64))
       init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
       classifier_test(key, xs, ys, init, apply).p_value
-    Source: Lopez-Paz & Oquab (2017), section 3.
+    Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
     key_split, key_train = jax.random.split(key)

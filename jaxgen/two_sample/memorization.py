@@ -38,7 +38,8 @@ def memorization_test(
     Example:
       memorization_test(train_features, test_features, sample_features).p_value
     Source: Meehan et al. (2020), "A non-parametric test to detect data-copying in generative
-      models", section 3; Mann & Whitney (1947).
+      models", section 3; Mann & Whitney (1947), "On a test of whether one of two random variables
+      is stochastically larger than the other".
     """
     sets = sample_vectors(train=train, held_out=held_out, samples=samples)
     nearer, p_value = _compare(*sets, block_size=at_least("block_size", block_size, 1))

@@ -26,6 +26,8 @@ class NeighborAccuracy(NamedTuple):
     Attributes:
       p: of the data.
       q: of the model's samples.
+    Example:
+      neighbor_accuracy(test_features, sample_features).q
     """
 
     p: Scalar
@@ -49,8 +51,8 @@ def neighbor_accuracy(
     Example:
       neighbor_accuracy(test_features, sample_features).q
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Xu et al.
-      (2018), "An empirical study on evaluation metrics of generative adversarial networks",
-      section 2.
+      (2018), "An empirical study on evaluation metrics of generative adversarial networks", section
+      2.
     """
     xs, ys = _as_many(p_samples, q_samples, 1)
     pooled = jnp.concatenate([xs, ys])

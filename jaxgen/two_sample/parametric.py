@@ -23,7 +23,8 @@ def mean_test(p_samples: Samples, q_samples: Samples) -> TestResult:
       ValueError: the samples do not match (see `mmd_biased`).
     Example:
       mean_test(xs, ys).p_value < 0.05
-    Source: Welch (1947).
+    Source: Welch (1947), "The generalization of Student's problem when several different population
+      variances are involved".
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     xs, ys = xs - xs[0], ys - xs[0]  # where both are one constant, the means differ by no rounding
@@ -41,12 +42,13 @@ def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     where the F test of variances does not, without Gaussians. Dimensions as in `mean_test`.
 
     Raises:
-      ValueError: the samples do not match (see `mmd_biased`).
+      ValueError: the samples do not match (see `mmd_biased`), or there are fewer than three: two
+        lie equally far from their median, whatever the variance.
     Example:
       variance_test(xs, ys).p_value < 0.05
-    Source: Brown & Forsythe (1974).
+    Source: Brown & Forsythe (1974), "Robust tests for the equality of variances".
     """
-    xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
+    xs, ys = sample_vectors(3, p_samples=p_samples, q_samples=q_samples)
     deviations = [jnp.abs(s - jnp.median(s, axis=0)) for s in (xs, ys)]
     freedom = len(xs) + len(ys) - 2
     squares = [jnp.var(d, axis=0) * len(d) for d in deviations]
@@ -65,7 +67,7 @@ def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> T
       ValueError: as `mmd_linear`, or fewer than four samples.
     Example:
       mmd_linear_test(xs, ys, rbf(1.0)).p_value
-    Source: Gretton et al. (2012), section 6.
+    Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(4, p_samples=p_samples, q_samples=q_samples)
     terms = mmd_linear(xs, ys, kernel)

@@ -45,7 +45,7 @@ def permutation_test(
         count is below one.
     Example:
       permutation_test(key, lambda x, y: jnp.abs(x.mean() - y.mean()), xs, ys, 999).p_value
-    Source: Phipson & Smyth (2010), section 4.
+    Source: Phipson & Smyth (2010), "Permutation p-values should never be zero", section 4.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
     values = _reassigned(
@@ -118,7 +118,8 @@ def mmd_permutation_test(
       ValueError: as `mmd_unbiased`, or num_permutations is below one.
     Example:
       mmd_permutation_test(key, xs, ys, rbf(median_heuristic(xs, ys)), 999).p_value
-    Source: Gretton et al. (2012), section 5; Phipson & Smyth (2010).
+    Source: Gretton et al. (2012), "A kernel two-sample test", section 5; Phipson & Smyth (2010),
+      "Permutation p-values should never be zero".
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
     observed, p = _mmd_p_value(

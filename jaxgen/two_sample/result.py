@@ -19,6 +19,8 @@ class TestResult(NamedTuple):
       p_value: the chance of a statistic at least as large if they do not; NaN, and not a number to
         be believed, where `all_finite` is false.
       all_finite: whether the samples and the statistic are finite.
+    Example:
+      mean_test(xs, ys).p_value < 0.05
     """
 
     __test__ = False  # not a class of tests, whatever pytest thinks of its name

@@ -1,8 +1,14 @@
-"""What every recipe shares: flags, run directory, training, sweeps, reports (extra `workbench`)."""
+"""What every recipe shares: flags, run directory, training, sweeps, reports (extra `workbench`).
+
+Each name is imported when it is first used, so that a command line can be read without JAX.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,53 +47,21 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images
+    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.negative_elbo import negative_elbo
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, judge_by, mean_over_images
+    from jaxgen.workbench.summary import Mean, mean_over_images
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
-    from jaxgen.workbench.training import Draws, Trained, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, image_vae, negative_elbo
+    from jaxgen.workbench.training import Draws, Trained, judge_by, train
+    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
 
-_FILES = {
-    "adversarial": ("Batch", "player_losses", "start_game", "with_latents"),
-    "blocks": ("image_by_image", "map_in_blocks"),
-    "cli": ("choose", "main"),
-    "config": (
-        *("NOT_COMPARED_ON_RESUME", "Directory", "ImageConfig", "LatentConfig", "RunConfig"),
-        *("TrainingConfig", "require_devices"),
-    ),
-    "errors": ("Interrupted", "TrainingFailed"),
-    "features": (
-        *("Classifier", "TrainedClassifier", "feature_logits", "image_features"),
-        *("load_classifier", "save_classifier"),
-    ),
-    "fields": (
-        *("RISING", "SEVERAL", "Among", "AtLeast", "Count", "NonNegative", "Positive", "Rule"),
-        *("Share", "Whole", "check_fields"),
-    ),
-    "fitting": ("averaged_params", "fit"),
-    "vae": ("bias_of_mean", "constant", "image_vae", "negative_elbo"),
-    "images": ("Images", "load_images"),
-    "optimizer": ("make_optimizer",),
-    "progress_bar": ("progress",),
-    "records": ("to_json",),
-    "run": ("Run", "Table", "begin"),
-    "run_directory": ("RunDirectory", "new_path", "open_run"),
-    "summary": ("Mean", "judge_by", "mean_over_images"),
-    "sweeps": ("Swept", "sweep"),
-    "table": ("print_table",),
-    "tensorboard_events": ("tensorboard",),
-    "training": ("Draws", "Trained", "train"),
-}
-_HOME = {name: file for file, names in _FILES.items() for name in names}
-
-__all__ = [  # written out: type checkers read it
+__all__ = [
     "NOT_COMPARED_ON_RESUME",
     "RISING",
     "SEVERAL",
@@ -123,6 +97,7 @@ __all__ = [  # written out: type checkers read it
     "check_fields",
     "choose",
     "constant",
+    "draw_vae",
     "feature_logits",
     "fit",
     "image_by_image",
@@ -131,6 +106,7 @@ __all__ = [  # written out: type checkers read it
     "judge_by",
     "load_classifier",
     "load_images",
+    "load_pixels",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -148,22 +124,31 @@ __all__ = [  # written out: type checkers read it
     "tensorboard",
     "to_json",
     "train",
+    "vae_of_nets",
     "with_latents",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+        return getattr(importlib.import_module(_home_of(name)), name)
     except ModuleNotFoundError as error:
-        if error.name in ("filelock", "matplotlib", "rich", "tyro"):
-            raise ImportError(
-                f"jaxgen.workbench.{name} needs {error.name}: pip install 'jaxgen[workbench]'"
-            ) from error
-        raise
-    return getattr(module, name)
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("filelock", "matplotlib", "rich", "tyro"):
+            raise
+        raise ImportError(
+            f"jaxgen.workbench.{name} needs {missing}: pip install 'jaxgen[workbench]'"
+        ) from error
+
+
+def _home_of(name: str) -> str:
+    """Returns the module that the block for type checkers above imports `name` from."""
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[__name__]))):
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return str(node.module)
+    raise AssertionError(name)
 
 
 def __dir__() -> list[str]:

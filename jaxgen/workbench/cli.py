@@ -6,7 +6,6 @@ import ast
 import dataclasses
 import importlib
 import importlib.util
-import inspect
 import itertools
 import re
 import shlex
@@ -56,7 +55,7 @@ def main(
     # Outside the loop that saves, Ctrl-C ends the process at once and without a traceback.
     previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        run(_configured(config_type, arguments, command, inspect.getdoc(module) or ""))
+        run(_configured(config_type, arguments, command, module.__doc__ or ""))
     except Interrupted as interrupted:
         again = shlex.join(["--run-dir", str(interrupted.run_dir), "--resume"])
         message = f"{interrupted}\ncontinue with: {command} {again}"

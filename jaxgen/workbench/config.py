@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from collections.abc import Sized
 from typing import Annotated, TypeAlias
 
 import tyro
@@ -81,13 +80,13 @@ class TrainingConfig(RunConfig):
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
 
-    def num_updates(self, data: Sized) -> int:
-        """Returns how many updates the whole training on `data` makes.
+    def num_steps(self, size: int) -> int:
+        """Returns the updates of the whole training on so many datapoints.
 
         Example:
-          make_optimizer(config.learning_rate, config.num_updates(train.images))
+          config.num_steps(60_000)  # 100 epochs of 468 batches: 46,800
         """
-        return self.epochs * (len(data) // self.batch_size)
+        return self.epochs * (size // self.batch_size)
 
     def tied_to_epochs(self) -> str | None:
         """Returns what goes by the number of epochs, so that none can be added; None if nothing.

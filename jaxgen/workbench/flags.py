@@ -66,7 +66,7 @@ def parse(
     except SystemExit:
         usage, _, rest = shown.getvalue().partition("\n\n")
         if rest:
-            text = _wrapped(f"{usage}\n\n{inspect.cleandoc(description)}")
+            text = _wrapped(f"{usage}\n\n{description.strip()}")
             sys.stdout.write(f"{text}\n\n{rest}")
         raise
     return config_type(**vars(values))
@@ -117,14 +117,13 @@ def _wrapped(description: str) -> str:
 class _Shown(io.StringIO):
     """Takes what is printed; a terminal, for colors, if the true stream is and NO_COLOR is not."""
 
+    encoding = "utf-8"
+    """By which the lines around the options are chosen."""
+
     def __init__(self, stream: Any):
         super().__init__()
         self._colors = stream.isatty() and not os.environ.get("NO_COLOR")
-        self._encoding = getattr(stream, "encoding", None) or "utf-8"
-
-    @property
-    def encoding(self) -> str:
-        return self._encoding
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
         return self._colors

@@ -6,8 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxgen.data import ImageSet, load
+from jaxgen.data import ImageSet, dequantize, load
 from jaxgen.workbench.config import ImageConfig
+
+SPLITS = ("train", "validation", "test")
 
 
 class Images(NamedTuple):
@@ -19,9 +21,7 @@ class Images(NamedTuple):
 
 
 def load_images(
-    config: ImageConfig,
-    binarization: str = "none",
-    splits: Sequence[str] = ("train", "validation", "test"),
+    config: ImageConfig, binarization: str = "none", splits: Sequence[str] = SPLITS
 ) -> Images:
     """Returns the splits of `config.dataset`.
 
@@ -48,4 +48,44 @@ def load_images(
             f"batch_size: got {config.batch_size}, expected at most {len(images.train.images)}, "
             f"the training images of {config.dataset}"
         )
+    return images
+
+
+def load_pixels(
+    config: ImageConfig,
+    likelihood: str = "bernoulli",
+    binarization: str = "auto",
+    splits: Sequence[str] = SPLITS,
+) -> Images:
+    """Returns the splits of `config.dataset`, which `prepare` makes what a likelihood models.
+
+    For the Bernoulli likelihood gray pixels are drawn anew at each use (`dynamic`, and `auto`), or
+    cut at one half (`threshold`); a set that is binary already may go without (`none`). For the
+    Gaussian one they are dequantized, for others scaled to [0, 1].
+
+    Args:
+      likelihood: a name of `jaxgen.models.LIKELIHOODS`.
+      binarization: of gray pixels.
+      splits: what to train, validate and test on.
+    Raises:
+      ValueError: as `load_images`; the likelihood does not go with the binarization.
+    Example:
+      train, validation, test = load_pixels(config, "gaussian")
+    """
+    if likelihood == "bernoulli":
+        images = load_images(config, "dynamic" if binarization == "auto" else binarization, splits)
+        if binarization == "none" and not images.train.binary:
+            raise ValueError(
+                f"binarization: got 'none' for the gray pixels of {config.dataset}, which a "
+                "Bernoulli likelihood has no probability for; expected dynamic or threshold"
+            )
+        return images
+    if binarization not in ("auto", "none"):
+        raise ValueError(
+            f"binarization: got {binarization!r} with the {likelihood} likelihood, which models "
+            "gray pixels; expected none"
+        )
+    images = load_images(config, "none", splits)
+    if likelihood == "gaussian":
+        images = Images(*(split._replace(prepare=dequantize) for split in images))
     return images

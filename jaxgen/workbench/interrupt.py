@@ -50,7 +50,7 @@ def deferred_interrupts() -> Iterator[Interruption]:
     def note(signum: int, frame: FrameType | None) -> None:
         interruption.signum = signal.Signals(signum)
         restore()
-        if HANGUP in previous:
+        if HANGUP is not None and HANGUP in previous:
             signal.signal(HANGUP, signal.SIG_IGN)
         # Straight to stderr: a handler may have interrupted a print to a buffered stream.
         with contextlib.suppress(OSError):  # which may be gone

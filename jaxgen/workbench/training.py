@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
-from jaxgen.types import Info, Key
+from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
@@ -120,23 +120,22 @@ def train(
     mesh = data_mesh(config.devices)
     arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)
-    epoch = partial(
-        one_epoch,
-        arrays=arrays,
-        weights=None if weights is None else _table(weights, config.epochs),
-        update=update,
-        scan=scan,
-        mesh=mesh,
-    )
+    settings = {
+        "arrays": arrays,
+        "weights": None if weights is None else _table(weights, config.epochs),
+        "update": update,
+        "scan": scan,
+        "mesh": mesh,
+    }
     key = jax.random.clone(key)
-    epoch.func.trace(state, key, 0, **epoch.keywords)  # a loss that is wrong is refused here
+    one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
-        epoch,
+        partial(one_epoch, **settings),
         lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
@@ -178,6 +177,20 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
+    """Returns the judge that says of the held-out data what `loss` does, compiled.
+
+    Example:
+      train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+    """
+
+    @jax.jit
+    def judge(params: Any, key: Key, held_out: Any) -> Info:
+        return loss(params, key, held_out)[1]
+
+    return judge
 
 
 @partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")

@@ -1,9 +1,10 @@
-"""The VAE of images that several recipes share: an MLP each way, its start at the mean image."""
+"""The VAE of images that several recipes share: networks that start at the mean image, pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
 import jax
@@ -11,10 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, Likelihood, gaussian_vae, observe
+from jaxgen.data import ImageSet
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, Likelihood, gaussian_vae
 from jaxgen.nets import MLP
-from jaxgen.objectives import KL, analytic_kl, elbo
-from jaxgen.types import Info, Key, Params
+from jaxgen.pictures import image_grid, latent_grid, side_by_side
+from jaxgen.types import Key, Params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LATTICE = 15
+"""Points of each dimension in the picture of two latents."""
+RECONSTRUCTED = 30
 
 
 def bias_of_mean(
@@ -27,6 +36,15 @@ def bias_of_mean(
       decoder = MLP((200,), bias.shape, output_bias_init=lambda *_: bias)
     """
     return likelihood.initial_bias(jnp.asarray(images.mean(axis=0, dtype=np.float64) / 255))
+
+
+def constant(value: Array) -> Callable[..., Array]:
+    """Returns the initializer that is always `value`.
+
+    Example:
+      MLP((200,), bias.shape, output_bias_init=constant(bias))
+    """
+    return lambda key, shape, dtype=jnp.float32: jnp.asarray(value, dtype)
 
 
 def image_vae(
@@ -50,45 +68,79 @@ def image_vae(
     Example:
       model = image_vae(train.images, config.hidden, config.latent_size)
     """
+
+    def decoder(shape: tuple[int, ...], **options: Any) -> nn.Module:
+        return MLP(hidden[::-1], shape, activation, **options)
+
+    encoder = wrap_encoder(MLP(hidden, (2, latent_size), activation))
+    return vae_of_nets(images, encoder, decoder, latent_size, likelihood=likelihood)
+
+
+def vae_of_nets(
+    images: UInt8[np.ndarray, "n height width channels"],
+    encoder: nn.Module,
+    decoder: Callable[..., nn.Module],
+    latent_size: int,
+    *,
+    likelihood: str = "bernoulli",
+) -> LatentVariableModel:
+    """Returns the VAE of any two networks, whose untrained decoder says the mean of `images`.
+
+    Args:
+      images: to train on.
+      encoder: one image to [2, latent_size].
+      decoder: `(shape of the outputs, output_bias_init=...) -> network`.
+      latent_size: dimensions of z.
+      likelihood: a name of `LIKELIHOODS`.
+    Example:
+      model = vae_of_nets(train.images, ConvEncoder((2, 16)), ConvDecoder, 16)
+    """
     family = LIKELIHOODS[likelihood]
     bias = bias_of_mean(family, images)
     return gaussian_vae(
-        wrap_encoder(MLP(hidden, (2, latent_size), activation)),
-        MLP(hidden[::-1], bias.shape, activation, output_bias_init=constant(bias)),
+        encoder,
+        decoder(bias.shape, output_bias_init=constant(bias)),
         family.distribution,
         latent_size=latent_size,
         x_shape=images.shape[1:],
     )
 
 
-def constant(value: Array) -> Callable[..., Array]:
-    """Returns the initializer that is always `value`.
-
-    Example:
-      MLP((200,), bias.shape, output_bias_init=constant(bias))
-    """
-    return lambda key, shape, dtype=jnp.float32: jnp.asarray(value, dtype)
-
-
-def negative_elbo(
-    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], *, kl: KL = analytic_kl
-) -> Callable[..., tuple[Array, Info]]:
-    """Returns `(params, key, bytes of one image, beta=1) -> (beta KL - reconstruction, terms)`.
-
-    The terms are `elbo` (at beta = 1), `reconstruction` and `kl`, in nats.
+def draw_vae(
+    key: Key,
+    model: LatentVariableModel,
+    params: Params,
+    images: ImageSet,
+    infer: Callable[[Key, Any], Array] = lambda key, q: q.mean(),
+) -> dict[str, Figure]:
+    """Returns pictures of samples, of reconstructions and, of two latents, of where they lead.
 
     Args:
-      prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
-      kl: in closed form, or estimated at the sample of z.
+      model: of z and images in [0, 1].
+      images: to be reconstructed, the first of them.
+      infer: `(key, q(z|x)) -> z`.
     Example:
-      update = gradient_step(mean_over_batch(negative_elbo(model, train.prepare)), optimizer)
-    Source: Higgins et al. (2017), beta-VAE, for the weight.
+      figures = draw_vae(key_pictures, model, params, test)
     """
-
-    def one(params: Params, key: Key, image: Array, beta: Any = 1.0) -> tuple[Array, Info]:
-        key_x, key_z = jax.random.split(key)
-        at = observe(model, params, prepare(key_x, image))
-        terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=kl)
-        return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
-
-    return one
+    key_prior, key_x, key_q = jax.random.split(key, 3)
+    # The means of Gaussian pixels may leave [0, 1].
+    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
+    encode = jax.jit(jax.vmap(lambda key, x: infer(key, model.encode(params, x))))
+    gray = images.images[:RECONSTRUCTED] / 255
+    x = jax.jit(images.prepare)(key_x, images.images[:RECONSTRUCTED])
+    seen = decode(encode(jax.random.split(key_q, len(x)), x))
+    drawn = {} if np.allclose(x, gray, atol=1 / 255) else {"as drawn": x}
+    z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
+    figures = {
+        "samples": image_grid(decode(z), title="E[x|z] for z from the prior"),
+        "reconstructions": side_by_side(
+            {"image": gray, **drawn, "reconstructed": seen}, title="Reconstructions"
+        ),
+    }
+    if z.shape == (100, 2):
+        quantiles = (np.arange(LATTICE) + 0.5) / LATTICE
+        axis = [NormalDist().inv_cdf(quantile) for quantile in quantiles]
+        lattice = decode(np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
+        lattice = lattice.reshape(LATTICE, LATTICE, *lattice.shape[1:])
+        figures["latent_grid"] = latent_grid(lattice, quantiles.tolist())
+    return figures

@@ -1,6 +1,5 @@
 """A measurement reports what is known in closed form, and sees what is broken."""
 
-import dataclasses
 import math
 
 import distrax
@@ -19,6 +18,7 @@ from jaxgen.estimators import (
     pathwise,
     score_function,
 )
+from tests.certify.broken import scaled
 
 # One point, d = mean - k = -2 and scale 1, so that each estimator compiles once.
 QUADRATIC = quadratic()._replace(
@@ -48,16 +48,6 @@ def rows():
         "two_percent": lambda samples: scaled(pathwise(samples), 1.02),
     }
     return measure(QUADRATIC, makes, evaluations=(1,), num_draws=100_000)
-
-
-def scaled(estimator, factor):
-    """A broken twin: the gradient times `factor`."""
-
-    def apply(*arguments):
-        surrogate, estimate = estimator.apply(*arguments)
-        return factor * surrogate, estimate
-
-    return dataclasses.replace(estimator, apply=apply)
 
 
 def test_the_closed_forms_lie_in_the_intervals(rows):

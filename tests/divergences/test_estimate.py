@@ -87,6 +87,25 @@ def test_trouble_is_reported(fit):
     assert not steep.all_finite.any()
 
 
+def test_an_interval_that_overflows_is_no_finite_estimate():
+    """Terms up to e^69, whose squares float32 does not hold: the value is finite, its error not."""
+    xs, ys = jnp.zeros((8, 1)), jnp.arange(8.0)[:, None]
+    found = estimate(
+        jax.random.key(0),
+        xs,
+        ys,
+        DIVERGENCES["kl"],
+        lambda key: jnp.zeros(()),
+        lambda p, x: p + 20 * x[:, 0] - 70,
+        optimizer=optax.sgd(0.0),
+        num_steps=1,
+        batch_size=4,
+    )
+    assert jnp.isfinite(found.value)
+    assert not jnp.isfinite(found.upper)
+    assert not found.all_finite
+
+
 def test_total_variation_by_its_activation():
     xs, ys = samples(4000, 4000)
     with pytest.raises(ValueError, match="bound: got variational_bound for total variation"):

@@ -80,6 +80,17 @@ RECIPES = [
         {"--noise -1": "noise: got -1.0, expected a finite number >= 0"},
         programs=2,
     ),
+    Recipe(
+        "naive_monte_carlo",
+        "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
+        "bias_by_dimension ess_by_dimension bias_by_samples",
+        {},
+        {
+            "--repeats 1": "repeats: got 1, expected an integer >= 2",
+            "--samples 8 2": "samples: got",
+        },
+        programs=0,
+    ),
 ]
 
 

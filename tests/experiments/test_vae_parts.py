@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.vae import KLS, Config, kl_weight, make_model
-from jaxgen.data import load
-from jaxgen.workbench import negative_elbo
+from jaxgen.workbench import load_pixels, negative_elbo
 
 
 def test_the_weight_of_the_kl_warms_up_to_beta():
@@ -17,15 +16,13 @@ def test_the_weight_of_the_kl_warms_up_to_beta():
 
 
 def test_kl_and_activation_change_the_numbers():
-    images = load("digits", "train[:1]", binarization="dynamic")
+    images = load_pixels(Config(), splits=3 * ["train[:64]"]).train
 
     def value(kl="analytic", **choices):
         model = make_model(Config(hidden=(8,), latent_size=3, **choices), images)
-        one, params = (
-            negative_elbo(model, images.prepare, kl=KLS[kl]),
-            model.init(jax.random.key(0)),
-        )
-        return one(params, jax.random.key(1), jnp.asarray(images.images[0]))[1]
+        one = negative_elbo(model, images.prepare, kl=KLS[kl])
+        params = jax.jit(model.init)(jax.random.key(0))
+        return jax.jit(one)(params, jax.random.key(1), jnp.asarray(images.images[0]))[1]
 
     analytic, sampled = value(kl="analytic"), value(kl="monte_carlo")
     assert analytic["reconstruction"] == sampled["reconstruction"]

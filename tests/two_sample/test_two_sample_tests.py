@@ -297,6 +297,10 @@ KEY = jax.random.key(0)
     ("make", "message"),
     [
         (lambda: mean_test(XS3[:1], YS3), r"p_samples: got shape \(1, 3\)"),
+        (
+            lambda: variance_test(XS3[:2], YS3),
+            r"p_samples: got shape \(2, 3\), expected at least 3",
+        ),
         (lambda: variance_test(XS3, YS3[:, 0]), r"q_samples: got samples of shape \(\)"),
         (
             lambda: mmd_linear_test(XS3[:3], YS3[:3], rbf(1.0)),

@@ -60,9 +60,12 @@ def test_flags_become_the_configuration():
     assert seen[0].epochs == 7  # the recipe's own default, not the shared one
 
 
-def test_help_shows_types_defaults_and_meaning(capsys):
+def test_help_shows_types_defaults_and_meaning(capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "__doc__", f"{__doc__}\n\n  python toy.py\n")
     assert exit_code(["--help"]) == 0
-    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    printed = capsys.readouterr().out
+    assert "\n\n  python toy.py\n\n" in printed
+    text = " ".join(printed.replace("│", " ").split())
     assert "--latent-size INT Dimensions of the latent. (default: 3)" in text
     assert "--epochs INT Passes over the training set. (default: 7)" in text
     assert "--run-dir PATH" in text

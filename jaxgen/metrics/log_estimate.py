@@ -1,0 +1,97 @@
+"""How far an importance-weighted estimate of log p(x) is from it, where log p(x) is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import distrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.bounds import IWAE, Bound
+from jaxgen.checks import at_least, axis_of_samples
+from jaxgen.metrics.pareto import pareto_k
+from jaxgen.numerics import effective_sample_size
+from jaxgen.types import Scalar
+
+
+class LogEstimate(NamedTuple):
+    """What repeated estimates from K samples each say, by K.
+
+    Attributes:
+      bias: mean of the estimate less log p(x), in nats.
+      variance: of the estimate over repeats, in nats².
+      ess: mean effective sample size.
+      pareto_k: of the largest K alone, the median over repeats.
+    """
+
+    bias: Float[Array, "counts"]
+    variance: Float[Array, "counts"]
+    ess: Float[Array, "counts"]
+    pareto_k: Scalar
+
+
+def log_estimate(
+    log_errors: Float[Array, "samples"], counts: Sequence[int], bound: Bound = IWAE
+) -> LogEstimate:
+    """Returns bias and spread of a bound of K samples, for every K, from one pool of samples.
+
+    The pool is cut into sets of K; each gives one estimate of log p(x).
+
+    Args:
+      log_errors: log weights less the known log p(x), in nats.
+      counts: numbers K of samples; the pool holds two sets of each at least.
+      bound: how a set's log weights become one number.
+    Raises:
+      ValueError: log_errors has not one axis; a count is below one or above half the pool.
+    Example:
+      log_estimate(log_weights - log_px, (1, 10, 100)).bias
+    Source: Burda et al. (2016), "Importance Weighted Autoencoders", theorem 1; Domke & Sheldon
+      (2018), "Importance Weighting and Variational Inference", theorem 3, for how the bias ends.
+    """
+    axis_of_samples("log_errors", log_errors)
+    for count in counts:
+        if 2 * at_least("counts", count, 1) > len(log_errors):
+            raise ValueError(
+                f"counts: got {count} of {len(log_errors)} samples, expected two sets at least"
+            )
+
+    def in_sets(of: Callable[[Array], Array], count: int) -> Array:
+        return jax.vmap(of)(log_errors[: len(log_errors) // count * count].reshape(-1, count))
+
+    estimates = [in_sets(bound, count) for count in counts]
+    sizes = [in_sets(effective_sample_size, count) for count in counts]
+    return LogEstimate(
+        bias=jnp.stack([jnp.mean(of) for of in estimates]),
+        variance=jnp.stack([jnp.var(of, ddof=1) for of in estimates]),
+        ess=jnp.stack([jnp.mean(of) for of in sizes]),
+        # Not the mean of two in the middle, which may be infinite to either side.
+        pareto_k=jnp.quantile(in_sets(pareto_k, max(counts)), 0.5, method="lower"),
+    )
+
+
+def log_second_moment(q: distrax.Distribution, target: distrax.Distribution) -> Scalar:
+    """Returns log E_q[w²] of the weights w = target / q of two vectors of independent normals.
+
+    It is log(1 + Var(w)), the Rényi divergence of order two of the target from q, in nats; infinite
+    where q is too thin, its variance at most half of the target's in some dimension.
+
+    Args:
+      q: what is sampled, `Independent(Normal)`, such as `diagonal_normal` makes.
+      target: what the weights are for, likewise; the weights are over their mean.
+    Example:
+      log_second_moment(diagonal_normal(zeros, zeros), posterior)
+    Source: Gil et al. (2013), "Rényi divergence measures for commonly used univariate continuous
+      distributions", table 2.
+    """
+    ours, theirs = q.distribution, target.distribution
+    spread = 2 * ours.variance() - theirs.variance()
+    log_moments = (
+        (ours.mean() - theirs.mean()) ** 2 / spread
+        + jnp.log(ours.variance())
+        - 0.5 * jnp.log(theirs.variance())
+        - 0.5 * jnp.log(spread)
+    )
+    return jnp.sum(jnp.where(spread > 0, log_moments, jnp.inf))

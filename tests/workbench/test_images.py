@@ -1,0 +1,64 @@
+"""What a recipe trains on: prepared as its likelihood needs, refused by the flag at fault."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen.workbench import ImageConfig, load_images, load_pixels
+
+CONFIG = ImageConfig()
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "binarization", "on_lattice", "binary"),
+    [
+        ("bernoulli", "auto", True, True),
+        ("bernoulli", "threshold", True, True),
+        ("gaussian", "auto", False, False),
+        ("discretized_logistic", "none", True, False),
+    ],
+)
+def test_pixels_are_what_the_likelihood_models(likelihood, binarization, on_lattice, binary):
+    for split in load_pixels(CONFIG, likelihood, binarization):
+        x = np.asarray(split.prepare(jax.random.key(0), jnp.asarray(split.images[:8])))
+        assert (np.abs(x * 255 - np.rint(x * 255)) < 1e-3).all() == on_lattice
+        assert set(np.unique(x)) <= {0.0, 1.0} or not binary
+        assert x.min() >= 0
+        assert x.max() <= 1
+
+
+def test_pixels_of_the_bernoulli_likelihood_are_drawn_anew_unless_they_are_cut():
+    for binarization, anew in (("auto", True), ("dynamic", True), ("threshold", False)):
+        train = load_pixels(CONFIG, binarization=binarization).train
+        x, y = (train.prepare(jax.random.key(i), jnp.asarray(train.images[:8])) for i in (0, 1))
+        assert bool(jnp.any(x != y)) == anew
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "binarization", "expected"),
+    [
+        ("bernoulli", "none", "'none' for the gray pixels of digits"),
+        ("gaussian", "threshold", "'threshold' with the gaussian likelihood"),
+        ("discretized_logistic", "dynamic", "'dynamic' with the discretized_logistic"),
+    ],
+)
+def test_a_binarization_that_does_not_go_with_the_likelihood_is_refused(
+    likelihood, binarization, expected
+):
+    with pytest.raises(ValueError, match=f"binarization: got {expected}"):
+        load_pixels(CONFIG, likelihood, binarization)
+
+
+def test_the_flag_is_named():
+    with pytest.raises(ValueError, match=r"^dataset: got 'mnits'"):
+        load_images(ImageConfig(dataset="mnits"))
+    with pytest.raises(ValueError, match="batch_size: got 1298, expected at most 1297, the train"):
+        load_images(ImageConfig(batch_size=1298))
+
+
+def test_splits_are_chosen():
+    train, validation, test = load_images(
+        ImageConfig(batch_size=9), splits=("train[:9]", "train[9:]", "test[:3]")
+    )
+    assert [len(split.images) for split in (train, validation, test)] == [9, 1288, 3]
