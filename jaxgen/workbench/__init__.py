@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.fitting import averaged_params, fit
     from jaxgen.workbench.images import Images, load_images, load_pixels
-    from jaxgen.workbench.negative_elbo import negative_elbo
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
     from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
+    from jaxgen.workbench.vae_loss import negative_elbo
 
 __all__ = [
     "NOT_COMPARED_ON_RESUME",
