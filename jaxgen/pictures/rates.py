@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def rates(
     axes: Axes,
-    places: ArrayLike,
+    places: Sequence[int] | Sequence[float],
     curves: Mapping[str, ArrayLike],
     trials: int,
     *,

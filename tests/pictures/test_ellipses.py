@@ -24,7 +24,7 @@ def test_means_that_are_no_points_of_the_plane_are_refused():
 
 def test_rates_carry_wilsons_interval():
     _, axes = plot()
-    rates(axes, (16, 40), {"MMD": (0.25, 0.5)}, 200, level=0.05)
+    rates(axes, (16, 40), {"MMD": np.array([0.25, 0.5])}, 200, level=0.05)
     (container,) = axes.containers
     low, high = wilson_interval(np.array([0.25, 0.5]), 200)
     segments = np.array([segment[:, 1] for segment in container.lines[2][0].get_segments()])
