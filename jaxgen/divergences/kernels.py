@@ -159,6 +159,7 @@ def kernel_mixture(*kernels: Kernel) -> Kernel:
     Raises:
       ValueError: there are none, or one is not callable.
     Example:
+      median = median_heuristic(xs, ys)
       kernel_mixture(*(rbf(factor * median) for factor in (0.25, 0.5, 1.0, 2.0, 4.0)))
     Source: Li et al. (2015), "Generative moment matching networks", section 4.
     """

@@ -69,7 +69,8 @@ def mmd_unbiased(
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
     Example:
-      per_sample = jnp.mean(terms.p) - terms.q  # with terms = mmd_unbiased(xs, ys, rbf(1.0))
+      terms = mmd_unbiased(xs, ys, rbf(1.0))
+      per_sample = jnp.mean(terms.p) - terms.q
     Source: Gretton et al. (2012), "A kernel two-sample test", equation 3.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -125,7 +126,7 @@ def witness(
     Raises:
       ValueError: as `mmd_biased`, or the points are not shaped as the samples.
     Example:
-      witness(jnp.linspace(-3.0, 3.0, 100), xs, ys, rbf(0.5))  # xs and ys: numbers
+      witness(jnp.linspace(-3.0, 3.0, 100), xs[:, 0], ys[:, 0], rbf(0.5))
     Source: Gretton et al. (2012), "A kernel two-sample test", section 2.3.
     """
     xs, ys, ts = sample_vectors(p_samples=p_samples, q_samples=q_samples, points=points)

@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.adversarial import Batch, player_losses, start_game, with_latents
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
@@ -67,7 +66,6 @@ __all__ = [
     "SEVERAL",
     "Among",
     "AtLeast",
-    "Batch",
     "Classifier",
     "Count",
     "Directory",
@@ -114,18 +112,15 @@ __all__ = [
     "negative_elbo",
     "new_path",
     "open_run",
-    "player_losses",
     "print_table",
     "progress",
     "require_devices",
     "save_classifier",
-    "start_game",
     "sweep",
     "tensorboard",
     "to_json",
     "train",
     "vae_of_nets",
-    "with_latents",
 ]
 
 

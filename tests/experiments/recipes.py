@@ -91,6 +91,29 @@ RECIPES = [
         },
         programs=0,
     ),
+    Recipe(
+        "two_sample",
+        "--counts 24 --trials 200 --permutations 19",
+        "power",
+        {},
+        {
+            "--permutations 5": "permutations: got 5, expected at least 19",
+            "--counts 32 16": "counts: got",
+            "--counts 4": "counts: got 4, expected an integer >= 8",
+        },
+        programs=0,
+    ),
+    Recipe(
+        "mixture_em",
+        "--steps 60 --starts 6",
+        "components staircase",
+        {},
+        {
+            "--components 5000": "components: got 5000, expected at most 2000",
+            "--min-variance -1": "min_variance: got -1.0, expected a finite number >= 0",
+        },
+        programs=0,
+    ),
 ]
 
 
