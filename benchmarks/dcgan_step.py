@@ -30,9 +30,9 @@ from experiments.dcgan import Config as RecipeConfig
 from experiments.dcgan import make_model
 from jaxgen.checks import at_least
 from jaxgen.nets import dcgan
-from jaxgen.objectives import non_saturating
-from jaxgen.train import alternating_step, scan_draws
-from jaxgen.workbench import Count, main, player_losses, print_table, start_game, with_latents
+from jaxgen.objectives import game_losses, non_saturating
+from jaxgen.train import game_update, init_game, scan_draws
+from jaxgen.workbench import Count, main, print_table
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -46,18 +46,14 @@ def jaxgen_steps(steps: int) -> Steps:
     config = RecipeConfig()
     model = make_model(config, SHAPE)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
-    update = alternating_step(
-        **player_losses(model, non_saturating())._asdict(),
-        generator_optimizer=optimizer,
-        critic_optimizer=optimizer,
-    )
+    update = game_update(game_losses(model, non_saturating()), optimizer, optimizer)
     epoch = scan_draws(
-        with_latents(update, model),
+        update,
         lambda key: jax.random.uniform(key, (config.batch_size, *SHAPE)),
         steps,
     )
     key_init, key_steps = jax.random.split(jax.random.key(0))
-    game = jax.jit(lambda key: start_game(key, model, optimizer, optimizer))(key_init)
+    game = jax.jit(lambda key: init_game(key, model, optimizer, optimizer))(key_init)
     compiled = jax.jit(epoch, donate_argnums=0).lower(game, key_steps).compile()
 
     def call(index: int) -> float:

@@ -29,8 +29,8 @@ from experiments.ring import METHODS, draw, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import data_mesh, replicate
-from jaxgen.workbench import Count, main, print_table, require_devices, start_game
+from jaxgen.train import data_mesh, init_game, replicate
+from jaxgen.workbench import Count, main, print_table, require_devices
 
 COUNTS = (1, 2, 4, 8)
 LEARNING_RATE = 1e-4
@@ -62,7 +62,7 @@ def sharded(num_devices: int, batch_size: int) -> Sharded:
     optimizer = optax.adam(LEARNING_RATE, b1=0.5)
     update = make_update(config, method, model, optimizer, optimizer)
     mesh = data_mesh(num_devices)
-    game = replicate(start_game(jax.random.key(0), model, optimizer, optimizer), mesh)
+    game = replicate(init_game(jax.random.key(0), model, optimizer, optimizer), mesh)
     split = NamedSharding(mesh, PartitionSpec("data"))
     x = jax.device_put(draw(ring(), jax.random.key(1), batch_size), split)
 

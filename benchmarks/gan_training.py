@@ -32,9 +32,9 @@ from experiments.ring import METHODS, draw, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import Game, scan_draws
+from jaxgen.train import Game, init_game, scan_draws
 from jaxgen.types import Key
-from jaxgen.workbench import Count, main, print_table, start_game
+from jaxgen.workbench import Count, main, print_table
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -59,7 +59,7 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
     epoch = scan_draws(update, lambda key: draw(target, key, config.batch_size), steps)
 
     def start(key: Key) -> Game:
-        return start_game(key, model, optimizer, optimizer)
+        return init_game(key, model, optimizer, optimizer)
 
     key_init, key_steps = jax.random.split(jax.random.key(0))
     game = jax.vmap(start)(jax.random.split(key_init, seeds)) if many else start(key_init)

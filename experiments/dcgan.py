@@ -44,16 +44,16 @@ from jaxgen.data import ImageSet, load
 from jaxgen.metrics import duplicate_share, frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator
-from jaxgen.objectives import GAN_LOSSES
+from jaxgen.objectives import GAN_LOSSES, game_losses
 from jaxgen.pictures import geometric_steps, image_grid, learning_curve
 from jaxgen.train import (
     Game,
     Update,
-    alternating_step,
     data_mesh,
+    game_update,
+    init_game,
     replicate,
     scan_epoch,
-    shard,
 )
 from jaxgen.types import Info, Key, Variables
 from jaxgen.workbench import (
@@ -66,12 +66,9 @@ from jaxgen.workbench import (
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 JUDGED = 2000
@@ -165,7 +162,7 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def start(key: Key) -> Watched:
-        game = start_game(key, model, optimizer, optimizer, ema=True)
+        game = init_game(key, model, optimizer, optimizer, ema=True)
         first = look(game.generator.averaged)
         frames = jnp.zeros((config.epochs + 1, *first.shape), jnp.uint8).at[0].set(first)
         return Watched(game=game, frames=frames)
@@ -256,17 +253,17 @@ def make_update(
     config: Config, model: Gan, optimizer: optax.GradientTransformation, train: ImageSet
 ) -> Update:
     """Returns the alternating update of a batch of bytes, split over the devices."""
-    update = alternating_step(
-        **player_losses(model, GAN_LOSSES[config.loss]())._asdict(),
-        generator_optimizer=optimizer,
-        critic_optimizer=optimizer,
+    update = game_update(
+        game_losses(model, GAN_LOSSES[config.loss]()),
+        optimizer,
+        optimizer,
         ema_decay=config.ema_decay,
+        mesh=data_mesh(config.devices),
     )
-    sharded = with_latents(shard(update, data_mesh(config.devices)), model)
 
     def of_bytes(game: Game, key: Key, images: Array) -> tuple[Game, Info]:
         key_x, key_update = jax.random.split(key)
-        return sharded(game, key_update, train.prepare(key_x, images))
+        return update(game, key_update, train.prepare(key_x, images))
 
     return of_bytes
 

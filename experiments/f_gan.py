@@ -33,9 +33,9 @@ from scipy import optimize, stats
 from jaxgen.checks import at_least, one_of
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.models import Gan, gan
-from jaxgen.objectives import activated_f_gan, f_gan
+from jaxgen.objectives import activated_f_gan, f_gan, game_losses
 from jaxgen.pictures import INK, legend_below, panels, plot
-from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
+from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key, Scalar
 from jaxgen.workbench import (
     RunDirectory,
@@ -44,12 +44,9 @@ from jaxgen.workbench import (
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 if TYPE_CHECKING:
@@ -188,29 +185,30 @@ def train(config: Config, model: Gan, name: str, part: RunDirectory) -> dict[str
     )
     loss = (activated_f_gan if name in ACTIVATED else f_gan)(DIVERGENCES[name])
     held_back = name == "total_variation"
-    losses = player_losses(
+    losses = game_losses(
         model,
         loss,
         penalty=squared_outputs if held_back else None,
         penalty_weight=SATURATION if held_back else 0.0,
     )
-    update = alternating_step(
-        **losses._asdict(),
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
+    mesh = data_mesh(config.devices)
+    update = game_update(
+        losses,
+        generator_optimizer,
+        critic_optimizer,
         critic_steps=config.critic_steps,
         ema_decay=0.99,
+        mesh=mesh,
     )
-    mesh = data_mesh(config.devices)
     draws = scan_draws(
-        with_latents(shard(update, mesh), model),
+        update,
         lambda key: draw_data(key, config.batch_size * config.critic_steps),
         config.steps_per_epoch,
     )
 
     @jax.jit
     def start(key: Key) -> Game:
-        return start_game(key, model, generator_optimizer, critic_optimizer, ema=True)
+        return init_game(key, model, generator_optimizer, critic_optimizer, ema=True)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:

@@ -38,9 +38,9 @@ from jaxgen.distributions import IsotropicMixture
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan
-from jaxgen.objectives import GanLoss, activated_f_gan, f_gan
+from jaxgen.objectives import GanLoss, activated_f_gan, f_gan, game_losses
 from jaxgen.pictures import scatter_strip
-from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
+from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
     RunDirectory,
@@ -50,12 +50,9 @@ from jaxgen.workbench import (
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 ACTIVATED = ("total_variation", "pearson")
@@ -163,22 +160,23 @@ def train(
         for n in (steps, steps * config.critic_steps)
     )
     loss = make_loss(name, trick=config.trick)
-    update = alternating_step(
-        **player_losses(model, loss)._asdict(),
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
-        critic_steps=config.critic_steps,
-    )
     mesh = data_mesh(config.devices)
+    update = game_update(
+        game_losses(model, loss),
+        generator_optimizer,
+        critic_optimizer,
+        critic_steps=config.critic_steps,
+        mesh=mesh,
+    )
     draws = scan_draws(
-        with_latents(shard(update, mesh), model),
+        update,
         lambda key: ring.draw(target, key, config.batch_size * config.critic_steps),
         config.steps_per_epoch,
     )
 
     @jax.jit
     def start(key: Key) -> Game:
-        return start_game(key, model, generator_optimizer, critic_optimizer)
+        return init_game(key, model, generator_optimizer, critic_optimizer)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:

@@ -15,8 +15,6 @@ true mixture's -3.509 since it was fitted to these points; held out -3.498, belo
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -24,7 +22,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, one_of
 from jaxgen.data import load
 from jaxgen.inference import EMResult, em
 from jaxgen.models import (
@@ -32,17 +29,16 @@ from jaxgen.models import (
     FullGaussian,
     Mixture,
     diagonal_gaussian,
-    fit_mixture,
     full_gaussian,
     mixture_log_joint,
     mixture_steps,
+    random_mixture,
 )
-from jaxgen.pictures import INK, geometric_steps, panels
+from jaxgen.pictures import INK, ellipses, geometric_steps, panels
 from jaxgen.types import Key
-from jaxgen.workbench import Directory, RunDirectory, main, new_path, open_run, print_table
+from jaxgen.workbench import Count, NonNegative, RunConfig, Table, begin, main
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FAMILIES = {"full": full_gaussian, "diagonal": diagonal_gaussian}
@@ -51,33 +47,21 @@ TRAIN_POINTS = TEST_POINTS = 2000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(RunConfig):
     """One mixture and the data that it is fitted to."""
 
     data: Literal["ring", "digits"] = "ring"
     """Five Gaussians on a ring, or two principal components of the digits."""
-    components: int = RING_COMPONENTS
+    components: Count = RING_COMPONENTS
     """Gaussians in the mixture."""
     covariance: Literal["full", "diagonal"] = "full"
     """Of each Gaussian."""
-    min_variance: float = 1e-4
+    min_variance: NonNegative = 1e-4
     """The least variance of a Gaussian in any direction, in units of the data's squared."""
-    steps: int = 100
+    steps: Count = 100
     """E- and M-steps, each."""
-    starts: int = 20
+    starts: Count = 20
     """Random starts, run side by side; the one with the highest bound at the end is shown."""
-    seed: int = 0
-    """Fixes the data of the ring and the starts."""
-    run_dir: Directory = None
-    """Where everything is written; runs/mixture_em-TIME if not given."""
-
-    def __post_init__(self) -> None:
-        one_of("data", self.data, DATA)
-        one_of("covariance", self.covariance, FAMILIES)
-        for name in ("components", "steps", "starts"):
-            at_least(name, getattr(self, name), 1)
-        if at_least("seed", self.seed, 0) >= 2**32:
-            raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
 
 
 def ring() -> Mixture:
@@ -110,20 +94,16 @@ def project_digits(key: Key) -> tuple[Array, Array]:
     )
     mean = train.mean(axis=0)
     _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
-    return jnp.asarray((train - mean) @ directions[:2].T), jnp.asarray(
-        (test - mean) @ directions[:2].T
-    )
+    plane = directions[:2].T
+    return jnp.asarray((train - mean) @ plane), jnp.asarray((test - mean) @ plane)
 
 
-DATA: dict[str, Callable[[Key], tuple[Array, Array]]] = {
-    "ring": sample_ring,
-    "digits": project_digits,
-}
+DATA = {"ring": sample_ring, "digits": project_digits}
 
 
 def run(config: Config) -> dict[str, Any]:
     """Fits the mixture of `config`; returns what result.json holds."""
-    begun = time.monotonic()
+    out = begin(config)
     family = FAMILIES[config.covariance](config.min_variance)
     with jax.enable_x64(True):  # the climb is watched to its last digits
         key_data, key_starts = jax.random.split(jax.random.key(config.seed))
@@ -132,61 +112,38 @@ def run(config: Config) -> dict[str, Any]:
             raise ValueError(
                 f"components: got {config.components}, expected at most {len(xs)}, the datapoints"
             )
-        out = open_run(config.run_dir or new_path("mixture_em"), config)
-        starts = jax.jit(jax.vmap(lambda key: random_start(key, family, xs, config.components)))(
-            jax.random.split(key_starts, config.starts)
-        )
+        start_at = jax.vmap(lambda key: random_mixture(key, family, xs, config.components))
+        starts = jax.jit(start_at)(jax.random.split(key_starts, config.starts))
         climb = jax.jit(jax.vmap(lambda start: em(mixture_steps(family, xs), start, config.steps)))
         results = climb(starts)
         log_likelihoods = jax.vmap(lambda m: mean_log_likelihood(family, m, xs))(results.params)
         # A start that met a number that is not finite counts as the worst.
         best = int(jnp.argmax(jnp.where(results.all_finite, log_likelihoods, -jnp.inf)))
         chosen = jax.tree.map(lambda leaf: leaf[best], results)
-        for step in range(config.steps):
-            names = ("after_e_step", "after_m_step")
-            out.record({"epoch": step + 1, **{n: getattr(chosen, n)[step] for n in names}})
+        half_steps = zip(chosen.after_e_step, chosen.after_m_step, strict=True)
+        for step, (e, m) in enumerate(half_steps):
+            out.directory.record({"epoch": step + 1, "after_e_step": e, "after_m_step": m})
         top = log_likelihoods[best]
-        staircase = climb_of(chosen)
         result: dict[str, Any] = {
             "train_log_likelihood": top,
             "test_log_likelihood": mean_log_likelihood(family, chosen.params, test),
             "log_likelihood_of_starts": jnp.sort(log_likelihoods)[::-1],
             "starts_at_the_best": int(jnp.sum(log_likelihoods > top - 1e-3)),
             "starts_not_finite": int(jnp.sum(~results.all_finite)),
-            "largest_fall": max(0.0, -float(np.diff(staircase).min())),
+            "largest_fall": max(0.0, -float(np.diff(climb_of(chosen)).min())),
             "weights": jnp.exp(chosen.params.log_weights),
             "means": chosen.params.components.mean,
         }
-        if config.data == "ring":
-            for name, points in (("train", xs), ("test", test)):
-                result[f"{name}_log_likelihood_of_truth"] = mean_log_likelihood(
-                    full_gaussian(), ring(), points
-                )
+        for name, points in {"train": xs, "test": test}.items() if config.data == "ring" else ():
+            of_truth = mean_log_likelihood(full_gaussian(), ring(), points)
+            result[f"{name}_log_likelihood_of_truth"] = of_truth
         start = jax.tree.map(lambda leaf: leaf[best], starts)
-        figures = {
-            "components": draw_components(config, family, start, xs),
-            "staircase": draw_staircase(chosen),
-        }
-    pictures = [str(out.save_picture(name, figure)) for name, figure in figures.items()]
-    result["seconds"] = time.monotonic() - begun
-    out.write_result(result)
-    report(config, result, out, pictures)
-    return result
+        components = draw_components(config, family, start, xs)
+        figures = {"components": components, "staircase": draw_staircase(chosen)}
+    return out.finish(result, figures, [report(config, result)])
 
 
-def random_start(
-    key: Key, family: ComponentFamily, xs: Float[Array, "n dims"], components: int
-) -> Mixture:
-    """Returns equal components with the data's spread, each at a datapoint of its own."""
-    everything = jnp.full((len(xs), components), 1 / components, xs.dtype)
-    mixture = fit_mixture(family, everything, xs)
-    means = jax.random.choice(key, xs, (components,), replace=False)
-    return mixture._replace(components=mixture.components._replace(mean=means))
-
-
-def mean_log_likelihood(
-    family: ComponentFamily, mixture: Mixture, xs: Float[Array, "n dims"]
-) -> Array:
+def mean_log_likelihood(family: ComponentFamily, mixture: Mixture, xs: Array) -> Array:
     """Returns the mean of log p(x), in nats per datapoint."""
     log_joints = jax.vmap(lambda x: mixture_log_joint(family, mixture, x))(xs)
     return jnp.mean(jax.nn.logsumexp(log_joints, axis=1))
@@ -212,24 +169,9 @@ def draw_components(
         while done < moment:
             mixture, done = step(mixture), done + 1
         each.scatter(*points.T, s=2, color=INK, alpha=0.15, lw=0)
-        draw_ellipses(each, mixture)
+        ellipses(each, jnp.exp(mixture.log_weights), *mixture.components)
         each.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     return figure
-
-
-def draw_ellipses(axes: Axes, mixture: Mixture) -> None:
-    """Draws where each component's density is exp(-1/2) and exp(-2) of its peak."""
-    turn = np.linspace(0, 2 * np.pi, 100)
-    circle = np.stack([np.cos(turn), np.sin(turn)])
-    means, spreads = (np.asarray(leaf) for leaf in mixture.components)
-    weights = np.exp(np.asarray(mixture.log_weights))
-    for k, (mean, spread) in enumerate(zip(means, spreads, strict=True)):
-        covariance = spread if spread.ndim == 2 else np.diag(spread)
-        scale = np.linalg.cholesky(covariance)
-        for radius in (1.0, 2.0):
-            outline = mean[:, None] + radius * scale @ circle
-            axes.plot(*outline, color=f"C{k % 10}", lw=1.6 if radius == 1 else 0.8)
-        axes.scatter(*mean, s=20 + 200 * weights[k], color=f"C{k % 10}", marker="+")
 
 
 def draw_staircase(result: EMResult) -> Figure:
@@ -254,26 +196,23 @@ def draw_staircase(result: EMResult) -> Figure:
     return figure
 
 
-def report(config: Config, result: dict[str, Any], out: RunDirectory, pictures: list[str]) -> None:
-    """Prints the table of the result and where everything is."""
-    rows = [["log likelihood, train", result["train_log_likelihood"], "nats per datapoint"]]
-    rows.append(["log likelihood, test", result["test_log_likelihood"], "nats per datapoint"])
-    for name in ("train", "test"):
-        if f"{name}_log_likelihood_of_truth" in result:
-            value = result[f"{name}_log_likelihood_of_truth"]
-            rows.append([f"  of the true mixture, {name}", value, "nats per datapoint"])
-    worst = result["log_likelihood_of_starts"][-1]
-    rows.append(["log likelihood of the worst start", worst, "nats per datapoint"])
+def report(config: Config, result: dict[str, Any]) -> Table:
+    """Returns the log likelihoods and how the starts fared."""
+    quantities = {
+        "log likelihood, train": "train_log_likelihood",
+        "log likelihood, test": "test_log_likelihood",
+        "  of the true mixture, train": "train_log_likelihood_of_truth",
+        "  of the true mixture, test": "test_log_likelihood_of_truth",
+        "largest fall in a half step": "largest_fall",
+    }
+    unit = "nats per datapoint"
+    rows = [[name, float(result[of]), unit] for name, of in quantities.items() if of in result]
+    rows.append(["worst start", float(result["log_likelihood_of_starts"][-1]), unit])
     rows.append(
         ["starts that end at the best", result["starts_at_the_best"], f"of {config.starts}"]
     )
-    rows.append(["largest fall in a half step", result["largest_fall"], "nats per datapoint"])
-    rows.append(["time", result["seconds"], "seconds"])
-    rows = [[name, float(value), unit] for name, value, unit in rows]
     title = f"Mixture of {config.components} Gaussians on {config.data}: {config.steps} steps of EM"
-    print_table(title, ["quantity", "value", "unit"], rows)
-    print("pictures:", *pictures, sep="\n  ")
-    print(f"everything: {out.path}")
+    return Table(title, ["quantity", "value", "unit"], rows)
 
 
 if __name__ == "__main__":

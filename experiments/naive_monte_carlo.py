@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 
 from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.metrics import log_estimate, log_second_moment
@@ -43,6 +42,9 @@ from jaxgen.workbench import (
     main,
     progress,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAMES = {"prior": "the prior", "wide": "a q too wide", "posterior": "the posterior"}
 

@@ -44,16 +44,24 @@ from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, minimax, wasserstein, zero_sum
+from jaxgen.objectives import (
+    GanLoss,
+    Penalty,
+    game_losses,
+    gradient_penalty,
+    minimax,
+    wasserstein,
+    zero_sum,
+)
 from jaxgen.pictures import learning_curve, scatter_strip
 from jaxgen.train import (
     Game,
     Update,
-    alternating_step,
     data_mesh,
+    game_update,
+    init_game,
     replicate,
     scan_draws,
-    shard,
     simultaneous,
 )
 from jaxgen.two_sample import nearest_neighbor_test
@@ -65,12 +73,9 @@ from jaxgen.workbench import (
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 TARGETS: dict[str, Callable[[], IsotropicMixture]] = {"ring": ring, "grid": grid}
@@ -198,7 +203,7 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def start(key: Key) -> Watched:
-        games = jax.vmap(lambda key: start_game(key, model, *optimizers))(
+        games = jax.vmap(lambda key: init_game(key, model, *optimizers))(
             jax.random.split(key, config.seeds)
         )
         first = samples(games.generator.averaged, jax.random.clone(key_watch))[0]
@@ -280,18 +285,18 @@ def make_update(
     critic_optimizer: optax.GradientTransformation,
 ) -> Update:
     """Returns the alternating update, its batches split over the devices."""
-    losses = player_losses(
+    losses = game_losses(
         model, method.loss(), penalty=method.penalty, penalty_weight=method.penalty_weight
     )
-    update = alternating_step(
-        **losses._asdict(),
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
+    return game_update(
+        losses,
+        generator_optimizer,
+        critic_optimizer,
         critic_steps=method.critic_steps,
         order=simultaneous,
         unroll=config.unroll if method.unroll else 0,
+        mesh=data_mesh(config.devices),
     )
-    return with_latents(shard(update, data_mesh(config.devices)), model)
 
 
 def judge(

@@ -34,9 +34,9 @@ from jaxgen.checks import at_least, one_of
 from jaxgen.distributions import IsotropicMixture, line
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.objectives import GAN_LOSSES
+from jaxgen.objectives import GAN_LOSSES, game_losses
 from jaxgen.pictures import geometric_steps, learning_curve, legend_below, panels
-from jaxgen.train import Game, alternating_step, data_mesh, replicate, scan_draws, shard
+from jaxgen.train import Game, data_mesh, game_update, init_game, replicate, scan_draws
 from jaxgen.types import Info, Key
 from jaxgen.workbench import (
     RunDirectory,
@@ -45,12 +45,9 @@ from jaxgen.workbench import (
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 if TYPE_CHECKING:
@@ -129,16 +126,16 @@ def run(config: Config) -> dict[str, Any]:
         optax.adam(optax.cosine_decay_schedule(config.learning_rate, n, alpha=0.01), b1=0.5)
         for n in (steps, steps * config.critic_steps)
     )
-    losses = player_losses(model, GAN_LOSSES[config.loss]())
-    update = alternating_step(
-        **losses._asdict(),
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
-        critic_steps=config.critic_steps,
-    )
     mesh = data_mesh(config.devices)
+    update = game_update(
+        game_losses(model, GAN_LOSSES[config.loss]()),
+        generator_optimizer,
+        critic_optimizer,
+        critic_steps=config.critic_steps,
+        mesh=mesh,
+    )
     draws = scan_draws(
-        with_latents(shard(update, mesh), model),
+        update,
         lambda key: jnp.asarray(
             target.sample(seed=key, sample_shape=config.batch_size * config.critic_steps)
         ),
@@ -150,7 +147,7 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def start(key: Key) -> Watched:
-        game = start_game(key, model, generator_optimizer, critic_optimizer)
+        game = init_game(key, model, generator_optimizer, critic_optimizer)
         first = look(model, game)
         shape = (config.epochs + 1, BINS)
         frames = jax.tree.map(lambda array: jnp.zeros(shape).at[0].set(array), first)

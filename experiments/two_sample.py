@@ -18,20 +18,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
 from jaxgen.divergences import kernel_mixture, median_heuristic, negative_distance, rbf
 from jaxgen.nets import MLP
 from jaxgen.numerics import wilson_interval
-from jaxgen.pictures import INK, legend_below, panels
+from jaxgen.pictures import INK, legend_below, panels, rates
 from jaxgen.two_sample import (
     TestResult,
     classifier_test,
@@ -41,18 +39,9 @@ from jaxgen.two_sample import (
     variance_test,
 )
 from jaxgen.types import Key
-from jaxgen.workbench import (
-    Directory,
-    RunDirectory,
-    main,
-    new_path,
-    open_run,
-    print_table,
-    progress,
-)
+from jaxgen.workbench import RISING, AtLeast, Count, RunConfig, Share, Table, begin, main, progress
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DIMS = 2
@@ -60,32 +49,26 @@ NULL = "none"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(RunConfig):
     """How often each test is tried."""
 
-    counts: tuple[int, ...] = (16, 40, 100)
+    counts: Annotated[tuple[int, ...], AtLeast(8), RISING] = (16, 40, 100)
     """Samples of each distribution."""
-    level: float = 0.05
+    level: Share = 0.05
     """Chance of a false alarm that each test is allowed."""
-    trials: int = 200
+    trials: Count = 200
     """Independent pairs of samples for each point of a curve."""
-    permutations: int = 59
+    permutations: Count = 59
     """Reassignments in each permutation test."""
-    seed: int = 0
-    """Fixes every sample and every permutation."""
-    run_dir: Directory = None
-    """Where everything is written; runs/two_sample-TIME if not given."""
 
     def __post_init__(self) -> None:
-        at_least("trials", self.trials, 1)
-        if not 0 < self.level < 1:
-            raise ValueError(f"level: got {self.level}, expected a number between 0 and 1")
-        at_least("permutations", self.permutations, math.ceil(1 / self.level) - 1)
-        if not self.counts or list(self.counts) != sorted(set(self.counts)):
-            raise ValueError(f"counts: got {self.counts}, expected rising numbers")
-        at_least("counts", self.counts[0], 8)
-        if at_least("seed", self.seed, 0) >= 2**32:
-            raise ValueError(f"seed: got {self.seed}, expected an integer below 2**32")
+        super().__post_init__()
+        least = math.ceil(1 / self.level) - 1
+        if self.permutations < least:
+            raise ValueError(
+                f"permutations: got {self.permutations}, expected at least {least}, with which a "
+                f"p-value can be as low as level={self.level:g}"
+            )
 
 
 def shift_mean(noise: Array, signs: Array, effect: float) -> Array:
@@ -146,21 +129,18 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
 
 def run(config: Config) -> dict[str, Any]:
     """Tries every test; returns what result.json holds."""
-    begun = time.monotonic()
-    out = open_run(config.run_dir or new_path("two_sample"), config)
+    out = begin(config)
     outcomes = jax.jit(jax.vmap(lambda key, xs, ys: all_tests(config, key, xs, ys)))
 
-    def rates(key: Key, count: int, difference: str, effect: float) -> dict[str, float]:
+    def measure(key: Key, count: int, difference: str, effect: float) -> dict[str, float]:
         """How often each test rejects."""
         keys = jax.random.split(key, 4)
         shape = (config.trials, count, DIMS)
         xs, noise = (jax.random.normal(k, shape) for k in keys[:2])
         ys = ALTERNATIVES[difference][0](noise, jax.random.rademacher(keys[2], shape), effect)
         came = outcomes(jax.random.split(keys[3], config.trials), xs, ys)
-        return {
-            name: float(jnp.mean(test.p_value <= config.level + 1e-6))
-            for name, test in came.items()
-        }
+        rejected = {name: test.p_value <= config.level + 1e-6 for name, test in came.items()}
+        return {name: float(jnp.mean(of)) for name, of in rejected.items()}
 
     # Against the number of samples at the whole effect, and none; against the effect at one number.
     middle = config.counts[len(config.counts) // 2]
@@ -171,49 +151,48 @@ def run(config: Config) -> dict[str, Any]:
     with progress(len(points), unit="point") as advance:
         for i, (count, difference, effect) in enumerate(sorted(points)):
             key = jax.random.fold_in(jax.random.key(config.seed), i)
-            found[count, difference, effect] = rates(key, count, difference, effect)
+            found[count, difference, effect] = measure(key, count, difference, effect)
             named = {"samples": count, "difference": difference if effect else NULL}
-            out.record(
-                {"epoch": i + 1, **named, "effect": effect, **found[count, difference, effect]}
-            )
+            measured = {**named, "effect": effect, **found[count, difference, effect]}
+            out.directory.record({"epoch": i + 1, **measured})
             advance()
 
-    tests = list(next(iter(found.values())))
-    against_n, against_effect = {}, {}
-    for name, (_, whole) in ALTERNATIVES.items():
-        against_n[name] = {t: [found[n, name, whole][t] for n in config.counts] for t in tests}
-        effects = [f * whole for f in FRACTIONS]
-        found |= {(middle, name, 0.0): found[middle, "mean", 0.0]}
-        against_effect[name] = {t: [found[middle, name, e][t] for e in effects] for t in tests}
-    false_alarms = {t: [found[n, "mean", 0.0][t] for n in config.counts] for t in tests}
-    result: dict[str, Any] = {
+    found |= {(middle, name, 0.0): found[middle, "mean", 0.0] for name in ALTERNATIVES}
+    tests = list(found[points[0]])
+
+    def along(points: list[tuple[int, str, float]]) -> dict[str, list[float]]:
+        """The rates of every test at each of the points."""
+        return {test: [found[point][test] for point in points] for test in tests}
+
+    result = {
         "tests": tests,
         "counts": config.counts,
-        "false_alarms": false_alarms,
-        "power_against_n": against_n,
-        "power_against_effect": against_effect,
+        "false_alarms": along([(n, "mean", 0.0) for n in config.counts]),
+        "power_against_n": {
+            name: along([(n, name, whole) for n in config.counts])
+            for name, (_, whole) in ALTERNATIVES.items()
+        },
+        "power_against_effect": {
+            name: along([(middle, name, fraction * whole) for fraction in FRACTIONS])
+            for name, (_, whole) in ALTERNATIVES.items()
+        },
     }
-    picture = out.save_picture("power", draw(config, result, middle))
-    result["seconds"] = time.monotonic() - begun
-    out.write_result(result)
-    report(config, result, out, str(picture))
-    return result
+    return out.finish(result, {"power": draw(config, result, middle)}, [report(config, result)])
 
 
 def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
     """Returns the power of every test against samples (above) and against the effect (below)."""
     titles = [f"{name} differs by {whole:g}" for name, (_, whole) in ALTERNATIVES.items()]
-    size = (3.3, 3.2)
-    figure, axes = panels([*titles, "", "", ""], columns=3, size=size, sharey=True)
-    for top, bottom, (name, (_, whole)) in zip(
-        axes[:3], axes[3:], ALTERNATIVES.items(), strict=True
-    ):
-        curves(top, config, config.counts, result["power_against_n"][name])
+    figure, axes = panels([*titles, "", "", ""], columns=3, size=(3.3, 3.2), sharey=True)
+    rows = zip(axes[:3], axes[3:], ALTERNATIVES.items(), strict=True)
+    for top, bottom, (name, (_, whole)) in rows:
+        against_n, against_effect = (result[f"power_against_{x}"][name] for x in ("n", "effect"))
+        rates(top, config.counts, against_n, config.trials, level=config.level)
         top.set_xscale("log", base=2)
         top.set_xticks(config.counts, [str(n) for n in config.counts])
         top.set_xlabel("samples of each", color=INK)
-        effects = [f * whole for f in FRACTIONS]
-        curves(bottom, config, effects, result["power_against_effect"][name])
+        effects = [fraction * whole for fraction in FRACTIONS]
+        rates(bottom, effects, against_effect, config.trials, level=config.level)
         bottom.set_xlabel(f"difference in {name}, at {middle} samples", color=INK)
     for first in axes[::3]:
         first.set_ylabel("chance to reject", color=INK)
@@ -221,21 +200,8 @@ def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
     return figure
 
 
-def curves(axes: Axes, config: Config, places: Any, rates: dict[str, list[float]]) -> None:
-    """Draws each test's rate of rejection with its 95% interval, and the level."""
-    for name, values in rates.items():
-        rate = np.array(values)
-        ends = np.abs(np.array(wilson_interval(rate, config.trials)) - rate)
-        axes.errorbar(
-            places, rate, ends, marker="o", ms=3, lw=1.5, elinewidth=0.6, capsize=2, label=name
-        )
-    axes.axhline(config.level, color=INK, lw=1, ls="--")
-    axes.set_ylim(-0.02, 1.02)
-    axes.grid(alpha=0.25)
-
-
-def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: str) -> None:
-    """Prints false alarms and power of every test and where everything is."""
+def report(config: Config, result: dict[str, Any]) -> Table:
+    """Returns false alarms and power of every test."""
     last = config.counts[-1]
     rows = []
     for name in result["tests"]:
@@ -245,8 +211,7 @@ def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: s
         rows.append([name, float(alarms), f"{low:.3f}-{high:.3f}", *powers])
     title = f"How often each test rejects at level {config.level:g}, {last} samples of each"
     columns = ["test", "nothing, any n", "95% interval", *ALTERNATIVES]
-    print_table(title, columns, rows)
-    print(f"time: {result['seconds']:.0f} seconds\npicture:\n  {picture}\neverything: {out.path}")
+    return Table(title, columns, rows)
 
 
 if __name__ == "__main__":

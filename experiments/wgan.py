@@ -41,34 +41,38 @@ from jaxgen.distributions import IsotropicMixture
 from jaxgen.metrics import mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.objectives import GanLoss, Penalty, gradient_penalty, non_saturating, wasserstein
+from jaxgen.objectives import (
+    GanLoss,
+    Penalty,
+    game_losses,
+    gradient_penalty,
+    non_saturating,
+    one_sample_critic,
+    wasserstein,
+)
 from jaxgen.pictures import INK, panels, scatter_strip
 from jaxgen.train import (
     Game,
-    alternating_step,
     clip_weights,
     data_mesh,
+    game_update,
     gradient_step,
+    init_game,
     init_state,
     replicate,
     scan_draws,
-    shard,
 )
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
-    Batch,
     RunDirectory,
     TrainingConfig,
     fit,
     main,
     new_path,
     open_run,
-    player_losses,
     print_table,
     require_devices,
-    start_game,
     tensorboard,
-    with_latents,
 )
 
 if TYPE_CHECKING:
@@ -230,26 +234,27 @@ def play(
         optax.scale_by_schedule(lambda step: jnp.where(jnp.less(step, WAIT), 0.0, 1.0)),
     )
     critic_optimizer = method.critic_optimizer(config)
-    losses = player_losses(
+    losses = game_losses(
         model, method.loss(), penalty=method.penalty, penalty_weight=config.penalty_weight
-    )
-    update = alternating_step(
-        **losses._asdict(),
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
-        critic_steps=config.critic_steps,
     )
     count = config.batch_size * config.critic_steps
     mesh = data_mesh(config.devices)
+    update = game_update(
+        losses,
+        generator_optimizer,
+        critic_optimizer,
+        critic_steps=config.critic_steps,
+        mesh=mesh,
+    )
     draws = scan_draws(
-        with_latents(shard(update, mesh), model),
+        update,
         lambda key: ring.draw(target, key, count),
         config.steps_per_epoch,
     )
 
     @jax.jit
     def start(key: Key) -> Game:
-        return start_game(key, model, generator_optimizer, critic_optimizer)
+        return init_game(key, model, generator_optimizer, critic_optimizer)
 
     @partial(jax.jit, donate_argnums=0)
     def one_epoch(game: Game, key: Key) -> tuple[Game, Info]:
@@ -262,9 +267,7 @@ def play(
 
     @jax.jit
     def look(game: Game, fakes: Float[Array, "judged 2"]) -> dict[str, Array]:
-        def one(x: Float[Array, "2"]) -> Array:
-            return model.criticize(game.critic.variables, x[None], train=False)[0][0]
-
+        one = one_sample_critic(model.criticize, game.critic.variables)
         # Half-way from a fake to a real, where the best critic has a slope of one.
         between = (reals + fakes) / 2
         slopes = jnp.linalg.norm(jax.vmap(jax.grad(one))(between), axis=-1)
@@ -322,7 +325,7 @@ def critic_alone(
 ) -> Params:
     """Returns a critic trained on the data against the data plus standard normal noise."""
     key_init, key_steps = jax.random.split(key)
-    losses = player_losses(
+    losses = game_losses(
         model, method.loss(), penalty=method.penalty, penalty_weight=config.penalty_weight
     )
     optimizer = method.critic_optimizer(config)
@@ -334,8 +337,7 @@ def critic_alone(
         return ring.draw(target, key_reals, config.batch_size), fakes + noise
 
     def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:
-        reals, fakes = batch
-        value, _, info = losses.critic_loss({"params": params}, fakes, key, Batch(reals, reals))
+        value, _, info = losses.critic({"params": params}, batch, key, None)
         return value, info
 
     @jax.jit

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import (
     Any,
     ClassVar,
+    NamedTuple,
     ParamSpec,
     Protocol,
     TypeAlias,
@@ -49,8 +50,24 @@ declares a keyword-only parameter `step` is given the number of updates made so 
 
 PlayerLoss: TypeAlias = Callable[[Variables, Any, Key, Any], tuple[jax.Array, Variables, Info]]
 """`(own, other, key, batch) -> (scalar to lower, own collections as changed, info)`. `other` is the
-other player's variables, or what the critic's loss is let see of the generator. May see the step,
-too."""
+other player's variables, or for the critic's loss the sides that they make. May see the step, too.
+"""
+
+
+class GameLosses(NamedTuple):
+    """All that training knows of a game, as `Loss` is all that it knows of a model.
+
+    Attributes:
+      draw: `(key, data) -> batch`: what both players see beside the data, such as latents.
+      sides: `(generator's variables, key, batch) -> sides`, what the critic compares.
+      generator: `(generator's variables, critic's, key, batch) -> (scalar, changed, info)`.
+      critic: `(critic's variables, sides, key, batch) -> (scalar, changed, info)`.
+    """
+
+    draw: Callable[[Key, Any], Any]
+    sides: Callable[[Variables, Key, Any], Any]
+    generator: PlayerLoss
+    critic: PlayerLoss
 
 
 @runtime_checkable

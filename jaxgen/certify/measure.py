@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array
 
 from jaxgen.certify.budget import cells_at
 from jaxgen.certify.exact_gradient import exact_gradient
-from jaxgen.certify.moments import moments_of
+from jaxgen.certify.moments import Moments, moments_of
 from jaxgen.certify.problem import Problem, estimated_gradient
 from jaxgen.certify.reference import exact_references, sampled_references
 from jaxgen.certify.row import GROUPS, Row, row_of
@@ -66,35 +67,51 @@ def measure(
     exact = exact_gradient(problem, batch)
     rows = []
     for step, params, states in trajectory(problem, tried, optax.adam(control_rate), key_walk):
+
+        def group(key: Key, params: Params = params) -> dict[str, Params]:
+            return draw_guide(params, (), key, batch)
+
         if exact is not None:
             references = exact_references(problem, exact(params))
         else:
-
-            def group(key: Key, params: Params = params) -> dict[str, Params]:
-                return draw_guide(params, (), key, batch)
-
             references = sampled_references(group, jax.random.clone(key_reference), GROUPS)
+        calls = [
+            functools.partial(one, params, state, batch=batch)
+            for one, state in zip(draw, states, strict=True)
+        ]
         directions = {part: reference.direction for part, reference in references.items()}
-        seen = [_nothing(directions) for _ in cells]
-        seconds: list[list[float]] = [[] for _ in cells]
-        key_compile, *keys = jax.random.split(jax.random.fold_in(key_draws, step), GROUPS + 1)
-        for i in range(len(cells)):
-            jax.block_until_ready(draw[i](params, states[i], jax.random.clone(key_compile), batch))
-        for key in keys:
-            for i, cell in enumerate(cells):
-                start = time.perf_counter()
-                draws = draw[i](params, states[i], jax.random.clone(key), batch)
-                jax.block_until_ready(draws)
-                seconds[i].append((time.perf_counter() - start) / cell.draws)
-                seen[i] = _add(seen[i], draws, directions)
-        for cell, found, times in zip(cells, seen, seconds, strict=True):
-            moments = jax.device_get(_moments(found))
+        key = jax.random.fold_in(key_draws, step)
+        where = {"problem": problem.name, "step": step, "point": problem.label(step, params)}
+        for cell, (moments, seconds) in zip(cells, _by_turns(calls, key, directions), strict=True):
             for part in problem.parts or references:
-                names = {"problem": problem.name, "step": step, "subtree": part}
-                names["point"] = problem.label(step, params)
-                time_each = statistics.median(times)
-                rows.append(row_of(cell, references[part], *moments[part], time_each, **names))
+                gradient, along = moments[part]
+                reference, each = references[part], seconds / cell.draws
+                rows.append(row_of(cell, reference, gradient, along, each, **where, subtree=part))
     return rows
+
+
+def _by_turns(
+    draw: Sequence[Callable[[Key], dict[str, Params]]], key: Key, directions: dict[str, Array]
+) -> list[tuple[dict[str, tuple[Moments, Moments]], float]]:
+    """Returns the moments of every contestant's gradients, and the median seconds of its groups.
+
+    The contestants take turns, group by group, with the same keys.
+    """
+    key_compile, *keys = jax.random.split(key, GROUPS + 1)
+    for one in draw:
+        jax.block_until_ready(one(jax.random.clone(key_compile)))
+    seen = [_nothing(directions) for _ in draw]
+    seconds: list[list[float]] = [[] for _ in draw]
+    for key in keys:
+        for i, one in enumerate(draw):
+            start = time.perf_counter()
+            draws = jax.block_until_ready(one(jax.random.clone(key)))
+            seconds[i].append(time.perf_counter() - start)
+            seen[i] = _add(seen[i], draws, directions)
+    return [
+        (jax.device_get(_moments(found)), statistics.median(times))
+        for found, times in zip(seen, seconds, strict=True)
+    ]
 
 
 def _draw(problem: Problem, estimator: Estimator, count: int) -> Callable[..., dict[str, Params]]:
@@ -129,5 +146,5 @@ def _add(seen: Seen, draws: dict[str, Params], directions: dict[str, Array]) -> 
 
 
 @jax.jit
-def _moments(seen: Seen) -> dict[str, Any]:
-    return {part: tuple(map(moments_of, both)) for part, both in seen.items()}
+def _moments(seen: Seen) -> dict[str, tuple[Moments, Moments]]:
+    return {part: (moments_of(flat), moments_of(along)) for part, (flat, along) in seen.items()}

@@ -86,12 +86,11 @@ def log_second_moment(q: distrax.Distribution, target: distrax.Distribution) -> 
     Source: Gil et al. (2013), "Rényi divergence measures for commonly used univariate continuous
       distributions", table 2.
     """
-    ours, theirs = q.distribution, target.distribution
-    spread = 2 * ours.variance() - theirs.variance()
+    spread = 2 * q.variance() - target.variance()
     log_moments = (
-        (ours.mean() - theirs.mean()) ** 2 / spread
-        + jnp.log(ours.variance())
-        - 0.5 * jnp.log(theirs.variance())
+        (q.mean() - target.mean()) ** 2 / spread
+        + jnp.log(q.variance())
+        - 0.5 * jnp.log(target.variance())
         - 0.5 * jnp.log(spread)
     )
     return jnp.sum(jnp.where(spread > 0, log_moments, jnp.inf))

@@ -16,7 +16,7 @@ from jaxgen.models.factor_analysis import (
     isotropic,
 )
 from jaxgen.models.factor_density import factor_density
-from jaxgen.models.gan import Gan, gan
+from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
     FullGaussian,
@@ -34,6 +34,7 @@ from jaxgen.models.mixture import (
     mixture_elbo,
     mixture_log_joint,
     mixture_steps,
+    random_mixture,
 )
 from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
@@ -52,6 +53,7 @@ __all__ = [
     "FactorPosterior",
     "FullGaussian",
     "Gan",
+    "GanBatch",
     "KalmanResult",
     "LatentVariableModel",
     "Likelihood",
@@ -83,6 +85,7 @@ __all__ = [
     "mixture_log_joint",
     "mixture_steps",
     "observe",
+    "random_mixture",
     "sample_sequence",
     "standard_normal",
     "stochastic_volatility",

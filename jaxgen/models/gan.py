@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
-from jaxgen.nets import pack
+from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
 
 
-class Apply(Protocol):
-    """A player's forward pass."""
+class GanBatch(NamedTuple):
+    """Reals and latents, as many of each, on a leading axis."""
 
-    def __call__(
-        self, variables: Variables, inputs: Array, /, *, train: bool
-    ) -> tuple[Array, Variables]:
-        """Returns the outputs and, in training, the collections that the pass changed."""
-        ...
+    x: Array
+    z: Array
 
 
 class Gan(NamedTuple):
@@ -31,27 +27,39 @@ class Gan(NamedTuple):
     Attributes:
       init: `key -> (generator's variables, critic's variables)`.
       sample_latent: `(key, count) -> z`, [count, latent].
-      generate: `(generator's variables, z, train=...) -> (x, changed collections)`.
-      criticize: `(critic's variables, x, train=...) -> (one number per pack, changed)`.
+      generate: `(generator's variables, z, *, key=None, train=False) -> (x, changed collections)`.
+      criticize: `(critic's variables, x, *, key=None, train=False) -> (one number per pack,
+        changed)`.
       packing: samples that the critic judges together.
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
     sample_latent: Callable[[Key, int], Float[Array, "count latent"]]
-    generate: Apply
-    criticize: Apply
+    generate: NetApply
+    criticize: NetApply
     packing: int
+
+    def draw(self, key: Key, x: Array) -> GanBatch:
+        """Returns the reals beside as many latents, so that both players see the same fakes."""
+        return GanBatch(x, self.sample_latent(key, len(x)))
+
+    def sides(
+        self, generator: Variables, key: Key, batch: GanBatch, *, train: bool
+    ) -> tuple[Array, Array, Variables]:
+        """Returns what the critic compares, reals and fakes, and what the generator changed."""
+        fakes, changed = self.generate(generator, batch.z, key=key, train=train)
+        return batch.x, fakes, changed
 
 
 def gan(
-    generator: nn.Module,
-    critic: nn.Module,
+    generator: AnyNet,
+    critic: AnyNet,
     *,
     latent_size: int,
     x_shape: tuple[int, ...],
     packing: int = 1,
 ) -> Gan:
-    """Returns the model of two linen modules that map batches and take `train=...`.
+    """Returns the model of two nets that map batches, each of any kind that `as_net` accepts.
 
     Args:
       generator: z, [n, latent_size], to samples, [n, *x_shape].
@@ -66,47 +74,41 @@ def gan(
       model = gan(MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,))
       generator_variables, critic_variables = model.init(jax.random.key(0))
       x, _ = model.generate(generator_variables, model.sample_latent(key, 512), train=False)
-    Source: Goodfellow et al. (2014), section 3; Lin et al. (2018) for packing.
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3; Lin et al. (2018),
+      "PacGAN", for packing.
     """
     latent_size = at_least("latent_size", latent_size, 1)
     packing = at_least("packing", packing, 1)
+    generator_net, critic_net = as_net(generator), as_net(critic)
 
     def init(key: Key) -> tuple[Variables, Variables]:
         generator_key, critic_key = jax.random.split(key)
-        x, generator_variables = generator.init_with_output(
-            generator_key, jnp.zeros((2 * packing, latent_size)), train=True
-        )
+        z = jnp.zeros((2 * packing, latent_size))
+        generator_variables = generator_net.init(jax.random.clone(generator_key), z)
+        x, _ = generator_net.apply(generator_variables, z, key=generator_key, train=True)
         if x.shape != (2 * packing, *x_shape):
             raise ValueError(
                 f"generator: got an output of shape {x.shape} for {2 * packing} latents, expected "
                 f"{(2 * packing, *x_shape)}"
             )
-        outputs, critic_variables = critic.init_with_output(
-            critic_key, pack(x, packing), train=True
+        packs = pack(x, packing)
+        critic_variables = critic_net.init(jax.random.clone(critic_key), packs)
+        outputs = jax.eval_shape(
+            lambda: critic_net.apply(critic_variables, packs, key=critic_key, train=True)[0]
         )
         if outputs.shape != (2,):
             raise ValueError(
                 f"critic: got an output of shape {outputs.shape} for 2 packs of {packing}, "
                 "expected (2,): one number each"
             )
-        return dict(generator_variables), dict(critic_variables)
+        return generator_variables, critic_variables
 
     def sample_latent(key: Key, count: int) -> Array:
         return jax.random.normal(key, (count, latent_size))
 
-    def criticize(variables: Variables, x: Array, /, *, train: bool) -> tuple[Array, Variables]:
-        return apply(critic, variables, pack(x, packing), train)
+    def criticize(
+        variables: Variables, x: Array, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Array, Variables]:
+        return critic_net.apply(variables, pack(x, packing), key=key, train=train)
 
-    def generate(variables: Variables, z: Array, /, *, train: bool) -> tuple[Array, Variables]:
-        return apply(generator, variables, z, train)
-
-    return Gan(init, sample_latent, generate, criticize, packing)
-
-
-def apply(
-    net: nn.Module, variables: Variables, inputs: Array, train: bool
-) -> tuple[Array, Variables]:
-    """Returns the net's outputs and what it changed in training, {} outside."""
-    collections = [name for name in variables if name != "params"] if train else []
-    outputs, changed = net.apply(variables, inputs, train=train, mutable=collections)
-    return jnp.asarray(outputs), dict(changed)
+    return Gan(init, sample_latent, generator_net.apply, criticize, packing)

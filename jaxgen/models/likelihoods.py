@@ -24,7 +24,8 @@ def decoder(net: AnyNet, likelihood: Callable[[Array], DistraxDistribution]) -> 
       likelihood: those parameters to a distribution over one datapoint. One made with
         `distrax.Independent` is made strict about the shape of x.
     Raises:
-      ValueError: at init, what `network` refuses of the net.
+      ValueError: at init, the net's output is not one array, or it keeps collections (batch
+        statistics) beside its params.
     Example:
       decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
     """

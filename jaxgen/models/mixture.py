@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import at_least
 from jaxgen.inference import EMSteps
 from jaxgen.types import Key, Scalar, Value
 
@@ -97,6 +98,30 @@ def fit_mixture(
     weights = jnp.where(counts > 0, q / jnp.where(counts > 0, counts, 1.0), uniform)
     components = jax.vmap(family.fit, (None, 1))(xs, weights)
     return Mixture(jnp.log(counts / jnp.sum(counts)), components)
+
+
+def random_mixture(
+    key: Key, family: ComponentFamily, xs: Float[Array, "datapoints ..."], num_components: int
+) -> Mixture:
+    """Returns a start for EM: equal components with the data's spread, each at another datapoint.
+
+    Args:
+      family: whose components have a `mean`, as the Gaussian ones do.
+      xs: the data, one datapoint per row.
+      num_components: at most as many as there are datapoints.
+    Raises:
+      ValueError: num_components is below one, or above the number of datapoints.
+    Example:
+      start = random_mixture(jax.random.key(0), full_gaussian(), xs, 5)
+    """
+    if at_least("num_components", num_components, 1) > len(xs):
+        raise ValueError(
+            f"num_components: got {num_components}, expected at most {len(xs)}, the datapoints"
+        )
+    everything = jnp.full((len(xs), num_components), 1 / num_components, xs.dtype)
+    mixture = fit_mixture(family, everything, xs)
+    means = jax.random.choice(key, xs, (num_components,), replace=False)
+    return mixture._replace(components=mixture.components._replace(mean=means))
 
 
 def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -> EMSteps:

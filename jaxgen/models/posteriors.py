@@ -23,7 +23,8 @@ def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
       encoder: one x to [2, latent_size], the mean and the log scale.
       latent_size: length of z, at least one.
     Raises:
-      ValueError: latent_size is below one; at init, what `network` refuses of the encoder.
+      ValueError: latent_size is below one; at init, the encoder's output is not one array of that
+        shape, or it keeps collections (batch statistics) beside its params.
     Example:
       posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
     Source: Kingma & Welling (2014), section 3.
@@ -57,7 +58,8 @@ def flow_posterior(
       latent_size: length of z, at least two.
       num_layers: couplings; two move all of z.
     Raises:
-      ValueError: a count is too small; at init, what `network` refuses of a net.
+      ValueError: a count is too small; at init, a net's output is not one array of its shape, or it
+        keeps collections (batch statistics) beside its params.
     Example:
       posterior = flow_posterior(
           MLP((200,), (3, 50)),

@@ -7,7 +7,7 @@ from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
-from jaxgen.nets.net import Net, NetApply, as_net
+from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
 from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
@@ -15,6 +15,7 @@ from jaxgen.nets.weight_normalized import WeightNormalized
 
 __all__ = [
     "MLP",
+    "AnyNet",
     "ConvDecoder",
     "ConvEncoder",
     "DCGANCritic",

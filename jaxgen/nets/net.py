@@ -44,7 +44,11 @@ class Net(NamedTuple):
     apply: NetApply
 
 
-def as_net(net: nn.Module | Net | Pair) -> Net:
+AnyNet: TypeAlias = nn.Module | Net | Pair
+"""What `as_net` accepts."""
+
+
+def as_net(net: AnyNet) -> Net:
     """Returns the one form of a net that everything in this package is written for.
 
     Args:
@@ -75,7 +79,7 @@ def _of_module(module: nn.Module) -> Net:
     called = getattr(module, "nnx_class", type(module)).__call__
     takes_train = "train" in inspect.signature(called).parameters
 
-    def mode(train: bool) -> dict[str, bool]:
+    def mode(train: bool) -> dict[str, Any]:
         return {"train": train} if takes_train else {}
 
     def init(key: Key, inputs: Any) -> Variables:
@@ -86,9 +90,9 @@ def _of_module(module: nn.Module) -> Net:
     def apply(
         variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Any, Variables]:
-        rngs = {}
+        rngs: dict[str, Any] = {}
         if key is not None:  # linen takes what has no stream of its own from that of the params
-            rngs = dict(zip(("dropout", "params"), jax.random.split(key), strict=True))
+            rngs["dropout"], rngs["params"] = jax.random.split(key)
         collections = [name for name in variables if name != "params"] if train else []
         outputs, changed = module.apply(
             variables, inputs, rngs=rngs, mutable=collections, **mode(train)

@@ -1,7 +1,7 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
-from jaxgen.objectives.elbo import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
 from jaxgen.objectives.feature_matching import feature_matching, instance_noise
 from jaxgen.objectives.filtering import (
@@ -13,24 +13,25 @@ from jaxgen.objectives.filtering import (
     score_resampling,
 )
 from jaxgen.objectives.free_bits import free_bits
+from jaxgen.objectives.game import GameModel, game_losses
 from jaxgen.objectives.gan import (
     GAN_LOSSES,
-    GanLoss,
     activated_f_gan,
     f_gan,
-    gan_loss,
     hinge,
     least_squares,
     minimax,
     non_saturating,
     relativistic,
+    relativistic_average,
     wasserstein,
-    zero_sum,
 )
+from jaxgen.objectives.gan_loss import GanLoss, gan_loss, zero_sum
 from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
+from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
 from jaxgen.objectives.penalties import (
     PENALTIES,
     Penalty,
@@ -44,13 +45,16 @@ __all__ = [
     "FILTERING_OBJECTIVES",
     "GAN_LOSSES",
     "GRADIENTS",
+    "KL",
     "PENALTIES",
     "BoundEstimator",
     "Corruption",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
+    "GameModel",
     "GanLoss",
+    "OneCritic",
     "Penalty",
     "activated_f_gan",
     "aggregate_mmd",
@@ -63,6 +67,7 @@ __all__ = [
     "feature_matching",
     "filtering_bound",
     "free_bits",
+    "game_losses",
     "gan_loss",
     "gradient_penalty",
     "hinge",
@@ -77,9 +82,11 @@ __all__ = [
     "minimax",
     "monte_carlo_kl",
     "non_saturating",
+    "one_sample_critic",
     "r1_penalty",
     "r2_penalty",
     "relativistic",
+    "relativistic_average",
     "score_resampling",
     "wasserstein",
     "zero_sum",

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Key, Scalar
 
 
@@ -14,8 +15,8 @@ def feature_matching(
 ) -> Scalar:
     """Returns the squared distance of the two batches' mean features: the generator's loss.
 
-    A quantity of two batches, not of a datapoint. The reals' mean is a target: no gradient flows
-    through it.
+    A quantity of two batches, not of a datapoint, in float32 at least. The reals' mean is a target:
+    no gradient flows through it.
 
     Args:
       real_features: an inner layer of the critic at reals, one row each.
@@ -24,15 +25,18 @@ def feature_matching(
       ValueError: the features of a datapoint differ in shape.
     Example:
       loss = feature_matching(features(critic, reals), features(critic, fakes))
-    Source: Salimans et al. (2016), section 3.1.
+    Source: Salimans et al. (2016), "Improved techniques for training GANs", section 3.1.
     """
     if real_features.shape[1:] != fake_features.shape[1:]:
         raise ValueError(
             f"fake_features: got shape {fake_features.shape}, expected (m, "
             f"{', '.join(map(str, real_features.shape[1:]))}), as real_features"
         )
-    target = jax.lax.stop_gradient(jnp.mean(real_features, axis=0))
-    return jnp.sum((jnp.mean(fake_features, axis=0) - target) ** 2)
+    real, fake = (
+        jnp.mean(at_least_float32(name, features), axis=0)
+        for name, features in (("real_features", real_features), ("fake_features", fake_features))
+    )
+    return jnp.sum((fake - jax.lax.stop_gradient(real)) ** 2)
 
 
 def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | float) -> Array:
@@ -43,6 +47,6 @@ def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | f
 
     Example:
       logits = criticize(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
-    Source: Sønderby et al. (2017), section 3.
+    Source: Sønderby et al. (2017), "Amortised MAP inference for image super-resolution", section 3.
     """
     return x + scale * jax.random.normal(key, x.shape, x.dtype)

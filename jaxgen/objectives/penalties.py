@@ -5,67 +5,84 @@ In float32 at least, whatever the critic computes in.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.numerics import at_least_float32
+from jaxgen.objectives.one_sample import OneCritic
 from jaxgen.types import Key, Scalar
 
-OneCritic: TypeAlias = Callable[[Array], Array]
-"""One datapoint to one raw output, of shape ()."""
-
-Penalty: TypeAlias = Callable[[Key, OneCritic, Array, Array], Scalar]
-"""`(key, critic, real, fake) -> penalty`, for one real and one fake of the same shape."""
+Penalty: TypeAlias = Callable[[Key, OneCritic, Any, Any], Scalar]
+"""`(key, critic, real, fake) -> penalty`, for one real and one fake of the same shape or shapes: an
+array each, or what else the critic compares, as one pytree."""
 
 
-def gradient_penalty(key: Key, critic: OneCritic, real: Array, fake: Array) -> Scalar:
+def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns (|slope| - 1)² at a random point between a real and a fake.
 
-    The critic must treat datapoints apart: no batch normalization.
+    The critic must treat datapoints apart: see `one_sample_critic`.
 
     Raises:
       ValueError: the critic's output is no single number, or the shapes differ.
     Example:
+      critic = one_sample_critic(model.criticize, critic_variables)
       penalty = lambda key, real, fake: gradient_penalty(key, critic, real, fake)
       loss += 10.0 * jax.vmap(penalty)(keys, reals, fakes).mean()
-    Source: Gulrajani et al. (2017), equation 3.
+    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", equation 3.
     """
-    if real.shape != fake.shape:
-        raise ValueError(f"fake: got shape {fake.shape}, expected that of real, {real.shape}")
-    t = jax.random.uniform(key, dtype=real.dtype)
-    return (_norm(_slope(critic, t * real + (1 - t) * fake)) - 1.0) ** 2
+    shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"fake: got shape {shapes[1]}, expected that of real, {shapes[0]}")
+    t = jax.random.uniform(key, dtype=jax.tree.leaves(real)[0].dtype)
+    between = jax.tree.map(lambda real, fake: t * real + (1 - t) * fake, real, fake)
+    return (_norm(_slope(critic, between)) - 1.0) ** 2
 
 
 def dragan_penalty(
-    key: Key, critic: OneCritic, real: Array, fake: Array, *, scale: float = 1.0
+    key: Key, critic: OneCritic, real: Any, fake: Any, *, scale: float = 1.0
 ) -> Scalar:
     """Returns (|slope| - 1)² at the real, moved by a normal step of standard deviation `scale`.
 
-    Source: Kodali et al. (2017), equation 4.
+    Example:
+      penalty = functools.partial(dragan_penalty, scale=0.5)
+    Source: Kodali et al. (2017), "On convergence and stability of GANs", equation 4.
     """
-    noise = scale * jax.random.normal(key, real.shape, real.dtype)
-    return (_norm(_slope(critic, real + noise)) - 1.0) ** 2
+    leaves, structure = jax.tree.flatten(real)
+    keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
+    moved = [
+        leaf + scale * jax.random.normal(key, leaf.shape, leaf.dtype)
+        for leaf, key in zip(leaves, keys, strict=True)
+    ]
+    return (_norm(_slope(critic, jax.tree.unflatten(structure, moved))) - 1.0) ** 2
 
 
-def r1_penalty(key: Key, critic: OneCritic, real: Array, fake: Array) -> Scalar:
+def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the real; half of it, times gamma, is the paper's R1.
 
-    Source: Mescheder et al. (2018), equation 9.
+    Example:
+      losses = game_losses(model, non_saturating(), penalty=r1_penalty, penalty_weight=gamma / 2)
+    Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
+      equation 9.
     """
-    return jnp.sum(_slope(critic, real) ** 2)
+    return _squared(_slope(critic, real))
 
 
-def r2_penalty(key: Key, critic: OneCritic, real: Array, fake: Array) -> Scalar:
+def r2_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the fake, through which no gradient flows to the generator in its turn.
 
-    Source: Mescheder et al. (2018), equation 10.
+    Example:
+      losses = game_losses(model, non_saturating(), penalty=r2_penalty, penalty_weight=gamma / 2)
+    Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
+      equation 10.
     """
-    return jnp.sum(_slope(critic, fake) ** 2)
+    return _squared(_slope(critic, fake))
 
 
 PENALTIES: Mapping[str, Penalty] = MappingProxyType(
@@ -79,8 +96,10 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
 """The penalties by name."""
 
 
-def _slope(critic: OneCritic, x: Array) -> Array:
-    def output(x: Array) -> Array:
+def _slope(critic: OneCritic, x: Any) -> list[Array]:
+    """The gradient in every array of x."""
+
+    def output(x: Any) -> Array:
         value = critic(x)
         if jnp.shape(value) != ():
             raise ValueError(
@@ -89,11 +108,16 @@ def _slope(critic: OneCritic, x: Array) -> Array:
             )
         return value
 
-    return at_least_float32("slope", jax.grad(output)(x))  # squares overflow float16
+    slopes = jax.tree.leaves(jax.grad(output)(x))
+    return [at_least_float32("slope", slope) for slope in slopes]  # squares overflow float16
 
 
-def _norm(slope: Array) -> Array:
+def _squared(slope: list[Array]) -> Array:
+    return functools.reduce(operator.add, (jnp.sum(part**2) for part in slope))
+
+
+def _norm(slope: list[Array]) -> Array:
     """The Euclidean norm, with a gradient of zero, not NaN, at zero."""
-    squared = jnp.sum(slope**2)
+    squared = _squared(slope)
     flat = squared == 0
     return jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, squared)))

@@ -7,9 +7,11 @@ drawing does.
 
 from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curves import against_count, band_in_time
+from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
 from jaxgen.pictures.learning_curve import learning_curve
+from jaxgen.pictures.rates import rates
 from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.pictures.steps import geometric_steps
 from jaxgen.pictures.trade_off import trade_off
@@ -23,6 +25,7 @@ __all__ = [
     "bars",
     "blank",
     "cost_bars",
+    "ellipses",
     "geometric_steps",
     "image_grid",
     "latent_grid",
@@ -30,6 +33,7 @@ __all__ = [
     "legend_below",
     "panels",
     "plot",
+    "rates",
     "scatter_strip",
     "side_by_side",
     "stacked_bars",

@@ -1,11 +1,12 @@
 """One update of the parameters, many of them in one scan, on many devices, saved and restored.
 
-Training sees a loss only as `(params, key, batch) -> (scalar, info)`, and a player's as
-`(own, other, key, batch) -> (scalar, changed, info)`. For early stopping use
-`flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
+Training sees a loss only as `(params, key, batch) -> (scalar, info)`, a player's as
+`(own, other, key, batch) -> (scalar, changed, info)`, a game as its `GameLosses`.
+For early stopping use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
+optax.
 """
 
-from jaxgen.train.alternating import alternating_step, clip_weights, whole_player
+from jaxgen.train.alternating import alternating_step, clip_weights
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
 from jaxgen.train.epoch import scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
@@ -22,9 +23,11 @@ from jaxgen.train.game import (
     critic_first,
     extragradient,
     generator_first,
+    init_game,
     init_player,
     simultaneous,
 )
+from jaxgen.train.game_update import game_update
 from jaxgen.train.loss import mean_over_batch
 from jaxgen.train.per_device import per_device
 from jaxgen.train.shard import data_mesh, replicate, shard
@@ -46,9 +49,11 @@ __all__ = [
     "data_mesh",
     "estimator_step",
     "extragradient",
+    "game_update",
     "generator_first",
     "gradient_step",
     "init_estimator_state",
+    "init_game",
     "init_player",
     "init_state",
     "latest_step",
@@ -61,5 +66,4 @@ __all__ = [
     "scan_epoch",
     "shard",
     "simultaneous",
-    "whole_player",
 ]

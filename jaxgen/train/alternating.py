@@ -14,27 +14,24 @@ from jaxgen.train.average import move_average
 from jaxgen.train.game import Game, Order, Player, critic_first
 from jaxgen.train.loss import given_step
 from jaxgen.train.step import Update, gradient_step
-from jaxgen.types import Info, Key, Params, PlayerLoss, Variables
-
-
-def whole_player(generator: Variables, key: Key, batch: Any) -> Variables:
-    """The critic's loss is given the generator itself, and draws the fakes."""
-    return generator
+from jaxgen.types import Info, Key, Params, Variables
 
 
 def alternating_step(
-    generator_loss: PlayerLoss,
-    critic_loss: PlayerLoss,
+    generator_loss: Callable[..., tuple[jax.Array, Variables, Info]],
+    critic_loss: Callable[..., tuple[jax.Array, Variables, Info]],
     generator_optimizer: optax.GradientTransformation,
     critic_optimizer: optax.GradientTransformation,
     *,
     critic_steps: int = 1,
     order: Order = critic_first,
     unroll: int = 0,
-    critic_view: Callable[[Variables, Key, Any], Any] = whole_player,
+    sides: Callable[[Variables, Key, Any], Any] | None = None,
     ema_decay: float | None = None,
 ) -> Update:
     """Returns the update of a game: some steps of the critic and one of the generator.
+
+    For two losses of one's own; `game_update` takes those of a model and does what goes with it.
 
     Each player's optimizer sees its own gradient alone, and each changes its own collections
     alone: what the other's forward pass would change in them is dropped. Two time scales are two
@@ -44,9 +41,8 @@ def alternating_step(
 
     With n critic steps a batch of n B datapoints is dealt into n of B, one for each, and the
     generator's loss sees the last. (Datapoint i goes to step i mod n, so that on a mesh nothing
-    moves between devices.) Every step draws from a key of its own. Where both losses may see the
-    same fakes, draw the latents outside and hand them over in the batch: from the same latents the
-    compiler makes the fakes once.
+    moves between devices.) Every step draws from a key of its own. Latents are part of the batch,
+    so that both losses see the same fakes.
 
     With `unroll=k` the generator descends its loss at the critic as it would be after k more of its
     steps, differentiated through: the critic's answer is part of the gradient. These k steps have
@@ -54,8 +50,7 @@ def alternating_step(
     Hand over the generator's whole loss, `objectives.zero_sum`: the critic's outputs on reals
     depend on the generator here, and a loss of the fakes' term alone misses that part of the slope.
     An optimizer with a square root needs a slope at zero for it: `optax.adam(..., eps_root=1e-16)`,
-    or a gradient of exactly zero, such as a dead unit's, becomes NaN. If the critic's loss needs
-    nothing of the generator but its fakes, let `critic_view` make them: they are then
+    or a gradient of exactly zero, such as a dead unit's, becomes NaN. The `sides` are made and
     differentiated once, not in each of the k steps.
 
     The info holds each player's own (of the critic's last step), its `loss` and `grad_norm`, under
@@ -75,8 +70,8 @@ def alternating_step(
       order: `critic_first`, `generator_first`, `simultaneous`, `extragradient`, or a function of
         that form.
       unroll: steps of the critic that the generator looks ahead; 0 is the plain update.
-      critic_view: `(generator, key, batch) -> what the critic's loss is given as
-        `other`; all of the generator's variables by default.
+      sides: `(generator's variables, key, batch) -> ` what the critic's loss is given as `other`;
+        by default the variables themselves.
       ema_decay: of the generator's average, batch statistics included; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
@@ -86,17 +81,21 @@ def alternating_step(
       update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
-    Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
-      Gidel et al. (2019) for both as steps on variational inequalities.
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", algorithm 1; Metz et al.
+      (2017), "Unrolled generative adversarial networks", equations 7 to 10, for `unroll`; Heusel et
+      al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
+      equilibrium", for two time scales; Daskalakis et al. (2018), "Training GANs with optimism";
+      Gidel et al. (2019), "A variational inequality perspective on generative adversarial
+      networks", for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
+    seen_by_critic = sides or (lambda generator, key, batch: generator)
     loss_of_generator, loss_of_critic = given_step(generator_loss), given_step(critic_loss)
 
     def ahead(critic: Player, generator: Variables, key: Key, batch: Any) -> Variables:
         # The same draws in every step on purpose: one function is descended, as in the paper.
-        seen = critic_view(generator, jax.random.clone(key), batch)
+        seen = seen_by_critic(generator, jax.random.clone(key), batch)
         for _ in range(unroll):
             drawn = jax.random.clone(key)
             critic, _ = _step(loss_of_critic, critic_optimizer, critic, seen, drawn, batch)
@@ -141,7 +140,7 @@ def alternating_step(
 
             def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
                 batch, key = step
-                seen = critic_view(generator.variables, jax.random.clone(key), batch)
+                seen = seen_by_critic(generator.variables, jax.random.clone(key), batch)
                 return _step(loss_of_critic, critic_optimizer, critic, seen, key, batch, at=at)
 
             keys = jax.random.clone(critic_keys)
@@ -167,7 +166,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
       ValueError: bound is not positive.
     Example:
       optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
-    Source: Arjovsky et al. (2017), algorithm 1.
+    Source: Arjovsky et al. (2017), "Wasserstein GAN", algorithm 1.
     """
     bound = positive("bound", bound)
 

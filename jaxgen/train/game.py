@@ -13,7 +13,7 @@ from flax import struct
 
 from jaxgen.train.average import start_average
 from jaxgen.train.step import TrainState, init_state
-from jaxgen.types import Info, Variables
+from jaxgen.types import Info, Key, Variables
 
 
 @struct.dataclass
@@ -80,6 +80,31 @@ def init_player(
     )
 
 
+def init_game(
+    key: Key,
+    model: Any,
+    generator_optimizer: optax.GradientTransformation,
+    critic_optimizer: optax.GradientTransformation,
+    *,
+    ema: bool = False,
+) -> Game:
+    """Returns a model's game before its first step.
+
+    Args:
+      model: whose `init`, `key -> (generator's variables, critic's variables)`, begins it.
+      generator_optimizer: that of the update, as the next.
+      critic_optimizer: the critic's.
+      ema: whether to keep an average of the generator, for `game_update(..., ema_decay=...)`.
+    Example:
+      game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
+    """
+    generator, critic = model.init(key)
+    return Game(
+        generator=init_player(generator, generator_optimizer, ema=ema),
+        critic=init_player(critic, critic_optimizer),
+    )
+
+
 PlayerStep: TypeAlias = Callable[..., tuple[Player, Info]]
 """`(own, other) -> (own after its step or steps, info)`; with `at=player` the gradient is taken at
 that player's params, and `own` moved by it."""
@@ -100,7 +125,10 @@ def critic_first(
 def generator_first(
     generator_step: PlayerStep, critic_step: PlayerStep, game: Game
 ) -> tuple[Game, Info, Info]:
-    """The critic answers the generator just moved (as CycleGAN does)."""
+    """The critic answers the generator just moved, whose fakes are made anew for it.
+
+    CycleGAN's own code shows the critic the fakes from before that move: take `simultaneous`.
+    """
     generator, generator_info = generator_step(game.generator, game.critic)
     critic, critic_info = critic_step(game.critic, generator)
     return Game(generator=generator, critic=critic), generator_info, critic_info
@@ -124,7 +152,9 @@ def extragradient(
     gradients of each player a step, of one batch and key. The optimizers see both, so that Adam's
     moments and schedules count twice a step, as in the paper's algorithm 4. Needs critic_steps=1.
 
-    Source: Korpelevich (1976); Gidel et al. (2019), section 3 and algorithm 4.
+    Source: Korpelevich (1976), "The extragradient method for finding saddle points and other
+      problems"; Gidel et al. (2019), "A variational inequality perspective on generative
+      adversarial networks", section 3 and algorithm 4.
     """
     ahead, _, _ = simultaneous(generator_step, critic_step, game)
 

@@ -13,7 +13,7 @@ from flax import struct
 
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
 from jaxgen.train.loss import sees_step
-from jaxgen.types import Info, Key, Loss, Params
+from jaxgen.types import Info, Key, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
 """`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
@@ -85,7 +85,10 @@ def refuse_collections(params: Params) -> None:
 
 
 def gradient_step(
-    loss: Loss, optimizer: optax.GradientTransformation, *, ema_decay: float | None = None
+    loss: Callable[..., tuple[jax.Array, Info]],
+    optimizer: optax.GradientTransformation,
+    *,
+    ema_decay: float | None = None,
 ) -> Update:
     """Returns the update that moves the params one optimizer step down the gradient of `loss`.
 
@@ -114,7 +117,7 @@ def gradient_step(
     Example:
       update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
       state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
-    Source: Kingma & Ba (2015), section 3, for the bias correction.
+    Source: Kingma & Ba (2015), "Adam", section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")

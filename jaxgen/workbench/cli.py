@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.flags import parse
 from jaxgen.workbench.outline import outline
-from jaxgen.workbench.run_directory import refuse_used, stored_config
+from jaxgen.workbench.resuming import refuse_used, stored_config
 
 Config = TypeVar("Config")
 

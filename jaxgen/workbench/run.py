@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxgen.workbench.config import RunConfig, require_devices
 from jaxgen.workbench.errors import Interrupted
-from jaxgen.workbench.run_directory import (
-    RunDirectory,
-    new_path,
-    open_run,
-    refuse_other_config,
-    refuse_used,
-    stored_config,
-)
+from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
+from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
 from jaxgen.workbench.table import print_table
 
 if TYPE_CHECKING:

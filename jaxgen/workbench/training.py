@@ -69,7 +69,7 @@ def train(
     judge: Callable[[Any, Key, Any], dict[str, Any]],
     *,
     key: Key,
-    judge_key: Key,
+    judge_key: Key | None = None,
     held_out: Any = (),
     weights: Callable[[int], Any] | None = None,
     evaluated: Callable[[Any], Any] = averaged_params,
@@ -95,7 +95,8 @@ def train(
         compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
         that trainings which shall differ in nothing else may be given the same.
-      judge_key: the same draws after every epoch: what changes is the model.
+      judge_key: the judge's, the same after every epoch: what changes is the model. By default
+        `key`, for a judge that draws nothing.
       held_out: handed to `judge`, on the devices.
       weights: from an epoch, counted from 0, to a pytree of numbers, traced, so that nothing is
         compiled again; a warm-up, or a setting in which the trainings of a sweep differ.
@@ -128,6 +129,7 @@ def train(
         "mesh": mesh,
     }
     key = jax.random.clone(key)
+    judge_key = key if judge_key is None else judge_key
     one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))

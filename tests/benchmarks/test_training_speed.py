@@ -66,6 +66,9 @@ def test_too_few_images_are_an_error():
         measure(synthetic_images(100), rounds=1)
 
 
-def test_an_unknown_flag_exits_with_two():
-    command = [sys.executable, "-m", "benchmarks.training_speed", "--no-such-flag"]
-    assert subprocess.run(command, capture_output=True).returncode == 2
+@pytest.mark.parametrize(("flag", "code"), [("--no-such-flag", 2), ("--help", 0)])
+def test_the_command_that_help_and_errors_name_exists(flag, code):
+    command = [sys.executable, "-m", "benchmarks.training_speed", flag]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == code
+    assert "python -m benchmarks.training_speed " in ended.stdout + ended.stderr

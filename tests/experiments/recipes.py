@@ -61,6 +61,26 @@ RECIPES = [
         },
     ),
     Recipe(
+        "infovae",
+        "--alpha 1 --weight 50 --hidden 16 --latent-size 3 --epochs 2 --batch-size 256 "
+        "--nll-samples 10",
+        "samples_vae samples_infovae rate",
+        {"vae": 2, "infovae": 2},
+        {
+            "--alpha 1.2": "alpha: got 1.2, expected a finite number <= 1",
+            "--alpha 0 --weight 0.5": "weight: got 0.5, expected a finite number >= 1 - alpha = 1",
+        },
+    ),
+    Recipe(
+        "smooth_encoder",
+        "--norm 0.1 --noise 1 --hidden 16 --latent-size 3 --epochs 2 --batch-size 256 "
+        "--nll-samples 10",
+        "validation_elbo",
+        {"plain": 2, "denoising": 2, "weight-normalized": 2},
+        {"--noise -1": "noise: got -1.0, expected a finite number >= 0"},
+        programs=2,
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
@@ -68,6 +88,29 @@ RECIPES = [
         {
             "--repeats 1": "repeats: got 1, expected an integer >= 2",
             "--samples 8 2": "samples: got",
+        },
+        programs=0,
+    ),
+    Recipe(
+        "two_sample",
+        "--counts 24 --trials 200 --permutations 19",
+        "power",
+        {},
+        {
+            "--permutations 5": "permutations: got 5, expected at least 19",
+            "--counts 32 16": "counts: got",
+            "--counts 4": "counts: got 4, expected an integer >= 8",
+        },
+        programs=0,
+    ),
+    Recipe(
+        "mixture_em",
+        "--steps 60 --starts 6",
+        "components staircase",
+        {},
+        {
+            "--components 5000": "components: got 5000, expected at most 2000",
+            "--min-variance -1": "min_variance: got -1.0, expected a finite number >= 0",
         },
         programs=0,
     ),

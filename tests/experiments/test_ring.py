@@ -10,7 +10,7 @@ import pytest
 from recipes import compilations, run_interrupted, run_recipe
 
 from experiments import ring
-from jaxgen.workbench.adversarial import start_game
+from jaxgen.train import init_game
 from jaxgen.workbench.run_directory import RunDirectory
 
 TINY = "--unroll 1 --epochs 3 --steps-per-epoch 2 --batch-size 16 --latent-size 4 --seeds 2"
@@ -76,7 +76,7 @@ def test_every_methods_update_keeps_the_game_and_says_how_it_goes(name, devices)
     update = ring.make_update(config, method, model, optimizer, optimizer)
 
     game = jax.eval_shape(
-        lambda key: start_game(key, model, optimizer, optimizer), jax.random.key(0)
+        lambda key: init_game(key, model, optimizer, optimizer), jax.random.key(0)
     )
     reals = jax.ShapeDtypeStruct((32 * method.critic_steps, 2), jnp.float32)
     after, info = jax.eval_shape(update, game, jax.random.key(1), reals)

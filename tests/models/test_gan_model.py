@@ -54,3 +54,10 @@ def test_a_batch_that_makes_no_packs_is_refused(key):
     _, critic = model.init(key)
     with pytest.raises(ValueError, match=r"x: got shape \(3, 2\).* divisible by size=2"):
         model.criticize(critic, jnp.ones((3, 2)), train=True)
+
+
+def test_latents_of_ones_own_are_those_that_a_game_draws():
+    model = gan(MLPGenerator((), (2,)), MLPCritic(()), latent_size=3, x_shape=(2,))
+    model = model._replace(sample_latent=lambda key, count: jnp.full((count, 3), 7.0))
+    batch = model.draw(jax.random.key(0), jnp.ones((4, 2)))
+    np.testing.assert_array_equal(batch.z, jnp.full((4, 3), 7.0))

@@ -14,12 +14,14 @@ from jaxgen.objectives import (
     dragan_penalty,
     f_gan,
     feature_matching,
+    gan_loss,
     gradient_penalty,
     instance_noise,
     least_squares,
     minimax,
     non_saturating,
     r1_penalty,
+    relativistic_average,
     zero_sum,
 )
 
@@ -29,18 +31,21 @@ R, F = REAL.astype(np.float64), FAKE.astype(np.float64)
 CROSS_ENTROPY = -log_expit(R) - log_expit(-F)
 
 FORMULAS = {
-    "minimax": (CROSS_ENTROPY, log_expit(-F)),
-    "non_saturating": (CROSS_ENTROPY, -log_expit(F)),
-    "least_squares": (((R - 1) ** 2 + F**2) / 2, (F - 1) ** 2 / 2),
-    "hinge": (np.maximum(0, 1 - R) + np.maximum(0, 1 + F), -F),
-    "wasserstein": (F - R, -F),
-    "relativistic": (-log_expit(R - F), -log_expit(F - R)),
+    "minimax": (log_expit(-F), CROSS_ENTROPY),
+    "non_saturating": (-log_expit(F), CROSS_ENTROPY),
+    "least_squares": ((F - 1) ** 2 / 2, ((R - 1) ** 2 + F**2) / 2),
+    "hinge": (-F, np.maximum(0, 1 - R) + np.maximum(0, 1 + F)),
+    "wasserstein": (-F, F - R),
+    "relativistic": (-log_expit(F - R), -log_expit(R - F)),
+    "relativistic_average": (-log_expit(-R) - log_expit(F), CROSS_ENTROPY),
 }
+"""Of the generator and the critic; the average one's are of outputs that are centered already."""
 
 
 @pytest.mark.parametrize("name", GAN_LOSSES)
 def test_losses_are_their_formulas_with_finite_gradients(name):
-    for loss, expected in zip(GAN_LOSSES[name](), FORMULAS[name], strict=True):
+    losses = GAN_LOSSES[name]()
+    for loss, expected in zip((losses.generator, losses.critic), FORMULAS[name], strict=True):
         both = jax.value_and_grad(loss, argnums=(0, 1))
         values, slopes = jax.jit(jax.vmap(both))(REAL, FAKE)
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-30)
@@ -178,10 +183,9 @@ def test_the_divergence_gan_is_the_minimax_game_and_its_trick_the_other():
         (f_gan(DIVERGENCES["gan"]), minimax()),
         (f_gan(DIVERGENCES["gan"], trick=True), non_saturating()),
     ):
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(
-                jax.vmap(a)(REAL, FAKE), jax.vmap(b)(REAL, FAKE), rtol=1e-6, atol=1e-30
-            )
+        for player in ("generator", "critic"):
+            a, b = (jax.vmap(getattr(loss, player)) for loss in (ours, theirs))
+            np.testing.assert_allclose(a(REAL, FAKE), b(REAL, FAKE), rtol=1e-6, atol=1e-30)
 
 
 @pytest.mark.parametrize("player", ["critic", "generator"])
@@ -199,7 +203,66 @@ def test_anything_but_one_number_is_refused(name, player):
     assert jax.vmap(of_pair)(batch, batch).shape == (4,)
 
 
+def test_each_output_is_set_against_the_mean_of_the_other_side():
+    """By hand: r = [2, 0], f = [0, -1] are [2.5, .5] and [-1, -2] once centered."""
+    loss = relativistic_average()
+    r, f = loss.centered(jnp.array([2.0, 0.0]), jnp.array([0.0, -1.0]))
+    np.testing.assert_allclose(r, [2.5, 0.5])
+    np.testing.assert_allclose(f, [-1.0, -2.0])
+    sp = lambda *v: np.logaddexp(0, np.array(v)).mean()  # noqa: E731
+    critic = sp(-2.5, -0.5) + sp(-1, -2)
+    np.testing.assert_allclose(critic, 0.4966, atol=5e-5)  # as PyTorch has it
+    np.testing.assert_allclose(jax.vmap(loss.critic)(r, f).mean(), critic, rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.vmap(loss.generator)(r, f).mean(), sp(2.5, 0.5) + sp(1, 2), rtol=1e-6
+    )
+    both = zero_sum(loss)
+    np.testing.assert_array_equal(jax.vmap(both.generator)(r, f), -jax.vmap(loss.critic)(r, f))
+    assert both.centered is loss.centered
+
+
+def test_players_are_told_apart_by_name_alone():
+    with pytest.raises(TypeError):
+        gan_loss(lambda real, fake: fake, lambda real, fake: -fake)
+    loss = gan_loss(generator=lambda real, fake: fake, critic=lambda real, fake: real)
+    assert loss.generator(jnp.float32(1), jnp.float32(2)) == 2
+    assert loss.critic(jnp.float32(1), jnp.float32(2)) == 1
+
+
+def test_losses_made_by_equal_calls_are_equal_and_shown_as_their_call():
+    for make in GAN_LOSSES.values():
+        assert make() == make()
+        assert hash(make()) == hash(make())
+        assert repr(make()) == f"{make.__name__}()"
+    assert minimax() != non_saturating()
+    assert minimax() == minimax(real_label=1.0) != minimax(real_label=0.9)
+    smoothed = zero_sum(minimax(real_label=0.9))
+    assert repr(smoothed) == "zero_sum(minimax(real_label=0.9))"
+    assert smoothed == zero_sum(minimax(real_label=0.9))
+    kl = f_gan(DIVERGENCES["kl"])
+    assert kl == f_gan(DIVERGENCES["kl"]) != activated_f_gan(DIVERGENCES["kl"])
+    traces = []
+
+    def value(v, loss):
+        traces.append(loss)
+        return loss.critic(v, v)
+
+    compiled = jax.jit(value, static_argnums=1)
+    for _ in range(3):
+        compiled(jnp.ones(()), minimax(real_label=0.9))
+    assert len(traces) == 1
+
+
+def test_a_traced_label_is_trusted():
+    def slope(label):
+        return jax.grad(lambda v: minimax(real_label=label).critic(v, v))(jnp.zeros(()))
+
+    np.testing.assert_allclose(jax.jit(slope)(0.9), slope(0.9), rtol=1e-6)
+
+
 def test_labels_outside_the_unit_interval_are_refused():
+    with pytest.raises(ValueError, match=r"real_label: got 1\.2"):
+        minimax(real_label=np.float64(1.2))
     for make in (minimax, non_saturating, least_squares):
         with pytest.raises(
             ValueError, match=r"real_label: got 1\.2, expected a number in \(0, 1\]"
@@ -272,6 +335,13 @@ def test_features_are_matched_by_their_means_and_only_by_the_generator():
     np.testing.assert_allclose(slopes[1], [[-4.0, -6.0]])
     with pytest.raises(ValueError, match=r"fake_features: got shape \(1, 3\), expected \(m, 2\)"):
         feature_matching(real, jnp.zeros((1, 3)))
+
+
+def test_features_of_half_precision_are_matched_in_float32():
+    real, fake = jnp.full((4, 64), 100.0, jnp.float16), jnp.zeros((4, 64), jnp.float16)
+    value = feature_matching(real, fake)
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, 64 * 100.0**2)  # above float16's largest, 65,504
 
 
 def test_instance_noise_has_the_scale_asked_for(key):

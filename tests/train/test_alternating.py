@@ -28,7 +28,6 @@ from jaxgen.train import (
     scan_draws,
     scan_epoch,
     simultaneous,
-    whole_player,
 )
 
 
@@ -36,17 +35,19 @@ def viewed_critic_loss(own, generator_params, key, batch):
     return critic_loss(own, {"params": generator_params}, key, batch)
 
 
-VIEWS = {
-    "whole": (critic_loss, whole_player),
-    "params": (viewed_critic_loss, lambda generator, key, batch: generator["params"]),
+SEEN = {
+    "the player": (critic_loss, None),
+    "its sides": (viewed_critic_loss, lambda generator, key, batch: generator["params"]),
 }
 
 
-@pytest.mark.parametrize(("unroll", "view"), [(0, "params"), (1, "whole"), (4, "params")])
-def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
+@pytest.mark.parametrize(
+    ("unroll", "seen"), [(0, "its sides"), (1, "the player"), (4, "its sides")]
+)
+def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, seen):
     """Two steps with Adam's state carried along, against central differences in float64."""
     adam = optax.adam(LR_C, b1=0.5, eps_root=1e-16)
-    loss_of_critic, critic_view = VIEWS[view]
+    loss_of_critic, sides = SEEN[seen]
     update = jax.jit(
         alternating_step(
             generator_loss,
@@ -54,7 +55,7 @@ def test_the_unrolled_gradient_is_that_of_the_critics_answer(unroll, view):
             optax.sgd(LR_G),
             adam,
             unroll=unroll,
-            critic_view=critic_view,
+            sides=sides,
         )
     )
     game = two_numbers(optimizers=(optax.sgd(LR_G), adam))
@@ -341,6 +342,42 @@ def test_fresh_draws_each_step():
     assert len(np.unique([*np.ravel(infos["batch"]), *infos["key"]])) == 20
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         scan_draws(update, jax.random.uniform, 0)
+
+
+def test_each_players_loss_may_see_its_own_step_looking_ahead_too():
+    def seeing(loss):
+        def seen(own, other, key, batch, *, step):
+            value, changed, _ = loss(own, other, key, batch)
+            return value + step * jnp.sum(own["params"]), changed, {"step": step}
+
+        return seen
+
+    sgd = optax.sgd(0.1)
+    update = jax.jit(
+        alternating_step(
+            seeing(generator_loss), seeing(critic_loss), sgd, sgd, critic_steps=2, unroll=2
+        )
+    )
+    game, steps = two_numbers(), []
+    for i in range(2):
+        before = values(game)
+        game, info = update(game, jax.random.key(i), jnp.ones(2))
+        steps.append((int(info["generator_step"]), int(info["critic_step"])))
+    assert steps == [(0, 1), (1, 3)]
+    # The critic's third and fourth updates, the steps 2 and 3, and the generator's foresight of 4
+    # and 5, written out.
+    (g, c), rate = before, 0.1
+    for step in (2, 3):
+        c -= rate * (c - g + np.cos(c) + step)
+    assert np.isclose(values(game)[1], c, rtol=1e-5)
+
+    def foreseen(g, c=c):
+        for step in (4, 5):
+            c = c - rate * (c - g + np.cos(c) + step)
+        return g * c + 0.5 * g**2 + g  # the generator's step is 1
+
+    slope = (foreseen(g + 1e-6) - foreseen(g - 1e-6)) / 2e-6
+    np.testing.assert_allclose(values(game)[0], g - rate * slope, rtol=1e-4)
 
 
 def test_misuse_is_named():

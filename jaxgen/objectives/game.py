@@ -1,0 +1,119 @@
+"""The two players' losses of a game, written once over what it compares: a real and a fake side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.numerics import at_least_float32
+from jaxgen.objectives.gan_loss import GanLoss
+from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
+from jaxgen.objectives.penalties import Penalty
+from jaxgen.types import GameLosses, Info, Key, Variables
+
+SIDES, CRITIC = 2**32 - 1, 2**32 - 2
+"""Folded into a key: far from the counters that a split of the same key uses."""
+
+
+@runtime_checkable
+class GameModel(Protocol):
+    """What a game's losses ask of a model, `jaxgen.models.gan` for one.
+
+    A side is any pytree of arrays with a common leading axis: (x; G(z)) for a GAN,
+    ((x, E(x)); (G(z), z)) for a BiGAN, (y; G(x)) for a translation.
+    """
+
+    def draw(self, key: Key, x: Any) -> Any:
+        """Returns the batch: the data and what is drawn beside them, such as latents."""
+        ...
+
+    def sides(
+        self, generator: Variables, key: Key, batch: Any, *, train: bool
+    ) -> tuple[Any, Any, Variables]:
+        """Returns the real side, the fake side, and what changed in the generator's collections."""
+        ...
+
+    @property
+    def criticize(self) -> Callable[..., tuple[Array, Variables]]:
+        """`(critic's variables, side, *, key=None, train) -> (one raw output each, changed)`."""
+        ...
+
+
+def game_losses(
+    model: GameModel, loss: GanLoss, *, penalty: Penalty | None = None, penalty_weight: Any = 0.0
+) -> GameLosses:
+    """Returns what training needs of a game: each player's mean loss over a batch.
+
+    Both sides pass the critic apart, as two batches, the second with what the first changed in the
+    critic's collections. Outputs are widened to float32 before they are compared. The penalty is
+    taken outside training mode (running statistics), a pack at a time. The critic's info has its
+    `accuracy` (a positive output says real) and the mean outputs, `of_reals` and `of_fakes`.
+
+    Args:
+      model: whose sides are compared.
+      loss: per pair of a real and a fake.
+      penalty: on the critic's slope, averaged over the pairs.
+      penalty_weight: its weight in the critic's loss; or a function of the number of the critic's
+        updates so far, such as an optax schedule.
+    Example:
+      losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
+      update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
+    """
+
+    def sides(generator: Variables, key: Key, batch: Any) -> tuple[Any, Any]:
+        real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
+        return real, fake
+
+    def judge(critic: Variables, side: Any, key: Key) -> tuple[Float[Array, "n"], Variables]:
+        outputs, changed = model.criticize(critic, side, key=key, train=True)
+        return at_least_float32("critic", outputs), changed
+
+    def of_generator(
+        own: Variables, critic: Variables, key: Key, batch: Any
+    ) -> tuple[Array, Variables, Info]:
+        # The same fakes as the critic's loss sees under this key, which unrolling makes once.
+        side_key = jax.random.fold_in(key, SIDES)
+        real, fake, changed = model.sides(own, side_key, batch, train=True)
+        real_key, fake_key = jax.random.split(jax.random.fold_in(key, CRITIC))
+        critic_fake, _ = judge(critic, fake, fake_key)
+        # Most losses make no use of the reals; the compiler then leaves this pass out.
+        critic_real, _ = judge(critic, real, real_key)
+        pairs = loss.centered(critic_real, critic_fake)
+        return jnp.mean(jax.vmap(loss.generator)(*pairs)), changed, {}
+
+    def of_critic(
+        own: Variables, sides: tuple[Any, Any], key: Key, batch: Any, *, step: Any = 0
+    ) -> tuple[Array, Variables, Info]:
+        real, fake = sides
+        real_key, fake_key = jax.random.split(jax.random.fold_in(key, CRITIC))
+        critic_real, changed = judge(own, real, real_key)
+        critic_fake, changed = judge({**own, **changed}, fake, fake_key)
+        pairs = loss.centered(critic_real, critic_fake)
+        value = jnp.mean(jax.vmap(loss.critic)(*pairs))
+        info = {
+            "accuracy": (jnp.mean(critic_real > 0) + jnp.mean(critic_fake < 0)) / 2,
+            "of_reals": jnp.mean(critic_real),
+            "of_fakes": jnp.mean(critic_fake),
+        }
+        if penalty is not None:
+            packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
+            one = one_sample_critic(model.criticize, own, packing=packing)
+            info["penalty"] = _mean_penalty(penalty, one, key, sides, packing)
+            weight = penalty_weight(step) if callable(penalty_weight) else penalty_weight
+            value += weight * info["penalty"]
+        return value, changed, info
+
+    return GameLosses(model.draw, sides, of_generator, of_critic)
+
+
+def _mean_penalty(
+    penalty: Penalty, critic: OneCritic, key: Key, sides: tuple[Any, Any], packing: int
+) -> Array:
+    if packing > 1:
+        sides = jax.tree.map(lambda array: array.reshape(-1, packing, *array.shape[1:]), sides)
+    keys = jax.random.split(key, jax.tree.leaves(sides)[0].shape[0])
+    return jnp.mean(jax.vmap(lambda key, *pair: penalty(key, critic, *pair))(keys, *sides))
