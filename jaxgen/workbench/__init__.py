@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.blocks import map_in_blocks
+    from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
     from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
+    from jaxgen.workbench.vae_loss import negative_elbo
 
 __all__ = [
     "NOT_COMPARED_ON_RESUME",
@@ -97,6 +98,7 @@ __all__ = [
     "draw_vae",
     "feature_logits",
     "fit",
+    "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
@@ -107,6 +109,7 @@ __all__ = [
     "make_optimizer",
     "map_in_blocks",
     "mean_over_images",
+    "negative_elbo",
     "new_path",
     "open_run",
     "print_table",
