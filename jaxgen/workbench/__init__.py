@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.blocks import map_in_blocks
+    from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
     from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
+    from jaxgen.workbench.vae_loss import negative_elbo
 
 __all__ = [
     "COLLAPSE",
@@ -112,6 +113,7 @@ __all__ = [
     "draw_vae",
     "feature_logits",
     "fit",
+    "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
@@ -123,6 +125,7 @@ __all__ = [
     "map_in_blocks",
     "mean_over_images",
     "mean_over_seeds",
+    "negative_elbo",
     "new_path",
     "open_run",
     "print_table",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from jaxgen.types import Key
+from jaxgen.types import Key, Params
 from jaxgen.workbench.progress_bar import progress
 
 
@@ -40,3 +40,26 @@ def map_in_blocks(
             rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
             advance(1, message)
     return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
+
+
+def image_by_image(
+    one: Callable[[Params, Key, Array], Any], *, batch_size: int = 10
+) -> Callable[[Params, Key, Array], Any]:
+    """Returns `(params, key, images) -> one(params, key, image)` of every image, compiled.
+
+    Image i of n has the i-th key of `jax.random.split(key, n)`.
+
+    Args:
+      one: of one image, a pytree of arrays.
+      batch_size: images at once in memory.
+    Example:
+      measure = image_by_image(nll)
+      test = map_in_blocks(partial(measure, params), key, test.images, "test NLL")
+    """
+
+    @jax.jit
+    def measure(params: Params, key: Key, images: Array) -> Any:
+        keys = jax.random.split(key, len(images))
+        return jax.lax.map(lambda of: one(params, *of), (keys, images), batch_size=batch_size)
+
+    return measure

@@ -1,0 +1,37 @@
+"""The loss of one image under a VAE, the KL weighed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jaxtyping import Array
+
+from jaxgen.models import LatentVariableModel, observe
+from jaxgen.objectives import KL, analytic_kl, elbo
+from jaxgen.types import Info, Key, Params
+
+
+def negative_elbo(
+    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], *, kl: KL = analytic_kl
+) -> Callable[..., tuple[Array, Info]]:
+    """Returns `(params, key, bytes of one image, beta=1) -> (beta KL - reconstruction, terms)`.
+
+    The terms are `elbo` (at beta = 1), `reconstruction` and `kl`, in nats.
+
+    Args:
+      prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
+      kl: in closed form, or estimated at the sample of z.
+    Example:
+      update = gradient_step(mean_over_batch(negative_elbo(model, train.prepare)), optimizer)
+    Source: Higgins et al. (2017), beta-VAE, for the weight.
+    """
+
+    def one(params: Params, key: Key, image: Array, beta: Any = 1.0) -> tuple[Array, Info]:
+        key_x, key_z = jax.random.split(key)
+        at = observe(model, params, prepare(key_x, image))
+        terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=kl)
+        return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
+
+    return one
