@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.summary import Mean, Seeds, mean_over_images, mean_over_seeds
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
     from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_elbo
+    from jaxgen.workbench.vae_loss import negative_bound, negative_elbo
 
 __all__ = [
     "COLLAPSE",
@@ -125,11 +126,13 @@ __all__ = [
     "map_in_blocks",
     "mean_over_images",
     "mean_over_seeds",
+    "negative_bound",
     "negative_elbo",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "renamed",
     "report_seeds",
     "require_devices",
     "save_classifier",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxgen.data import ImageSet, dequantize, load
 from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.refusals import renamed
 
 SPLITS = ("train", "validation", "test")
 
@@ -34,15 +34,13 @@ def load_images(
     Example:
       train, validation, test = load_images(config, "dynamic")
     """
-    try:
+    with renamed("name", "dataset"):
         images = Images(
             *(
                 load(config.dataset, split, data_dir=config.data_dir, binarization=binarization)
                 for split in splits
             )
         )
-    except ValueError as error:  # what `load` calls its name is --dataset here
-        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
     if config.batch_size > len(images.train.images):
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {len(images.train.images)}, "
