@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
@@ -98,11 +99,13 @@ __all__ = [
     "draw_vae",
     "feature_logits",
     "fit",
+    "generated_images",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
     "main",
