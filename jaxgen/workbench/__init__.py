@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.blocks import map_in_blocks
+    from jaxgen.workbench.blocks import map_in_blocks, on_each
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -52,12 +52,20 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, mean_over_images
+    from jaxgen.workbench.summary import Mean, mean_over_draws, mean_over_images
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        vae_of_nets,
+    )
 
 __all__ = [
     "NOT_COMPARED_ON_RESUME",
@@ -97,6 +105,7 @@ __all__ = [
     "draw_vae",
     "feature_logits",
     "fit",
+    "image_belief_network",
     "image_features",
     "image_vae",
     "judge_by",
@@ -106,8 +115,11 @@ __all__ = [
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
     "new_path",
+    "on_each",
     "open_run",
     "print_table",
     "progress",

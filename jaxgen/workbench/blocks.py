@@ -1,4 +1,4 @@
-"""What is measured of every image, block by block, so that any number of them fits in memory."""
+"""What is measured of every image, in blocks, so that any number of them fits in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from jaxgen.types import Key
+from jaxgen.types import Key, Params
 from jaxgen.workbench.progress_bar import progress
 
 
@@ -40,3 +40,26 @@ def map_in_blocks(
             rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
             advance(1, message)
     return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
+
+
+def on_each(
+    one: Callable[[Params, Key, Any], Any], *, batch_size: int = 10
+) -> Callable[[Params, Key, Any], Any]:
+    """Returns the compiled `(params, key, data) -> ` what `one` says of each of the data, stacked.
+
+    Datapoint i of n has the i-th key of `jax.random.split(key, n)`, as in `mean_over_batch`.
+
+    Args:
+      one: `(params, key, datapoint) -> ` a pytree of numbers.
+      batch_size: of so many at a time, all that is in memory at once.
+    Example:
+      nll = on_each(lambda params, key, x: -log_marginal(key, ..., 5000))
+      test = map_in_blocks(partial(nll, params), key, test.images, "test NLL")
+    """
+
+    @jax.jit
+    def each(params: Params, key: Key, data: Any) -> Any:
+        keys = jax.random.split(key, len(jax.tree.leaves(data)[0]))
+        return jax.lax.map(lambda pair: one(params, *pair), (keys, data), batch_size=batch_size)
+
+    return each

@@ -94,6 +94,16 @@ RECIPES = [
         },
         programs=0,
     ),
+    Recipe(
+        "classifier",
+        "--epochs 8 --num-features 16",
+        "learning_curve",
+        {"": 8},
+        {
+            "--num-features 1": "num_features: got 1, expected an integer >= 2",
+            "--batch-size 2000": "batch_size: got 2000, expected at most 1297",
+        },
+    ),
 ]
 
 
