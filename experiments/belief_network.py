@@ -29,18 +29,17 @@ from jaxtyping import Array
 from jaxgen.certify import at_budget
 from jaxgen.estimators import (
     ESTIMATORS,
-    Estimate,
     Estimator,
     count_evaluations,
     network_estimators,
     vimco,
 )
 from jaxgen.metrics import active_units, log_marginal
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, observe
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, observe
 from jaxgen.nets import MLP
 from jaxgen.pictures import learning_curve
-from jaxgen.train import EstimatorLoss, estimator_step, init_estimator_state
-from jaxgen.types import Distribution, Info, Key, Params
+from jaxgen.train import estimator_step, init_estimator_state
+from jaxgen.types import Distribution, Key, Params
 from jaxgen.workbench import (
     SEVERAL,
     Among,
@@ -54,21 +53,24 @@ from jaxgen.workbench import (
     begin,
     constant,
     draw_vae,
+    estimator_loss,
+    image_belief_network,
+    image_by_image,
     load_pixels,
     main,
     map_in_blocks,
+    mean_image,
     mean_over_draws,
     mean_over_images,
-    on_each,
     sweep,
     train,
 )
 
-Name = Literal[
-    *("score_function", "moving_average", "optimal_coefficient", "nvil", "rloo", "muprop", "arm"),
-    *("disarm", "rebar", "relax", "vimco", "relaxed", "straight_through"),
-    *("gumbel_straight_through", "local_expectation"),
-]
+NAMES = (
+    *("score_function", "moving_average", "optimal_coefficient", "nvil", "rloo", "muprop"),
+    *("arm", "disarm", "rebar", "relax", "vimco", "local_expectation"),
+    *("relaxed", "straight_through", "gumbel_straight_through"),  # biased
+)
 BERNOULLI = LIKELIHOODS["bernoulli"]
 DRAWS = 10  # of every training image and its z, for the final train ELBO
 
@@ -80,9 +82,7 @@ class Config(LatentConfig):
     schedule: ClassVar[str] = "constant"
 
     estimator: Annotated[tuple[str, ...], Among(NAMES), SEVERAL] = ("disarm",)
-    """One name or several: score_function, moving_average, optimal_coefficient, nvil, rloo, muprop,
-    arm, disarm, rebar, relax, vimco, relaxed, straight_through, gumbel_straight_through,
-    local_expectation."""
+    """Of the gradient, one or several."""
     evaluations: Annotated[int, AtLeast(2), Rule(lambda n: n % 2 == 0, "an even number")] = 2
     """Of the objective, per image and step; even."""
     epochs: Count = 200
@@ -100,8 +100,8 @@ def run(config: Config) -> dict[str, Any]:
     """Trains with each estimator of `config`; returns what result.json holds, by their names."""
     out = begin(config)
     images, validation, test = load_pixels(config)
-    x_mean = jnp.asarray(images.images.mean(axis=0, dtype=np.float64) / 255, jnp.float32)
-    model = make_model(config, x_mean)
+    x_mean = mean_image(images.images)
+    model = image_belief_network(images.images, config.hidden, config.latent_size)
     params = jax.jit(model.init)(jax.random.fold_in(jax.random.key(config.seed), 0))
     q = jax.jit(model.encode)(params, x_mean)
     adam, control = optax.adam(config.learning_rate), optax.adam(config.control_learning_rate)
@@ -109,9 +109,8 @@ def run(config: Config) -> dict[str, Any]:
         {"networks": adam, "prior": optax.sgd(config.prior_learning_rate)},
         {"encoder": "networks", "decoder": "networks", "prior": "prior"},
     )
-    # Compiled once for all estimators.
     measures = make_measures(model, images.prepare, config.nll_samples)
-    elbo, elbos, numbers = (on_each(measure) for measure in measures)
+    elbo, elbos, numbers = map(image_by_image, measures)  # compiled once for all estimators
     figures = {}
 
     def one(part: Run, name: str) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def run(config: Config) -> dict[str, Any]:
         )
         estimator = make_estimator(name, config.evaluations, q, x_mean)
         learns = jax.jit(estimator.init)(key_init, q, jnp.zeros_like(x_mean))
-        loss = make_loss(model, estimator, images.prepare, x_mean)
+        loss = estimator_loss(model, images.prepare, estimator, lambda x: x - x_mean)
         trained, _ = train(
             part,
             init_estimator_state(params, optimizer, learns, control_optimizer=control),
@@ -140,8 +139,7 @@ def run(config: Config) -> dict[str, Any]:
         curve = {"train_elbo": "train", "validation_elbo": "validation"}
         title = f"Learning curve, {name}"
         drawn["learning_curve"] = learning_curve(part.records(), curve, title=title)
-        single = len(config.estimator) == 1
-        figures.update((k if single else f"{k}_{name}", figure) for k, figure in drawn.items())
+        figures.update((f"{picture}_{name}", figure) for picture, figure in drawn.items())
         cost = count_evaluations(estimator, q)
         return {"evaluations": cost, **summary(on_train, on_test), **part.seconds}
 
@@ -167,24 +165,6 @@ def make_estimator(name: str, evaluations: int, q: Distribution, x_mean: Array) 
     with_networks = network_estimators(baseline, MLP((100,), (), nn.tanh))
     makes = {**ESTIMATORS, **with_networks, "vimco": vimco}
     return at_budget(makes[name], q, evaluations)[1]
-
-
-def make_loss(
-    model: LatentVariableModel,
-    estimator: Estimator,
-    prepare: Callable[[Key, Array], Array],
-    x_mean: Array,
-) -> EstimatorLoss:
-    """Returns the negative bound of one image; the info's `elbo` is that of a fresh sample of q."""
-
-    def loss(params: Params, state: Any, key: Key, image: Array) -> tuple[Array, Estimate, Info]:
-        key_x, key_z, key_elbo = jax.random.split(key, 3)
-        x = prepare(key_x, image)
-        at = observe(model, params, x)
-        surrogate, estimate = estimator.apply(state, key_z, at.log_weight, at.q, x - x_mean)
-        return -surrogate, estimate, {"elbo": at.log_weight(at.q.sample(seed=key_elbo))}
-
-    return loss
 
 
 def make_measures(

@@ -22,170 +22,163 @@ two CPU cores with other work beside.
 from __future__ import annotations
 
 import dataclasses
-import math
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array
 
-from experiments import _old_vae as vae
-from jaxgen.checks import at_least
+from jaxgen.data import ImageSet
 from jaxgen.metrics import jacobian_norms, log_marginal
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.nets import WeightNormalized
-from jaxgen.objectives import ElboTerms, denoising_elbo
+from jaxgen.objectives import denoising_elbo
 from jaxgen.pictures import learning_curve
-from jaxgen.types import Key, Loss, Params
+from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
+from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
-    ImageConfig,
-    RunDirectory,
+    Count,
+    LatentConfig,
+    NonNegative,
+    Positive,
+    Run,
+    Table,
+    begin,
+    image_by_image,
+    image_vae,
+    judge_by,
+    load_pixels,
     main,
+    make_optimizer,
     map_in_blocks,
-    new_path,
-    open_run,
-    print_table,
-    require_devices,
+    negative_elbo,
+    sweep,
+    train,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ImageConfig):
+class Config(LatentConfig):
     """Three VAEs that differ in their encoders' regularization alone."""
 
-    epochs: int = 400
-    batch_size: int = 64
-    noise: float = 0.2
+    epochs: Count = 400
+    batch_size: Count = 64
+    noise: NonNegative = 0.2
     """Standard deviation of what the denoising encoder sees on each pixel in [0, 1]."""
-    norm: float = 0.5
+    norm: Positive = 0.5
     """Of the weights into each unit of the weight-normalized encoder."""
-    hidden: tuple[int, ...] = (200, 200)
-    """Widths of the hidden layers of each MLP."""
-    latent_size: int = 16
-    """Dimensions of z."""
-    nll_samples: int = 300
-    """Importance samples per image."""
+    nll_samples: Count = 300
+    schedule: ClassVar[str] = "cosine"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("nll_samples", self.nll_samples, 1)
-        if not 0 <= self.noise < math.inf:
-            raise ValueError(f"noise: got {self.noise}, expected a finite number >= 0")
-        if not 0 < self.norm < math.inf:
-            raise ValueError(f"norm: got {self.norm}, expected a finite number > 0")
-        self.vae_config()
 
-    def vae_config(self) -> vae.Config:
-        """Returns the VAE recipe's configuration of networks and training."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ImageConfig)}
-        # Pixels cut once: with a fresh draw at each use there would be little to overfit.
-        return vae.Config(
-            **shared, hidden=self.hidden, latent_size=self.latent_size, binarization="threshold"
-        )
+class Programs(NamedTuple):
+    """What is compiled once for all trainings of one model."""
+
+    init: Any
+    step: Any
+    judge: Any
+    measure: Any
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the three and measures them; returns what result.json holds, by their names."""
-    begun = time.monotonic()
-    require_devices(config.devices)
-    train, validation, test = (
-        vae.load_split(config.vae_config(), split) for split in ("train", "validation", "test")
-    )
-    plain = vae.make_model(config.vae_config(), train.images)
-    normalized = vae.make_model(
-        config.vae_config(), train.images, wrap_encoder=partial(WeightNormalized, norm=config.norm)
-    )
-    keys = list(jax.random.split(jax.random.key(config.seed), 5))
-    out = open_run(config.run_dir or new_path("smooth_encoder"), config, resume=config.resume)
-    print(f"run directory: {out.path}")
-    results: dict[str, Any] = {}
-    curves: list[dict[str, Any]] = []
-    for model, variants in (
-        (plain, {"plain": 0.0, "denoising": config.noise}),
-        (normalized, {"weight-normalized": 0.0}),
-    ):
-        training = vae.make_training(
-            config.vae_config(),
-            partial(make_loss, model, train.prepare),
-            partial(vae.batch_terms, clean_terms(model, test.prepare)),
-            train.images,
-            validation.images,
+    out = begin(config)
+    # Pixels cut once: with a fresh draw at each use there would be little to overfit.
+    images, validation, test = load_pixels(config, binarization="threshold")
+    shown = {"train": images.images[: len(test.images)], "test": test.images}
+    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
+    keys = jax.random.split(jax.random.key(config.seed), 5)
+
+    def programs(wrap_encoder: Any) -> Programs:
+        model = image_vae(
+            images.images, config.hidden, config.latent_size, wrap_encoder=wrap_encoder
         )
-        init = jax.jit(model.init)
-        measure = jax.jit(partial(numbers, model, test.prepare, config.nll_samples))
-        for name, noise in variants.items():
-            # The same start and draws for all.
-            key_init, key, fresh, *others = map(jax.random.clone, keys)
-            with out.part(name) as part:
-                of_epoch = partial(lambda noise, _: noise, jnp.array(noise))
-                params = training(part, init(key_init), key, fresh, of_epoch)
-            splits = {"train": train.images[: len(test.images)], "test": test.images}
-            results[name] = {
-                f"{split}_{quantity}": values.mean()
-                for (split, images), key in zip(splits.items(), others, strict=True)
-                for quantity, values in map_in_blocks(
-                    partial(measure, params), key, images, f"{name}: {split}"
-                ).items()
-            }
-            curves += [{"epoch": r["epoch"], name: r["validation_elbo"]} for r in part.metrics()]
-    title = "Validation ELBO by encoder"
-    picture = learning_curve(curves, {name: name for name in results}, title=title)
-    path = out.save_picture("validation_elbo", picture)
-    results["seconds"] = time.monotonic() - begun
-    out.write_result(results)
-    report(config, results, out, str(path))
-    return results
+
+        def step(noise: Array) -> Update:
+            one = partial(denoised, model, images, noise)
+            return gradient_step(mean_over_batch(one), optimizer)
+
+        judge = judge_by(mean_over_batch(negative_elbo(model, images.prepare)))
+        return Programs(jax.jit(model.init), step, judge, make_measure(config, model, test))
+
+    def one(part: Run, way: tuple[Programs, float]) -> dict[str, float]:
+        (init, step, judge, measure), noise = way
+        # The same start and draws for all.
+        key_init, key_fit, key_judge, *key_of_split = map(jax.random.clone, keys)
+        params, _ = train(
+            part,
+            init_state(init(key_init), optimizer),
+            step,
+            images.images,
+            judge,
+            key=key_fit,
+            judge_key=key_judge,
+            held_out=validation.images,
+            weights=lambda epoch: noise,
+        )
+        return {
+            f"{split}_{quantity}": values.mean()
+            for (split, of_split), key in zip(shown.items(), key_of_split, strict=True)
+            for quantity, values in map_in_blocks(
+                partial(measure, params), key, of_split, f"{part.title}: {split}"
+            ).items()
+        }
+
+    plain = programs(lambda encoder: encoder)
+    normalized = programs(partial(WeightNormalized, norm=config.norm))
+    ways = {
+        "plain": (plain, 0.0),
+        "denoising": (plain, config.noise),
+        "weight-normalized": (normalized, 0.0),
+    }
+    swept = sweep(out, ways, one)
+    curves = learning_curve(
+        swept.curves("validation_elbo"),
+        {name: name for name in swept.results},
+        title="Validation ELBO by encoder",
+    )
+    results = {name: swept[name] for name in ways}
+    return out.finish(results, {"validation_elbo": curves}, [report(config, results)])
 
 
-def clean_terms(model: LatentVariableModel, prepare: Callable[[Key, Array], Array]) -> vae.Terms:
-    """Returns the terms of the ELBO, by which every encoder is measured."""
-    return vae.datapoint_terms(model, prepare, vae.KLS["analytic"])
-
-
-def make_loss(
-    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], noise: Array
-) -> Loss:
-    """Returns minus the mean ELBO under posteriors inferred through noise of that scale."""
+def denoised(
+    model: LatentVariableModel,
+    images: ImageSet,
+    noise: Array,
+    params: Params,
+    key: Key,
+    image: Array,
+) -> tuple[Array, Info]:
+    """Returns minus the ELBO under the posterior inferred through noise of that scale."""
 
     def corrupt(key: Key, x: Array) -> Array:
         return x + noise * jax.random.normal(key, x.shape, x.dtype)
 
-    def terms(params: Params, key: Key, image: Array) -> ElboTerms:
-        key_x, key_elbo = jax.random.split(key)
-        x = prepare(key_x, image)
-        at, encode = observe(model, params, x), partial(model.encode, params)
-        return denoising_elbo(key_elbo, at.log_likelihood, encode, x, at.prior, corrupt)
-
-    return vae.make_loss(terms, jnp.ones(()))
+    key_x, key_elbo = jax.random.split(key)
+    x = images.prepare(key_x, image)
+    at, encode = observe(model, params, x), partial(model.encode, params)
+    terms = denoising_elbo(key_elbo, at.log_likelihood, encode, x, at.prior, corrupt)
+    return -terms.elbo, {"elbo": terms.elbo, **terms._asdict()}
 
 
-def numbers(
-    model: LatentVariableModel,
-    prepare: Callable[[Key, Array], Array],
-    nll_samples: int,
-    params: Params,
-    key: Key,
-    images: Array,
-) -> dict[str, Array]:
-    """Returns the ELBO, the NLL and the norms of dE_q[z|x]/dx of each image."""
-    clean = clean_terms(model, prepare)
+def make_measure(config: Config, model: LatentVariableModel, images: ImageSet) -> Any:
+    """Returns what is measured of each image: the ELBO, the NLL, the norms of dE_q[z|x]/dx."""
+    bound = negative_elbo(model, images.prepare)
 
-    def one(of: tuple[Key, Array]) -> dict[str, Array]:
-        key_x, key_elbo, key_nll = jax.random.split(of[0], 3)
-        x = prepare(key_x, of[1])
-        norms = jacobian_norms(lambda x: model.encode(params, x).mean(), x)
+    def one(params: Params, key: Key, image: Array) -> dict[str, Array]:
+        key_x, key_elbo, key_nll = jax.random.split(key, 3)
+        x = images.prepare(key_x, image)
         at = observe(model, params, x)
-        log_px = log_marginal(key_nll, at.log_joint, at.q, nll_samples)
-        return {"elbo": clean(params, key_elbo, of[1]).elbo, "nll": -log_px, **norms._asdict()}
+        norms = jacobian_norms(lambda x: model.encode(params, x).mean(), x)
+        nll = -log_marginal(key_nll, at.log_joint, at.q, config.nll_samples)
+        _, terms = bound(params, key_elbo, image)
+        return {"elbo": terms["elbo"], "nll": nll, **norms._asdict()}
 
-    return jax.lax.map(one, (jax.random.split(key, len(images)), images), batch_size=10)
+    return image_by_image(one)
 
 
-def report(config: Config, results: dict[str, Any], out: RunDirectory, picture: str) -> None:
-    """Prints the comparison and where everything is."""
+def report(config: Config, results: dict[str, Any]) -> Table:
+    """Returns the comparison."""
     rows = [
         [
             name,
@@ -197,16 +190,10 @@ def report(config: Config, results: dict[str, Any], out: RunDirectory, picture: 
             of["test_frobenius"],
         ]
         for name, of in results.items()
-        if name != "seconds"
     ]
     columns = ["encoder", "train ELBO", "test ELBO", "gap", "test NLL", "|J|₂", "|J|F"]
-    print_table(f"Encoders on {config.dataset}: nats per image; J = dE_q\\[z|x]/dx", columns, rows)
-    print(
-        f"{results['seconds']:.1f} seconds",
-        f"picture: {picture}",
-        f"everything: {out.path}",
-        sep="\n",
-    )
+    title = f"Encoders on {config.dataset}: nats per image; J = dE_q\\[z|x]/dx"
+    return Table(title, columns, rows)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ from jaxgen.data import ImageSet
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.nets import ConvDecoder, ConvEncoder
-from jaxgen.objectives import analytic_kl, elbo, monte_carlo_kl
+from jaxgen.objectives import analytic_kl, monte_carlo_kl
 from jaxgen.pictures import bars, learning_curve
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
-from jaxgen.types import Info, Key, Params
+from jaxgen.types import Key, Params
 from jaxgen.workbench import (
     Count,
     LatentConfig,
@@ -52,6 +52,7 @@ from jaxgen.workbench import (
     make_optimizer,
     map_in_blocks,
     mean_over_images,
+    negative_elbo,
     train,
     vae_of_nets,
 )
@@ -100,7 +101,7 @@ def run(config: Config) -> dict[str, Any]:
     key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
         jax.random.key(config.seed), 5
     )
-    one = make_terms(config, model, images)
+    one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
     optimizer = make_optimizer(
         config.learning_rate,
         config.num_steps(len(images.images)),
@@ -144,18 +145,6 @@ def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     return image_vae(
         images.images, config.hidden, size, likelihood=likelihood, activation=activation
     )
-
-
-def make_terms(config: Config, model: LatentVariableModel, images: ImageSet) -> Any:
-    """Returns `(params, key, bytes of one image, beta) -> beta KL - reconstruction, the terms`."""
-
-    def one(params: Params, key: Key, image: Array, beta: Any = 1.0) -> tuple[Array, Info]:
-        key_x, key_z = jax.random.split(key)
-        at = observe(model, params, images.prepare(key_x, image))
-        terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=KLS[config.kl])
-        return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
-
-    return one
 
 
 def kl_weight(config: Config, epoch: int) -> float:

@@ -29,7 +29,10 @@ def arm(num_samples: int = 2) -> Estimator:
     Raises:
       ValueError: num_samples is below two or odd; q is not Bernoulli.
     Example:
-      value, _ = arm(64).apply((), key, f, distrax.Bernoulli(logits))
+      def loss(logit, key):
+          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+          return arm(64).apply((), key, f, q)[0]
+      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Yin & Zhou (2019), theorem 1.
     """
     return antithetic(num_samples, name="arm", weight=lambda u, b, opposite, logits: u - 0.5)
@@ -48,7 +51,10 @@ def disarm(num_samples: int = 2) -> Estimator:
     Raises:
       ValueError: num_samples is below two or odd; q is not Bernoulli.
     Example:
-      value, _ = disarm(64).apply((), key, f, distrax.Bernoulli(logits))
+      def loss(logit, key):
+          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+          return disarm(64).apply((), key, f, q)[0]
+      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Dong, Mnih & Tucker (2020), equation 6; Yin et al. (2020), U2G.
     """
 

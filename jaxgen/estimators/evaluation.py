@@ -58,7 +58,9 @@ def without_score(f: Integrand, q: Distribution, bound: Bound = ELBO) -> Integra
     any other bound than a linear one the score counts, and f is returned as it is.
 
     Example:
-      values = evaluate(without_score(f, q), samples)
+      p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
+      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      evaluate(without_score(f, q), jnp.linspace(-1.0, 1.0, 5))
     Source: Roeder et al. (2017), section 3.
     """
     if not bound.linear or not _has_parameter_q(f) or not parameters(q)[0]:

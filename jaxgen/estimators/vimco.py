@@ -34,7 +34,9 @@ def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     Raises:
       ValueError: num_samples is below two.
     Example:
-      bound, _ = vimco(50).apply((), key, lambda z: log_joint(x, z) - q.log_prob(z), q)
+      p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
+      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      bound, _ = vimco(50).apply((), jax.random.key(0), f, q)
     Source: Mnih & Rezende (2016), equation 10.
     """
     num_samples = at_least("num_samples", num_samples, 2)

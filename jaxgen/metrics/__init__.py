@@ -18,7 +18,13 @@ from jaxgen.metrics.frechet import (
 )
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import kernel_distance
-from jaxgen.metrics.latents import active_units, kl_per_dimension, latent_information
+from jaxgen.metrics.latents import (
+    RateTerms,
+    active_units,
+    kl_per_dimension,
+    latent_information,
+    rate_terms,
+)
 from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
 from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
@@ -37,6 +43,7 @@ __all__ = [
     "LogEstimate",
     "ModeCoverage",
     "PrecisionRecall",
+    "RateTerms",
     "SupportSize",
     "active_units",
     "bits_back_decode",
@@ -61,5 +68,6 @@ __all__ = [
     "parzen_bandwidth",
     "parzen_log_likelihood",
     "precision_recall",
+    "rate_terms",
     "support_size",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import distrax
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.numerics import log_mean_exp
-from jaxgen.types import DistraxDistribution
+from jaxgen.types import DistraxDistribution, Scalar
 
 
 def active_units(
@@ -92,3 +93,46 @@ def latent_information(
         return log_densities[index] - log_mean_exp(log_densities, axis=0)
 
     return jax.lax.map(one, (jnp.arange(len(latents)), latents), batch_size=100)
+
+
+class RateTerms(NamedTuple):
+    """What a rate consists of, each a mean over datapoints, in nats.
+
+    Attributes:
+      rate: E_x KL(q(z|x) || p(z)), the sum of the two.
+      information: I_q(x; z), what z says of which datapoint it came from.
+      mismatch: KL(q(z) || p(z)), of the aggregate posterior q(z) = E_x q(z|x).
+    """
+
+    rate: Scalar
+    information: Scalar
+    mismatch: Scalar
+
+
+def rate_terms(
+    latents: Float[Array, "n ..."],
+    qs: DistraxDistribution,
+    prior: DistraxDistribution,
+    log_q: Callable[[Array], Float[Array, "m"]] | None = None,
+) -> RateTerms:
+    """Returns E_x KL(q(z|x) || p(z)) = I_q(x; z) + KL(q(z) || p(z)), part by part.
+
+    The information is cut off at the log of the number of posteriors in q(z), see
+    `latent_information`; what it lacks then, the mismatch has too much.
+
+    Args:
+      latents: z_i ~ q(z|x_i), one of each of n datapoints.
+      qs: their posteriors, as one batch.
+      prior: p(z), whose KL from q is known in closed form.
+      log_q: z to log q(z|x_j) for each of the m >= n datapoints of q(z), these n first; theirs
+        alone by default.
+    Raises:
+      ValueError: log_q does not return one number for each of n datapoints or more.
+    Example:
+      qs = jax.vmap(lambda x: model.encode(params, x))(xs)
+      rate_terms(qs.sample(seed=key), qs, model.prior(params)).mismatch
+    Source: Hoffman & Johnson (2016), ELBO surgery, equations 5 and 6.
+    """
+    information = jnp.mean(latent_information(latents, qs.log_prob if log_q is None else log_q))
+    rate = jnp.mean(qs.kl_divergence(prior))
+    return RateTerms(rate, information, rate - information)

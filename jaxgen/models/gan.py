@@ -74,7 +74,8 @@ def gan(
       model = gan(MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,))
       generator_variables, critic_variables = model.init(jax.random.key(0))
       x, _ = model.generate(generator_variables, model.sample_latent(key, 512), train=False)
-    Source: Goodfellow et al. (2014), section 3; Lin et al. (2018) for packing.
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3; Lin et al. (2018),
+      "PacGAN", for packing.
     """
     latent_size = at_least("latent_size", latent_size, 1)
     packing = at_least("packing", packing, 1)

@@ -37,7 +37,8 @@ class DCGANGenerator(nn.Module):
       net = DCGANGenerator((28, 28, 1))  # 7x7x128, 14x14x64, 28x28x1
       net = DCGANGenerator((64, 64, 3), (512, 256, 128, 64))  # from 4x4x512
       variables = net.init(key, z, train=True)  # z: [batch, latent]
-    Source: Radford et al. (2016), section 3.
+    Source: Radford et al. (2016), "Unsupervised representation learning with deep convolutional
+      generative adversarial networks", section 3.
     """
 
     output_shape: tuple[int, int, int]
@@ -87,7 +88,8 @@ class DCGANCritic(nn.Module):
     Example:
       net = DCGANCritic((64, 128))  # 14x14x64, 7x7x128 from 28x28x1
       logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
-    Source: Radford et al. (2016), section 3.
+    Source: Radford et al. (2016), "Unsupervised representation learning with deep convolutional
+      generative adversarial networks", section 3.
     """
 
     channels: tuple[int, ...] = (64, 128)

@@ -18,7 +18,7 @@ def pack(x: Float[Array, "n ..."], size: int) -> Float[Array, "packs ..."]:
       ValueError: size does not divide n, or the samples are numbers without an axis.
     Example:
       logits = critic.apply(params, pack(x, 2))  # half as many as there are samples
-    Source: Lin et al. (2018), PacGAN, section 2.
+    Source: Lin et al. (2018), "PacGAN", section 2.
     """
     size = at_least("size", size, 1)
     if x.ndim < 2 or len(x) % size:
@@ -41,7 +41,7 @@ def append_minibatch_stddev(x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
       ValueError: x has no feature axis.
     Example:
       h = append_minibatch_stddev(h)  # [n, 4, 4, 513] from [n, 4, 4, 512]
-    Source: Karras et al. (2018), section 3.
+    Source: Karras et al. (2018), "Progressive growing of GANs", section 3.
     """
     if x.ndim < 2:
         raise ValueError(f"x: got shape {x.shape}, expected (n, ..., channels)")

@@ -25,7 +25,9 @@ class ResidualGenerator(nn.Module):
     Example:
       net = ResidualGenerator((32, 32, 3), channels=256, doublings=3)  # from 4x4x256
       variables = net.init(key, z, train=True)  # z: [batch, latent]
-    Source: Miyato et al. (2018), appendix B.4, table 4; Gulrajani et al. (2017), appendix F.
+    Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks",
+      appendix B.4, table 4; Gulrajani et al. (2017), "Improved training of Wasserstein GANs",
+      appendix F.
     """
 
     output_shape: tuple[int, int, int]
@@ -70,7 +72,8 @@ class ResidualCritic(nn.Module):
     Example:
       net = ResidualCritic(channels=128)
       logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
-    Source: Miyato et al. (2018), section 3.1 and appendix B.4, table 4.
+    Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks",
+      section 3.1 and appendix B.4, table 4.
     """
 
     channels: int = 128

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -26,6 +28,7 @@ class StridedConv(nn.Module):
       features: channels of what comes out.
       use_bias: whether to add one number per channel, zero at first.
       kernel_init: of the kernel, [4, 4, channels, features].
+      dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
       net = StridedConv(64)
       h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 28, 28, 1]
@@ -34,6 +37,7 @@ class StridedConv(nn.Module):
     features: int
     use_bias: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*n height width channels"]) -> Float[Array, "..."]:
@@ -48,6 +52,7 @@ class StridedConvTranspose(nn.Module):
       features: channels of what comes out.
       use_bias: whether to add one number per channel, zero at first.
       kernel_init: of the kernel, [4, 4, channels, features].
+      dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
       net = StridedConvTranspose(64)
       h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
@@ -56,6 +61,7 @@ class StridedConvTranspose(nn.Module):
     features: int
     use_bias: bool = True
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*n height width channels"]) -> Float[Array, "..."]:
@@ -68,11 +74,13 @@ def _layer(
 ) -> Array:
     """Returns the linear map of every image and the bias, with the params of `layer`."""
     kernel = layer.param("kernel", layer.kernel_init, (4, 4, x.shape[-1], layer.features))
+    bias = None
+    if layer.use_bias:
+        bias = layer.param("bias", nn.initializers.zeros, (layer.features,))
+    x, kernel, bias = promote_dtype(x, kernel, bias, dtype=layer.dtype)
     y = linear(x.reshape(math.prod(x.shape[:-3]), *x.shape[-3:]), kernel)
     y = y.reshape(*x.shape[:-3], *y.shape[1:])
-    if layer.use_bias:
-        y += layer.param("bias", nn.initializers.zeros, (layer.features,))
-    return y
+    return y if bias is None else y + bias
 
 
 def _conv(x: Array, kernel: Array) -> Array:

@@ -1,7 +1,7 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
-from jaxgen.objectives.elbo import ElboTerms, analytic_kl, elbo, monte_carlo_kl
+from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
 from jaxgen.objectives.feature_matching import feature_matching, instance_noise
 from jaxgen.objectives.filtering import (
@@ -45,6 +45,7 @@ __all__ = [
     "FILTERING_OBJECTIVES",
     "GAN_LOSSES",
     "GRADIENTS",
+    "KL",
     "PENALTIES",
     "BoundEstimator",
     "Corruption",

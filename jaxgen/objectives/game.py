@@ -57,7 +57,8 @@ def game_losses(
       model: whose sides are compared.
       loss: per pair of a real and a fake.
       penalty: on the critic's slope, averaged over the pairs.
-      penalty_weight: its weight in the critic's loss.
+      penalty_weight: its weight in the critic's loss; or a function of the number of the critic's
+        updates so far, such as an optax schedule.
     Example:
       losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
       update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
@@ -85,7 +86,7 @@ def game_losses(
         return jnp.mean(jax.vmap(loss.generator)(*pairs)), changed, {}
 
     def of_critic(
-        own: Variables, sides: tuple[Any, Any], key: Key, batch: Any
+        own: Variables, sides: tuple[Any, Any], key: Key, batch: Any, *, step: Any = 0
     ) -> tuple[Array, Variables, Info]:
         real, fake = sides
         real_key, fake_key = jax.random.split(jax.random.fold_in(key, CRITIC))
@@ -102,7 +103,8 @@ def game_losses(
             packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
             one = one_sample_critic(model.criticize, own, packing=packing)
             info["penalty"] = _mean_penalty(penalty, one, key, sides, packing)
-            value += penalty_weight * info["penalty"]
+            weight = penalty_weight(step) if callable(penalty_weight) else penalty_weight
+            value += weight * info["penalty"]
         return value, changed, info
 
     return GameLosses(model.draw, sides, of_generator, of_critic)

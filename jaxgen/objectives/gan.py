@@ -27,7 +27,10 @@ def minimax(*, real_label: float | Array = 1.0) -> GanLoss:
       real_label: the critic's target for reals; below one it is one-sided label smoothing.
     Raises:
       ValueError: real_label is outside (0, 1].
-    Source: Goodfellow et al. (2014), equation 1; Salimans et al. (2016), section 3.4.
+    Example:
+      losses = game_losses(model, minimax(real_label=0.9))
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Salimans et al.
+      (2016), "Improved techniques for training GANs", section 3.4.
     """
     return gan_loss(generator=lambda real, fake: -softplus(fake), critic=_cross_entropy(real_label))
 
@@ -36,7 +39,9 @@ def minimax(*, real_label: float | Array = 1.0) -> GanLoss:
 def non_saturating(*, real_label: float | Array = 1.0) -> GanLoss:
     """As `minimax`, but the generator lowers -log D(fake): a gradient where it is losing, too.
 
-    Source: Goodfellow et al. (2014), section 3.
+    Example:
+      losses = game_losses(model, non_saturating())
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3.
     """
     return gan_loss(generator=lambda real, fake: softplus(-fake), critic=_cross_entropy(real_label))
 
@@ -45,7 +50,9 @@ def non_saturating(*, real_label: float | Array = 1.0) -> GanLoss:
 def least_squares(*, real_label: float | Array = 1.0) -> GanLoss:
     """Half the squared distances, of reals to `real_label` and of fakes to 0; the generator's to 1.
 
-    Source: Mao et al. (2017), equation 9.
+    Example:
+      losses = game_losses(model, least_squares())
+    Source: Mao et al. (2017), "Least squares generative adversarial networks", equation 9.
     """
     _check_label(real_label)
     return gan_loss(
@@ -58,7 +65,10 @@ def least_squares(*, real_label: float | Array = 1.0) -> GanLoss:
 def hinge() -> GanLoss:
     """The critic is left alone beyond a margin of one on either side.
 
-    Source: Lim & Ye (2017); Miyato et al. (2018), equations 17 and 18.
+    Example:
+      losses = game_losses(model, hinge())
+    Source: Lim & Ye (2017), "Geometric GAN"; Miyato et al. (2018), "Spectral normalization for
+      generative adversarial networks", equations 17 and 18.
     """
     return gan_loss(
         generator=lambda real, fake: -fake,
@@ -72,7 +82,9 @@ def wasserstein() -> GanLoss:
 
     Bound it by `train.clip_weights`, a gradient penalty or spectral normalization.
 
-    Source: Arjovsky et al. (2017), equation 2.
+    Example:
+      losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
+    Source: Arjovsky et al. (2017), "Wasserstein GAN", equation 2.
     """
     return gan_loss(generator=lambda real, fake: -fake, critic=lambda real, fake: fake - real)
 
@@ -81,7 +93,9 @@ def wasserstein() -> GanLoss:
 def relativistic() -> GanLoss:
     """-log sigmoid of how much more real the real looks than the fake, and the reverse.
 
-    Source: Jolicoeur-Martineau (2019), equations 4 and 5.
+    Example:
+      losses = game_losses(model, relativistic())
+    Source: Jolicoeur-Martineau (2019), "The relativistic discriminator", equations 4 and 5.
     """
     return gan_loss(
         generator=lambda real, fake: softplus(real - fake),
@@ -96,7 +110,9 @@ def relativistic_average() -> GanLoss:
     With r = real - mean(fakes) and f = fake - mean(reals) the critic lowers
     -log sigmoid(r) - log sigmoid(-f), and the generator the same with r and f changed over.
 
-    Source: Jolicoeur-Martineau (2019), equations 6 to 10.
+    Example:
+      losses = game_losses(model, relativistic_average())
+    Source: Jolicoeur-Martineau (2019), "The relativistic discriminator", RaSGAN.
     """
     return gan_loss(
         generator=lambda real, fake: softplus(real) + softplus(-fake),
@@ -122,7 +138,7 @@ def f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
         fake: a stronger gradient early, and the non-saturating loss for the divergence `gan`.
     Example:
       loss = f_gan(DIVERGENCES["kl"])
-    Source: Nowozin et al. (2016), equations 4 and 8, and section 3.2.
+    Source: Nowozin et al. (2016), "f-GAN", equations 4 and 8, and section 3.2.
     """
     return _variational(divergence.canonical, divergence.canonical_conjugate, trick)
 
@@ -131,7 +147,9 @@ def f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
 def activated_f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
     """As `f_gan`, with the paper's activations in place of the canonical pair.
 
-    Source: Nowozin et al. (2016), equation 7 and table 6.
+    Example:
+      losses = game_losses(model, activated_f_gan(DIVERGENCES["total_variation"]))
+    Source: Nowozin et al. (2016), "f-GAN", equation 7 and table 6.
     """
     return _variational(divergence.activation, divergence.activated_conjugate, trick)
 

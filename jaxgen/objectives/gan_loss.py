@@ -71,7 +71,8 @@ def zero_sum(loss: GanLoss) -> GanLoss:
       loss: whose critic is kept; its generator's loss is not used.
     Example:
       loss = zero_sum(minimax())
-    Source: Goodfellow et al. (2014), equation 1; Metz et al. (2017), equations 7 to 10.
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Metz et al. (2017),
+      "Unrolled generative adversarial networks", equations 7 to 10.
     """
     return gan_loss(
         generator=lambda real, fake: -loss.critic(real, fake),

@@ -35,7 +35,7 @@ def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scala
       critic = one_sample_critic(model.criticize, critic_variables)
       penalty = lambda key, real, fake: gradient_penalty(key, critic, real, fake)
       loss += 10.0 * jax.vmap(penalty)(keys, reals, fakes).mean()
-    Source: Gulrajani et al. (2017), equation 3.
+    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", equation 3.
     """
     shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
     if shapes[0] != shapes[1]:
@@ -50,7 +50,9 @@ def dragan_penalty(
 ) -> Scalar:
     """Returns (|slope| - 1)² at the real, moved by a normal step of standard deviation `scale`.
 
-    Source: Kodali et al. (2017), equation 4.
+    Example:
+      penalty = functools.partial(dragan_penalty, scale=0.5)
+    Source: Kodali et al. (2017), "On convergence and stability of GANs", equation 4.
     """
     leaves, structure = jax.tree.flatten(real)
     keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
@@ -64,7 +66,10 @@ def dragan_penalty(
 def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the real; half of it, times gamma, is the paper's R1.
 
-    Source: Mescheder et al. (2018), equation 9.
+    Example:
+      losses = game_losses(model, non_saturating(), penalty=r1_penalty, penalty_weight=gamma / 2)
+    Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
+      equation 9.
     """
     return _squared(_slope(critic, real))
 
@@ -72,7 +77,10 @@ def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
 def r2_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the fake, through which no gradient flows to the generator in its turn.
 
-    Source: Mescheder et al. (2018), equation 10.
+    Example:
+      losses = game_losses(model, non_saturating(), penalty=r2_penalty, penalty_weight=gamma / 2)
+    Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
+      equation 10.
     """
     return _squared(_slope(critic, fake))
 

@@ -81,9 +81,12 @@ def alternating_step(
       update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
       epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
       game, infos = epoch(game, key, images)
-    Source: Goodfellow et al. (2014), algorithm 1; Metz et al. (2017), equations 7 to 10, for
-      `unroll`; Heusel et al. (2017) for two time scales; Daskalakis et al. (2018) for optimism;
-      Gidel et al. (2019) for both as steps on variational inequalities.
+    Source: Goodfellow et al. (2014), "Generative adversarial nets", algorithm 1; Metz et al.
+      (2017), "Unrolled generative adversarial networks", equations 7 to 10, for `unroll`; Heusel et
+      al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
+      equilibrium", for two time scales; Daskalakis et al. (2018), "Training GANs with optimism";
+      Gidel et al. (2019), "A variational inequality perspective on generative adversarial
+      networks", for both as steps on variational inequalities.
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
@@ -163,7 +166,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
       ValueError: bound is not positive.
     Example:
       optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
-    Source: Arjovsky et al. (2017), algorithm 1.
+    Source: Arjovsky et al. (2017), "Wasserstein GAN", algorithm 1.
     """
     bound = positive("bound", bound)
 

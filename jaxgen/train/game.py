@@ -152,7 +152,9 @@ def extragradient(
     gradients of each player a step, of one batch and key. The optimizers see both, so that Adam's
     moments and schedules count twice a step, as in the paper's algorithm 4. Needs critic_steps=1.
 
-    Source: Korpelevich (1976); Gidel et al. (2019), section 3 and algorithm 4.
+    Source: Korpelevich (1976), "The extragradient method for finding saddle points and other
+      problems"; Gidel et al. (2019), "A variational inequality perspective on generative
+      adversarial networks", section 3 and algorithm 4.
     """
     ahead, _, _ = simultaneous(generator_step, critic_step, game)
 

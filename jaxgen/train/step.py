@@ -117,7 +117,7 @@ def gradient_step(
     Example:
       update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
       state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
-    Source: Kingma & Ba (2015), section 3, for the bias correction.
+    Source: Kingma & Ba (2015), "Adam", section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.blocks import map_in_blocks, on_each
+    from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         mean_image,
         vae_of_nets,
     )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
 
 __all__ = [
     "NOT_COMPARED_ON_RESUME",
@@ -103,9 +104,11 @@ __all__ = [
     "choose",
     "constant",
     "draw_vae",
+    "estimator_loss",
     "feature_logits",
     "fit",
     "image_belief_network",
+    "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
@@ -118,8 +121,8 @@ __all__ = [
     "mean_image",
     "mean_over_draws",
     "mean_over_images",
+    "negative_elbo",
     "new_path",
-    "on_each",
     "open_run",
     "print_table",
     "progress",

@@ -1,4 +1,4 @@
-"""What is measured of every image, in blocks, so that any number of them fits in memory."""
+"""What is measured of every image, block by block, so that any number of them fits in memory."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ def map_in_blocks(
     return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
 
 
-def on_each(
-    one: Callable[[Params, Key, Any], Any], *, batch_size: int = 10
-) -> Callable[[Params, Key, Any], Any]:
-    """Returns the compiled `(params, key, data) -> ` what `one` says of each of the data, stacked.
+def image_by_image(
+    one: Callable[[Params, Key, Array], Any], *, batch_size: int = 10
+) -> Callable[[Params, Key, Array], Any]:
+    """Returns `(params, key, images) -> one(params, key, image)` of every image, compiled.
 
-    Datapoint i of n has the i-th key of `jax.random.split(key, n)`, as in `mean_over_batch`.
+    Image i of n has the i-th key of `jax.random.split(key, n)`.
 
     Args:
-      one: `(params, key, datapoint) -> ` a pytree of numbers.
-      batch_size: of so many at a time, all that is in memory at once.
+      one: of one image, a pytree of arrays.
+      batch_size: images at once in memory.
     Example:
-      nll = on_each(lambda params, key, x: -log_marginal(key, ..., 5000))
-      test = map_in_blocks(partial(nll, params), key, test.images, "test NLL")
+      measure = image_by_image(nll)
+      test = map_in_blocks(partial(measure, params), key, test.images, "test NLL")
     """
 
     @jax.jit
-    def each(params: Params, key: Key, data: Any) -> Any:
-        keys = jax.random.split(key, len(jax.tree.leaves(data)[0]))
-        return jax.lax.map(lambda pair: one(params, *pair), (keys, data), batch_size=batch_size)
+    def measure(params: Params, key: Key, images: Array) -> Any:
+        keys = jax.random.split(key, len(images))
+        return jax.lax.map(lambda of: one(params, *of), (keys, images), batch_size=batch_size)
 
-    return each
+    return measure

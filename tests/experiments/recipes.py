@@ -61,6 +61,26 @@ RECIPES = [
         },
     ),
     Recipe(
+        "infovae",
+        "--alpha 1 --weight 50 --hidden 16 --latent-size 3 --epochs 2 --batch-size 256 "
+        "--nll-samples 10",
+        "samples_vae samples_infovae rate",
+        {"vae": 2, "infovae": 2},
+        {
+            "--alpha 1.2": "alpha: got 1.2, expected a finite number <= 1",
+            "--alpha 0 --weight 0.5": "weight: got 0.5, expected a finite number >= 1 - alpha = 1",
+        },
+    ),
+    Recipe(
+        "smooth_encoder",
+        "--norm 0.1 --noise 1 --hidden 16 --latent-size 3 --epochs 2 --batch-size 256 "
+        "--nll-samples 10",
+        "validation_elbo",
+        {"plain": 2, "denoising": 2, "weight-normalized": 2},
+        {"--noise -1": "noise: got -1.0, expected a finite number >= 0"},
+        programs=2,
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",

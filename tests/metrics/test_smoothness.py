@@ -8,7 +8,7 @@ import pytest
 from laws import assert_unbiased, rejected
 from scipy import stats
 
-from jaxgen.metrics import jacobian_norms, latent_information
+from jaxgen.metrics import jacobian_norms, latent_information, rate_terms
 
 
 @pytest.mark.parametrize("shape", [(2, 6), (6, 2)])
@@ -47,6 +47,36 @@ def test_the_information_is_unbiased_for_the_entropies_difference():
     assert_unbiased(draws.mean(axis=1), truth)
     with rejected():  # the own density left out of the mixture
         assert_unbiased(draws.mean(axis=1) + np.log(4 / 3), truth)
+
+
+def test_the_rate_is_information_and_the_mismatch_of_the_aggregate_posterior():
+    """KL(q(z) || p(z)) by quadrature; the rate in closed form."""
+    prior = distrax.Normal(0.5, 2.0)
+
+    def terms(key):
+        qs = distrax.Normal(MEANS, SCALES)
+        return rate_terms(qs.sample(seed=key), qs, prior)
+
+    found = jax.jit(jax.vmap(terms))(jax.random.split(jax.random.key(0), 20_000))
+    grid = np.linspace(-15, 15, 40_001)
+    mixture = stats.norm(MEANS[:, None], SCALES[:, None]).pdf(grid).mean(axis=0)
+    ratio = np.log(np.maximum(mixture, 1e-300)) - stats.norm(0.5, 2.0).logpdf(grid)
+    mismatch = np.trapezoid(mixture * ratio, grid)
+    assert_unbiased(found.mismatch, mismatch)
+    with rejected():
+        assert_unbiased(found.mismatch, 1.2 * mismatch)
+    means, scales = np.asarray(MEANS, float), np.asarray(SCALES, float)
+    rate = np.log(2 / scales) + (scales**2 + (means - 0.5) ** 2) / 8 - 0.5
+    np.testing.assert_allclose(found.rate, rate.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.information + found.mismatch, found.rate, rtol=1e-5)
+
+
+def test_the_rate_is_of_the_datapoints_that_have_latents():
+    means = 100 * jnp.arange(50.0)
+    own, prior = distrax.Normal(means[:2], 1.0), distrax.Normal(0.0, 1.0)
+    found = rate_terms(means[:2], own, prior, distrax.Normal(means, 1.0).log_prob)
+    np.testing.assert_allclose(found.rate, 100**2 / 4)
+    np.testing.assert_allclose(found.information, np.log(50), rtol=1e-6)
 
 
 def test_latents_that_name_their_datapoint_hold_log_n():

@@ -56,6 +56,21 @@ def test_half_precision_stays_half_and_an_empty_batch_empty(name, key):
     assert jax.jit(ours.apply)(variables, x[:0]).shape == (0, *found.shape[1:])
 
 
+@pytest.mark.parametrize("name", PAIRS)
+def test_float32_params_compute_in_the_dtype_asked_for_as_linens_do(name, key):
+    ours, theirs = PAIRS[name]
+    ours = ours(3, dtype=jnp.bfloat16)
+    theirs = theirs(3, (4, 4), strides=(2, 2), dtype=jnp.bfloat16)
+    variables = jax.jit(ours.init)(key, X)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    found, expected = (jax.jit(net.apply)(variables, X) for net in (ours, theirs))
+    assert found.dtype == expected.dtype == jnp.bfloat16
+    np.testing.assert_allclose(found.astype("f4"), expected.astype("f4"), atol=0.05)
+    # Without a dtype, half-precision images meet float32 params in float32.
+    layer = PAIRS[name][0](3)
+    assert layer.apply(variables, X.astype(jnp.bfloat16)).dtype == jnp.float32
+
+
 @pytest.mark.parametrize("features", [3, 17])
 @pytest.mark.parametrize("name", PAIRS)
 def test_gradients_are_linens(name, features, key):

@@ -106,6 +106,20 @@ def test_the_penalty_is_that_of_every_pack(packing, key):
     assert pack(X, 2).shape == (3, 4)
 
 
+def test_the_weight_of_a_penalty_may_follow_the_critics_step(key):
+    model = gan(MLPGenerator((), (2,)), MLPCritic(()), latent_size=3, x_shape=(2,))
+    _, critic = model.init(key)
+    losses = game_losses(
+        model, non_saturating(), penalty=r1_penalty, penalty_weight=lambda step: 0.5 * step
+    )
+    values = []
+    for step in range(3):
+        value, _, info = losses.critic(critic, (X, X), jax.random.key(0), BATCH, step=step)
+        values.append(float(value))
+    np.testing.assert_allclose(np.diff(values), 0.5 * info["penalty"], rtol=1e-4)
+    assert info["penalty"] > 0.01
+
+
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_the_slope_of_one_sample_is_that_in_its_batch_or_refused(batch_norm, key):
     """With a minibatch standard deviation each output depends on all: the slope alone is wrong."""

@@ -344,6 +344,42 @@ def test_fresh_draws_each_step():
         scan_draws(update, jax.random.uniform, 0)
 
 
+def test_each_players_loss_may_see_its_own_step_looking_ahead_too():
+    def seeing(loss):
+        def seen(own, other, key, batch, *, step):
+            value, changed, _ = loss(own, other, key, batch)
+            return value + step * jnp.sum(own["params"]), changed, {"step": step}
+
+        return seen
+
+    sgd = optax.sgd(0.1)
+    update = jax.jit(
+        alternating_step(
+            seeing(generator_loss), seeing(critic_loss), sgd, sgd, critic_steps=2, unroll=2
+        )
+    )
+    game, steps = two_numbers(), []
+    for i in range(2):
+        before = values(game)
+        game, info = update(game, jax.random.key(i), jnp.ones(2))
+        steps.append((int(info["generator_step"]), int(info["critic_step"])))
+    assert steps == [(0, 1), (1, 3)]
+    # The critic's third and fourth updates, the steps 2 and 3, and the generator's foresight of 4
+    # and 5, written out.
+    (g, c), rate = before, 0.1
+    for step in (2, 3):
+        c -= rate * (c - g + np.cos(c) + step)
+    assert np.isclose(values(game)[1], c, rtol=1e-5)
+
+    def foreseen(g, c=c):
+        for step in (4, 5):
+            c = c - rate * (c - g + np.cos(c) + step)
+        return g * c + 0.5 * g**2 + g  # the generator's step is 1
+
+    slope = (foreseen(g + 1e-6) - foreseen(g - 1e-6)) / 2e-6
+    np.testing.assert_allclose(values(game)[0], g - rate * slope, rtol=1e-4)
+
+
 def test_misuse_is_named():
     sgd = optax.sgd(0.1)
     with pytest.raises(ValueError, match="critic_steps: got 0, expected an integer >= 1"):

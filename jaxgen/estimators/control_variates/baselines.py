@@ -32,7 +32,11 @@ def constant(value: float) -> Baseline:
 
 @known_by_call
 def none() -> Baseline:
-    """Returns the baseline zero, which leaves the plain score function."""
+    """Returns the baseline zero, which leaves the plain score function.
+
+    Example:
+      score_function(8, baseline=none()) == score_function(8)
+    """
     return constant(0.0)
 
 
