@@ -25,6 +25,7 @@ from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.types import Key, Params
 
 MakeEstimator: TypeAlias = Callable[[int], Estimator]
 """`num_samples -> Estimator`."""
@@ -78,14 +79,17 @@ def network_estimators(baseline: Network, control: Network) -> dict[str, MakeEst
     Source: Mnih & Gregor (2014); Grathwohl et al. (2018).
     """
 
+    # Made once, so that equal calls make equal estimators.
     def inputs(z: Array, context: Array) -> Array:
         return jnp.concatenate([context.reshape(-1), z.reshape(-1)])
 
+    def init(key: Key, z: Array, context: Array) -> Params:
+        return control.init(key, inputs(z, context))
+
+    def apply(params: Params, z: Array, context: Array) -> Array:
+        return control.apply(params, inputs(z, context))
+
     return {
         "nvil": lambda n: score_function(n, baseline=learned(baseline.init, baseline.apply)),
-        "relax": lambda n: relax(
-            n,
-            network_init=lambda key, z, x: control.init(key, inputs(z, x)),
-            network_apply=lambda params, z, x: control.apply(params, inputs(z, x)),
-        ),
+        "relax": lambda n: relax(n, network_init=init, network_apply=apply),
     }
