@@ -28,7 +28,7 @@ import optax
 
 from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.ring import METHODS, draw, make_model, make_update
+from experiments.ring import METHODS, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
@@ -56,7 +56,9 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
     if many:
         update = jax.vmap(update, in_axes=(0, None, None))
     target = ring()
-    epoch = scan_draws(update, lambda key: draw(target, key, config.batch_size), steps)
+    epoch = scan_draws(
+        update, lambda key: target.sample(seed=key, sample_shape=config.batch_size), steps
+    )
 
     def start(key: Key) -> Game:
         return init_game(key, model, optimizer, optimizer)

@@ -1,5 +1,7 @@
 """The table of estimators: each is made of a number of samples, each says whether it is biased."""
 
+from functools import partial
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ def test_a_name_and_a_number_of_samples_make_an_estimator(name):
 def test_networks_see_the_datapoint_and_a_control_the_latents_too(key):
     q, x = distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((2, 2, 1))
     for name, size in {"nvil": 4, "relax": 4 + 3}.items():
-        state = jax.eval_shape(lambda key, e=ALL[name](2): e.init(key, q, x), key)
+        init = ALL[name](2).init
+        state = jax.eval_shape(partial(init, q=q, context=x), key)
         kernels = [leaf.shape for leaf in jax.tree.leaves(state) if leaf.ndim == 2]
         assert (size, 4) in kernels
