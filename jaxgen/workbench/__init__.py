@@ -61,13 +61,27 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, Seeds, mean_over_images, mean_over_seeds
+    from jaxgen.workbench.summary import (
+        Mean,
+        Seeds,
+        mean_over_draws,
+        mean_over_images,
+        mean_over_seeds,
+    )
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_elbo
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        vae_of_nets,
+    )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
 
 __all__ = [
     "COLLAPSE",
@@ -111,8 +125,10 @@ __all__ = [
     "constant",
     "coverage",
     "draw_vae",
+    "estimator_loss",
     "feature_logits",
     "fit",
+    "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
@@ -123,6 +139,8 @@ __all__ = [
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
     "negative_elbo",

@@ -81,6 +81,28 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "classifier",
+        "--epochs 8 --num-features 16",
+        "learning_curve",
+        {"": 8},
+        {
+            "--num-features 1": "num_features: got 1, expected an integer >= 2",
+            "--batch-size 2000": "batch_size: got 2000, expected at most 1297",
+        },
+    ),
+    Recipe(
+        "belief_network",
+        "--estimator moving_average relax --epochs 2 --latent-size 4 --nll-samples 20",
+        "samples_moving_average reconstructions_moving_average learning_curve_moving_average "
+        "samples_relax reconstructions_relax learning_curve_relax comparison",
+        {"moving_average": 2, "relax": 2},
+        {
+            "--estimator arm arm": "estimator: got ('arm', 'arm'), expected one or more, each once",
+            "--evaluations 3": "evaluations: got 3, expected an even number",
+        },
+        programs=2,
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
