@@ -25,11 +25,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.record import TimingConfig, print_caveats, write_record
 from benchmarks.timing import environment, interleaved, ratio
-from experiments.ring import METHODS, draw, make_model, make_update
+from experiments.ring import METHODS, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
-from jaxgen.train import data_mesh, init_game, replicate
+from jaxgen.train import data_mesh, init_game, replicate, shard
 from jaxgen.workbench import Count, main, print_table, require_devices
 
 COUNTS = (1, 2, 4, 8)
@@ -60,11 +60,11 @@ def sharded(num_devices: int, batch_size: int) -> Sharded:
     config, method = RecipeConfig(batch_size=batch_size, devices=num_devices), METHODS["plain"]
     model = make_model(config, method)
     optimizer = optax.adam(LEARNING_RATE, b1=0.5)
-    update = make_update(config, method, model, optimizer, optimizer)
     mesh = data_mesh(num_devices)
+    update = shard(make_update(config, method, model, optimizer, optimizer), mesh)
     game = replicate(init_game(jax.random.key(0), model, optimizer, optimizer), mesh)
     split = NamedSharding(mesh, PartitionSpec("data"))
-    x = jax.device_put(draw(ring(), jax.random.key(1), batch_size), split)
+    x = jax.device_put(ring().sample(seed=jax.random.key(1), sample_shape=batch_size), split)
 
     def key(index: int) -> jax.Array:
         return replicate(jax.random.fold_in(jax.random.key(2), index), mesh)

@@ -19,7 +19,6 @@ import functools
 import importlib.util
 import itertools
 import math
-import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -27,8 +26,8 @@ import jax
 import optax
 
 from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio
-from experiments.ring import METHODS, draw, make_model, make_update
+from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
+from experiments.ring import METHODS, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
 from jaxgen.distributions import ring
@@ -56,7 +55,9 @@ def jaxgen_steps(steps: int, seeds: int = 1) -> Steps:
     if many:
         update = jax.vmap(update, in_axes=(0, None, None))
     target = ring()
-    epoch = scan_draws(update, lambda key: draw(target, key, config.batch_size), steps)
+    epoch = scan_draws(
+        update, lambda key: target.sample(seed=key, sample_shape=config.batch_size), steps
+    )
 
     def start(key: Key) -> Game:
         return init_game(key, model, optimizer, optimizer)
@@ -83,7 +84,7 @@ def torch_steps(steps: int, *, fused: bool = False) -> Steps:
     from torch import nn
     from torch.nn.functional import softplus
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch_on_the_same_device()
     torch.manual_seed(0)
     config = RecipeConfig()
     batch = config.batch_size

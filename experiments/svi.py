@@ -28,6 +28,8 @@ log p(x) of images that the model draws is known to within 0.014 nats. About a m
 two CPU cores, half of it compilation.
 """
 
+# This recipe is being moved onto the workbench by another author; leave it.
+
 from __future__ import annotations
 
 import dataclasses

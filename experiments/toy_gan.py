@@ -205,7 +205,7 @@ def draw_frames(config: Config, p: Float[np.ndarray, "bins"], frames: Frame) -> 
         xlabel="x",
         ylabel="density; output of a critic",
         xlim=(-3.5, 4.5),
-        ylim=(0, 1.4),
+        ylim=(0.0, 1.4),
     )
 
 

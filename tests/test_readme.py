@@ -15,6 +15,14 @@ def test_snippet_runs(snippet):
     exec(compile(snippet, "README.md", "exec"), {})
 
 
+def test_a_game_takes_fifteen_lines_and_a_vae_that_resumes_forty():
+    """CI runs both from the installed wheel."""
+    (game,) = re.findall(r"<!-- game -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert len(game.splitlines()) <= 15
+    vae = Path(__file__).parent / "wheel" / "vae.py"
+    assert len(vae.read_text().splitlines()) <= 40
+
+
 def test_there_are_snippets_and_two_commands():
     assert len(SNIPPETS) >= 2
     for marker, ending in (("run", "-m experiments vae"), ("test", ".venv/bin/pytest")):

@@ -29,8 +29,8 @@ class Problem(NamedTuple):
       target: `(params, x) -> (f, q)` of one datapoint x.
       batch: `key -> datapoints` on a leading axis; by default one, the number 1.
       parts: keys of params whose gradients are reported apart; none for all of params as one.
-      exact: `params -> gradient`, shaped as params. Without it `exact_gradient` sums over the
-        states of a discrete q, if they are few.
+      exact: `params -> gradient`, shaped as params; `quadrature_gradient(target)` for a normal q.
+        Without it `exact_gradient` sums over the states of a discrete q, if they are few.
       steps: updates after which the gradient is measured.
       label: `(step, params) -> str`, what tables and pictures call that point.
       optimizer: moves the params; f is climbed.

@@ -31,7 +31,7 @@ def exact_references(problem: Problem, gradient: Params) -> dict[str, Reference]
     parts = split_parts(problem, widened(gradient))
     flat = {name: ravel_pytree(part)[0] for name, part in parts.items()}
     units = {name: _unit(vector) for name, vector in flat.items()}
-    return {name: Reference(units[name], float(flat[name] @ units[name]), 0.0) for name in flat}
+    return {name: Reference(units[name], _along(flat[name], units[name]), 0.0) for name in flat}
 
 
 def sampled_references(
@@ -51,7 +51,7 @@ def sampled_references(
     key_direction, key_length = jax.random.split(key)
     total = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), group_means(key_direction))
     units = {name: _unit(vector) for name, vector in total.items()}
-    lengths = [{name: float(m[name] @ units[name]) for name in m} for m in group_means(key_length)]
+    lengths = [{name: _along(m[name], units[name]) for name in m} for m in group_means(key_length)]
     references = {}
     for name, unit in units.items():
         along = [length[name] for length in lengths]
@@ -63,6 +63,10 @@ def sampled_references(
 @jax.jit
 def _means(draws: dict[str, Params]) -> dict[str, Array]:
     return {part: mean_of_rows(ravel_rows(tree)) for part, tree in draws.items()}
+
+
+def _along(vector: Float[Array, "params"], unit: Float[Array, "params"]) -> float:
+    return float(jnp.dot(vector, unit, precision=jax.lax.Precision.HIGHEST))
 
 
 def _unit(vector: Float[Array, "params"]) -> Float[Array, "params"]:

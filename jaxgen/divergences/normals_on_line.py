@@ -5,6 +5,7 @@ By quadrature in float64: the exact answers that a model trained on samples is h
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -135,6 +136,7 @@ class NormalsOnLine(NamedTuple):
         return float(self.grid[1] - self.grid[0])
 
 
+@functools.cache
 def tail_orders(divergence: FDivergence) -> tuple[float, float]:
     """Returns a >= 1 and b <= 0 if f(u) grows as u^a for large u and as u^b for small.
 

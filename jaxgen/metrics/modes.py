@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -37,6 +38,11 @@ class ModeCoverage(NamedTuple):
     reverse_kl: Scalar
     high_quality: Scalar
     histogram: Float[Array, "k"]
+
+    @property
+    def evenness(self) -> Scalar:
+        """The entropy as a share of the greatest, log k (Pielou's evenness)."""
+        return self.entropy / math.log(self.histogram.shape[-1])
 
 
 def mode_coverage(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
         Directory,
+        GameConfig,
         ImageConfig,
         LatentConfig,
         RunConfig,
@@ -49,28 +50,53 @@ if TYPE_CHECKING:
     from jaxgen.workbench.fitting import averaged_params, fit
     from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
+    from jaxgen.workbench.plane import (
+        COLLAPSE,
+        TARGETS,
+        collapse,
+        coverage,
+        report_seeds,
+        side_by_side,
+    )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, mean_over_images
+    from jaxgen.workbench.summary import (
+        Mean,
+        Seeds,
+        mean_over_draws,
+        mean_over_images,
+        mean_over_seeds,
+    )
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_elbo
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        vae_of_nets,
+    )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
 
 __all__ = [
+    "COLLAPSE",
     "NOT_COMPARED_ON_RESUME",
     "RISING",
     "SEVERAL",
+    "TARGETS",
     "Among",
     "AtLeast",
     "Classifier",
     "Count",
     "Directory",
     "Draws",
+    "GameConfig",
     "ImageConfig",
     "Images",
     "Interrupted",
@@ -82,6 +108,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunDirectory",
+    "Seeds",
     "Share",
     "Swept",
     "Table",
@@ -95,11 +122,15 @@ __all__ = [
     "bias_of_mean",
     "check_fields",
     "choose",
+    "collapse",
     "constant",
+    "coverage",
     "draw_vae",
+    "estimator_loss",
     "feature_logits",
     "fit",
     "generated_images",
+    "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
@@ -111,14 +142,19 @@ __all__ = [
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
+    "mean_over_seeds",
     "negative_elbo",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "report_seeds",
     "require_devices",
     "save_classifier",
+    "side_by_side",
     "sweep",
     "tensorboard",
     "to_json",

@@ -103,6 +103,22 @@ class TrainingConfig(RunConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GameConfig(TrainingConfig):
+    """What a recipe of a game on draws from a distribution is told.
+
+    Example:
+      config = GameConfig(epochs=2, steps_per_epoch=10)
+    """
+
+    epochs: Count = 20
+    """How often the samples are judged."""
+    steps_per_epoch: Count = 1000
+    """Steps of the generator in each."""
+    batch_size: Count = 256
+    """Reals, and as many fakes, per step of either player."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageConfig(TrainingConfig):
     """What a recipe that trains on a set of images is told.
 

@@ -1,4 +1,4 @@
-"""Numbers of every image made into numbers of the set."""
+"""Numbers of every image, or of every seed, made into a mean and how far it may be off."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 
 class Mean(NamedTuple):
@@ -14,7 +15,7 @@ class Mean(NamedTuple):
 
     Attributes:
       value: the mean.
-      stderr: its standard error; of the images alone, another seed of the training moves it more.
+      stderr: its standard error; another seed of the training moves it more.
     """
 
     value: float
@@ -22,10 +23,46 @@ class Mean(NamedTuple):
 
 
 def mean_over_images(values: Float[np.ndarray, "n"]) -> Mean:
-    """Returns the mean and its standard error, in the unit of the values.
+    """Returns the mean and its standard error, of the choice of images, in the unit of the values.
 
     Example:
       nll = mean_over_images(test["nll"])
       f"{nll.value:.2f} ± {nll.stderr:.2f}"
     """
     return Mean(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+
+
+def mean_over_draws(values: Float[np.ndarray, "n draws"]) -> Mean:
+    """Returns the mean and its standard error, of the draws alone: the images are all there are.
+
+    Example:
+      elbo = mean_over_draws(train["elbo"])  # several draws of z for each training image
+    """
+    variance = values.var(axis=1, ddof=1).mean()
+    return Mean(float(values.mean()), float(math.sqrt(variance / values.size)))
+
+
+class Seeds(NamedTuple):
+    """A mean over seeds.
+
+    Attributes:
+      value: the mean.
+      half_width: of its 95% interval by Student's t; None of one seed, which says nothing of it.
+    """
+
+    value: float
+    half_width: float | None
+
+
+def mean_over_seeds(values: Float[np.ndarray, "seeds"]) -> Seeds:
+    """Returns the mean over trainings that differ in nothing but their seed, and its interval.
+
+    Example:
+      entropy = mean_over_seeds(np.array([0.98, 1.0, 0.99]))
+      f"{entropy.value:.2f} ± {entropy.half_width:.2f}"
+    """
+    count = len(values)
+    if count < 2:
+        return Seeds(values.mean(), None)
+    half = stats.t.ppf(0.975, count - 1) / math.sqrt(count)
+    return Seeds(values.mean(), half * values.std(ddof=1))

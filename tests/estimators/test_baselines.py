@@ -186,6 +186,6 @@ def test_bad_input():
         network.init(jax.random.key(1), q)
     with pytest.raises(ValueError, match=r"apply: got shape \(2,\), expected one number"):
         control(network, jnp.ones(2), [1.0], context=jnp.ones(2))
-    opaque = types.SimpleNamespace(log_prob=q.log_prob)
+    opaque = types.SimpleNamespace(sample=q.sample, log_prob=q.log_prob)
     with pytest.raises(ValueError, match="q: got SimpleNamespace, expected a pytree of its param"):
         squared_score(opaque, jnp.ones(1))

@@ -183,3 +183,9 @@ def test_a_control_variate_that_is_not_put_back_is_rejected(key):
     )
     with rejected():
         assert_unbiased(draws(estimator, coupled, key, NUM_DRAWS), coupled.gradient())
+
+
+def test_the_square_of_the_number_of_samples_may_exceed_an_int32():
+    estimator = rebar(50_000)
+    apply = lambda key: estimator.apply(STATE, key, jnp.square, toy(0.45).q(0.3))  # noqa: E731
+    assert jax.eval_shape(apply, jax.random.key(0))[0].shape == ()
