@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunConfig,
         TrainingConfig,
         require_devices,
+        require_extra,
     )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         image_belief_network,
         image_vae,
         mean_image,
+        reconstruct,
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
@@ -148,8 +150,10 @@ __all__ = [
     "open_run",
     "print_table",
     "progress",
+    "reconstruct",
     "report_seeds",
     "require_devices",
+    "require_extra",
     "save_classifier",
     "side_by_side",
     "sweep",
