@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -146,10 +147,12 @@ __all__ = [
     "mean_over_images",
     "mean_over_seeds",
     "negative_elbo",
+    "negative_log_px",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "rate_distortion",
     "reconstruct",
     "report_seeds",
     "require_devices",
