@@ -16,6 +16,7 @@ from jaxgen.metrics.frechet import (
     gaussian_frechet_distance,
     gaussian_moments,
 )
+from jaxgen.metrics.image_code import Sent, image_code, send_losslessly
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
@@ -52,6 +53,7 @@ __all__ = [
     "RateTerms",
     "Repetition",
     "RepetitionScale",
+    "Sent",
     "SupportSize",
     "active_units",
     "bits_back_decode",
@@ -61,6 +63,7 @@ __all__ = [
     "frechet_distance",
     "gaussian_frechet_distance",
     "gaussian_moments",
+    "image_code",
     "importance_diagnostics",
     "jacobian_norms",
     "kernel_distance",
@@ -79,5 +82,6 @@ __all__ = [
     "rate_terms",
     "repetition",
     "repetition_scale",
+    "send_losslessly",
     "support_size",
 ]
