@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SequenceConfig,
         TrainingConfig,
         require_devices,
+        require_extra,
     )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
@@ -82,9 +83,11 @@ if TYPE_CHECKING:
         image_belief_network,
         image_vae,
         mean_image,
+        reconstruct,
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -152,12 +155,16 @@ __all__ = [
     "mean_over_images",
     "mean_over_seeds",
     "negative_elbo",
+    "negative_log_px",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "rate_distortion",
+    "reconstruct",
     "report_seeds",
     "require_devices",
+    "require_extra",
     "save_classifier",
     "side_by_side",
     "sweep",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,19 @@ def vae_of_nets(
         latent_size=latent_size,
         x_shape=images.shape[1:],
     )
+
+
+@partial(jax.jit, static_argnums=0)
+def reconstruct(
+    model: LatentVariableModel, params: Params, x: Float[Array, "n height width channels"]
+) -> Float[Array, "n height width channels"]:
+    """Returns E[x|z] at the posterior's mean of every image.
+
+    Example:
+      reconstruct(model, params, x[:10])
+    """
+    z = jax.vmap(lambda x: model.encode(params, x).mean())(x)
+    return jax.vmap(lambda z: model.decode(params, z).mean())(z)
 
 
 def draw_vae(

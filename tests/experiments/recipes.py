@@ -162,6 +162,19 @@ RECIPES = [
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
     ),
+    Recipe(
+        "compression",
+        "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3 "
+        "--betas 0.2 1 --buckets 512 --nll-samples 50",
+        "rate_distortion what_bob_sees",
+        {"beta_0.2": 20, "beta_1": 20},
+        {
+            "--betas 0.5": "betas: got (0.5,), expected 1 among them",
+            "--betas 1 -1": "betas: got -1.0, expected a finite number >= 0",
+            "--buckets 1": "buckets: got 1, expected 2 to 65536",
+            "--images 1001": "images: got 1001, expected at most 1000",
+        },
+    ),
 ]
 
 
