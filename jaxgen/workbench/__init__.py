@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
         require_extra,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -102,6 +105,7 @@ __all__ = [
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -111,6 +115,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -127,6 +133,7 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "draw_sequences",
     "draw_vae",
     "estimator_loss",
     "feature_logits",
@@ -139,6 +146,7 @@ __all__ = [
     "load_classifier",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",
