@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
         require_extra,
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -103,6 +106,7 @@ __all__ = [
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -112,6 +116,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -128,6 +134,7 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "draw_sequences",
     "draw_vae",
     "estimator_loss",
     "feature_logits",
@@ -142,6 +149,7 @@ __all__ = [
     "load_features",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",

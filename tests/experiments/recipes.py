@@ -103,6 +103,20 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "filtering",
+        "--epochs 2 --particles 2 --evaluate-particles 1 --sequences 16 --time 6 --batch-size 8 "
+        "--resampling-gradient score",
+        "bounds learning_curve filtered",
+        {"": 2},
+        {
+            "--evaluate-particles 4 2": "evaluate_particles: got (4, 2), expected one number or",
+            "--time 1": "time: got 1, expected an integer >= 2",
+            "--objective aesmc --resampling-gradient score": "resampling_gradient: got 'score' wi",
+            "--dataset nonsense": "dataset: got 'nonsense'",
+            "--sequences 8": "batch_size: got 32, expected at most 8",
+        },
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
