@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
+        require_extra,
     )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -62,13 +65,31 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, Seeds, mean_over_images, mean_over_seeds
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
+    from jaxgen.workbench.summary import (
+        Mean,
+        Seeds,
+        mean_over_draws,
+        mean_over_images,
+        mean_over_seeds,
+    )
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_bound, negative_elbo
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        reconstruct,
+        vae_of_nets,
+    )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -86,6 +107,7 @@ __all__ = [
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -95,6 +117,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -111,30 +135,42 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "draw_sequences",
     "draw_vae",
+    "estimator_loss",
     "feature_logits",
     "fit",
+    "generated_images",
+    "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
     "negative_bound",
     "negative_elbo",
+    "negative_log_px",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "rate_distortion",
+    "reconstruct",
     "renamed",
     "report_seeds",
     "require_devices",
+    "require_extra",
     "save_classifier",
     "side_by_side",
     "sweep",

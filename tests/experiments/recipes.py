@@ -96,6 +96,42 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "classifier",
+        "--epochs 8 --num-features 16",
+        "learning_curve",
+        {"": 8},
+        {
+            "--num-features 1": "num_features: got 1, expected an integer >= 2",
+            "--batch-size 2000": "batch_size: got 2000, expected at most 1297",
+        },
+    ),
+    Recipe(
+        "belief_network",
+        "--estimator moving_average relax --epochs 2 --latent-size 4 --nll-samples 20",
+        "samples_moving_average reconstructions_moving_average learning_curve_moving_average "
+        "samples_relax reconstructions_relax learning_curve_relax comparison",
+        {"moving_average": 2, "relax": 2},
+        {
+            "--estimator arm arm": "estimator: got ('arm', 'arm'), expected one or more, each once",
+            "--evaluations 3": "evaluations: got 3, expected an even number",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "filtering",
+        "--epochs 2 --particles 2 --evaluate-particles 1 --sequences 16 --time 6 --batch-size 8 "
+        "--resampling-gradient score",
+        "bounds learning_curve filtered",
+        {"": 2},
+        {
+            "--evaluate-particles 4 2": "evaluate_particles: got (4, 2), expected one number or",
+            "--time 1": "time: got 1, expected an integer >= 2",
+            "--objective aesmc --resampling-gradient score": "resampling_gradient: got 'score' wi",
+            "--dataset nonsense": "dataset: got 'nonsense'",
+            "--sequences 8": "batch_size: got 32, expected at most 8",
+        },
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
@@ -140,6 +176,48 @@ RECIPES = [
         },
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
+    ),
+    Recipe(
+        "toy_gan",
+        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities value",
+        {"": 3},
+        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
+    ),
+    Recipe(
+        "f_gan",
+        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities bounds judged_by",
+        {"kl": 3, "total_variation": 3},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "dcgan",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
+        "samples over_time neighbors frechet critic",
+        {"": 2},
+        {
+            "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--features nowhere": "features: got nowhere, expected the run directory",
+        },
+    ),
+    Recipe(
+        "compression",
+        "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3 "
+        "--betas 0.2 1 --buckets 512 --nll-samples 50",
+        "rate_distortion what_bob_sees",
+        {"beta_0.2": 20, "beta_1": 20},
+        {
+            "--betas 0.5": "betas: got (0.5,), expected 1 among them",
+            "--betas 1 -1": "betas: got -1.0, expected a finite number >= 0",
+            "--buckets 1": "buckets: got 1, expected 2 to 65536",
+            "--images 1001": "images: got 1001, expected at most 1000",
+        },
     ),
 ]
 
