@@ -24,11 +24,9 @@ and -18.96 by SVI, and of the amortized model
   amortization       0.080 ± 0.006  0.054 ± 0.004
   generalization     0.066 ± 0.004  0.105 ± 0.014
 
-log p(x) of images that the model draws is known to within 0.014 nats. Half a minute on two CPU
-cores, half of it compilation.
+log p(x) of images that the model draws is known to within 0.014 nats. About a minute and a half on
+two CPU cores, half of it compilation.
 """
-
-# This recipe is being moved onto the workbench by another author; leave it.
 
 from __future__ import annotations
 

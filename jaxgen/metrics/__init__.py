@@ -16,6 +16,7 @@ from jaxgen.metrics.frechet import (
     gaussian_frechet_distance,
     gaussian_moments,
 )
+from jaxgen.metrics.image_code import Sent, image_code, send_losslessly
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
@@ -44,6 +45,7 @@ __all__ = [
     "ModeCoverage",
     "PrecisionRecall",
     "RateTerms",
+    "Sent",
     "SupportSize",
     "active_units",
     "bits_back_decode",
@@ -53,6 +55,7 @@ __all__ = [
     "frechet_distance",
     "gaussian_frechet_distance",
     "gaussian_moments",
+    "image_code",
     "importance_diagnostics",
     "jacobian_norms",
     "kernel_distance",
@@ -69,5 +72,6 @@ __all__ = [
     "parzen_log_likelihood",
     "precision_recall",
     "rate_terms",
+    "send_losslessly",
     "support_size",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RunConfig,
         TrainingConfig,
         require_devices,
+        require_extra,
     )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
@@ -84,13 +85,29 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, Seeds, mean_over_images, mean_over_seeds
+    from jaxgen.workbench.summary import (
+        Mean,
+        Seeds,
+        mean_over_draws,
+        mean_over_images,
+        mean_over_seeds,
+    )
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_elbo
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        reconstruct,
+        vae_of_nets,
+    )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -143,11 +160,13 @@ __all__ = [
     "each_phi",
     "elbo_at",
     "encoded_phi",
+    "estimator_loss",
     "feature_logits",
     "first_images",
     "fit",
     "fitted_phi",
     "hamiltonian",
+    "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
@@ -160,17 +179,23 @@ __all__ = [
     "make_optimizer",
     "map_in_blocks",
     "mean_bounds",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
     "measure_gaps",
     "negative_elbo",
+    "negative_log_px",
     "new_path",
     "open_run",
     "print_table",
     "progress",
+    "rate_distortion",
+    "reconstruct",
     "report_gaps",
     "report_seeds",
     "require_devices",
+    "require_extra",
     "save_classifier",
     "side_by_side",
     "sweep",

@@ -72,11 +72,8 @@ class TrainingConfig(RunConfig):
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
             )
-        if self.tensorboard and importlib.util.find_spec("tensorboardX") is None:
-            raise ValueError(
-                "tensorboard: got True without tensorboardX, expected pip install "
-                "'jaxgen[tensorboard]' first"
-            )
+        if self.tensorboard:
+            require_extra("tensorboard", "tensorboardX", "tensorboard")
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
 
@@ -168,6 +165,18 @@ class GapConfig(ImageConfig):
     """Of annealed importance sampling, between q* and the posterior."""
     chains: Count = 8
     """Of annealed importance sampling, per image."""
+
+
+def require_extra(field: str, module: str, extra: str) -> None:
+    """Makes sure that what a field of the configuration asks for is installed.
+
+    Raises:
+      ValueError: `module` is not there; the message says which extra of the package brings it.
+    Example:
+      require_extra("tensorboard", "tensorboardX", "tensorboard")
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")
 
 
 def require_devices(count: int) -> None:

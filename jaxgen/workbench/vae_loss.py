@@ -1,4 +1,4 @@
-"""The loss of one image under a VAE, the KL weighed apart."""
+"""The loss of one image under a latent-variable model: reparameterized, or by any estimator."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
+from jaxgen.estimators import Estimate, Estimator
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.objectives import KL, analytic_kl, elbo
+from jaxgen.train import EstimatorLoss
 from jaxgen.types import Info, Key, Params
 
 
@@ -35,3 +37,34 @@ def negative_elbo(
         return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
 
     return one
+
+
+def estimator_loss(
+    model: LatentVariableModel,
+    prepare: Callable[[Key, Array], Array],
+    estimator: Estimator,
+    context: Callable[[Array], Any] = lambda x: x,
+) -> EstimatorLoss:
+    """Returns `(params, state, key, bytes of one image) -> (-bound, estimate, {"elbo"})`.
+
+    The bound is what the estimator climbs from log p(x, z) - log q(z|x): the ELBO, or VIMCO's. The
+    `elbo`, in nats, is that of a fresh sample of q, so that all estimators are told by one number.
+
+    Args:
+      prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
+      estimator: of the gradient in the params of q.
+      context: of x, what a learned baseline or control variate sees.
+    Example:
+      loss = estimator_loss(model, train.prepare, disarm(2))
+      update = estimator_step(loss, disarm(2), optax.adam(1e-3))
+    Source: Mnih & Gregor (2014); Dong et al. (2020).
+    """
+
+    def loss(params: Params, state: Any, key: Key, image: Array) -> tuple[Array, Estimate, Info]:
+        key_x, key_z, key_elbo = jax.random.split(key, 3)
+        x = prepare(key_x, image)
+        at = observe(model, params, x)
+        surrogate, estimate = estimator.apply(state, key_z, at.log_weight, at.q, context(x))
+        return -surrogate, estimate, {"elbo": at.log_weight(at.q.sample(seed=key_elbo))}
+
+    return loss

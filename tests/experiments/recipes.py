@@ -81,6 +81,28 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "classifier",
+        "--epochs 8 --num-features 16",
+        "learning_curve",
+        {"": 8},
+        {
+            "--num-features 1": "num_features: got 1, expected an integer >= 2",
+            "--batch-size 2000": "batch_size: got 2000, expected at most 1297",
+        },
+    ),
+    Recipe(
+        "belief_network",
+        "--estimator moving_average relax --epochs 2 --latent-size 4 --nll-samples 20",
+        "samples_moving_average reconstructions_moving_average learning_curve_moving_average "
+        "samples_relax reconstructions_relax learning_curve_relax comparison",
+        {"moving_average": 2, "relax": 2},
+        {
+            "--estimator arm arm": "estimator: got ('arm', 'arm'), expected one or more, each once",
+            "--evaluations 3": "evaluations: got 3, expected an even number",
+        },
+        programs=2,
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
@@ -125,6 +147,32 @@ RECIPES = [
         },
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
+    ),
+    Recipe(
+        "compression",
+        "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3 "
+        "--betas 0.2 1 --buckets 512 --nll-samples 50",
+        "rate_distortion what_bob_sees",
+        {"beta_0.2": 20, "beta_1": 20},
+        {
+            "--betas 0.5": "betas: got (0.5,), expected 1 among them",
+            "--betas 1 -1": "betas: got -1.0, expected a finite number >= 0",
+            "--buckets 1": "buckets: got 1, expected 2 to 65536",
+            "--images 1001": "images: got 1001, expected at most 1000",
+        },
+    ),
+    Recipe(
+        "svi",
+        "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
+        "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
+        "--chains 2",
+        "learning_curves gaps local_steps",
+        {"amortized": 2, "svi": 2},
+        {
+            "--inference svi": "inference: got ('svi',), expected amortized among them",
+            "--images 301": "images: got 301, expected at most 300, the test images of digits",
+        },
+        programs=2,
     ),
 ]
 

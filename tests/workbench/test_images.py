@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.workbench import ImageConfig, load_images, load_pixels
+from jaxgen.workbench import ImageConfig, first_images, load_images, load_pixels
 
 CONFIG = ImageConfig()
 
@@ -62,3 +62,10 @@ def test_splits_are_chosen():
         ImageConfig(batch_size=9), splits=("train[:9]", "train[9:]", "test[:3]")
     )
     assert [len(split.images) for split in (train, validation, test)] == [9, 1288, 3]
+
+
+def test_more_images_than_a_split_has_are_refused_by_their_flag():
+    test = load_images(CONFIG).test
+    np.testing.assert_array_equal(first_images(test, 3), test.images[:3])
+    with pytest.raises(ValueError, match="images: got 301, expected at most 300, the test images"):
+        first_images(test, 301)
