@@ -108,3 +108,9 @@ def test_one_rule_for_samples_of_every_test_and_metric(x64):
 def test_samples_that_are_none_are_refused_by_name(sets, message):
     with pytest.raises(ValueError, match=message):
         sample_sets(2, **sets)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3, 3), (4, 3, 3)), ((2, 3), (4, 5)), ((3,), (3,))])
+def test_what_are_no_matrices_of_as_many_columns_have_no_squared_distances(shapes):
+    with pytest.raises(ValueError, match="ys: got shapes"):
+        squared_distances(*map(jnp.zeros, shapes))
