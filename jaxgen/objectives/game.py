@@ -109,7 +109,7 @@ def game_losses(
             packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
             one = one_sample_critic(model.criticize, own, packing=packing)
             info["penalty"] = _mean_penalty(penalty, one, key, sides, packing)
-            weight = penalty_weight(step) if callable(penalty_weight) else penalty_weight
+            weight: Any = penalty_weight(step) if callable(penalty_weight) else penalty_weight
             value += weight * info["penalty"]
         return value, changed, info
 

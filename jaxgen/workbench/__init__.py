@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
         require_extra,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -62,6 +64,8 @@ if TYPE_CHECKING:
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -102,6 +106,7 @@ __all__ = [
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -111,6 +116,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -127,18 +134,22 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "draw_sequences",
     "draw_vae",
     "estimator_loss",
     "feature_logits",
     "fit",
+    "generated_images",
     "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",

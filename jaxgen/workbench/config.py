@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 import tyro
 
-from jaxgen.workbench.fields import Count, Positive, Whole, check_fields
+from jaxgen.workbench.fields import AtLeast, Count, Positive, Whole, check_fields
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
@@ -143,6 +143,23 @@ class LatentConfig(ImageConfig):
     """Dimensions of z."""
     nll_samples: Count = 1000
     """Importance samples per image, for log p(x)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SequenceConfig(ImageConfig):
+    """What a recipe that trains on sequences is told.
+
+    Example:
+      config = SequenceConfig(dataset="stochastic_volatility", sequences=512)
+    """
+
+    dataset: str = "linear_gaussian"
+    """linear_gaussian or stochastic_volatility (drawn anew from a fixed model), or a set of images
+    (digits, or a TFDS name), read row by row with a cut at one half."""
+    sequences: Annotated[int, AtLeast(4)] = 256
+    """Training sequences drawn from a model; a quarter as many to validate and to test."""
+    time: Annotated[int, AtLeast(2)] = 50
+    """Length of the longest sequences drawn from a model; the shortest are half as long."""
 
 
 def require_extra(field: str, module: str, extra: str) -> None:

@@ -103,6 +103,20 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "filtering",
+        "--epochs 2 --particles 2 --evaluate-particles 1 --sequences 16 --time 6 --batch-size 8 "
+        "--resampling-gradient score",
+        "bounds learning_curve filtered",
+        {"": 2},
+        {
+            "--evaluate-particles 4 2": "evaluate_particles: got (4, 2), expected one number or",
+            "--time 1": "time: got 1, expected an integer >= 2",
+            "--objective aesmc --resampling-gradient score": "resampling_gradient: got 'score' wi",
+            "--dataset nonsense": "dataset: got 'nonsense'",
+            "--sequences 8": "batch_size: got 32, expected at most 8",
+        },
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
@@ -147,6 +161,35 @@ RECIPES = [
         },
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
+    ),
+    Recipe(
+        "toy_gan",
+        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities value",
+        {"": 3},
+        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
+    ),
+    Recipe(
+        "f_gan",
+        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities bounds judged_by",
+        {"kl": 3, "total_variation": 3},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "dcgan",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
+        "samples over_time neighbors frechet critic",
+        {"": 2},
+        {
+            "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--features nowhere": "features: got nowhere, expected the run directory",
+        },
     ),
     Recipe(
         "compression",
