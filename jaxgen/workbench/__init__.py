@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sequence_pictures import draw_sequences
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
         reconstruct,
         vae_of_nets,
     )
-    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
@@ -157,6 +158,7 @@ __all__ = [
     "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
+    "negative_bound",
     "negative_elbo",
     "negative_log_px",
     "new_path",
@@ -165,6 +167,7 @@ __all__ = [
     "progress",
     "rate_distortion",
     "reconstruct",
+    "renamed",
     "report_seeds",
     "require_devices",
     "require_extra",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from jaxtyping import Array, UInt8
 from jaxgen.data import ImageSet, dequantize, load
 from jaxgen.types import Variables
 from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.refusals import renamed
 
 SPLITS = ("train", "validation", "test")
 
@@ -39,15 +39,13 @@ def load_images(
     Example:
       train, validation, test = load_images(config, "dynamic")
     """
-    try:
+    with renamed("name", "dataset"):
         images = Images(
             *(
                 load(config.dataset, split, data_dir=config.data_dir, binarization=binarization)
                 for split in splits
             )
         )
-    except ValueError as error:  # what `load` calls its name is --dataset here
-        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
     if config.batch_size > len(images.train.images):
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {len(images.train.images)}, "

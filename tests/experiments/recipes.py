@@ -81,6 +81,21 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "iwae",
+        "--gradients pathwise sticking_the_landing --samples 3 --snr-samples 2 8 --hidden 8 "
+        "--latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30",
+        "learning_curves signal_to_noise",
+        {"pathwise_3": 2, "sticking_the_landing_3": 2},
+        {
+            "--bound vr-max": "bound: got vr-max, which is not twice differentiable",
+            "--gradients vimco": "samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients vimco --samples 2": "snr_samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients pathwise pathwise": "gradients: got ('pathwise', 'pathwise'), expected",
+            "--snr-samples 4": "snr_samples: got (4,), expected none, or two or more",
+        },
+        programs=2,
+    ),
+    Recipe(
         "classifier",
         "--epochs 8 --num-features 16",
         "learning_curve",
