@@ -37,6 +37,7 @@ from jaxgen.objectives.penalties import (
     Penalty,
     dragan_penalty,
     gradient_penalty,
+    output_penalty,
     r1_penalty,
     r2_penalty,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "monte_carlo_kl",
     "non_saturating",
     "one_sample_critic",
+    "output_penalty",
     "r1_penalty",
     "r2_penalty",
     "relativistic",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sequence_pictures import draw_sequences
@@ -86,7 +88,7 @@ if TYPE_CHECKING:
         reconstruct,
         vae_of_nets,
     )
-    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
@@ -138,12 +140,14 @@ __all__ = [
     "estimator_loss",
     "feature_logits",
     "fit",
+    "generated_images",
     "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
     "load_sequences",
@@ -154,6 +158,7 @@ __all__ = [
     "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
+    "negative_bound",
     "negative_elbo",
     "negative_log_px",
     "new_path",
@@ -162,6 +167,7 @@ __all__ = [
     "progress",
     "rate_distortion",
     "reconstruct",
+    "renamed",
     "report_seeds",
     "require_devices",
     "require_extra",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
 from jaxgen.workbench.fields import AtLeast, Count, Positive, Whole, check_fields
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Key
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
@@ -37,6 +40,16 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def keys(self, count: int) -> Key[Array, "count"]:
+        """Returns so many random keys, which the seed fixes.
+
+        Example:
+          key_init, key_fit, key_judge = config.keys(3)
+        """
+        import jax
+
+        return jax.random.split(jax.random.key(self.seed), count)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
