@@ -1,4 +1,8 @@
-"""Algorithms over functions that are passed in: EM, per-datapoint optimization, HMC, AIS, SMC."""
+"""Algorithms over functions that are passed in: EM, per-datapoint optimization, HMC, AIS, SMC.
+
+The exact models that they are compared with are models: `jaxgen.models.kalman_filter`,
+`mixture_density`, `factor_density`.
+"""
 
 from jaxgen.inference.ais import (
     AnnealedWeight,

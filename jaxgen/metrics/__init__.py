@@ -32,6 +32,12 @@ from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
 from jaxgen.metrics.precision_recall import PrecisionRecall, precision_recall
+from jaxgen.metrics.repetition import (
+    Repetition,
+    RepetitionScale,
+    repetition,
+    repetition_scale,
+)
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 
@@ -45,6 +51,8 @@ __all__ = [
     "ModeCoverage",
     "PrecisionRecall",
     "RateTerms",
+    "Repetition",
+    "RepetitionScale",
     "Sent",
     "SupportSize",
     "active_units",
@@ -72,6 +80,8 @@ __all__ = [
     "parzen_log_likelihood",
     "precision_recall",
     "rate_terms",
+    "repetition",
+    "repetition_scale",
     "send_losslessly",
     "support_size",
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
         require_extra,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -71,7 +73,13 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
-    from jaxgen.workbench.images import Images, first_images, load_images, load_pixels
+    from jaxgen.workbench.images import (
+        Images,
+        first_images,
+        generated_images,
+        load_images,
+        load_pixels,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -83,8 +91,11 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -106,7 +117,7 @@ if TYPE_CHECKING:
         reconstruct,
         vae_of_nets,
     )
-    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
@@ -127,6 +138,7 @@ __all__ = [
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -136,6 +148,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -156,6 +170,7 @@ __all__ = [
     "constant",
     "coverage",
     "draw_fits",
+    "draw_sequences",
     "draw_vae",
     "each_phi",
     "elbo_at",
@@ -165,6 +180,7 @@ __all__ = [
     "first_images",
     "fit",
     "fitted_phi",
+    "generated_images",
     "hamiltonian",
     "image_belief_network",
     "image_by_image",
@@ -173,8 +189,10 @@ __all__ = [
     "judge_by",
     "judge_phis",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -184,6 +202,7 @@ __all__ = [
     "mean_over_images",
     "mean_over_seeds",
     "measure_gaps",
+    "negative_bound",
     "negative_elbo",
     "negative_log_px",
     "new_path",
@@ -192,6 +211,7 @@ __all__ = [
     "progress",
     "rate_distortion",
     "reconstruct",
+    "renamed",
     "report_gaps",
     "report_seeds",
     "require_devices",

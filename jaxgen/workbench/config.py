@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
 from jaxgen.workbench.fields import AtLeast, Count, Positive, Whole, check_fields
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Key
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
@@ -37,6 +40,16 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def keys(self, count: int) -> Key[Array, "count"]:
+        """Returns so many random keys, which the seed fixes.
+
+        Example:
+          key_init, key_fit, key_judge = config.keys(3)
+        """
+        import jax
+
+        return jax.random.split(jax.random.key(self.seed), count)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,6 +178,23 @@ class GapConfig(ImageConfig):
     """Of annealed importance sampling, between q* and the posterior."""
     chains: Count = 8
     """Of annealed importance sampling, per image."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SequenceConfig(ImageConfig):
+    """What a recipe that trains on sequences is told.
+
+    Example:
+      config = SequenceConfig(dataset="stochastic_volatility", sequences=512)
+    """
+
+    dataset: str = "linear_gaussian"
+    """linear_gaussian or stochastic_volatility (drawn anew from a fixed model), or a set of images
+    (digits, or a TFDS name), read row by row with a cut at one half."""
+    sequences: Annotated[int, AtLeast(4)] = 256
+    """Training sequences drawn from a model; a quarter as many to validate and to test."""
+    time: Annotated[int, AtLeast(2)] = 50
+    """Length of the longest sequences drawn from a model; the shortest are half as long."""
 
 
 def require_extra(field: str, module: str, extra: str) -> None:

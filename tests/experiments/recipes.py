@@ -81,6 +81,21 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "iwae",
+        "--gradients pathwise sticking_the_landing --samples 3 --snr-samples 2 8 --hidden 8 "
+        "--latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30",
+        "learning_curves signal_to_noise",
+        {"pathwise_3": 2, "sticking_the_landing_3": 2},
+        {
+            "--bound vr-max": "bound: got vr-max, which is not twice differentiable",
+            "--gradients vimco": "samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients vimco --samples 2": "snr_samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients pathwise pathwise": "gradients: got ('pathwise', 'pathwise'), expected",
+            "--snr-samples 4": "snr_samples: got (4,), expected none, or two or more",
+        },
+        programs=2,
+    ),
+    Recipe(
         "classifier",
         "--epochs 8 --num-features 16",
         "learning_curve",
@@ -101,6 +116,20 @@ RECIPES = [
             "--evaluations 3": "evaluations: got 3, expected an even number",
         },
         programs=2,
+    ),
+    Recipe(
+        "filtering",
+        "--epochs 2 --particles 2 --evaluate-particles 1 --sequences 16 --time 6 --batch-size 8 "
+        "--resampling-gradient score",
+        "bounds learning_curve filtered",
+        {"": 2},
+        {
+            "--evaluate-particles 4 2": "evaluate_particles: got (4, 2), expected one number or",
+            "--time 1": "time: got 1, expected an integer >= 2",
+            "--objective aesmc --resampling-gradient score": "resampling_gradient: got 'score' wi",
+            "--dataset nonsense": "dataset: got 'nonsense'",
+            "--sequences 8": "batch_size: got 32, expected at most 8",
+        },
     ),
     Recipe(
         "naive_monte_carlo",
@@ -147,6 +176,35 @@ RECIPES = [
         },
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
+    ),
+    Recipe(
+        "toy_gan",
+        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities value",
+        {"": 3},
+        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
+    ),
+    Recipe(
+        "f_gan",
+        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities bounds judged_by",
+        {"kl": 3, "total_variation": 3},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "dcgan",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
+        "samples over_time neighbors frechet critic",
+        {"": 2},
+        {
+            "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--features nowhere": "features: got nowhere, expected the run directory",
+        },
     ),
     Recipe(
         "compression",
