@@ -82,19 +82,21 @@ def squared_differences(
     return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
 
-def squared_distances(
-    xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
-) -> Float[Array, "n m"]:
-    """Returns |x - y|² of every pair.
+def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float[Array, "n m"]:
+    """Returns |x - y|² of every pair of rows, xs [n, dims] and ys [m, dims].
 
     In up to 16 dimensions by differences; beyond, by a matrix product about the sample of `ys` that
     is nearest to their mean: rounded as the squared distances from that sample are, and exact where
     all are whole numbers, as bits and counts are.
 
+    Raises:
+      ValueError: the two are no matrices of as many columns; `sample_vectors` makes them of images.
     Example:
       squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
     """
     xs, ys = at_least_float32("xs", xs), at_least_float32("ys", ys)
+    if xs.ndim != 2 or ys.ndim != 2 or xs.shape[1] != ys.shape[1]:
+        raise ValueError(f"ys: got shapes {xs.shape} and {ys.shape}, expected (n, dims), (m, dims)")
     if xs.shape[1] <= FEW_DIMS:
         return squared_differences(xs, ys)
     held = jax.lax.stop_gradient(ys)

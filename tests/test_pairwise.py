@@ -111,6 +111,12 @@ def test_samples_that_are_none_are_refused_by_name(sets, message):
         sample_sets(2, **sets)
 
 
+@pytest.mark.parametrize("shapes", [((2, 3, 3), (4, 3, 3)), ((2, 3), (4, 5)), ((3,), (3,))])
+def test_what_are_no_matrices_of_as_many_columns_have_no_squared_distances(shapes):
+    with pytest.raises(ValueError, match="ys: got shapes"):
+        squared_distances(*map(jnp.zeros, shapes))
+
+
 @pytest.mark.parametrize("dims", [3, 40])
 def test_the_nearest_are_scipys_whatever_the_blocks(dims):
     queries, points = (jnp.asarray(RNG.normal(size=(n, dims)), jnp.float32) for n in (7, 23))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         NOT_COMPARED_ON_RESUME,
         Directory,
         GameConfig,
+        GapConfig,
         ImageConfig,
         LatentConfig,
         RunConfig,
@@ -50,7 +51,35 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
-    from jaxgen.workbench.images import Images, generated_images, load_images, load_pixels
+    from jaxgen.workbench.gap_report import (
+        GapReport,
+        draw_fits,
+        mean_bounds,
+        report_gaps,
+        tabulate_bounds,
+    )
+    from jaxgen.workbench.gaps import (
+        TwoSided,
+        best_phi,
+        bound_draws,
+        hamiltonian,
+        measure_gaps,
+        tune,
+    )
+    from jaxgen.workbench.gaussian_inference import (
+        each_phi,
+        elbo_at,
+        encoded_phi,
+        fitted_phi,
+        judge_phis,
+    )
+    from jaxgen.workbench.images import (
+        Images,
+        first_images,
+        generated_images,
+        load_images,
+        load_pixels,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -62,6 +91,7 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sequence_pictures import draw_sequences
@@ -87,7 +117,7 @@ if TYPE_CHECKING:
         reconstruct,
         vae_of_nets,
     )
-    from jaxgen.workbench.vae_loss import estimator_loss, negative_elbo
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
@@ -103,6 +133,8 @@ __all__ = [
     "Directory",
     "Draws",
     "GameConfig",
+    "GapConfig",
+    "GapReport",
     "ImageConfig",
     "Images",
     "Interrupted",
@@ -125,26 +157,37 @@ __all__ = [
     "TrainedClassifier",
     "TrainingConfig",
     "TrainingFailed",
+    "TwoSided",
     "Whole",
     "averaged_params",
     "begin",
+    "best_phi",
     "bias_of_mean",
+    "bound_draws",
     "check_fields",
     "choose",
     "collapse",
     "constant",
     "coverage",
+    "draw_fits",
     "draw_sequences",
     "draw_vae",
+    "each_phi",
+    "elbo_at",
+    "encoded_phi",
     "estimator_loss",
     "feature_logits",
+    "first_images",
     "fit",
+    "fitted_phi",
     "generated_images",
+    "hamiltonian",
     "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
+    "judge_phis",
     "load_classifier",
     "load_features",
     "load_images",
@@ -153,10 +196,13 @@ __all__ = [
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_bounds",
     "mean_image",
     "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
+    "measure_gaps",
+    "negative_bound",
     "negative_elbo",
     "negative_log_px",
     "new_path",
@@ -165,15 +211,19 @@ __all__ = [
     "progress",
     "rate_distortion",
     "reconstruct",
+    "renamed",
+    "report_gaps",
     "report_seeds",
     "require_devices",
     "require_extra",
     "save_classifier",
     "side_by_side",
     "sweep",
+    "tabulate_bounds",
     "tensorboard",
     "to_json",
     "train",
+    "tune",
     "vae_of_nets",
 ]
 

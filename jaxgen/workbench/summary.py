@@ -21,6 +21,14 @@ class Mean(NamedTuple):
     value: float
     stderr: float
 
+    def named(self, name: str) -> dict[str, float]:
+        """Returns both as a result has them, the second as `{name}_stderr`.
+
+        Example:
+          result = {**mean_over_images(test["nll"]).named("test_nll")}
+        """
+        return {name: self.value, f"{name}_stderr": self.stderr}
+
 
 def mean_over_images(values: Float[np.ndarray, "n"]) -> Mean:
     """Returns the mean and its standard error, of the choice of images, in the unit of the values.

@@ -1,4 +1,4 @@
-"""The loss of one image under a latent-variable model: reparameterized, or by any estimator."""
+"""Losses of one image under a latent-variable model: reparameterized, or by any estimator."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.estimators import Estimate, Estimator
 from jaxgen.models import LatentVariableModel, observe
+from jaxgen.numerics import effective_sample_size
 from jaxgen.objectives import KL, analytic_kl, elbo
 from jaxgen.train import EstimatorLoss
 from jaxgen.types import Info, Key, Params
@@ -35,6 +37,31 @@ def negative_elbo(
         at = observe(model, params, prepare(key_x, image))
         terms = elbo(key_z, at.log_likelihood, at.q, at.prior, kl=kl)
         return beta * terms.kl - terms.reconstruction, {"elbo": terms.elbo, **terms._asdict()}
+
+    return one
+
+
+def negative_bound(
+    model: LatentVariableModel, prepare: Callable[[Key, Array], Array], estimator: Estimator
+) -> Callable[[Params, Key, Array], tuple[Array, Info]]:
+    """Returns `(params, key, bytes of one image) -> (minus its bound, terms)`, by an estimator.
+
+    The terms are `bound`; `elbo`, the mean log weight; and `ess`, the weights' effective number.
+
+    Args:
+      prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
+      estimator: of any bound, with nothing to learn.
+    Example:
+      estimator = doubly_reparameterized(5, bound=IWAE)
+      loss = mean_over_batch(negative_bound(model, train.prepare, estimator))
+    """
+
+    def one(params: Params, key: Key, image: Array) -> tuple[Array, Info]:
+        key_x, key_z = jax.random.split(key)
+        at = observe(model, params, prepare(key_x, image))
+        bound, estimate = estimator.apply((), key_z, at.log_weight, at.q)
+        terms = {"elbo": jnp.mean(estimate.values), "ess": effective_sample_size(estimate.values)}
+        return -bound, {"bound": bound, **terms}
 
     return one
 

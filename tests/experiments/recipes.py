@@ -81,6 +81,21 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "iwae",
+        "--gradients pathwise sticking_the_landing --samples 3 --snr-samples 2 8 --hidden 8 "
+        "--latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30",
+        "learning_curves signal_to_noise",
+        {"pathwise_3": 2, "sticking_the_landing_3": 2},
+        {
+            "--bound vr-max": "bound: got vr-max, which is not twice differentiable",
+            "--gradients vimco": "samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients vimco --samples 2": "snr_samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients pathwise pathwise": "gradients: got ('pathwise', 'pathwise'), expected",
+            "--snr-samples 4": "snr_samples: got (4,), expected none, or two or more",
+        },
+        programs=2,
+    ),
+    Recipe(
         "classifier",
         "--epochs 8 --num-features 16",
         "learning_curve",
@@ -203,6 +218,19 @@ RECIPES = [
             "--buckets 1": "buckets: got 1, expected 2 to 65536",
             "--images 1001": "images: got 1001, expected at most 1000",
         },
+    ),
+    Recipe(
+        "svi",
+        "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
+        "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
+        "--chains 2",
+        "learning_curves gaps local_steps",
+        {"amortized": 2, "svi": 2},
+        {
+            "--inference svi": "inference: got ('svi',), expected amortized among them",
+            "--images 301": "images: got 301, expected at most 300, the test images of digits",
+        },
+        programs=2,
     ),
 ]
 
