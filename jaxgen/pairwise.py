@@ -82,19 +82,21 @@ def squared_differences(
     return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
 
-def squared_distances(
-    xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
-) -> Float[Array, "n m"]:
-    """Returns |x - y|² of every pair.
+def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float[Array, "n m"]:
+    """Returns |x - y|² of every pair of rows, xs [n, dims] and ys [m, dims].
 
     In up to 16 dimensions by differences; beyond, by a matrix product about the sample of `ys` that
     is nearest to their mean: rounded as the squared distances from that sample are, and exact where
     all are whole numbers, as bits and counts are.
 
+    Raises:
+      ValueError: the two are no matrices of as many columns; `sample_vectors` makes them of images.
     Example:
       squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
     """
     xs, ys = at_least_float32("xs", xs), at_least_float32("ys", ys)
+    if xs.ndim != 2 or ys.ndim != 2 or xs.shape[1] != ys.shape[1]:
+        raise ValueError(f"ys: got shapes {xs.shape} and {ys.shape}, expected (n, dims), (m, dims)")
     if xs.shape[1] <= FEW_DIMS:
         return squared_differences(xs, ys)
     held = jax.lax.stop_gradient(ys)
@@ -155,11 +157,11 @@ class Nearest(NamedTuple):
 
     Attributes:
       distance: to it.
-      index: which it is; the first of several.
+      which: its place among the points; the first of several.
     """
 
     distance: Float[Array, "m"]
-    index: Int[Array, "m"]
+    which: Int[Array, "m"]
 
 
 def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Nearest:
@@ -172,7 +174,7 @@ def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Near
     Raises:
       ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
-      train_images[nearest(samples, train_images).index]  # what each sample comes nearest to
+      train_images[nearest(samples, train_images).which]  # what each sample comes nearest to
     """
     return _nearest(*sample_vectors(points=points, queries=queries), block_size=block_size)
 

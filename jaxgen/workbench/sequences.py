@@ -106,9 +106,9 @@ def load_sequences(config: SequenceConfig, key: Key) -> SequenceSets:
     """
     if config.dataset not in KNOWN:
         images = load_images(config)
-        rows = [rows_of_images(split.images) for split in images]
-        row_shape = images.train.images.shape[2:]
-        return SequenceSets(*rows, rows_model(rows[0].xs.shape[2]), None, row_shape)
+        train, validation, test = (rows_of_images(split.images) for split in images)
+        model, row_shape = rows_model(train.xs.shape[2]), images.train.images.shape[2:]
+        return SequenceSets(train, validation, test, model, None, row_shape)
     if config.batch_size > config.sequences:
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {config.sequences}, the "
@@ -123,9 +123,11 @@ def load_sequences(config: SequenceConfig, key: Key) -> SequenceSets:
         return sample_sequences(key, model, known.params, count, shortest, config.time)
 
     drawn = draw(key)
-    splits = slice(2 * part, None), slice(0, part), slice(part, 2 * part)
-    parts = [jax.tree.map(lambda of, split=split: of[split], drawn) for split in splits]
-    return SequenceSets(*parts, model, known)
+
+    def rows(start: int, stop: int | None) -> Sequences:
+        return jax.tree.map(lambda of: of[start:stop], drawn)
+
+    return SequenceSets(rows(2 * part, None), rows(0, part), rows(part, 2 * part), model, known)
 
 
 def rows_of_images(images: UInt8[np.ndarray, "n height width channels"]) -> Sequences:
