@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import Table as Named
+from jaxgen.checks import ByName
 from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.train import Update
@@ -18,12 +18,12 @@ from jaxgen.types import Info, Key
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
-TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = Named(
+TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = ByName(
     "target", {"ring": ring, "grid": grid}
 )
 """Eight Gaussians (radius 2, scale .02), or 25 (spacing 2, scale .05)."""
 
-COLLAPSE: Mapping[str, str] = Named(
+COLLAPSE: Mapping[str, str] = ByName(
     "number",
     {
         "covered": "modes covered",
