@@ -2,10 +2,9 @@
 
 A generator of transposed convolutions and a critic of strided ones move in turn (Goodfellow et al.
 2014; Radford et al. 2016). What is looked at is an average of the generator's params and batch
-statistics.
-After every epoch its samples are compared with held-out images: by the Fréchet distance between
-features, and for collapse, by how many are near duplicates and how near they come to a training
-image.
+statistics. After every epoch its samples are compared with held-out images: by the Fréchet distance
+between features, and for collapse, by how many are near duplicates and how near they come to a
+training image.
 
   python -m experiments dcgan
 
@@ -168,7 +167,7 @@ def run(config: Config) -> dict[str, Any]:
         ["distance to the training images", result["distance_to_train"], 1.0],
         ["accuracy of the critic", result["critic_accuracy"], ""],
     ]
-    neighbors = train_x[np.asarray(nearest(pixels(fakes[: 3 * SHOWN]), pixels(train_x)).index)]
+    neighbors = train_x[np.asarray(nearest(pixels(fakes[: 3 * SHOWN]), pixels(train_x)).which)]
     figures = {
         **draw_images(frames, fakes, neighbors, result["frechet"]),
         **draw_curves(config, records, kind),

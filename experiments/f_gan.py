@@ -191,7 +191,7 @@ def draw(config: Config, result: dict[str, Any], records: dict[str, Any]) -> dic
     drawn = partial(curve_panels, columns=4, styles=styles)
     return {
         "densities": drawn(x, fits, areas=["data"], xlabel="x", ylabel="density", ylim=(0.0, 0.6)),
-        "bounds": drawn(steps, bounds, settled=0.6, xlabel="step of the model", ylabel="bound"),
+        "bounds": drawn(steps, bounds, settled=0.75, xlabel="step of the model", ylabel="bound"),
         "judged_by": heat_map(excess, labels, labels, limits=(0.1, 400.0), title=title, **axes),
     }
 

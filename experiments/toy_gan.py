@@ -8,8 +8,9 @@ critic flattens to 1/2 and V comes to -log 4 = -1.386 (Goodfellow et al. 2014, f
 
   python -m experiments toy_gan
 
-Expect after 10,000 steps V = -1.386 at the trained critic and -1.382 at the optimal one, that is a
-JSD of .002 nats. 31 seconds on two CPU cores of a busy machine.
+Expect after 10,000 steps V = -1.386 at the trained critic and -1.33 at the optimal one, that is a
+JSD of .03 nats (.031, .023 and .032 for seeds 0 to 2): the two keep circling around the end. 11
+seconds on two CPU cores.
 """
 
 from __future__ import annotations

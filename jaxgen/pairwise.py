@@ -157,11 +157,11 @@ class Nearest(NamedTuple):
 
     Attributes:
       distance: to it.
-      index: which it is; the first of several.
+      which: its place among the points; the first of several.
     """
 
     distance: Float[Array, "m"]
-    index: Int[Array, "m"]
+    which: Int[Array, "m"]
 
 
 def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Nearest:
@@ -174,7 +174,7 @@ def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Near
     Raises:
       ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
-      train_images[nearest(samples, train_images).index]  # what each sample comes nearest to
+      train_images[nearest(samples, train_images).which]  # what each sample comes nearest to
     """
     return _nearest(*sample_vectors(points=points, queries=queries), block_size=block_size)
 

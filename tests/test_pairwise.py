@@ -123,7 +123,7 @@ def test_the_nearest_are_scipys_whatever_the_blocks(dims):
     expected = distance.cdist(queries, points)
     for block_size in (5, 100):
         found = nearest(queries, points, block_size=block_size)
-        np.testing.assert_array_equal(found.index, expected.argmin(axis=1))
+        np.testing.assert_array_equal(found.which, expected.argmin(axis=1))
         np.testing.assert_allclose(found.distance, expected.min(axis=1), rtol=1e-5)
     with pytest.raises(ValueError, match="queries: got samples of shape"):
         nearest(queries[:, 1:], points)

@@ -157,4 +157,5 @@ def tail_orders(divergence: FDivergence) -> tuple[float, float]:
             return 0.0  # f'' vanishes: f is a straight line there
         return round(2 + math.log(far / near) / step, 6)
 
-    return max(order(*bent[:2], 2.0), 1.0), min(order(*bent[2:], -2.0), 0.0)
+    large, small = order(bent[0], bent[1], 2.0), order(bent[2], bent[3], -2.0)
+    return max(large, 1.0), min(small, 0.0)

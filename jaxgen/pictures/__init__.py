@@ -7,7 +7,7 @@ drawing does.
 
 from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curve_panels import curve_panels
-from jaxgen.pictures.curves import against_count, band_in_time
+from jaxgen.pictures.curves import against_count, against_steps, band_in_time
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.heat_map import heat_map
@@ -23,6 +23,7 @@ __all__ = [
     "DPI",
     "INK",
     "against_count",
+    "against_steps",
     "band_in_time",
     "bars",
     "blank",

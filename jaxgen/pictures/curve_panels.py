@@ -38,7 +38,7 @@ def curve_panels(
       styles: of curves by their names: keywords of matplotlib's `plot`.
       areas: names of curves that are drawn as the gray area below them.
       size: width and height of each panel in inches.
-      xlabel, ylabel: of the whole figure.
+      xlabel, ylabel: at the figure's lower and left edge.
       xlim: ends of the horizontal axis; those of `x` if not given.
       ylim: ends of the vertical axis of all panels; to each its own if not given.
       settled: the share of `x`, from its end, that such an axis of its own must show; what comes
@@ -67,7 +67,10 @@ def curve_panels(
         axes.set_xlim(*(xlim or (x.min(), x.max())))
         margin = 0.08 * (np.nanmax(late) - np.nanmin(late)) or 1.0
         axes.set_ylim(*(ylim or (np.nanmin(late) - margin, np.nanmax(late) + margin)))
-    figure.supxlabel(xlabel, color=INK, fontsize=9)
-    figure.supylabel(ylabel, color=INK, fontsize=9)
+    for i, axes in enumerate(places):
+        if i % columns == 0:
+            axes.set_ylabel(ylabel, color=INK, fontsize=9)
+        if i + columns >= len(places):  # the lowest of its column
+            axes.set_xlabel(xlabel, color=INK, fontsize=9)
     legend_below(figure, places[0])
     return figure

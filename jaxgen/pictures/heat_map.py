@@ -49,7 +49,7 @@ def heat_map(
     image = axes.imshow(shades, cmap="Blues", vmin=0, vmax=1)
     for (row, column), shade in np.ndenumerate(shades):
         black = _luminance(image.cmap(shade)[:3]) > 0.18  # equal contrasts, 4.6
-        text = _short(values[row, column])
+        text = _short(float(values[row, column]))
         axes.text(column, row, text, ha="center", va="center", fontsize=7,
                   color="black" if black else "white")  # fmt: skip
     axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", fontsize=8)

@@ -159,6 +159,28 @@ class LatentConfig(ImageConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GapConfig(ImageConfig):
+    """What a recipe is told that measures what inference loses of log p(x), image by image.
+
+    Example:
+      config = GapConfig(images=20, measure_steps=100)
+    """
+
+    local_learning_rate: Positive = 0.03
+    """Adam's step size for an image's variational parameters."""
+    images: Annotated[int, AtLeast(2)] = 150
+    """Measured of the training set, of the test set, and drawn from the model."""
+    measure_steps: Count = 300
+    """Updates of each image's variational parameters to find q*, with a falling step size."""
+    tune_steps: Count = 2000
+    """Updates of the encoder alone, on the split that it is measured on."""
+    temperatures: Count = 50
+    """Of annealed importance sampling, between q* and the posterior."""
+    chains: Count = 8
+    """Of annealed importance sampling, per image."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SequenceConfig(ImageConfig):
     """What a recipe that trains on sequences is told.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, UInt8
 
 from jaxgen.data import ImageSet, dequantize, load
@@ -52,6 +53,22 @@ def load_images(
             f"the training images of {config.dataset}"
         )
     return images
+
+
+def first_images(images: ImageSet, count: int) -> UInt8[np.ndarray, "n height width channels"]:
+    """Returns the first `count` images of a split, as `config.images` asks for them.
+
+    Raises:
+      ValueError: there are fewer; the message names the flag --images.
+    Example:
+      shown = first_images(test, config.images)
+    """
+    if count > len(images.images):
+        raise ValueError(
+            f"images: got {count}, expected at most {len(images.images)}, the {images.split} "
+            f"images of {images.name}"
+        )
+    return images.images[:count]
 
 
 def load_pixels(

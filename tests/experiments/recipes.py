@@ -219,6 +219,19 @@ RECIPES = [
             "--images 1001": "images: got 1001, expected at most 1000",
         },
     ),
+    Recipe(
+        "svi",
+        "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
+        "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
+        "--chains 2",
+        "learning_curves gaps local_steps",
+        {"amortized": 2, "svi": 2},
+        {
+            "--inference svi": "inference: got ('svi',), expected amortized among them",
+            "--images 301": "images: got 301, expected at most 300, the test images of digits",
+        },
+        programs=2,
+    ),
 ]
 
 

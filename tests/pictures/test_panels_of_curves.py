@@ -25,7 +25,10 @@ def test_every_panel_has_every_curve_and_the_figure_one_legend():
     np.testing.assert_array_equal(after.lines[2].get_ydata(), np.full(10, 4.0))
     assert before.lines[1].get_linestyle() == "--"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["data", "model", "level"]
-    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("x", "density")
+    assert [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes] == [
+        ("x", "density"),
+        ("x", ""),
+    ]
     assert before.get_xlim() == (0, 9)
 
 

@@ -9,6 +9,7 @@ from jaxgen.workbench import (
     Classifier,
     ImageConfig,
     TrainedClassifier,
+    first_images,
     generated_images,
     load_features,
     load_images,
@@ -71,6 +72,13 @@ def test_splits_are_chosen():
         ImageConfig(batch_size=9), splits=("train[:9]", "train[9:]", "test[:3]")
     )
     assert [len(split.images) for split in (train, validation, test)] == [9, 1288, 3]
+
+
+def test_more_images_than_a_split_has_are_refused_by_their_flag():
+    test = load_images(CONFIG).test
+    np.testing.assert_array_equal(first_images(test, 3), test.images[:3])
+    with pytest.raises(ValueError, match="images: got 301, expected at most 300, the test images"):
+        first_images(test, 301)
 
 
 def test_a_generators_images_are_rounded_to_bytes_whatever_the_blocks():
