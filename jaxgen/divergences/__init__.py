@@ -25,6 +25,7 @@ from jaxgen.divergences.self_check import check_divergence
 from jaxgen.divergences.sliced_wasserstein import sliced_wasserstein
 from jaxgen.divergences.table import DIVERGENCES
 from jaxgen.divergences.variational import activated_bound, variational_bound
+from jaxgen.divergences.wasserstein import wasserstein_distance
 
 __all__ = [
     "DIVERGENCES",
@@ -61,6 +62,7 @@ __all__ = [
     "split_held_out",
     "train_critic",
     "variational_bound",
+    "wasserstein_distance",
     "weighted_jensen_shannon",
     "witness",
 ]

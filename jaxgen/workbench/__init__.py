@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
+        AlternatingConfig,
         Directory,
         GameConfig,
         ImageConfig,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
+    from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.images import Images, load_images, load_pixels
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         TARGETS,
         collapse,
         coverage,
+        plane_gan,
         report_seeds,
         side_by_side,
     )
@@ -75,6 +78,7 @@ __all__ = [
     "RISING",
     "SEVERAL",
     "TARGETS",
+    "AlternatingConfig",
     "Among",
     "AtLeast",
     "Classifier",
@@ -110,6 +114,7 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "critic_against_noise",
     "draw_vae",
     "feature_logits",
     "fit",
@@ -117,6 +122,7 @@ __all__ = [
     "image_features",
     "image_vae",
     "judge_by",
+    "judge_critic",
     "load_classifier",
     "load_images",
     "load_pixels",
@@ -128,10 +134,13 @@ __all__ = [
     "negative_elbo",
     "new_path",
     "open_run",
+    "plane_gan",
+    "play",
     "print_table",
     "progress",
     "report_seeds",
     "require_devices",
+    "samples",
     "save_classifier",
     "side_by_side",
     "sweep",

@@ -126,6 +126,29 @@ RECIPES = [
         # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
         checks_keys=False,
     ),
+    Recipe(
+        "wgan",
+        "--epochs 2 --steps-per-epoch 2 --batch-size 16 --width 8 --critic-steps 2 --alone-steps 5",
+        "estimates samples surfaces",
+        {"clipping": 2, "penalty": 2, "gan": 2},
+        {
+            "--methods spectral": "methods: got 'spectral', expected one of",
+            "--clip 0": "clip: got 0.0, expected a positive",
+        },
+        programs=3,
+    ),
+    Recipe(
+        "f_gan_ring",
+        "--divergences kl total_variation --epochs 2 --steps-per-epoch 2 --batch-size 16 "
+        "--critic-steps 2 --latent-size 4",
+        "samples",
+        {"kl": 2, "total_variation": 2},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
 ]
 
 
