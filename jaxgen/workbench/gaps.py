@@ -80,8 +80,8 @@ class TwoSided(NamedTuple):
       upper: above.
     """
 
-    lower: Float[np.ndarray, "images"]
-    upper: Float[np.ndarray, "images"]
+    lower: Float[Array | np.ndarray, "images"]
+    upper: Float[Array | np.ndarray, "images"]
 
 
 def bound_draws(
