@@ -93,11 +93,11 @@ def bound_draws(
 
     Example:
       lower, upper = bound_draws(model, config, params, key, 150)
+    Source: Wu et al. (2017), section 3.2.
     """
-
     infer = best_phi(model, config, partial(encoded_phi, model))
 
-    def one(params: Params, key: Key, number: Array) -> TwoSided:
+    def one(params: Params, key: Key, number: Array) -> tuple[Array, Array]:
         key_z, key_x, key_phi, key_bounds = jax.random.split(key, 4)
         z = model.prior(params).sample(seed=key_z)
         x = model.decode(params, z).sample(seed=key_x)
@@ -111,10 +111,10 @@ def bound_draws(
             linear_temperatures(config.temperatures),
             config.chains,
         )
-        return TwoSided(found.lower, found.upper)
+        return found.lower, found.upper
 
     measure = image_by_image(one, batch_size=AT_ONCE)
-    return _in_float64(measure(params, key, jnp.arange(count)))
+    return TwoSided(*_in_float64(measure(params, key, jnp.arange(count))))
 
 
 def best_phi(
