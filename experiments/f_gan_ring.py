@@ -89,10 +89,11 @@ def run(config: Config) -> dict[str, Any]:
     reals = target.sample(seed=key_held_out, sample_shape=JUDGED)
     model = plane_gan(config.latent_size, critic=(64, 64))
     steps = config.epochs * config.steps_per_epoch
-    optimizers = [
+    generator_optimizer, critic_optimizer = (
         make_optimizer(config.learning_rate, n, b1=0.5)
         for n in (steps, steps * config.critic_steps)
-    ]
+    )
+    optimizers = generator_optimizer, critic_optimizer
 
     def one(part: Run, name: str) -> np.ndarray:
         """Returns the generator's samples at the end of one game."""

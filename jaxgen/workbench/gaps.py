@@ -80,8 +80,8 @@ class TwoSided(NamedTuple):
       upper: above.
     """
 
-    lower: Float[Array | np.ndarray, "images"]
-    upper: Float[Array | np.ndarray, "images"]
+    lower: Any  # [images], of JAX or of NumPy
+    upper: Any
 
 
 def bound_draws(
