@@ -56,8 +56,16 @@ RECIPES = [
         {"": 2},
         {
             "--nonsense 1": "--nonsense",
-            "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
             "--dataset mnits": "dataset: got 'mnits'",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--likelihood poisson": "poisson",
+            "--binarization none": "binarization: got 'none' for the gray pixels of digits",
+            "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
+            "--hidden 20 0": "hidden: got 0, expected an integer >= 1",
+            "--ema-decay 1": "ema_decay: got 1.0, expected a number in (0, 1)",
+            "--clip-norm 0": "clip_norm: got 0.0, expected a positive number",
+            "--beta nan": "beta: got nan, expected a finite number >= 0",
+            "--patience 0": "patience: got 0, expected an integer >= 1",
         },
     ),
     Recipe(
