@@ -59,8 +59,7 @@ from jaxgen.workbench import (
     sweep,
 )
 
-JUDGED = 2500  # held-out reals and fakes that the critics and the modes are judged by
-MATCHED = 500  # of these, how many are matched one to one
+JUDGED, MATCHED = 2500, 500  # held-out reals and fakes; of these, matched one to one
 WAIT = 100  # steps before the generator first moves: until then a critic has nothing to say yet
 REPORTED = {
     "distance": "exact Wasserstein-1 distance",
@@ -94,7 +93,6 @@ class Method(NamedTuple):
     loss: Callable[[], objectives.GanLoss]
     critic_optimizer: Callable[[Config], optax.GradientTransformation] = adam
     penalty: objectives.Penalty | None = None
-    # Their mean is the Wasserstein-1 distance at the best critic of slope one.
     terms: Callable[[Array, Array], Array] = lambda real, fake: real - fake
 
 
@@ -187,7 +185,7 @@ def rank_correlation(config: Config, records: list[dict[str, Any]]) -> float | N
     """Returns Spearman's correlation of estimate and exact distance once the generator moves."""
     moving = [record for record in records if record["epoch"] * config.steps_per_epoch > WAIT]
     pairs = [(record["validation_estimate"], record["validation_distance"]) for record in moving]
-    return float(stats.spearmanr(pairs)[0]) if len(pairs) > 2 else None
+    return float(np.asarray(stats.spearmanr(pairs))[0]) if len(pairs) > 2 else None
 
 
 def draw(
