@@ -26,7 +26,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,8 +34,7 @@ from jaxtyping import Array, Float
 
 from jaxgen import objectives
 from jaxgen.distributions import IsotropicMixture
-from jaxgen.models import Gan, gan
-from jaxgen.nets import MLPCritic, MLPGenerator
+from jaxgen.models import Gan
 from jaxgen.pictures import learning_curve, scatter_strip
 from jaxgen.train import Update, game_update, init_game, simultaneous
 from jaxgen.types import Info, Key
@@ -50,6 +48,7 @@ from jaxgen.workbench import (
     begin,
     collapse,
     main,
+    plane_gan,
     report_seeds,
     side_by_side,
     train,
@@ -167,14 +166,8 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, method: Method) -> Gan:
     """Returns the two MLPs of Metz et al.: orthogonal kernels, gain .8."""
-    kernel_init = nn.initializers.orthogonal(0.8)
-    return gan(
-        MLPGenerator((128, 128), (2,), kernel_init=kernel_init),
-        MLPCritic(method.critic, kernel_init=kernel_init, input_scale=0.25),
-        latent_size=config.latent_size,
-        x_shape=(2,),
-        packing=config.packing if method.sees_packs else 1,
-    )
+    packing = config.packing if method.sees_packs else 1
+    return plane_gan(config.latent_size, critic=method.critic, packing=packing)
 
 
 def make_update(

@@ -26,6 +26,7 @@ from jaxgen.divergences.self_check import check_divergence
 from jaxgen.divergences.sliced_wasserstein import sliced_wasserstein
 from jaxgen.divergences.table import DIVERGENCES
 from jaxgen.divergences.variational import activated_bound, variational_bound
+from jaxgen.divergences.wasserstein import wasserstein_distance
 
 __all__ = [
     "DIVERGENCES",
@@ -65,6 +66,7 @@ __all__ = [
     "tail_orders",
     "train_critic",
     "variational_bound",
+    "wasserstein_distance",
     "weighted_jensen_shannon",
     "witness",
 ]

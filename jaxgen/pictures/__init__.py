@@ -12,7 +12,8 @@ from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
-from jaxgen.pictures.learning_curve import learning_curve
+from jaxgen.pictures.learning_curve import learning_curve, learning_curves
+from jaxgen.pictures.level_sets import level_sets
 from jaxgen.pictures.rates import rates
 from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.pictures.steps import geometric_steps
@@ -35,7 +36,9 @@ __all__ = [
     "image_grid",
     "latent_grid",
     "learning_curve",
+    "learning_curves",
     "legend_below",
+    "level_sets",
     "panels",
     "plot",
     "rates",

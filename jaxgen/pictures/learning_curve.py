@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxgen.pictures.figure import plot
+from jaxgen.pictures.figure import INK, panels, plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,4 +56,45 @@ def learning_curve(
         loc="upper left",
         bbox_to_anchor=(0, -0.14),
     )
+    return figure
+
+
+def learning_curves(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    keys: Mapping[str, str],
+    *,
+    levels: Mapping[str, float] | None = None,
+    xlabel: str = "epoch",
+    steps_per_epoch: int = 1,
+) -> Figure:
+    """Returns a column for each training and below one another the quantities `keys` of it.
+
+    Every panel has a scale of its own: what is compared is how one quantity follows another.
+
+    Args:
+      histories: records as of `learning_curve`, by the title of their column.
+      keys: from a key of the records to the name of its row, with its unit.
+      levels: a value that a key should come to, dotted; its row then begins at zero.
+      xlabel: what is counted.
+      steps_per_epoch: how many of them an epoch has.
+    Raises:
+      ValueError: there are no histories.
+    Example:
+      learning_curves({"plain": plain, "packed": packed}, {"validation_entropy": "entropy"})
+    """
+    columns = len(histories)
+    titles = [*histories, *[""] * (columns * (len(keys) - 1))]
+    figure, places = panels(titles, columns=columns, size=(3.3, 2.3), sharex=True)
+    for row, (key, name) in enumerate(keys.items()):
+        for column, records in enumerate(histories.values()):
+            axes = places[row * columns + column]
+            steps = [record["epoch"] * steps_per_epoch for record in records]
+            axes.plot(steps, [record[key] for record in records], color=f"C{row}", lw=1.6)
+            if levels and key in levels:
+                axes.axhline(levels[key], ls=":", color=INK, lw=1.0)
+                axes.set_ylim(0, None)
+            if column == 0:
+                axes.set_ylabel(name, color=INK, fontsize=9)
+            if row == len(keys) - 1:
+                axes.set_xlabel(xlabel, color=INK, fontsize=9)
     return figure

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
+        AlternatingConfig,
         Directory,
         GameConfig,
         GapConfig,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
+    from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.gap_report import (
         GapReport,
         draw_fits,
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
         TARGETS,
         collapse,
         coverage,
+        plane_gan,
         report_seeds,
         side_by_side,
     )
@@ -119,6 +122,7 @@ __all__ = [
     "RISING",
     "SEVERAL",
     "TARGETS",
+    "AlternatingConfig",
     "Among",
     "AtLeast",
     "Classifier",
@@ -162,6 +166,7 @@ __all__ = [
     "collapse",
     "constant",
     "coverage",
+    "critic_against_noise",
     "draw_fits",
     "draw_sequences",
     "draw_vae",
@@ -179,6 +184,7 @@ __all__ = [
     "image_features",
     "image_vae",
     "judge_by",
+    "judge_critic",
     "judge_phis",
     "load_classifier",
     "load_features",
@@ -199,6 +205,8 @@ __all__ = [
     "negative_log_px",
     "new_path",
     "open_run",
+    "plane_gan",
+    "play",
     "print_table",
     "progress",
     "rate_distortion",
@@ -208,6 +216,7 @@ __all__ = [
     "report_seeds",
     "require_devices",
     "require_extra",
+    "samples",
     "save_classifier",
     "side_by_side",
     "sweep",

@@ -129,6 +129,18 @@ class GameConfig(TrainingConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AlternatingConfig(GameConfig):
+    """What a recipe of a game is told whose critic may move more often than the generator.
+
+    Example:
+      config = AlternatingConfig(critic_steps=5)
+    """
+
+    critic_steps: Count = 1
+    """Of the critic per step of the generator."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageConfig(TrainingConfig):
     """What a recipe that trains on a set of images is told.
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import ByName
 from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
+from jaxgen.models import Gan, gan
+from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.train import Update
 from jaxgen.two_sample import nearest_neighbor_test
 from jaxgen.types import Info, Key
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
-TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = MappingProxyType(
-    {"ring": ring, "grid": grid}
+TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = ByName(
+    "target", {"ring": ring, "grid": grid}
 )
 """Eight Gaussians (radius 2, scale .02), or 25 (spacing 2, scale .05)."""
 
-COLLAPSE: Mapping[str, str] = MappingProxyType(
+COLLAPSE: Mapping[str, str] = ByName(
+    "number",
     {
         "covered": "modes covered",
         "entropy": "entropy of the modes, of the greatest",
@@ -32,12 +36,33 @@ COLLAPSE: Mapping[str, str] = MappingProxyType(
         "duplicates": "share of duplicates among 500",
         "told_apart": "told from reals by the nearest neighbor",
         "p_value": "p-value of that, no different",
-    }
+    },
 )
 """What `collapse` returns, in words."""
 
 TESTED = 1000
 """Samples, and as many reals, of the two-sample test: half are held out."""
+
+
+def plane_gan(latent_size: int, *, critic: tuple[int, ...] = (128,), packing: int = 1) -> Gan:
+    """Returns the model of two ReLU MLPs with orthogonal kernels, the generator's of two layers.
+
+    Args:
+      latent_size: dimensions of z.
+      critic: widths of the critic's hidden layers; it sees a fourth of each coordinate.
+      packing: samples that the critic judges together.
+    Example:
+      generator, critic = plane_gan(256).init(jax.random.key(0))
+    Source: Metz et al. (2017), "Unrolled generative adversarial networks", appendix A.
+    """
+    kernel_init = nn.initializers.orthogonal(0.8)
+    return gan(
+        MLPGenerator((128, 128), (2,), kernel_init=kernel_init),
+        MLPCritic(critic, kernel_init=kernel_init, input_scale=0.25),
+        latent_size=latent_size,
+        x_shape=(2,),
+        packing=packing,
+    )
 
 
 def coverage(

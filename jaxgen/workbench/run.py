@@ -32,6 +32,21 @@ class Table(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
+    @classmethod
+    def of(
+        cls, title: str, labels: Mapping[str, str], columns: Mapping[str, Mapping[str, Any]]
+    ) -> Table:
+        """Returns a row for each of `labels`, a column for each result; "-" where it has none.
+
+        Example:
+          Table.of("Games", {"entropy": "entropy of the modes"}, {"plain": {"entropy": 0.98}})
+        """
+        rows = [
+            [label, *("-" if of[name] is None else float(of[name]) for of in columns.values())]
+            for name, label in labels.items()
+        ]
+        return cls(title, ["", *columns], rows)
+
 
 class Run:
     """What `begin` opens, trainings add to and `finish` closes.

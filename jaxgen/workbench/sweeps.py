@@ -41,6 +41,18 @@ class Swept(Generic[Result]):
             for record in records
         ]
 
+    def last(self, name: str) -> dict[str, Any]:
+        """Returns what the judge said after the last epoch of one training, and its `seconds`.
+
+        Example:
+          swept.last("plain")["entropy"]
+        """
+        return {
+            number.removeprefix("validation_"): value
+            for number, value in self.records[name][-1].items()
+            if number.startswith("validation_") or number == "seconds"
+        }
+
     def __getitem__(self, name: str) -> Result:
         """Returns the result of one training.
 

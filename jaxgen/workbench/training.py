@@ -120,6 +120,8 @@ def train(
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
     arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
+    # An epoch donates its state: the caller's stays, for the next training of a sweep.
+    state = jax.tree.map(jnp.copy, state)
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)
     settings = {
         "arrays": arrays,

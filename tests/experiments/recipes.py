@@ -204,6 +204,29 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "wgan",
+        "--epochs 2 --steps-per-epoch 2 --batch-size 16 --width 8 --critic-steps 2 --alone-steps 5",
+        "estimates samples surfaces",
+        {"clipping": 2, "penalty": 2, "gan": 2},
+        {
+            "--methods spectral": "methods: got 'spectral', expected one of",
+            "--clip 0": "clip: got 0.0, expected a positive",
+        },
+        programs=3,
+    ),
+    Recipe(
+        "f_gan_ring",
+        "--divergences kl total_variation --epochs 2 --steps-per-epoch 2 --batch-size 16 "
+        "--critic-steps 2 --latent-size 4",
+        "samples",
+        {"kl": 2, "total_variation": 2},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
         "dcgan",
         "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
         "samples over_time neighbors frechet critic",

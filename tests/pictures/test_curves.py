@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgen.pictures import against_count, against_steps, learning_curve
+from jaxgen.pictures import against_count, against_steps, learning_curve, learning_curves
 from tests.pictures.drawing import drawn
 
 
@@ -69,3 +69,26 @@ def test_a_point_of_an_optimization_is_the_mean_over_its_last_half():
 def test_a_curve_that_no_record_holds_is_refused():
     with pytest.raises(ValueError, match="keys: got 'elbo'"):
         learning_curve([{"epoch": 1}], {"elbo": "train"})
+
+
+def test_learning_curves_stand_a_column_each_and_a_row_each():
+    histories = {
+        name: [{"epoch": e, "distance": scale / e, "estimate": scale * e} for e in (1, 2, 3)]
+        for name, scale in (("clipping", 1.0), ("penalty", 5.0))
+    }
+    keys = {"distance": "exact", "estimate": "critic's"}
+    figure = learning_curves(
+        histories, keys, levels={"distance": 0.2}, xlabel="steps", steps_per_epoch=50
+    )
+    drawn(figure)
+    left, right, below, _ = figure.axes
+    curve, level = right.lines
+    np.testing.assert_allclose(curve.get_xydata(), [[50, 5], [100, 2.5], [150, 5 / 3]])
+    assert (level.get_ydata()[0], right.get_ylim()[0]) == (0.2, 0)
+    np.testing.assert_allclose(below.lines[0].get_ydata(), [1, 2, 3])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["clipping", "penalty", "", ""]
+    assert (left.get_ylabel(), below.get_ylabel(), below.get_xlabel()) == (
+        "exact",
+        "critic's",
+        "steps",
+    )

@@ -244,12 +244,29 @@ def test_a_sweep_names_what_failed_and_the_others_go_on(tmp_path, capsys):
         swept["gone"]
     assert [len(of) for of in swept.records.values()] == [4, 0, 4]
     assert swept.seconds["gone"] == 0
+    last = swept.records["near"][-1]
+    assert swept.last("near") == {
+        **{name: last[f"validation_{name}"] for name in ("elbo", "distance")},
+        "seconds": last["seconds"],
+    }
     assert len(swept.curves("validation_elbo")) == 8
     assert swept.curves("validation_elbo")[0].keys() == {"epoch", "near"}
     assert "near: epoch 4/4" in capsys.readouterr().err
     seconds = out.seconds
     assert seconds["training_seconds"] == pytest.approx(sum(swept.seconds.values()))
     assert seconds["seconds"] > seconds["training_seconds"]
+
+
+def test_the_trainings_of_a_sweep_may_begin_with_one_state(tmp_path):
+    state = init_state({"w": jnp.array(3.0)}, OPTIMIZER)
+
+    def again(part, _):
+        key = jax.random.key(0)
+        return train(part, state, UPDATE, DATA, judge, key=key, held_out={}).params["w"]
+
+    swept = sweep(begin(Config(run_dir=str(tmp_path / "run"))), {"a": 0, "b": 0}, again)
+    assert swept["a"] == swept["b"] != 3
+    assert state.params["w"] == 3
 
 
 def test_a_sweep_in_which_all_failed_has_failed(tmp_path):

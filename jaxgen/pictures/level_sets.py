@@ -1,0 +1,50 @@
+"""Functions of the plane by their level sets: what a critic sees there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxgen.pictures.figure import panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def level_sets(
+    functions: Mapping[str, Callable[[Any], ArrayLike]],
+    points: ArrayLike,
+    *,
+    title: str = "",
+    levels: int = 24,
+    resolution: int = 121,
+) -> Figure:
+    """Returns a panel per function: so many levels, evenly spaced, beneath the points.
+
+    The brighter, the higher. Every panel reaches half as far again as the farthest coordinate.
+
+    Args:
+      functions: from positions [m, 2], float32, to values [m], by the panel's name.
+      points: [n, 2].
+      resolution: positions along each axis.
+    Raises:
+      ValueError: there are no functions.
+    Example:
+      level_sets({"critic": lambda xs: model.criticize(critic, xs)[0]}, reals[:1000])
+    """
+    points = np.asarray(points)
+    figure, places = panels([*functions], columns=len(functions), size=(3.5, 3.5), title=title)
+    reach = 1.5 * np.abs(points).max()
+    axis = np.linspace(-reach, reach, resolution, dtype=np.float32)
+    positions = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    for axes, function in zip(places, functions.values(), strict=True):
+        values = np.asarray(function(positions)).reshape(resolution, resolution)
+        axes.contourf(axis, axis, values, levels, cmap="viridis", alpha=0.6)
+        axes.contour(axis, axis, values, levels, colors="black", linewidths=0.4)
+        axes.scatter(*points.T, s=3, lw=0, color="C1")
+        axes.set(xticks=[], yticks=[], aspect="equal")
+        axes.spines[:].set_visible(False)
+    return figure
