@@ -100,12 +100,9 @@ def run(config: Config) -> dict[str, Any]:
     model = make_model(config, images)
     key_init, key_fit, key_judge, key_test, key_pictures = config.keys(5)
     one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
-    optimizer = make_optimizer(
-        config.learning_rate,
-        config.num_steps(len(images.images)),
-        schedule=config.schedule,
-        clip_norm=config.clip_norm,
-    )
+    steps = config.num_steps(len(images.images))
+    rate, schedule, clip_norm = config.learning_rate, config.schedule, config.clip_norm
+    optimizer = make_optimizer(rate, steps, schedule=schedule, clip_norm=clip_norm)
 
     def update(beta: Array) -> Update:
         loss = mean_over_batch(partial(one, beta=beta))
@@ -135,14 +132,11 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    size, likelihood = config.latent_size, config.likelihood
+    xs, size, family = images.images, config.latent_size, config.likelihood
     if config.architecture == "conv":
-        encoder = ConvEncoder((2, size))
-        return vae_of_nets(images.images, encoder, ConvDecoder, size, likelihood=likelihood)
+        return vae_of_nets(xs, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
     activation = ACTIVATIONS[config.activation]
-    return image_vae(
-        images.images, config.hidden, size, likelihood=likelihood, activation=activation
-    )
+    return image_vae(xs, config.hidden, size, likelihood=family, activation=activation)
 
 
 def kl_weight(config: Config, epoch: int) -> float:
@@ -165,8 +159,7 @@ def evaluate(
             log_px = log_marginal(key_z, at.log_joint, at.q, config.nll_samples)
             return -log_px, at.q.mean(), kl_per_dimension(at.q, at.prior)
 
-        indices = jnp.arange(len(images))
-        nll, means, kls = jax.lax.map(likelihood, (indices, images), batch_size=10)
+        nll, means, kls = jax.lax.map(likelihood, (jnp.arange(len(images)), images), batch_size=10)
         keys = jax.random.split(key_terms, len(images))
         _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
         return {**terms, "nll": nll, "means": means, "kls": kls}
