@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 from unittest import mock
@@ -25,7 +24,7 @@ import jax
 import optax
 
 from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio
+from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
 from experiments.dcgan import Config as RecipeConfig
 from experiments.dcgan import make_model
 from jaxgen.checks import at_least
@@ -86,7 +85,7 @@ def torch_steps(steps: int) -> Steps:
     from torch import nn
     from torch.nn.functional import softplus
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch_on_the_same_device()
     torch.manual_seed(0)
     config = RecipeConfig()
     batch, width, latent = config.batch_size, config.width, config.latent_size

@@ -19,7 +19,6 @@ import functools
 import importlib.util
 import itertools
 import math
-import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -27,7 +26,7 @@ import jax
 import optax
 
 from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio
+from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
 from experiments.ring import METHODS, make_model, make_update
 from experiments.ring import Config as RecipeConfig
 from jaxgen.checks import at_least
@@ -85,7 +84,7 @@ def torch_steps(steps: int, *, fused: bool = False) -> Steps:
     from torch import nn
     from torch.nn.functional import softplus
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch_on_the_same_device()
     torch.manual_seed(0)
     config = RecipeConfig()
     batch = config.batch_size

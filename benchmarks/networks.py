@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -13,9 +12,10 @@ from jaxtyping import Array
 from jaxgen.certify import Problem, Target
 from jaxgen.data import ImageSet
 from jaxgen.estimators import Estimator, disarm, pathwise
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, belief_network, gaussian_vae, observe
+from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae, observe
 from jaxgen.nets import MLP
 from jaxgen.types import Distribution, Key, Params
+from jaxgen.workbench import image_belief_network
 
 
 def sbn_linear(images: ImageSet, steps: tuple[int, ...]) -> Problem:
@@ -32,19 +32,7 @@ def _belief_network(
     name: str, hidden: tuple[int, ...], images: ImageSet, steps: tuple[int, ...]
 ) -> Problem:
     """The ELBO along 200-latent training by DisARM: Dong et al. (2020), at ten times its rate."""
-    mean = jnp.asarray(images.images.mean(axis=0) / 255, jnp.float32)
-    bias = LIKELIHOODS["bernoulli"].initial_bias(mean)
-
-    def leaky(x: Array) -> Array:
-        return nn.leaky_relu(x, 0.3)
-
-    model = belief_network(
-        MLP(hidden, (200,), leaky),
-        MLP(hidden, bias.shape, leaky, output_bias_init=lambda key, shape, dtype=None: bias),
-        LIKELIHOODS["bernoulli"].distribution,
-        latent_size=200,
-        x_mean=mean,
-    )
+    model = image_belief_network(images.images, hidden, 200)
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
         at = observe(model, params, x)

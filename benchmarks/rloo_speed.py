@@ -27,7 +27,7 @@ from jaxtyping import Array
 from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import sbn_linear
 from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio
+from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
 from benchmarks.training_speed import synthetic_images
 from jaxgen.certify import Moments, Problem, accepted, at_budget, estimated_gradient, grad_moments
 from jaxgen.checks import at_least
@@ -79,13 +79,13 @@ def torch_draws(problem: Problem, num_draws: int, *, vmapped: bool) -> Callable[
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-    torch.set_num_threads(environment(())["threads"])
-    tensors = jax.tree.map(lambda x: torch.from_numpy(np.array(x)), problem.params)
+    torch_on_the_same_device()
+    tensors = jax.tree.map(lambda x: torch.tensor(np.array(x)), problem.params)
     encoder, decoder = (tensors[side]["params"] for side in ("encoder", "decoder"))
     weight, bias = encoder["Dense_0"]["kernel"], encoder["output_bias"]
     out_weight, out_bias = decoder["Dense_0"]["kernel"], decoder["output_bias"].reshape(-1)
     batch = np.array(jax.jit(problem.batch)(jax.random.key(0))).reshape(50, 784)
-    x = torch.from_numpy(batch)
+    x = torch.tensor(batch)
     centered = x - x.new_tensor(np.asarray(_data_mean(problem)).reshape(-1))
 
     def log_bernoulli(logits: Any, z: Any) -> Any:

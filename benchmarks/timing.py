@@ -118,6 +118,18 @@ def environment(packages: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def torch_on_the_same_device() -> None:
+    """Sets PyTorch to the device that JAX computes on: the GPU, or all cores of the CPU.
+
+    Call it before a contestant makes its first tensor.
+    """
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if jax.default_backend() == "gpu" and torch.cuda.is_available():
+        torch.set_default_device("cuda")
+
+
 def _processor() -> str:
     """The processor's own name, where Linux tells it."""
     cpuinfo = Path("/proc/cpuinfo")

@@ -8,7 +8,6 @@ device. Each function returns `index of the epoch -> mean negative ELBO of that 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -19,6 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, UInt8
 
+from benchmarks.timing import torch_on_the_same_device
 from jaxgen.data import threshold
 from jaxgen.models import LIKELIHOODS, gaussian_vae, observe
 from jaxgen.nets import MLP
@@ -128,7 +128,7 @@ def torch_epoch(images: Images, *, fused: bool = False) -> Epoch:
     import torch
     from torch.nn import functional
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch_on_the_same_device()
     torch.manual_seed(0)
 
     def net(inputs: int, outputs: int) -> torch.nn.Sequential:
@@ -141,7 +141,7 @@ def torch_epoch(images: Images, *, fused: bool = False) -> Epoch:
     encoder, decoder = net(PIXELS, 2 * LATENTS), net(LATENTS, PIXELS)
     params = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(params, lr=LEARNING_RATE, fused=fused)
-    data = (torch.as_tensor(images.reshape(-1, PIXELS)) >= 128).float()
+    data = (torch.tensor(images.reshape(-1, PIXELS)) >= 128).float()
     num_batches = len(data) // BATCH
 
     def epoch(index: int) -> float:

@@ -22,43 +22,35 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxgen.checks import at_least
-from jaxgen.data import ImageSet, load
+from jaxgen.data import ImageSet
 from jaxgen.metrics import frechet_distance, kernel_distance
 from jaxgen.pictures import learning_curve
-from jaxgen.train import (
-    TrainState,
-    data_mesh,
-    gradient_step,
-    init_state,
-    replicate,
-    scan_epoch,
-    shard,
-)
+from jaxgen.train import gradient_step, init_state
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench import (
+    AtLeast,
     Classifier,
+    Count,
     ImageConfig,
-    RunDirectory,
+    Positive,
+    Run,
+    Table,
     TrainedClassifier,
+    begin,
     feature_logits,
-    fit,
     image_features,
+    load_images,
     main,
-    new_path,
-    open_run,
-    print_table,
-    require_devices,
+    make_optimizer,
     save_classifier,
-    tensorboard,
+    train,
 )
 
 
@@ -66,103 +58,73 @@ from jaxgen.workbench import (
 class Config(ImageConfig):
     """One classifier and how it is trained."""
 
-    epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    """Of Adam at first, down to a hundredth along half a cosine."""
-    num_features: int = 64
-    """Of the layer before the logits."""
+    schedule: ClassVar[str] = "cosine"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("num_features", self.num_features, 2)
+    epochs: Count = 30
+    batch_size: Count = 64
+    learning_rate: Positive = 2e-3
+    """Of Adam at first, down to a hundredth along half a cosine."""
+    num_features: Annotated[int, AtLeast(2)] = 64
+    """Of the layer before the logits."""
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the classifier of `config`; returns what result.json holds."""
-    require_devices(config.devices)
-    train, validation, test = (labeled(config, s) for s in ("train", "validation", "test"))
-    if config.batch_size > len(train.images):
-        raise ValueError(
-            f"batch_size: got {config.batch_size}, expected at most {len(train.images)}, the "
-            f"training images of {config.dataset}"
-        )
-    assert train.labels is not None
-    net = Classifier(int(train.labels.max()) + 1, config.num_features)
-    out = open_run(config.run_dir or new_path("classifier"), config, resume=config.resume)
-    print(f"run directory: {out.path}")
-    key_init, key_fit, key_test = jax.random.split(jax.random.key(config.seed), 3)
-    params = trained(config, net, key_init, key_fit, train, validation, out)
-    classifier = TrainedClassifier(net, params, train.images.shape[1:])
-    save_classifier(out.path, classifier)
-
-    result = evaluate(classifier, key_test, validation, test)
-    result["seconds"] = out.metrics()[-1]["seconds"]
-    out.write_result(result)
-    curve = {"train_accuracy": "train", "validation_accuracy": "validation"}
-    figure = learning_curve(out.metrics(), curve, ylabel="accuracy")
-    report(config, result, out, str(out.save_picture("learning_curve", figure)))
-    return result
-
-
-def labeled(config: Config, split: str) -> ImageSet:
-    """Returns one split of the images, which must have labels."""
-    try:
-        images = load(config.dataset, split, data_dir=config.data_dir)
-    except ValueError as error:  # what `load` calls its name is --dataset here
-        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
+    out = begin(config)
+    images, validation, test = load_images(config)
     if images.labels is None:
         raise ValueError(f"dataset: got {config.dataset}, which has no labels to learn from")
-    return images
+    net = Classifier(int(images.labels.max()) + 1, config.num_features)
+    key_init, key_fit, key_test = jax.random.split(jax.random.key(config.seed), 3)
+    classifier = trained(out, config, net, key_init, key_fit, images, validation)
+    save_classifier(out.directory.path, classifier)
+
+    result = evaluate(classifier, key_test, validation, test)
+    curve = {"train_accuracy": "train", "validation_accuracy": "validation"}
+    figures = {"learning_curve": learning_curve(out.records(), curve, ylabel="accuracy")}
+    return out.finish(result, figures, [table(config, result)])
 
 
 def trained(
+    out: Run,
     config: Config,
     net: Classifier,
     key_init: Key,
     key_fit: Key,
-    train: ImageSet,
+    images: ImageSet,
     validation: ImageSet,
-    out: RunDirectory,
-) -> Params:
-    """Returns the params after the last epoch."""
-    image_shape = train.images.shape[1:]
-    mesh = data_mesh(config.devices)
-    steps = config.epochs * (len(train.images) // config.batch_size)
-    optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, steps, alpha=0.01))
+) -> TrainedClassifier:
+    """Returns the classifier after the last epoch."""
+    image_shape = images.images.shape[1:]
+    optimizer = make_optimizer(
+        config.learning_rate, config.num_steps(len(images.images)), schedule="cosine"
+    )
 
     def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:
-        images, labels = batch
-        logits = jnp.asarray(net.apply(params, images / 255.0))
+        pixels, labels = batch
+        logits = jnp.asarray(net.apply(params, pixels / 255.0))
         info = jax.tree.map(jnp.mean, terms(logits, labels))
         return info["cross_entropy"], info
 
-    epoch = jax.jit(
-        scan_epoch(shard(gradient_step(loss, optimizer), mesh), config.batch_size), donate_argnums=0
-    )
-    data, held_out = replicate(
-        [(images.images, images.labels) for images in (train, validation)], mesh
-    )
-
     @jax.jit
-    def validate(params: Params, images: Array, labels: Array) -> Info:
+    def judge(params: Params, key: Key, held_out: tuple[Array, Array]) -> Info:
+        pixels, labels = held_out
         classifier = TrainedClassifier(net, params, image_shape)
-        logits = feature_logits(classifier, image_features(classifier, images))
+        logits = feature_logits(classifier, image_features(classifier, pixels))
         return jax.tree.map(jnp.mean, terms(logits, labels))
 
     params = jax.jit(net.init)(key_init, jnp.zeros((1, *image_shape)))
-    state: TrainState = replicate(init_state(params, optimizer), mesh)
-    params = fit(
+    params, _ = train(
         out,
-        state,
-        lambda state, key, index: epoch(state, key, data),
-        lambda params: validate(params, *held_out),
+        init_state(params, optimizer),
+        gradient_step(loss, optimizer),
+        (images.images, images.labels),
+        judge,
         key=key_fit,
-        epochs=config.epochs,
+        held_out=(validation.images, validation.labels),
         monitor="accuracy",
-        watch=tensorboard(out.path) if config.tensorboard else None,
     )
-    return jax.device_put(params, mesh.devices.flat[0])
+    return TrainedClassifier(net, params, image_shape)
 
 
 def terms(logits: Array, labels: Array) -> Info:
@@ -198,19 +160,16 @@ def evaluate(
     return {**result, "test_images": count, "validation_images": len(validation.images)}
 
 
-def report(config: Config, result: dict[str, Any], out: RunDirectory, picture: str) -> None:
-    """Prints the table of the result and where everything is."""
+def table(config: Config, result: dict[str, Any]) -> Table:
+    """Returns the table of the result."""
     rows = [
         ["test accuracy", result["test_accuracy"], f"± {result['test_accuracy_stderr']:.2g}"],
         ["test cross-entropy", result["test_cross_entropy"], "nats"],
         ["Fréchet distance, validation to test", result["real_frechet"], ""],
         ["kernel distance", result["real_kernel"], f"± {result['real_kernel_stderr']:.2g}"],
-        ["time", result["seconds"], "seconds"],
     ]
     title = f"classifier of {config.dataset}: {result['test_images']} test images"
-    print_table(title, ["quantity", "value", ""], rows)
-    print(f"picture: {picture}")
-    print(f"everything: {out.path}")
+    return Table(title, ["quantity", "value", "± or unit"], rows)
 
 
 if __name__ == "__main__":

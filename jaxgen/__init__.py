@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
     from jaxgen import train as train
     from jaxgen import two_sample as two_sample
     from jaxgen import types as types
+    from jaxgen import values as values
     from jaxgen import workbench as workbench
 
 __version__ = "0.1.0"

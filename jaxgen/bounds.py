@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
-from jaxgen.types import Scalar, Value, known_by_call, known_by_name
+from jaxgen.types import Scalar
+from jaxgen.values import Value, known_by_call, known_by_name
 
 
 class Bound(Value):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxgen.checks import at_least
 from jaxgen.numerics import at_least_float32
@@ -82,19 +82,21 @@ def squared_differences(
     return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
 
-def squared_distances(
-    xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
-) -> Float[Array, "n m"]:
-    """Returns |x - y|² of every pair.
+def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float[Array, "n m"]:
+    """Returns |x - y|² of every pair of rows, xs [n, dims] and ys [m, dims].
 
     In up to 16 dimensions by differences; beyond, by a matrix product about the sample of `ys` that
     is nearest to their mean: rounded as the squared distances from that sample are, and exact where
     all are whole numbers, as bits and counts are.
 
+    Raises:
+      ValueError: the two are no matrices of as many columns; `sample_vectors` makes them of images.
     Example:
       squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
     """
     xs, ys = at_least_float32("xs", xs), at_least_float32("ys", ys)
+    if xs.ndim != 2 or ys.ndim != 2 or xs.shape[1] != ys.shape[1]:
+        raise ValueError(f"ys: got shapes {xs.shape} and {ys.shape}, expected (n, dims), (m, dims)")
     if xs.shape[1] <= FEW_DIMS:
         return squared_differences(xs, ys)
     held = jax.lax.stop_gradient(ys)
@@ -148,6 +150,43 @@ def map_distances(
 
     rows = (jnp.arange(len(queries)), queries, *of_each)
     return jax.lax.map(of_one, rows, batch_size=at_least("block_size", block_size, 1))
+
+
+class Nearest(NamedTuple):
+    """The nearest point to each query.
+
+    Attributes:
+      distance: to it.
+      which: its place among the points; the first of several.
+    """
+
+    distance: Float[Array, "m"]
+    which: Int[Array, "m"]
+
+
+def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Nearest:
+    """Returns how far each query is from the nearest of the points, and which that is.
+
+    Args:
+      queries: [m, ...].
+      points: [n, ...].
+      block_size: queries at a time; memory grows with it and with n.
+    Raises:
+      ValueError: samples of unlike shape or not of floating point, or block_size is below one.
+    Example:
+      train_images[nearest(samples, train_images).which]  # what each sample comes nearest to
+    """
+    return _nearest(*sample_vectors(points=points, queries=queries), block_size=block_size)
+
+
+@partial(jax.jit, static_argnames="block_size", inline=True)
+def _nearest(
+    points: Float[Array, "n dims"], queries: Float[Array, "m dims"], *, block_size: int
+) -> Nearest:
+    def least(squares: Array) -> Nearest:
+        return Nearest(jnp.sqrt(jnp.min(squares)), jnp.argmin(squares))
+
+    return map_distances(least, queries, points, block_size=block_size)
 
 
 def is_nearest(squares: Float[Array, "... n"]) -> Bool[Array, "... n"]:

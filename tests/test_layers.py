@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "jaxgen"
-GROUND = {"types", "checks", "numerics", "bounds", "pairwise"}
+GROUND = {"types", "values", "checks", "numerics", "bounds", "pairwise"}
 ROOMS = GROUND | {
     *("certify", "data", "distributions", "divergences", "estimators", "inference", "metrics"),
     *("models", "nets", "objectives", "pictures", "train", "two_sample", "workbench"),
 }
 MAY_IMPORT = {
     "types": set(),
+    "values": set(),
     "checks": set(),
     "numerics": {"types", "checks"},
-    "bounds": {"types", "checks", "numerics"},
-    "pairwise": {"types", "checks", "numerics"},
+    "bounds": {"types", "values", "checks", "numerics"},
+    "pairwise": {"types", "values", "checks", "numerics"},
     "distributions": GROUND,
     "nets": GROUND,
     "data": GROUND,

@@ -10,6 +10,7 @@ from jaxgen.metrics import duplicate_share, precision_recall
 from jaxgen.pairwise import (
     is_nearest,
     map_distances,
+    nearest,
     sample_sets,
     sample_vectors,
     squared_distances,
@@ -108,3 +109,21 @@ def test_one_rule_for_samples_of_every_test_and_metric(x64):
 def test_samples_that_are_none_are_refused_by_name(sets, message):
     with pytest.raises(ValueError, match=message):
         sample_sets(2, **sets)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3, 3), (4, 3, 3)), ((2, 3), (4, 5)), ((3,), (3,))])
+def test_what_are_no_matrices_of_as_many_columns_have_no_squared_distances(shapes):
+    with pytest.raises(ValueError, match="ys: got shapes"):
+        squared_distances(*map(jnp.zeros, shapes))
+
+
+@pytest.mark.parametrize("dims", [3, 40])
+def test_the_nearest_are_scipys_whatever_the_blocks(dims):
+    queries, points = (jnp.asarray(RNG.normal(size=(n, dims)), jnp.float32) for n in (7, 23))
+    expected = distance.cdist(queries, points)
+    for block_size in (5, 100):
+        found = nearest(queries, points, block_size=block_size)
+        np.testing.assert_array_equal(found.which, expected.argmin(axis=1))
+        np.testing.assert_allclose(found.distance, expected.min(axis=1), rtol=1e-5)
+    with pytest.raises(ValueError, match="queries: got samples of shape"):
+        nearest(queries[:, 1:], points)

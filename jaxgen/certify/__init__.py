@@ -1,4 +1,4 @@
-"""The certificate of an estimator: its moments, its bias, and problems with known answers."""
+"""Bias and variance of a gradient estimator, measured on problems with known answers."""
 
 from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.budget import accepted, at_budget
@@ -10,6 +10,7 @@ from jaxgen.certify.measure import measure
 from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
 from jaxgen.certify.row import GROUPS, Row
+from jaxgen.certify.signal_to_noise import SignalToNoise, signal_to_noise
 from jaxgen.certify.tables import tables
 from jaxgen.certify.toys import (
     TOYS,
@@ -32,6 +33,7 @@ __all__ = [
     "Moments",
     "Problem",
     "Row",
+    "SignalToNoise",
     "Target",
     "accepted",
     "at_budget",
@@ -54,6 +56,7 @@ __all__ = [
     "quadrature_gradient",
     "replay",
     "sample_space",
+    "signal_to_noise",
     "tables",
     "toy",
 ]

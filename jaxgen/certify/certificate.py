@@ -31,7 +31,7 @@ class Certificate(NamedTuple):
 
 
 def certify(
-    estimator: Estimator, problem: Problem, key: Key, num_draws: int = 10_000
+    problem: Problem, estimator: Estimator, key: Key, num_draws: int = 10_000
 ) -> Certificate:
     """Returns the moments and the bias of an estimator at the problem's own params.
 
@@ -44,7 +44,7 @@ def certify(
       ValueError: num_draws is below 40; nobody knows the exact gradient; the estimator does not
         accept the problem's q or f.
     Example:
-      found = certify(disarm(2), toy(0.45), jax.random.key(0))
+      found = certify(toy(0.45), disarm(2), jax.random.key(0))
       assert found.bias.worst_z < 5
       found.gradient.trace, found.evaluations
     """

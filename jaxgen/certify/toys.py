@@ -60,7 +60,7 @@ def quadratic() -> Problem:
     """E[(z - k)²], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
 
     Example:
-      certify(pathwise(), quadratic(), jax.random.key(0)).gradient.variance["scale"]
+      certify(quadratic(), pathwise(), jax.random.key(0)).gradient.variance["scale"]
     Source: Mohamed et al. (2020), figure 2.
     """
     return _gaussian(
@@ -174,7 +174,7 @@ def inside() -> Problem:
     An estimator that leaves out the gradient of f in the params is biased here.
 
     Example:
-      assert certify(disarm(2), inside(), jax.random.key(0)).bias.worst_z < 5
+      assert certify(inside(), disarm(2), jax.random.key(0)).bias.worst_z < 5
     """
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:

@@ -6,6 +6,7 @@ from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
 from jaxgen.distributions.function_distribution import FunctionDistribution
 from jaxgen.distributions.independent import Independent
+from jaxgen.distributions.stratified import stratified_uniform
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "grid",
     "line",
     "ring",
+    "stratified_uniform",
 ]

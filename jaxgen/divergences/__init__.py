@@ -20,6 +20,7 @@ from jaxgen.divergences.kernels import (
 )
 from jaxgen.divergences.median_heuristic import median_heuristic
 from jaxgen.divergences.mmd import energy_distance, mmd_biased, mmd_linear, mmd_unbiased, witness
+from jaxgen.divergences.normals_on_line import NormalFit, NormalsOnLine, tail_orders
 from jaxgen.divergences.sample_terms import IndependentTerms, SampleTerms
 from jaxgen.divergences.self_check import check_divergence
 from jaxgen.divergences.sliced_wasserstein import sliced_wasserstein
@@ -34,6 +35,8 @@ __all__ = [
     "GramProduct",
     "IndependentTerms",
     "Kernel",
+    "NormalFit",
+    "NormalsOnLine",
     "SampleTerms",
     "TrainedCritic",
     "activated_bound",
@@ -60,6 +63,7 @@ __all__ = [
     "sharded_gram_product",
     "sliced_wasserstein",
     "split_held_out",
+    "tail_orders",
     "train_critic",
     "variational_bound",
     "wasserstein_distance",

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.divergences.f_divergence import Elementwise, FDivergence, assemble
 from jaxgen.divergences.self_check import check_divergence
-from jaxgen.types import known_by_call
+from jaxgen.values import known_by_call
 
 
 @known_by_call

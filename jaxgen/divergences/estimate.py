@@ -18,7 +18,8 @@ from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.divergences.variational import variational_bound
 from jaxgen.numerics import all_finite
 from jaxgen.pairwise import Samples, sample_sets
-from jaxgen.types import Key, Params, Scalar, known_by_call
+from jaxgen.types import Key, Params, Scalar
+from jaxgen.values import known_by_call
 
 
 class BoundEstimate(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.types import Value
+from jaxgen.values import Value
 
 Elementwise: TypeAlias = Callable[[Float[Array, "..."]], Float[Array, "..."]]
 

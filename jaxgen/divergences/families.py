@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence, assemble
 from jaxgen.numerics import expm1
-from jaxgen.types import known_by_call
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxgen.checks import at_least
 from jaxgen.divergences.kernels import Kernel, as_kernel
-from jaxgen.types import known_by_call
+from jaxgen.values import known_by_call
 
 GramProduct: TypeAlias = Callable[..., Float[Array, "n r"]]
 """What has the signature of `gram_product`."""

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 from jaxgen.checks import at_least, positive
 from jaxgen.numerics import at_least_float32
 from jaxgen.pairwise import distances, squared_distances
-from jaxgen.types import Scalar, Value, known_by_call
+from jaxgen.types import Scalar
+from jaxgen.values import Value, known_by_call
 
 Kernel: TypeAlias = Callable[[Float[Array, "n dims"], Float[Array, "m dims"]], Float[Array, "n m"]]
 """`(xs, ys) -> k(xs[i], ys[j])`, symmetric. All the kernels here are differentiable, at equal

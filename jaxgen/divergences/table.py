@@ -15,7 +15,7 @@ from jaxgen.checks import Table
 from jaxgen.divergences.f_divergence import FDivergence, assemble
 from jaxgen.divergences.families import alpha_divergence, weighted_jensen_shannon
 from jaxgen.numerics import expm1
-from jaxgen.types import known_by_name
+from jaxgen.values import known_by_name
 
 INF = math.inf
 LOG2 = math.log(2.0)

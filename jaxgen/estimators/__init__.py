@@ -7,7 +7,7 @@ from jaxgen.estimators.base import (
     Integrand,
     count_evaluations,
 )
-from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator
+from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator, network_estimators
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
@@ -62,6 +62,7 @@ __all__ = [
     "measure_valued",
     "moving_average",
     "muprop",
+    "network_estimators",
     "none",
     "optimal_coefficient",
     "over_sets",

@@ -13,7 +13,8 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import bernoulli_logits
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -9,7 +9,8 @@ import jax
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.bounds import ELBO, Bound
-from jaxgen.types import Distribution, Key, Scalar, Value
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import Value
 
 State = Any
 

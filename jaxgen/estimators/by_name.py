@@ -1,18 +1,23 @@
-"""Every estimator of grad E_q[f] that needs no network, by name."""
+"""The estimators of grad E_q[f] by name: those that need no network, and those of given ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxgen.estimators.antithetic import arm, disarm
 from jaxgen.estimators.base import Estimator
 from jaxgen.estimators.control_variates import (
+    learned,
     leave_one_out,
     moving_average,
     muprop,
     optimal_coefficient,
     rebar,
+    relax,
 )
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
@@ -20,6 +25,7 @@ from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.types import Key, Params
 
 MakeEstimator: TypeAlias = Callable[[int], Estimator]
 """`num_samples -> Estimator`."""
@@ -43,3 +49,47 @@ ESTIMATORS: dict[str, MakeEstimator] = {
 }
 """`num_samples -> Estimator` by name, e.g. `ESTIMATORS["rloo"](2)`; the last three are biased where
 f is not linear. `jaxgen.certify.accepted` picks those that accept a problem's q."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A linen module, or whatever has these two of it."""
+
+    @property
+    def init(self) -> Callable[..., Any]:
+        """`(key, input) -> params`."""
+        ...
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """`(params, input) -> one number, of shape ()`."""
+        ...
+
+
+def network_estimators(baseline: Network, control: Network) -> dict[str, MakeEstimator]:
+    """Returns `nvil` and `relax` with these networks, as `ESTIMATORS` has the others.
+
+    Args:
+      baseline: NVIL's, from the context: the datapoint, an array of any shape.
+      control: RELAX's, from one vector, of the context flattened and of the continuous z behind the
+        sample.
+    Example:
+      table = {**ESTIMATORS, **network_estimators(MLP((100,), ()), MLP((100,), ()))}
+      table["relax"](2)
+    Source: Mnih & Gregor (2014); Grathwohl et al. (2018).
+    """
+
+    # Made once, so that equal calls make equal estimators.
+    def inputs(z: Array, context: Array) -> Array:
+        return jnp.concatenate([context.reshape(-1), z.reshape(-1)])
+
+    def init(key: Key, z: Array, context: Array) -> Params:
+        return control.init(key, inputs(z, context))
+
+    def apply(params: Params, z: Array, context: Array) -> Array:
+        return control.apply(params, inputs(z, context))
+
+    return {
+        "nvil": lambda n: score_function(n, baseline=learned(baseline.init, baseline.apply)),
+        "relax": lambda n: relax(n, network_init=init, network_apply=apply),
+    }

@@ -14,7 +14,8 @@ from jaxgen.estimators.base import Estimate, Estimator
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
 from jaxgen.estimators.pathwise import reparameterized_samples
 from jaxgen.estimators.sticking_the_landing import with_stopped
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -11,7 +11,8 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import factors
 from jaxgen.estimators.evaluation import evaluate, finite, without_score
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

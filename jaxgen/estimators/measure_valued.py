@@ -16,7 +16,8 @@ from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
 from jaxgen.numerics import at_least_float32
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 class WeakDerivative(NamedTuple):

@@ -14,7 +14,8 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, count_evaluations
 from jaxgen.estimators.evaluation import evaluate, without_score
 from jaxgen.estimators.score_function import score_function
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 _SCORE_FUNCTION = score_function()
 

@@ -16,7 +16,8 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
 from jaxgen.estimators.evaluation import evaluate, finite, parameters
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

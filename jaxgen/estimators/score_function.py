@@ -12,7 +12,8 @@ from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state
 from jaxgen.estimators.control_variates.base import Baseline
 from jaxgen.estimators.control_variates.baselines import none
 from jaxgen.estimators.evaluation import evaluate, finite, log_prob, without_score
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 _NONE = none()
 

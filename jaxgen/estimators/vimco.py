@@ -12,7 +12,8 @@ from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient, without_score
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -1,13 +1,19 @@
-"""Algorithms over functions that are passed in: EM, per-datapoint optimization, HMC, AIS, SMC."""
+"""Algorithms over functions that are passed in: EM, per-datapoint optimization, HMC, AIS, SMC.
+
+The exact models that they are compared with are models: `jaxgen.models.kalman_filter`,
+`mixture_density`, `factor_density`.
+"""
 
 from jaxgen.inference.ais import (
     AnnealedWeight,
+    Transition,
     annealed_importance_weight,
     reverse_annealed_importance_weight,
 )
+from jaxgen.inference.amortized import amortized_loss, semi_amortized_loss
 from jaxgen.inference.bidirectional import BidirectionalBounds, bidirectional_bounds
 from jaxgen.inference.em import EMResult, EMSteps, em
-from jaxgen.inference.hmc import HMCInfo, hmc_step, leapfrog
+from jaxgen.inference.hmc import HMCInfo, LogDensity, hmc_step, leapfrog
 from jaxgen.inference.inference_gap import InferenceGap, inference_gap
 from jaxgen.inference.resampling import RESAMPLING, Resampling, multinomial, stratified, systematic
 from jaxgen.inference.schedules import Schedule, always, ess_below, never
@@ -15,6 +21,7 @@ from jaxgen.inference.smc import SMCResult, Step, smc
 from jaxgen.inference.step_sizes import tune_step_sizes
 from jaxgen.inference.svi import LocalOptimum, SVIState, optimize_local, svi_step
 from jaxgen.inference.temperatures import Temperatures, linear_temperatures, sigmoidal_temperatures
+from jaxgen.inference.tuned_encoder import tune_encoder
 
 __all__ = [
     "RESAMPLING",
@@ -25,13 +32,16 @@ __all__ = [
     "HMCInfo",
     "InferenceGap",
     "LocalOptimum",
+    "LogDensity",
     "Resampling",
     "SMCResult",
     "SVIState",
     "Schedule",
     "Step",
     "Temperatures",
+    "Transition",
     "always",
+    "amortized_loss",
     "annealed_importance_weight",
     "bidirectional_bounds",
     "em",
@@ -44,10 +54,12 @@ __all__ = [
     "never",
     "optimize_local",
     "reverse_annealed_importance_weight",
+    "semi_amortized_loss",
     "sigmoidal_temperatures",
     "smc",
     "stratified",
     "svi_step",
     "systematic",
+    "tune_encoder",
     "tune_step_sizes",
 ]

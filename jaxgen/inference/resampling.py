@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jaxgen.types import Key, Scalar, Value, known_by_name
+from jaxgen.types import Key, Scalar
+from jaxgen.values import Value, known_by_name
 
 
 class Resampling(Value):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.numerics import effective_sample_size
-from jaxgen.types import known_by_call
+from jaxgen.values import known_by_call
 
 Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
 """The log weights to whether to resample now."""

@@ -16,6 +16,7 @@ from jaxgen.metrics.frechet import (
     gaussian_frechet_distance,
     gaussian_moments,
 )
+from jaxgen.metrics.image_code import Sent, image_code, send_losslessly
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
@@ -31,6 +32,12 @@ from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
 from jaxgen.metrics.precision_recall import PrecisionRecall, precision_recall
+from jaxgen.metrics.repetition import (
+    Repetition,
+    RepetitionScale,
+    repetition,
+    repetition_scale,
+)
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 
@@ -44,6 +51,9 @@ __all__ = [
     "ModeCoverage",
     "PrecisionRecall",
     "RateTerms",
+    "Repetition",
+    "RepetitionScale",
+    "Sent",
     "SupportSize",
     "active_units",
     "bits_back_decode",
@@ -53,6 +63,7 @@ __all__ = [
     "frechet_distance",
     "gaussian_frechet_distance",
     "gaussian_moments",
+    "image_code",
     "importance_diagnostics",
     "jacobian_norms",
     "kernel_distance",
@@ -69,5 +80,8 @@ __all__ = [
     "parzen_log_likelihood",
     "precision_recall",
     "rate_terms",
+    "repetition",
+    "repetition_scale",
+    "send_losslessly",
     "support_size",
 ]

@@ -39,7 +39,13 @@ from jaxgen.models.mixture import (
 from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
 from jaxgen.models.priors import gaussian_mixture, standard_normal
-from jaxgen.models.sequential import SequentialModel, sample_sequence
+from jaxgen.models.sequential import (
+    Sequences,
+    SequentialModel,
+    importance_step,
+    sample_sequence,
+    sample_sequences,
+)
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
@@ -59,6 +65,7 @@ __all__ = [
     "Likelihood",
     "Mixture",
     "Observed",
+    "Sequences",
     "SequentialModel",
     "belief_network",
     "decoder",
@@ -75,6 +82,7 @@ __all__ = [
     "gaussian_posterior",
     "gaussian_vae",
     "hierarchical_vae",
+    "importance_step",
     "independent",
     "isotropic",
     "kalman_filter",
@@ -87,6 +95,7 @@ __all__ = [
     "observe",
     "random_mixture",
     "sample_sequence",
+    "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
     "vae",

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from jaxgen.checks import of_shape
 from jaxgen.models.mixture import ComponentFamily
 from jaxgen.numerics import highest_precision
-from jaxgen.types import Key, known_by_call
+from jaxgen.types import Key
+from jaxgen.values import known_by_call
 
 
 class FullGaussian(NamedTuple):

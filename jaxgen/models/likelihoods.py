@@ -58,7 +58,18 @@ class Likelihood(NamedTuple):
     ]
 
 
+def _of_pixels(outputs: Array, count: int) -> Array:
+    """Returns the outputs, provided that there are `count` for every pixel and channel."""
+    if outputs.ndim != 4 or outputs.shape[-1] != count:
+        raise ValueError(
+            f"decoder: got an output of shape {outputs.shape}, expected (height, width, channels, "
+            f"{count}): what this likelihood is told of every pixel stands last"
+        )
+    return outputs
+
+
 def _bernoulli(outputs: Array) -> Independent:
+    outputs = _of_pixels(outputs, 1)
     return Independent(Bernoulli(outputs[..., 0]), 3)
 
 
@@ -74,6 +85,7 @@ _INITIAL_SCALE = 0.25
 
 
 def _loc_and_scale(outputs: Array) -> tuple[Array, Array]:
+    outputs = _of_pixels(outputs, 2)
     return outputs[..., 0], jax.nn.softplus(outputs[..., 1]) + _SMALLEST_SCALE
 
 

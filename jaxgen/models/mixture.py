@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.inference import EMSteps
-from jaxgen.types import Key, Scalar, Value
+from jaxgen.types import Key, Scalar
+from jaxgen.values import Value
 
 Component = Any
 """The parameters of one component, a pytree of arrays."""

@@ -1,4 +1,4 @@
-"""What every model of a sequence with a latent per step consists of."""
+"""What every model of a sequence with a latent per step consists of, its samples, its particles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
 from jaxgen.types import DistraxDistribution, Key, Params
@@ -56,3 +56,76 @@ def sample_sequence(
         return model.update(params, state, z, x), (x, z)
 
     return jax.lax.scan(step, model.start(params), jnp.arange(time))[1]
+
+
+class Sequences(NamedTuple):
+    """Sequences of different length in arrays of one.
+
+    Attributes:
+      xs: the observations; zero where there is no step.
+      mask: which steps exist.
+      zs: the latents behind them, likewise; None where they are not known.
+    """
+
+    xs: Float[Array, "n time ..."]
+    mask: Bool[Array, "n time"]
+    zs: Float[Array, "n time ..."] | None = None
+
+
+def sample_sequences(
+    key: Key,
+    model: SequentialModel,
+    params: Params,
+    num_sequences: int,
+    shortest: int,
+    longest: int,
+) -> Sequences:
+    """Returns independent sequences, each of a length that is uniform from `shortest` to `longest`.
+
+    Raises:
+      ValueError: num_sequences or shortest is below one; longest is below shortest.
+    Example:
+      xs, mask, zs = sample_sequences(key, model, params, 256, 25, 50)
+    """
+    num_sequences = at_least("num_sequences", num_sequences, 1)
+    shortest = at_least("shortest", shortest, 1)
+    longest = at_least("longest", longest, shortest)
+
+    def one(key: Key) -> Sequences:
+        key_sequence, key_length = jax.random.split(key)
+        xs, zs = sample_sequence(key_sequence, model, params, longest)
+        mask = jnp.arange(longest) < jax.random.randint(key_length, (), shortest, longest + 1)
+
+        def masked(leaf: Array) -> Array:
+            return jnp.where(mask.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, 0)
+
+        return Sequences(masked(xs), mask, masked(zs))
+
+    return jax.vmap(one)(jax.random.split(key, num_sequences))
+
+
+def importance_step(
+    model: SequentialModel, params: Params
+) -> Callable[[Key, Any, Any], tuple[Any, Array, Array]]:
+    """Returns the step of `jaxgen.inference.smc` for a sequential model; it records z_t.
+
+    The proposal is q(z_t | state, x_t), the weight
+    p(z_t | state) p(x_t | state, z_t) / q(z_t | state, x_t).
+
+    Args:
+      model: with `model._replace(encode=lambda params, state, x: model.prior(params, state))` it is
+        the bootstrap filter.
+      params: of the model.
+    Example:
+      result = smc(key, importance_step(model, params), model.start(params), xs, 16)
+    Source: Maddison et al. (2017), section 3.
+    """
+
+    def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Array]:
+        q = model.encode(params, state, x)
+        z = q.sample(seed=key)
+        log_joint = model.prior(params, state).log_prob(z)
+        log_joint += model.decode(params, state, z).log_prob(x)
+        return model.update(params, state, z, x), z, log_joint - q.log_prob(z)
+
+    return step

@@ -4,7 +4,7 @@
 """
 
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
-from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator
+from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
 from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
@@ -31,5 +31,6 @@ __all__ = [
     "WeightNormalized",
     "append_minibatch_stddev",
     "as_net",
+    "dcgan_channels",
     "pack",
 ]

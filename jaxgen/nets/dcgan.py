@@ -21,6 +21,26 @@ def scale_init(key: Key, shape: Sequence[int], dtype: Any = float) -> Array:
     return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
+def dcgan_channels(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
+    """Returns channels for images of a size, the largest map first: `width`, then twice as many...
+
+    Maps are halved until their shorter side is odd or at most 4, but at least twice where it can
+    be.
+
+    Args:
+      image_shape: (height, width, channels) of an image.
+      width: channels of the largest map.
+    Example:
+      channels = dcgan_channels((28, 28, 1), 64)  # (64, 128), of maps of 14x14 and 7x7
+      DCGANGenerator((28, 28, 1), channels[::-1]), DCGANCritic(channels)
+    """
+    channels, small = [width], min(image_shape[:2]) // 2
+    while small % 2 == 0 and (small > 4 or len(channels) < 2):
+        channels.append(2 * channels[-1])
+        small //= 2
+    return tuple(channels)
+
+
 class DCGANGenerator(nn.Module):
     """A dense layer to a small feature map, then a 4x4 transposed convolution per doubling.
 

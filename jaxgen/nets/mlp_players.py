@@ -44,6 +44,10 @@ class MLPGenerator(nn.Module):
         return z.reshape(-1, *self.output_shape)
 
 
+def _themselves(x: Array) -> Array:
+    return x
+
+
 class MLPCritic(nn.Module):
     """Dense layers from samples to one raw output each.
 
@@ -51,7 +55,8 @@ class MLPCritic(nn.Module):
       hidden: widths of the hidden layers.
       activation: after every hidden layer.
       kernel_init: of every layer.
-      input_scale: what the samples are multiplied with first.
+      features: what the layers see of the samples, [batch, dims] to [batch, features].
+      input_scale: what that is multiplied with first.
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last hidden layer see how much the batch varies.
@@ -63,6 +68,7 @@ class MLPCritic(nn.Module):
     hidden: tuple[int, ...]
     activation: Callable[[Array], Array] = nn.relu
     kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
+    features: Callable[[Array], Array] = _themselves
     input_scale: float = 1.0
     spectral_norm: bool = False
     minibatch_stddev: bool = False
@@ -70,7 +76,7 @@ class MLPCritic(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
         """Maps samples to raw outputs, high for what looks real."""
-        x = self.input_scale * x.reshape(len(x), -1)
+        x = self.input_scale * self.features(x.reshape(len(x), -1))
         for i, width in enumerate(self.hidden):
             if self.minibatch_stddev and i == len(self.hidden) - 1:
                 x = append_minibatch_stddev(x)

@@ -9,9 +9,9 @@ from jaxgen.objectives.filtering import (
     FilteringObjective,
     filtering_bound,
     ignore_resampling,
-    importance_step,
     score_resampling,
 )
+from jaxgen.objectives.filtering_bounds import filtering_bounds
 from jaxgen.objectives.free_bits import free_bits
 from jaxgen.objectives.game import GameModel, game_losses
 from jaxgen.objectives.gan import (
@@ -37,6 +37,7 @@ from jaxgen.objectives.penalties import (
     Penalty,
     dragan_penalty,
     gradient_penalty,
+    output_penalty,
     r1_penalty,
     r2_penalty,
 )
@@ -66,13 +67,13 @@ __all__ = [
     "f_gan",
     "feature_matching",
     "filtering_bound",
+    "filtering_bounds",
     "free_bits",
     "game_losses",
     "gan_loss",
     "gradient_penalty",
     "hinge",
     "ignore_resampling",
-    "importance_step",
     "importance_weighted_bound",
     "info_elbo",
     "instance_noise",
@@ -83,6 +84,7 @@ __all__ = [
     "monte_carlo_kl",
     "non_saturating",
     "one_sample_critic",
+    "output_penalty",
     "r1_penalty",
     "r2_penalty",
     "relativistic",

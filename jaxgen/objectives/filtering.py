@@ -22,39 +22,7 @@ from jaxgen.inference import (
     stratified,
     systematic,
 )
-from jaxgen.types import Distribution, Key, Scalar
-
-
-def importance_step(
-    prior: Callable[[Any], Distribution],
-    encode: Callable[[Any, Any], Distribution],
-    decode: Callable[[Any, Array], Distribution],
-    update: Callable[[Any, Array, Any], Any],
-) -> Step:
-    """Returns the step of `smc` for a sequential latent-variable model; it records z_t.
-
-    The weight is p(z_t | state) p(x_t | state, z_t) / q(z_t | state, x_t).
-
-    Args:
-      prior: `state -> p(z_t | state)`.
-      encode: `(state, x) -> q(z_t | state, x_t)`, the proposal. With `lambda state, x:
-        prior(state)` it is the bootstrap filter.
-      decode: `(state, z) -> p(x_t | state, z_t)`.
-      update: `(state, z, x) -> state` of the next step.
-    Example:
-      step = importance_step(*(partial(f, params) for f in
-          (model.prior, model.encode, model.decode, model.update)))
-      result = smc(key, step, model.start(params), xs, 16)
-    Source: Maddison et al. (2017), section 3.
-    """
-
-    def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Array]:
-        q = encode(state, x)
-        z = q.sample(seed=key)
-        log_joint = prior(state).log_prob(z) + decode(state, z).log_prob(x)
-        return update(state, z, x), z, log_joint - q.log_prob(z)
-
-    return step
+from jaxgen.types import Key, Scalar
 
 
 def ignore_resampling(result: SMCResult) -> Scalar:

@@ -44,7 +44,7 @@ class GameModel(Protocol):
 
 
 def game_losses(
-    model: GameModel, loss: GanLoss, *, penalty: Penalty | None = None, penalty_weight: Any = 0.0
+    model: GameModel, loss: GanLoss, *, penalty: Penalty | None = None, penalty_weight: Any = None
 ) -> GameLosses:
     """Returns what training needs of a game: each player's mean loss over a batch.
 
@@ -59,10 +59,16 @@ def game_losses(
       penalty: on the critic's slope, averaged over the pairs.
       penalty_weight: its weight in the critic's loss; or a function of the number of the critic's
         updates so far, such as an optax schedule.
+    Raises:
+      ValueError: `loss` is no GanLoss; a penalty comes without a weight.
     Example:
       losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
       update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
     """
+    if not isinstance(loss, GanLoss):
+        raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
+    if penalty is not None and penalty_weight is None:
+        raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
 
     def sides(generator: Variables, key: Key, batch: Any) -> tuple[Any, Any]:
         real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
@@ -103,7 +109,7 @@ def game_losses(
             packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
             one = one_sample_critic(model.criticize, own, packing=packing)
             info["penalty"] = _mean_penalty(penalty, one, key, sides, packing)
-            weight = penalty_weight(step) if callable(penalty_weight) else penalty_weight
+            weight: Any = penalty_weight(step) if callable(penalty_weight) else penalty_weight
             value += weight * info["penalty"]
         return value, changed, info
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from jaxgen.divergences import FDivergence
 from jaxgen.objectives.gan_loss import GanLoss, PairLoss, gan_loss
-from jaxgen.types import known_by_call
+from jaxgen.values import known_by_call
 
 
 @known_by_call

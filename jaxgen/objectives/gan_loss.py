@@ -8,7 +8,8 @@ from typing import TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.types import Scalar, Value, known_by_call
+from jaxgen.types import Scalar
+from jaxgen.values import Value, known_by_call
 
 PairLoss: TypeAlias = Callable[[Array, Array], Scalar]
 """`(critic_real, critic_fake) -> loss`, of one datapoint and one sample of the generator."""

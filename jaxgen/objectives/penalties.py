@@ -1,4 +1,4 @@
-"""Penalties on the slope of a critic, one value per datapoint; weigh and average outside.
+"""Penalties on a critic, most on its slope, one value per datapoint; weigh and average outside.
 
 In float32 at least, whatever the critic computes in.
 """
@@ -83,6 +83,21 @@ def r2_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
       equation 10.
     """
     return _squared(_slope(critic, fake))
+
+
+def output_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
+    """Returns the critic's squared output on the real plus that on the fake.
+
+    It holds a critic back that would otherwise saturate and have no slope left for the generator to
+    learn from, or whose outputs drift.
+
+    Example:
+      losses = game_losses(model, wasserstein(), penalty=output_penalty, penalty_weight=1e-3)
+    Source: Karras et al. (2018), "Progressive growing of GANs for improved quality, stability, and
+      variation", appendix A.1, for the reals' part.
+    """
+    outputs = [at_least_float32("critic", critic(side)) for side in (real, fake)]
+    return outputs[0] ** 2 + outputs[1] ** 2
 
 
 PENALTIES: Mapping[str, Penalty] = MappingProxyType(

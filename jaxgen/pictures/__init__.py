@@ -6,9 +6,11 @@ drawing does.
 """
 
 from jaxgen.pictures.bars import bars, stacked_bars
-from jaxgen.pictures.curves import against_count, band_in_time
+from jaxgen.pictures.curve_panels import curve_panels
+from jaxgen.pictures.curves import against_count, against_steps, band_in_time
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
+from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
 from jaxgen.pictures.learning_curve import learning_curve, learning_curves
 from jaxgen.pictures.level_sets import level_sets
@@ -22,12 +24,15 @@ __all__ = [
     "DPI",
     "INK",
     "against_count",
+    "against_steps",
     "band_in_time",
     "bars",
     "blank",
     "cost_bars",
+    "curve_panels",
     "ellipses",
     "geometric_steps",
+    "heat_map",
     "image_grid",
     "latent_grid",
     "learning_curve",

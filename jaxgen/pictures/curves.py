@@ -52,6 +52,38 @@ def against_count(
     return figure
 
 
+def against_steps(
+    curves: Mapping[str, ArrayLike],
+    *,
+    level: tuple[str, float] | None = None,
+    xlabel: str = "steps",
+    ylabel: str,
+    title: str,
+) -> Figure:
+    """Returns noisy values along an optimization after 1, 2, 4, ... steps, on a logarithmic scale.
+
+    A point is the mean over the last half of the steps up to it.
+
+    Args:
+      curves: by name, one value per step, as many in each.
+      level: its name and value, that the curves should meet.
+      xlabel: what is counted.
+    Example:
+      against_steps({"SVI": optimum.values}, level=("log p(x)", -19.1), ylabel="ELBO (nats)",
+                    title="One image")
+    """
+    values = {name: np.asarray(of, float) for name, of in curves.items()}
+    counts = [2**i for i in range(len(next(iter(values.values()))).bit_length())]
+    return against_count(
+        counts,
+        {name: [of[count // 2 : count].mean() for count in counts] for name, of in values.items()},
+        level=level,
+        xlabel=f"{xlabel} (mean over their last half)",
+        ylabel=ylabel,
+        title=title,
+    )
+
+
 def band_in_time(
     mean: ArrayLike,
     scale: ArrayLike,

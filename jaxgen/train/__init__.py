@@ -2,8 +2,8 @@
 
 Training sees a loss only as `(params, key, batch) -> (scalar, info)`, a player's as
 `(own, other, key, batch) -> (scalar, changed, info)`, a game as its `GameLosses`.
-For early stopping use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
-optax.
+A whole training that is judged, saved and resumed is `jaxgen.workbench.train`. For early stopping
+use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
 from jaxgen.train.alternating import alternating_step, clip_weights

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
         AlternatingConfig,
         Directory,
         GameConfig,
+        GapConfig,
         ImageConfig,
         LatentConfig,
         RunConfig,
+        SequenceConfig,
         TrainingConfig,
         require_devices,
+        require_extra,
     )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         feature_logits,
         image_features,
         load_classifier,
+        load_features,
         save_classifier,
     )
     from jaxgen.workbench.fields import (
@@ -49,7 +53,28 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.fitting import averaged_params, fit
     from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
-    from jaxgen.workbench.images import Images, load_images, load_pixels
+    from jaxgen.workbench.gap_report import (
+        GapReport,
+        draw_fits,
+        mean_bounds,
+        report_gaps,
+        tabulate_bounds,
+    )
+    from jaxgen.workbench.gaps import TwoSided, best_phi, bound_draws, measure_gaps, tune
+    from jaxgen.workbench.gaussian_inference import (
+        each_phi,
+        elbo_at,
+        encoded_phi,
+        fitted_phi,
+        judge_phis,
+    )
+    from jaxgen.workbench.images import (
+        Images,
+        first_images,
+        generated_images,
+        load_images,
+        load_pixels,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -62,15 +87,34 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.records import to_json
+    from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.summary import Mean, Seeds, mean_over_images, mean_over_seeds
+    from jaxgen.workbench.sequence_pictures import draw_sequences
+    from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
+    from jaxgen.workbench.summary import (
+        Mean,
+        Seeds,
+        mean_over_draws,
+        mean_over_images,
+        mean_over_seeds,
+    )
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
     from jaxgen.workbench.training import Draws, Trained, judge_by, train
-    from jaxgen.workbench.vae import bias_of_mean, constant, draw_vae, image_vae, vae_of_nets
-    from jaxgen.workbench.vae_loss import negative_elbo
+    from jaxgen.workbench.vae import (
+        bias_of_mean,
+        constant,
+        draw_vae,
+        image_belief_network,
+        image_vae,
+        mean_image,
+        reconstruct,
+        vae_of_nets,
+    )
+    from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -86,9 +130,12 @@ __all__ = [
     "Directory",
     "Draws",
     "GameConfig",
+    "GapConfig",
+    "GapReport",
     "ImageConfig",
     "Images",
     "Interrupted",
+    "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -98,6 +145,8 @@ __all__ = [
     "RunConfig",
     "RunDirectory",
     "Seeds",
+    "SequenceConfig",
+    "SequenceSets",
     "Share",
     "Swept",
     "Table",
@@ -105,48 +154,77 @@ __all__ = [
     "TrainedClassifier",
     "TrainingConfig",
     "TrainingFailed",
+    "TwoSided",
     "Whole",
     "averaged_params",
     "begin",
+    "best_phi",
     "bias_of_mean",
+    "bound_draws",
     "check_fields",
     "choose",
     "collapse",
     "constant",
     "coverage",
     "critic_against_noise",
+    "draw_fits",
+    "draw_sequences",
     "draw_vae",
+    "each_phi",
+    "elbo_at",
+    "encoded_phi",
+    "estimator_loss",
     "feature_logits",
+    "first_images",
     "fit",
+    "fitted_phi",
+    "generated_images",
+    "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "judge_critic",
+    "judge_phis",
     "load_classifier",
+    "load_features",
     "load_images",
     "load_pixels",
+    "load_sequences",
     "main",
     "make_optimizer",
     "map_in_blocks",
+    "mean_bounds",
+    "mean_image",
+    "mean_over_draws",
     "mean_over_images",
     "mean_over_seeds",
+    "measure_gaps",
+    "negative_bound",
     "negative_elbo",
+    "negative_log_px",
     "new_path",
     "open_run",
     "plane_gan",
     "play",
     "print_table",
     "progress",
+    "rate_distortion",
+    "reconstruct",
+    "renamed",
+    "report_gaps",
     "report_seeds",
     "require_devices",
+    "require_extra",
     "samples",
     "save_classifier",
     "side_by_side",
     "sweep",
+    "tabulate_bounds",
     "tensorboard",
     "to_json",
     "train",
+    "tune",
     "vae_of_nets",
 ]
 

@@ -43,11 +43,12 @@ def map_in_blocks(
 
 
 def image_by_image(
-    one: Callable[[Params, Key, Array], Any], *, batch_size: int = 10
-) -> Callable[[Params, Key, Array], Any]:
+    one: Callable[[Params, Key, Any], Any], *, batch_size: int = 10
+) -> Callable[[Params, Key, Any], Any]:
     """Returns `(params, key, images) -> one(params, key, image)` of every image, compiled.
 
-    Image i of n has the i-th key of `jax.random.split(key, n)`.
+    Image i of n has the i-th key of `jax.random.split(key, n)`. They may be a
+    pytree: each image with what else is known of it.
 
     Args:
       one: of one image, a pytree of arrays.
@@ -58,8 +59,8 @@ def image_by_image(
     """
 
     @jax.jit
-    def measure(params: Params, key: Key, images: Array) -> Any:
-        keys = jax.random.split(key, len(images))
+    def measure(params: Params, key: Key, images: Any) -> Any:
+        keys = jax.random.split(key, len(jax.tree.leaves(images)[0]))
         return jax.lax.map(lambda of: one(params, *of), (keys, images), batch_size=batch_size)
 
     return measure

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import tyro
 
-from jaxgen.workbench.fields import Count, Positive, Whole, check_fields
+from jaxgen.workbench.fields import AtLeast, Count, Positive, Whole, check_fields
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Key
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
@@ -37,6 +40,16 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def keys(self, count: int) -> Key[Array, "count"]:
+        """Returns so many random keys, which the seed fixes.
+
+        Example:
+          key_init, key_fit, key_judge = config.keys(3)
+        """
+        import jax
+
+        return jax.random.split(jax.random.key(self.seed), count)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,11 +85,8 @@ class TrainingConfig(RunConfig):
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
             )
-        if self.tensorboard and importlib.util.find_spec("tensorboardX") is None:
-            raise ValueError(
-                "tensorboard: got True without tensorboardX, expected pip install "
-                "'jaxgen[tensorboard]' first"
-            )
+        if self.tensorboard:
+            require_extra("tensorboard", "tensorboardX", "tensorboard")
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
 
@@ -158,6 +168,57 @@ class LatentConfig(ImageConfig):
     """Dimensions of z."""
     nll_samples: Count = 1000
     """Importance samples per image, for log p(x)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GapConfig(ImageConfig):
+    """What a recipe is told that measures what inference loses of log p(x), image by image.
+
+    Example:
+      config = GapConfig(images=20, measure_steps=100)
+    """
+
+    local_learning_rate: Positive = 0.03
+    """Adam's step size for an image's variational parameters."""
+    images: Annotated[int, AtLeast(2)] = 150
+    """Measured of the training set, of the test set, and drawn from the model."""
+    measure_steps: Count = 300
+    """Updates of each image's variational parameters to find q*, with a falling step size."""
+    tune_steps: Count = 2000
+    """Updates of the encoder alone, on the split that it is measured on."""
+    temperatures: Count = 50
+    """Of annealed importance sampling, between q* and the posterior."""
+    chains: Count = 8
+    """Of annealed importance sampling, per image."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SequenceConfig(ImageConfig):
+    """What a recipe that trains on sequences is told.
+
+    Example:
+      config = SequenceConfig(dataset="stochastic_volatility", sequences=512)
+    """
+
+    dataset: str = "linear_gaussian"
+    """linear_gaussian or stochastic_volatility (drawn anew from a fixed model), or a set of images
+    (digits, or a TFDS name), read row by row with a cut at one half."""
+    sequences: Annotated[int, AtLeast(4)] = 256
+    """Training sequences drawn from a model; a quarter as many to validate and to test."""
+    time: Annotated[int, AtLeast(2)] = 50
+    """Length of the longest sequences drawn from a model; the shortest are half as long."""
+
+
+def require_extra(field: str, module: str, extra: str) -> None:
+    """Makes sure that what a field of the configuration asks for is installed.
+
+    Raises:
+      ValueError: `module` is not there; the message says which extra of the package brings it.
+    Example:
+      require_extra("tensorboard", "tensorboardX", "tensorboard")
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")
 
 
 def require_devices(count: int) -> None:

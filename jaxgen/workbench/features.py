@@ -8,6 +8,8 @@ take its run directory.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,6 +97,31 @@ def image_features(
         return jnp.asarray(classifier.net.apply(classifier.params, x, method="features"))[0]
 
     return jax.lax.map(of_one, jnp.asarray(images), batch_size=batch_size)
+
+
+def load_features(
+    run_directory: str | Path | None, image_shape: tuple[int, ...]
+) -> Callable[[Array | np.ndarray], Float[Array, "n features"]]:
+    """Returns the function from images in bytes to a classifier's features, or to their pixels.
+
+    Args:
+      run_directory: of the classifier; None for the pixels, in [0, 1].
+      image_shape: (height, width, channels) of the images that it will be given.
+    Raises:
+      ValueError: there is no classifier, it is damaged, or it knows images of another shape.
+    Example:
+      features = load_features(config.features, images.shape[1:])
+      frechet_distance(features(images), features(samples)).value
+    """
+    if run_directory is None:
+        return lambda images: jnp.reshape(images, (len(images), -1)).astype(jnp.float32) / 255.0
+    classifier = load_classifier(run_directory)
+    if classifier.image_shape != image_shape:
+        raise ValueError(
+            f"features: got a classifier of images of shape {classifier.image_shape}, expected "
+            f"{image_shape}"
+        )
+    return partial(image_features, classifier)
 
 
 def feature_logits(

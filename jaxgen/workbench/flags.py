@@ -18,6 +18,8 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from jaxgen.workbench.fields import Rule
+
 Config = TypeVar("Config")
 
 
@@ -48,8 +50,9 @@ def parse(
     fields = []
     for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
         default = field.default if stored is None else getattr(stored, field.name)
-        text = tyro.conf.arg(help=_doc(config_type, field.name))
-        hint = Annotated[hints[field.name], text]
+        hint = hints[field.name]
+        text = tyro.conf.arg(help=f"{_doc(config_type, field.name)} {_names(hint)}".strip())
+        hint = Annotated[hint, text]
         fields.append((field.name, hint, dataclasses.field(default=default)))
     # The same flags without the checks, whose refusals are told apart from the parser's.
     unchecked = dataclasses.make_dataclass(config_type.__name__, fields, kw_only=True)
@@ -86,6 +89,12 @@ def _doc(config_type: type, name: str) -> str:
         if dataclasses.is_dataclass(owner) and (text := _docs_of(owner).get(name)):
             return " ".join(text.split())
     return ""
+
+
+def _names(hint: Any) -> str:
+    """Returns a sentence of the names that a field may have, if its rule is `Among` them."""
+    rules = [rule for rule in getattr(hint, "__metadata__", ()) if isinstance(rule, Rule)]
+    return "".join(f"O{rule.expected[1:]}." for rule in rules if rule.expected.startswith("one of"))
 
 
 def _docs_of(owner: type) -> dict[str, str]:

@@ -1,13 +1,19 @@
-"""The images that a recipe trains, validates and tests on, or an error that names its flag."""
+"""The images that a recipe trains, validates and tests on, and those that it makes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt8
 
 from jaxgen.data import ImageSet, dequantize, load
+from jaxgen.types import Variables
 from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.refusals import renamed
 
 SPLITS = ("train", "validation", "test")
 
@@ -34,21 +40,35 @@ def load_images(
     Example:
       train, validation, test = load_images(config, "dynamic")
     """
-    try:
+    with renamed("name", "dataset"):
         images = Images(
             *(
                 load(config.dataset, split, data_dir=config.data_dir, binarization=binarization)
                 for split in splits
             )
         )
-    except ValueError as error:  # what `load` calls its name is --dataset here
-        raise ValueError(re.sub("^name:", "dataset:", str(error))) from None
     if config.batch_size > len(images.train.images):
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {len(images.train.images)}, "
             f"the training images of {config.dataset}"
         )
     return images
+
+
+def first_images(images: ImageSet, count: int) -> UInt8[np.ndarray, "n height width channels"]:
+    """Returns the first `count` images of a split, as `config.images` asks for them.
+
+    Raises:
+      ValueError: there are fewer; the message names the flag --images.
+    Example:
+      shown = first_images(test, config.images)
+    """
+    if count > len(images.images):
+        raise ValueError(
+            f"images: got {count}, expected at most {len(images.images)}, the {images.split} "
+            f"images of {images.name}"
+        )
+    return images.images[:count]
 
 
 def load_pixels(
@@ -89,3 +109,28 @@ def load_pixels(
     if likelihood == "gaussian":
         images = Images(*(split._replace(prepare=dequantize) for split in images))
     return images
+
+
+def generated_images(
+    generate: Callable[..., tuple[Array, Any]],
+    variables: Variables,
+    z: Array,
+    *,
+    batch_size: int = 100,
+) -> UInt8[Array, "n height width channels"]:
+    """Returns a generator's images in bytes, rounded as the data are, for `image_features`; jit it.
+
+    Args:
+      generate: `(variables, z, train=False) -> (images in [0, 1], changed)`, as a `Gan` has it.
+      variables: the generator's, or their average.
+      z: latents, [n, latent].
+      batch_size: images at a time.
+    Example:
+      fakes = generated_images(model.generate, game.generator.averaged, model.sample_latent(key, 9))
+    """
+
+    def of_one(z: Array) -> Array:
+        x, _ = generate(variables, z[None], train=False)
+        return jnp.rint(255 * x[0]).astype(jnp.uint8)
+
+    return jax.lax.map(of_one, z, batch_size=batch_size)

@@ -15,21 +15,39 @@ class Mean(NamedTuple):
 
     Attributes:
       value: the mean.
-      stderr: its standard error; of the images alone, another seed of the training moves it more.
+      stderr: its standard error; another seed of the training moves it more.
     """
 
     value: float
     stderr: float
 
+    def named(self, name: str) -> dict[str, float]:
+        """Returns both as a result has them, the second as `{name}_stderr`.
+
+        Example:
+          result = {**mean_over_images(test["nll"]).named("test_nll")}
+        """
+        return {name: self.value, f"{name}_stderr": self.stderr}
+
 
 def mean_over_images(values: Float[np.ndarray, "n"]) -> Mean:
-    """Returns the mean and its standard error, in the unit of the values.
+    """Returns the mean and its standard error, of the choice of images, in the unit of the values.
 
     Example:
       nll = mean_over_images(test["nll"])
       f"{nll.value:.2f} ± {nll.stderr:.2f}"
     """
     return Mean(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
+
+
+def mean_over_draws(values: Float[np.ndarray, "n draws"]) -> Mean:
+    """Returns the mean and its standard error, of the draws alone: the images are all there are.
+
+    Example:
+      elbo = mean_over_draws(train["elbo"])  # several draws of z for each training image
+    """
+    variance = values.var(axis=1, ddof=1).mean()
+    return Mean(float(values.mean()), float(math.sqrt(variance / values.size)))
 
 
 class Seeds(NamedTuple):

@@ -18,7 +18,7 @@ THRESHOLD = stats.norm.isf(1e-6 / 2 / 6)  # six coordinates, one false alarm in 
 
 def test_the_toy_of_one_bit_has_the_closed_form_of_disarm(key):
     """DisARM at two evaluations: the pair is (1, 0) or (0, 1) with probability 2 min(p, 1 - p)."""
-    found = certify(disarm(2), toy(0.45), key)
+    found = certify(toy(0.45), disarm(2), key)
     phi = -5.0
     p = jax.nn.sigmoid(phi)
     size = 0.5 * (1 - 2 * 0.45) * jax.nn.sigmoid(-phi)  # of the draws that are not zero
@@ -42,20 +42,20 @@ def test_a_gradient_that_leaves_out_the_params_inside_f_is_biased(key):
         return surrogate, estimate
 
     key_right, key_wrong = jax.random.split(key)
-    right = certify(rloo, inside(), key_right)
+    right = certify(inside(), rloo, key_right)
     assert right.bias.worst_z < THRESHOLD
     assert set(right.gradient.mean["params"]) == {"logits", "weights"}
-    wrong = certify(dataclasses.replace(rloo, apply=held), inside(), key_wrong)
+    wrong = certify(inside(), dataclasses.replace(rloo, apply=held), key_wrong)
     assert wrong.bias.worst_z > 10 * THRESHOLD
 
 
 def test_a_relaxation_is_biased_and_what_carries_a_state_is_not(key):
     key_rebar, key_relaxed, key_average = jax.random.split(key, 3)
     problem = toy(0.45)._replace(params={"phi": jnp.array(0.5)})
-    assert certify(rebar(1), problem, key_rebar).bias.worst_z < THRESHOLD
+    assert certify(problem, rebar(1), key_rebar).bias.worst_z < THRESHOLD
     average = score_function(2, baseline=moving_average())
-    assert certify(average, problem, key_average).bias.worst_z < THRESHOLD
-    assert certify(relaxed(2), problem, key_relaxed).bias.worst_z > THRESHOLD
+    assert certify(problem, average, key_average).bias.worst_z < THRESHOLD
+    assert certify(problem, relaxed(2), key_relaxed).bias.worst_z > THRESHOLD
 
 
 def test_five_percent_too_much_is_seen(key):
@@ -63,11 +63,11 @@ def test_five_percent_too_much_is_seen(key):
         params={"mean": jnp.ones(()), "scale": jnp.ones(()), "k": jnp.asarray(3.0)}
     )
     estimator = problem.guide
-    assert certify(estimator, problem, key).bias.worst_z < THRESHOLD
-    assert certify(scaled(estimator, 1.05), problem, jax.random.clone(key)).bias.worst_z > THRESHOLD
+    assert certify(problem, estimator, key).bias.worst_z < THRESHOLD
+    assert certify(problem, scaled(estimator, 1.05), jax.random.clone(key)).bias.worst_z > THRESHOLD
 
 
 def test_an_unknown_gradient_is_refused(key):
     problem = Problem("sine", jnp.zeros(()), lambda m, x: (jnp.sin, distrax.Normal(m, 1.0)))
     with pytest.raises(ValueError, match="problem: got sine without an exact gradient"):
-        certify(score_function(2), problem, key)
+        certify(problem, score_function(2), key)

@@ -81,6 +81,57 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "iwae",
+        "--gradients pathwise sticking_the_landing --samples 3 --snr-samples 2 8 --hidden 8 "
+        "--latent-size 2 --epochs 2 --batch-size 1297 --nll-samples 30",
+        "learning_curves signal_to_noise",
+        {"pathwise_3": 2, "sticking_the_landing_3": 2},
+        {
+            "--bound vr-max": "bound: got vr-max, which is not twice differentiable",
+            "--gradients vimco": "samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients vimco --samples 2": "snr_samples: got 1, expected an integer >= 2 (vimco)",
+            "--gradients pathwise pathwise": "gradients: got ('pathwise', 'pathwise'), expected",
+            "--snr-samples 4": "snr_samples: got (4,), expected none, or two or more",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "classifier",
+        "--epochs 8 --num-features 16",
+        "learning_curve",
+        {"": 8},
+        {
+            "--num-features 1": "num_features: got 1, expected an integer >= 2",
+            "--batch-size 2000": "batch_size: got 2000, expected at most 1297",
+        },
+    ),
+    Recipe(
+        "belief_network",
+        "--estimator moving_average relax --epochs 2 --latent-size 4 --nll-samples 20",
+        "samples_moving_average reconstructions_moving_average learning_curve_moving_average "
+        "samples_relax reconstructions_relax learning_curve_relax comparison",
+        {"moving_average": 2, "relax": 2},
+        {
+            "--estimator arm arm": "estimator: got ('arm', 'arm'), expected one or more, each once",
+            "--evaluations 3": "evaluations: got 3, expected an even number",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "filtering",
+        "--epochs 2 --particles 2 --evaluate-particles 1 --sequences 16 --time 6 --batch-size 8 "
+        "--resampling-gradient score",
+        "bounds learning_curve filtered",
+        {"": 2},
+        {
+            "--evaluate-particles 4 2": "evaluate_particles: got (4, 2), expected one number or",
+            "--time 1": "time: got 1, expected an integer >= 2",
+            "--objective aesmc --resampling-gradient score": "resampling_gradient: got 'score' wi",
+            "--dataset nonsense": "dataset: got 'nonsense'",
+            "--sequences 8": "batch_size: got 32, expected at most 8",
+        },
+    ),
+    Recipe(
         "naive_monte_carlo",
         "--dimensions 2 40 --samples 1 64 --repeats 20 --datapoints 100 --noise 1",
         "bias_by_dimension ess_by_dimension bias_by_samples",
@@ -146,6 +197,61 @@ RECIPES = [
         {
             "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
             "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "toy_gan",
+        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities value",
+        {"": 3},
+        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
+    ),
+    Recipe(
+        "f_gan",
+        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities bounds judged_by",
+        {"kl": 3, "total_variation": 3},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "dcgan",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
+        "samples over_time neighbors frechet critic",
+        {"": 2},
+        {
+            "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--features nowhere": "features: got nowhere, expected the run directory",
+        },
+    ),
+    Recipe(
+        "compression",
+        "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3 "
+        "--betas 0.2 1 --buckets 512 --nll-samples 50",
+        "rate_distortion what_bob_sees",
+        {"beta_0.2": 20, "beta_1": 20},
+        {
+            "--betas 0.5": "betas: got (0.5,), expected 1 among them",
+            "--betas 1 -1": "betas: got -1.0, expected a finite number >= 0",
+            "--buckets 1": "buckets: got 1, expected 2 to 65536",
+            "--images 1001": "images: got 1001, expected at most 1000",
+        },
+    ),
+    Recipe(
+        "svi",
+        "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
+        "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
+        "--chains 2",
+        "learning_curves gaps local_steps",
+        {"amortized": 2, "svi": 2},
+        {
+            "--inference svi": "inference: got ('svi',), expected amortized among them",
+            "--images 301": "images: got 301, expected at most 300, the test images of digits",
         },
         programs=2,
     ),

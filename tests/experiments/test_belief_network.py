@@ -1,8 +1,5 @@
-"""The belief network's recipe: its loss under every estimator, its run, killed and misused."""
+"""The belief network's recipe: its loss under every estimator, and what estimators learn."""
 
-import json
-import shlex
-import signal
 from functools import partial
 
 import jax
@@ -14,13 +11,11 @@ from jax.flatten_util import ravel_pytree
 from laws import assert_unbiased, rejected
 
 from experiments import belief_network as recipe
+from jaxgen.estimators import count_evaluations
 from jaxgen.models import LIKELIHOODS, belief_network, observe
 from jaxgen.nets import MLP
 from jaxgen.train import estimator_step, init_estimator_state, scan_epoch
-from jaxgen.workbench import fitting as fit_module
-from jaxgen.workbench.cli import choose
-from jaxgen.workbench.errors import Interrupted
-from jaxgen.workbench.run_directory import RunDirectory
+from jaxgen.workbench import estimator_loss
 
 SHAPE = (2, 2, 1)
 X_MEAN = jnp.array([0.2, 0.4, 0.6, 0.8]).reshape(SHAPE)
@@ -64,10 +59,10 @@ def model_params():
 
 def start(name, model_params):
     """The estimator, its loss and its state before the first step."""
-    estimator = recipe.make_estimator(name, 2, X_MEAN)
-    begin = jax.jit(lambda key: estimator.init(key, MODEL.encode(model_params, X), X - X_MEAN))
-    loss = recipe.make_loss(MODEL, estimator, lambda key, image: image, X_MEAN)
-    return estimator, loss, begin(jax.random.key(2))
+    q = MODEL.encode(model_params, X)
+    estimator = recipe.make_estimator(name, 2, q, X_MEAN)
+    loss = estimator_loss(MODEL, lambda key, image: image, estimator, lambda x: x - X_MEAN)
+    return estimator, loss, jax.jit(estimator.init)(jax.random.key(2), q, X - X_MEAN)
 
 
 def draws_of(loss):
@@ -94,7 +89,7 @@ def flat(tree):
     return np.concatenate([leaf.reshape(DRAWS, -1) for leaf in leaves], axis=1)
 
 
-@pytest.mark.parametrize("name", recipe.ESTIMATORS)
+@pytest.mark.parametrize("name", recipe.NAMES)
 def test_the_loss_descends_the_negative_bound(name, model_params):
     """20,000 draws at a false-alarm rate of 1e-6, the state having seen a batch already."""
     estimator, loss, held = start(name, model_params)
@@ -148,99 +143,20 @@ def test_what_an_estimator_learns_lowers_the_variance(name, model_params):
     assert variance(state.estimator) < 0.5 * before
 
 
-STATEFUL = ("moving_average", "relax")
-SMALL = f"--estimator {' '.join(STATEFUL)} --epochs 2 --latent-size 4 --nll-samples 20"
-
-
-def belief_network_recipe(arguments, path, *more):
-    """Runs the recipe in this process; returns its exit code."""
-    try:
-        choose(["belief_network", *shlex.split(arguments), "--run-dir", str(path), *more])
-    except SystemExit as left:
-        return left.code
-    return 0
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that nothing happened to."""
-    path = tmp_path_factory.mktemp("whole")
-    assert belief_network_recipe(SMALL, path) == 0
-    return path
-
-
-def result(path):
-    return json.loads((path / "result.json").read_text())
-
-
-def untimed(record):
-    return {k: v for k, v in record.items() if "seconds" not in k}
-
-
-def test_the_run_leaves_its_numbers_and_pictures(whole):
-    assert set(result(whole)) == set(STATEFUL)
-    for name, numbers in result(whole).items():
+def test_the_run_compares_estimators_at_equal_evaluations(tiny):
+    run = tiny("belief_network")
+    for name in ("moving_average", "relax"):
+        numbers = run.result[name]
         assert numbers["evaluations"] == 2
         assert numbers["test_nll"] < -numbers["test_elbo"]
         assert 0 < numbers["train_elbo_interval"] < 1
-        records = RunDirectory(whole / name).metrics()
-        assert [r["epoch"] for r in records] == [1, 2]
-        assert abs(numbers["train_elbo"] - records[-1]["train_elbo"]) < 3  # of one pass, learning
-        pictures = {path.name for path in (whole / name / "pictures").iterdir()}
-        assert pictures == {"samples.png", "reconstructions.png", "learning_curve.png"}
-    assert (whole / "pictures" / "comparison.png").stat().st_size > 1000
+        last = run.records(name)[-1]["train_elbo"]
+        assert abs(numbers["train_elbo"] - last) < 3  # of one pass, learning
 
 
-def test_a_killed_run_resumes_to_the_bit(whole, tmp_path, monkeypatch):
-    """Each estimator in turn is killed after its first epoch; its state is part of what resumes."""
-
-    class Killed(BaseException):
-        """Takes the place of a kill that this process would not survive."""
-
-    monkeypatch.setattr(fit_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    save = fit_module.save
-
-    def save_and_die(directory, step, tree):
-        save(directory, step, tree)
-        if step == 1:
-            raise Killed
-
-    monkeypatch.setattr(fit_module, "save", save_and_die)
-    for more in [(), ("--resume",)]:
-        with pytest.raises(Killed):
-            belief_network_recipe(SMALL, tmp_path, *more)
-    assert belief_network_recipe(SMALL, tmp_path, "--resume") == 0
-    for name in STATEFUL:
-        assert untimed(result(tmp_path)[name]) == untimed(result(whole)[name])
-        runs = [RunDirectory(path / name) for path in (tmp_path, whole)]
-        resumed, uninterrupted = ([untimed(r) for r in run.metrics()] for run in runs)
-        assert resumed == uninterrupted
-
-
-def test_an_interrupted_comparison_is_resumed_as_one_run(tmp_path, monkeypatch, capsys):
-    def interrupted(run, *_, **__):
-        raise Interrupted(signal.SIGTERM, run.path, "epoch 1 of 2 is saved")
-
-    monkeypatch.setattr(recipe, "fit", interrupted)
-    assert belief_network_recipe(SMALL, tmp_path) == 128 + signal.SIGTERM
-    said = capsys.readouterr().err
-    assert f"the last epoch of moving_average is saved in {tmp_path}\n" in said
-    assert f"--run-dir {tmp_path} --resume" in said
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--estimator disram", "estimator: got 'disram', expected one of score_function, moving"),
-        ("--estimator arm arm", "expected one or more, each once"),
-        ("--evaluations 3", "evaluations: got 3, expected an even number"),
-        ("--evaluations 0", "evaluations: got 0, expected an integer >= 2"),
-        ("--prior-learning-rate 0", "prior_learning_rate: got 0.0, expected a positive"),
-        ("--batch-size 5000", "batch_size: got 5000, expected at most 1297"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, message, tmp_path, capsys):
-    assert belief_network_recipe(arguments, tmp_path / "run") == 2
-    said = capsys.readouterr().err.replace("│", "").split()  # a box may be drawn around it
-    assert message in " ".join(said)
-    assert not (tmp_path / "run").exists()
+def test_every_name_is_that_of_an_estimator():
+    with pytest.raises(ValueError, match="estimator: got 'disram', expected one of score_func"):
+        recipe.Config(estimator=("disram",))
+    q = MODEL.encode(MODEL.init(jax.random.key(0)), X)
+    assert count_evaluations(recipe.make_estimator("local_expectation", 8, q, X_MEAN), q) == 8
+    assert count_evaluations(recipe.make_estimator("rebar", 8, q, X_MEAN), q) == 8

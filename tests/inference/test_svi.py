@@ -1,4 +1,4 @@
-"""Local optimization against exact posteriors, and learning theta beside it."""
+"""Local optimization against exact posteriors, and learning theta and an encoder beside it."""
 
 import distrax
 import jax
@@ -9,7 +9,14 @@ import pytest
 from linear_gaussian import LinearGaussian, example
 
 from jaxgen.estimators import sticking_the_landing
-from jaxgen.inference import SVIState, optimize_local, svi_step
+from jaxgen.inference import (
+    SVIState,
+    amortized_loss,
+    optimize_local,
+    semi_amortized_loss,
+    svi_step,
+    tune_encoder,
+)
 
 MODEL, X = example()
 
@@ -181,8 +188,74 @@ def test_each_datapoint_has_noise_of_its_own():
     assert len(set(np.asarray(state.local_params).tolist())) == 3
 
 
+def encode(params, x):
+    """q(z|x) whose mean is linear in x: the exact posterior is among them."""
+    encoder = params["encoder"]
+    return jnp.stack([encoder["weights"] @ x + encoder["bias"], encoder["log_scale"]])
+
+
+ENCODER = {"weights": jnp.full((2, 3), 0.1), "bias": jnp.ones(2), "log_scale": jnp.zeros(2)}
+PARAMS = {"encoder": ENCODER, "bias": jnp.array([0.2, 0.0, -0.3])}
+
+
+def objective(params, phi, key, x):
+    return World.objective(params["bias"], phi, key, x)
+
+
+def test_the_decoder_learns_after_local_steps_and_the_encoder_before_them(x64):
+    """Both gradients in closed form: of the ELBO at phi_0, and of log p(x) at phi_T."""
+    x = World.xs[3]
+    loss = semi_amortized_loss(objective, encode, optax.adam(0.1), 600)
+    (value, info), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(
+        PARAMS, jax.random.key(0), x
+    )
+    expected = jax.grad(amortized_loss(objective, encode), has_aux=True)(
+        PARAMS, jax.random.key(0), x
+    )[0]
+    for name, of in gradient["encoder"].items():
+        np.testing.assert_allclose(of, expected["encoder"][name], rtol=1e-9)
+    model = World.model._replace(bias=PARAMS["bias"])
+    cov = model.weights @ model.weights.T + 0.64 * jnp.eye(3)
+    np.testing.assert_allclose(
+        gradient["bias"], -np.linalg.solve(cov, x - PARAMS["bias"]), atol=1e-3
+    )
+    # Another gradient than the encoder's phi would give.
+    assert np.abs(gradient["bias"] - expected["bias"]).max() > 0.1
+    assert float(info["elbo"]) == pytest.approx(model.log_marginal(x), abs=1e-5)
+    start = exact_elbo(model, encode(PARAMS, x), x)
+    assert float(value) == pytest.approx(-float(start) - float(info["elbo"]), abs=1e-5)
+
+
+def test_a_tuned_encoder_is_the_best_of_its_kind_for_the_data(x64):
+    """Here that is the exact posterior: what the encoder then gives is log p(x) for every x."""
+    model = World.model._replace(bias=PARAMS["bias"])
+
+    def bound(encoder, key, x):
+        return objective({**PARAMS, "encoder": encoder}, encode({"encoder": encoder}, x), key, x)
+
+    @jax.jit
+    def tune(key):
+        falling = optax.adam(optax.cosine_decay_schedule(0.1, 1500))
+        return tune_encoder(key, bound, ENCODER, World.xs, falling, num_steps=1500, batch_size=6)
+
+    encoder = tune(jax.random.key(1))
+    for x in World.xs[:3]:
+        found = bound(encoder, jax.random.key(0), x)
+        assert float(found) == pytest.approx(model.log_marginal(x), abs=1e-3)
+        assert bound(ENCODER, jax.random.key(0), x) < found - 0.3
+
+
+@pytest.mark.parametrize("name", ["num_steps", "batch_size"])
+def test_an_encoder_is_not_tuned_by_nothing(name):
+    numbers = {"num_steps": 1, "batch_size": 1, name: 0}
+    with pytest.raises(ValueError, match=f"{name}: got 0, expected an integer >= 1"):
+        tune_encoder(jax.random.key(0), objective, ENCODER, World.xs, optax.sgd(0.1), **numbers)
+
+
 def test_no_local_steps_are_refused():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         optimize_local(jax.random.key(0), lambda phi, key: phi, 0.0, optax.sgd(0.1), 0)
     with pytest.raises(ValueError, match="num_local_steps: got 0, expected an integer >= 1"):
         svi_step(World.objective, optax.sgd(0.1), optax.sgd(0.1), 0)
+    with pytest.raises(ValueError, match="num_local_steps: got 0, expected an integer >= 1"):
+        semi_amortized_loss(objective, encode, optax.sgd(0.1), 0)

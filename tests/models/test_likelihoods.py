@@ -37,3 +37,10 @@ def test_gaussian_learns_its_mean_and_its_diagonal_covariance():
 def test_bernoulli_of_an_always_black_pixel_is_finite():
     bias = LIKELIHOODS["bernoulli"].initial_bias(jnp.zeros(SHAPE))
     np.testing.assert_allclose(jax.nn.sigmoid(bias), 1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (64,), (8, 8, 1, 3)])
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_outputs_of_another_shape_are_refused_by_name(name, shape):
+    with pytest.raises(ValueError, match=r"decoder: got an output of shape .*expected \(height"):
+        LIKELIHOODS[name].distribution(jnp.zeros(shape))

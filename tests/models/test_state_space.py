@@ -10,7 +10,14 @@ from kalman import example
 from laws import assert_unbiased
 from scipy import stats
 
-from jaxgen.models import linear_gaussian, sample_sequence, stochastic_volatility, variational_rnn
+from jaxgen.models import (
+    importance_step,
+    linear_gaussian,
+    sample_sequence,
+    sample_sequences,
+    stochastic_volatility,
+    variational_rnn,
+)
 from jaxgen.nets import MLP
 
 TIME = 4
@@ -181,3 +188,42 @@ def test_samples_have_the_moments_of_the_joint_gaussian():
     assert_unbiased(centered[:, :, None] * centered[:, None, :], cov)
     with pytest.raises(ValueError, match="time: got 0, expected an integer >= 1"):
         sample_sequence(jax.random.key(0), model, params, 0)
+
+
+def test_lengths_are_uniform_and_what_lies_beyond_is_zero():
+    """4,000 lengths at a false-alarm rate of 1e-6."""
+    model = linear_gaussian(latent_size=2, x_size=3)
+    params = model.init(jax.random.key(0))
+    draw = jax.jit(lambda key: sample_sequences(key, model, params, 4000, 2, 5))
+    xs, mask, zs = map(np.asarray, draw(jax.random.key(1)))
+    assert xs.shape == (4000, 5, 3)
+    assert zs.shape == (4000, 5, 2)
+    lengths = mask.sum(axis=1)
+    np.testing.assert_array_equal(mask, np.arange(5) < lengths[:, None])
+    assert np.all((xs != 0).all(axis=2) == mask)
+    assert np.all((zs != 0).all(axis=2) == mask)
+    counts = [np.sum(lengths == length) for length in (2, 3, 4, 5)]
+    assert stats.chisquare(counts).pvalue > 1e-6
+    for sizes, message in (
+        ((0, 2, 5), "num_sequences: got 0, expected an integer >= 1"),
+        ((3, 0, 5), "shortest: got 0, expected an integer >= 1"),
+        ((3, 2, 1), "longest: got 1, expected an integer >= 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sample_sequences(jax.random.key(0), model, params, *sizes)
+
+
+@pytest.mark.usefixtures("x64")
+def test_the_step_of_a_particle_weighs_the_joint_by_the_proposal(sequence):
+    _, xs = sequence
+    model = linear_gaussian(latent_size=2, x_size=3)
+    params = model.init(jax.random.key(0))
+    step, state, total = importance_step(model, params), model.start(params), 0.0
+    zs, log_q = [], 0.0
+    for t, x in enumerate(jnp.asarray(xs)):
+        before = state
+        state, z, log_weight = step(jax.random.key(t), state, x)
+        total += log_weight
+        log_q += model.encode(params, before, x).log_prob(z)
+        zs.append(z)
+    np.testing.assert_allclose(total, log_joint(model, params, zs, xs) - log_q, rtol=1e-10)

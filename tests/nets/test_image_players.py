@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from jaxgen.models import gan
-from jaxgen.nets import DCGANCritic, DCGANGenerator, ResidualCritic, ResidualGenerator
+from jaxgen.nets import (
+    DCGANCritic,
+    DCGANGenerator,
+    ResidualCritic,
+    ResidualGenerator,
+    dcgan_channels,
+)
 
 PLAYERS = {
     "digits": ((8, 8, 1), DCGANGenerator((8, 8, 1), (4, 2)), DCGANCritic((2, 4))),
@@ -130,3 +136,17 @@ def test_the_spread_of_the_batch_reaches_the_last_layer(key):
 def test_an_image_that_cannot_be_halved_so_often_is_refused(net, key):
     with pytest.raises(ValueError, match=r"output_shape: got 30x28|output_shape: got 28x30"):
         jax.eval_shape(lambda key: net.init(key, jnp.zeros((2, 3)), train=True), key)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [
+        ((8, 8, 1), (2, 4)),
+        ((28, 28, 1), (2, 4)),
+        ((32, 32, 3), (2, 4, 8)),
+        ((64, 64, 3), (2, 4, 8, 16)),
+        ((7, 9, 1), (2,)),
+    ],
+)
+def test_maps_are_halved_down_to_an_odd_side_or_four(shape, channels):
+    assert dcgan_channels(shape, 2) == channels

@@ -66,6 +66,17 @@ def test_a_critics_kernels_have_norm_one_once_the_iteration_has_settled():
     np.testing.assert_allclose(net.apply(variables, X, train=False), expected[:, 0], rtol=2e-3)
 
 
+def test_a_critic_sees_the_features_that_it_is_given():
+    net = MLPCritic((4,), features=lambda x: x[:, :2] ** 2, input_scale=0.5)
+    params = net.init(jax.random.key(1), X, train=True)
+    assert params["params"]["Dense_0"]["kernel"].shape == (2, 4)
+    np.testing.assert_allclose(
+        net.apply(params, X, train=True),
+        MLPCritic((4,)).apply(params, X[:, :2] ** 2 / 2, train=True),
+        rtol=1e-5,
+    )
+
+
 def test_a_critic_scales_its_input_and_sees_the_spread_if_asked():
     plain = MLPCritic((4,), input_scale=0.25)
     params = plain.init(jax.random.key(1), X, train=True)

@@ -13,13 +13,13 @@ from kalman import example
 from laws import assert_biased, assert_unbiased, rejected
 
 from jaxgen.inference import always, multinomial, stratified, systematic
-from jaxgen.models import linear_gaussian
+from jaxgen.models import importance_step, linear_gaussian
 from jaxgen.objectives import (
     FILTERING_OBJECTIVES,
     FilteringObjective,
     filtering_bound,
+    filtering_bounds,
     ignore_resampling,
-    importance_step,
     score_resampling,
 )
 
@@ -49,8 +49,7 @@ def params(key):
 
 
 def bound(objective, params, key, xs, num_particles, mask=None):
-    parts = (MODEL.prior, MODEL.encode, MODEL.decode, MODEL.update)
-    step = importance_step(*(partial(part, params) for part in parts))
+    step = importance_step(MODEL, params)
     start = MODEL.start(params)
     return filtering_bound(key, step, start, xs, num_particles, objective, mask=mask)
 
@@ -220,9 +219,29 @@ def test_a_scheme_without_a_tame_score_is_refused(name):
 
 def test_a_proposal_of_the_wrong_event_shape_is_refused():
     normal = distrax.Normal(jnp.zeros(2), 1.0)  # not Independent: one log probability per latent
-    step = importance_step(
-        lambda state: normal, lambda state, x: normal, lambda state, z: normal, lambda s, z, x: s
+    model = MODEL._replace(
+        prior=lambda params, state: normal,
+        encode=lambda params, state, x: normal,
+        decode=lambda params, state, z: normal,
+        update=lambda params, state, z, x: state,
     )
+    step = importance_step(model, ())
     objective = FILTERING_OBJECTIVES["fivo"]
     with pytest.raises(ValueError, match=r"step: got a log weight of shape \(2,\)"):
         filtering_bound(jax.random.key(0), step, (), jnp.zeros((3, 2)), 4, objective)
+
+
+def test_all_bounds_in_one_program_are_those_of_each_alone():
+    weights, mask = params(jax.random.key(0)), jnp.arange(LONG) < 30
+    step, start = importance_step(MODEL, weights), MODEL.start(weights)
+
+    @jax.jit
+    def together(key):
+        return filtering_bounds(key, step, start, XS, 5, mask=mask)
+
+    found = together(jax.random.key(7))
+    assert found.keys() == FILTERING_OBJECTIVES.keys()
+    for name in ("iwae", "fivo"):
+        alone = jax.jit(partial(bound, FILTERING_OBJECTIVES[name], num_particles=5))
+        value, _ = alone(weights, jax.random.key(7), XS, mask=mask)
+        np.testing.assert_allclose(found[name], value, rtol=1e-5)

@@ -287,3 +287,9 @@ def test_noise_inside_the_nets_is_other_for_each_pass_and_each_key(key):
     assert info["of_reals"] != info["of_fakes"], "two passes under one mask"
     sides = [losses.sides(generator, jax.random.key(i), BATCH)[1] for i in (0, 1)]
     assert not np.array_equal(*sides)
+
+
+def test_a_penalty_without_weight_is_refused():
+    model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=2, x_shape=(2,))
+    with pytest.raises(ValueError, match="penalty_weight: got None"):
+        game_losses(model, non_saturating(), penalty=r1_penalty)

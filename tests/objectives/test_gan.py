@@ -20,6 +20,7 @@ from jaxgen.objectives import (
     least_squares,
     minimax,
     non_saturating,
+    output_penalty,
     r1_penalty,
     relativistic_average,
     zero_sum,
@@ -298,6 +299,14 @@ def test_penalties_are_their_closed_forms(key):
         np.testing.assert_allclose(values[name], value, rtol=1e-5)
     still = dragan_penalty(jax.random.clone(key), quadratic, ONE, OTHER, scale=0.0)
     np.testing.assert_allclose(still, (np.linalg.norm(A * np.asarray(ONE)) - 1) ** 2, rtol=1e-5)
+
+
+def test_the_penalty_on_outputs_is_both_squares(key):
+    critic = lambda x: jnp.sum(x)  # noqa: E731
+    value = output_penalty(key, critic, ONE, OTHER)
+    np.testing.assert_allclose(value, jnp.sum(ONE) ** 2 + jnp.sum(OTHER) ** 2, rtol=1e-6)
+    far = output_penalty(key, critic, jnp.full(1, 300, jnp.float16), jnp.zeros(1, jnp.float16))
+    np.testing.assert_allclose(far, 300.0**2)  # above float16's largest
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxgen.pictures import against_count, learning_curve, learning_curves
+from jaxgen.pictures import against_count, against_steps, learning_curve, learning_curves
 from tests.pictures.drawing import drawn
 
 
@@ -54,6 +54,16 @@ def test_what_a_curve_should_be_is_dashed_in_its_color():
     assert (theory.get_linestyle(), theory.get_color()) == ("--", curve.get_color())
     np.testing.assert_allclose(theory.get_ydata(), [2.0, 0.5])
     assert figure.axes[0].get_yscale() == "log"
+
+
+def test_a_point_of_an_optimization_is_the_mean_over_its_last_half():
+    figure = against_steps(
+        {"SVI": [1.0, 2, 3, 5, 100]}, level=("log p(x)", 4.0), ylabel="nats", title="SVI"
+    )
+    drawn(figure)
+    curve, level = figure.axes[0].lines
+    np.testing.assert_array_equal(curve.get_xydata(), [[1, 1], [2, 2], [4, 4]])
+    assert level.get_ydata()[0] == 4
 
 
 def test_a_curve_that_no_record_holds_is_refused():

@@ -78,3 +78,11 @@ def test_a_loss_with_a_parameter_step_by_position_is_given_its_own_arguments_alo
     state = init_state(jnp.ones(1), optimizer)
     _, info = gradient_step(loss, optimizer)(state, jax.random.key(0), X)
     assert info["loss"] == 7
+
+
+@pytest.mark.parametrize(
+    "one", [lambda params, key, x: x, lambda params, key, x: (x, {}, {}), lambda *_: [1.0, {}]]
+)
+def test_a_loss_without_its_info_is_refused_by_name(one, key):
+    with pytest.raises(ValueError, match=r"one: got .*expected \(scalar to lower, info\)"):
+        mean_over_batch(one)((), key, jnp.ones(3))

@@ -239,6 +239,7 @@ def test_the_help_of_a_recipe_is_read_without_importing_it(recipe, capsys, monke
     assert "\nMore of it, and more of it.\n\n  python -m toys toy\n" in printed
     text = " ".join(printed.replace("│", " ").split())
     assert "--moves INT Before it ends, unless it has (as some have) ended before." in text
+    assert "--game STR One of chess, go." in text
 
 
 def test_a_used_directory_is_refused_before_the_recipe_is_imported(recipe, tmp_path, capsys):

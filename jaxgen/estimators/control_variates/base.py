@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float
 
 from jaxgen.estimators.base import Estimate, State, no_state, unchanged
-from jaxgen.types import Scalar, Value
+from jaxgen.types import Scalar
+from jaxgen.values import Value
 
 
 class Control(NamedTuple):

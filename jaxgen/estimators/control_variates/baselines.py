@@ -10,7 +10,8 @@ from jaxtyping import Array
 
 from jaxgen.estimators.base import Estimate, Integrand
 from jaxgen.estimators.control_variates.base import Baseline, Control
-from jaxgen.types import Distribution, Key, Scalar, known_by_call
+from jaxgen.types import Distribution, Key, Scalar
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -11,7 +11,8 @@ from jaxtyping import Array
 
 from jaxgen.estimators.base import Integrand
 from jaxgen.estimators.control_variates.base import Baseline, Control
-from jaxgen.types import Distribution, Key, Params, known_by_call
+from jaxgen.types import Distribution, Key, Params
+from jaxgen.values import known_by_call
 
 
 @known_by_call

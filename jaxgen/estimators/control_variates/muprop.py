@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.estimators.base import Integrand
 from jaxgen.estimators.control_variates.base import Baseline, Control
 from jaxgen.estimators.discrete import innermost
-from jaxgen.types import Distribution, known_by_call
+from jaxgen.types import Distribution
+from jaxgen.values import known_by_call
 
 
 @known_by_call

@@ -16,7 +16,8 @@ from jaxgen.estimators.control_variates.base import Baseline, Control
 from jaxgen.estimators.control_variates.baselines import Decaying, check_decay, constant
 from jaxgen.estimators.discrete import factors, innermost
 from jaxgen.estimators.evaluation import parameters, with_float32_params
-from jaxgen.types import Distribution, Key, known_by_call
+from jaxgen.types import Distribution, Key
+from jaxgen.values import known_by_call
 
 _ONE = constant(1.0)
 

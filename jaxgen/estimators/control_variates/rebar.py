@@ -13,7 +13,8 @@ from jaxgen.checks import positive
 from jaxgen.estimators.base import Estimator, Integrand
 from jaxgen.estimators.control_variates.relaxed_control import relaxed_control
 from jaxgen.estimators.discrete import Latent
-from jaxgen.types import Scalar, known_by_call
+from jaxgen.types import Scalar
+from jaxgen.values import known_by_call
 
 
 @struct.dataclass

@@ -14,7 +14,8 @@ from jaxgen.estimators.base import Estimator
 from jaxgen.estimators.control_variates.rebar import RebarState, initial_state, relaxed_objective
 from jaxgen.estimators.control_variates.relaxed_control import relaxed_control
 from jaxgen.estimators.discrete import relaxable
-from jaxgen.types import Params, known_by_call
+from jaxgen.types import Params
+from jaxgen.values import known_by_call
 
 NetworkInit = Callable[[Any, Array, Any], Params]
 NetworkApply = Callable[[Params, Array, Any], Array]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.types import Value, known_by_call, known_by_name
+from jaxgen.values import Value, known_by_call, known_by_name
 
 
 class Scaling(Value):

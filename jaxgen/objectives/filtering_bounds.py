@@ -1,0 +1,64 @@
+"""Every filtering bound of one sequence, with common random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxgen.inference import Resampling, Step
+from jaxgen.objectives.filtering import (
+    FILTERING_OBJECTIVES,
+    FilteringObjective,
+    filtering_bound,
+)
+from jaxgen.types import Key, Scalar
+
+
+def filtering_bounds(
+    key: Key,
+    step: Step,
+    start: Any,
+    xs: Any,
+    num_particles: int,
+    *,
+    objectives: Mapping[str, FilteringObjective] = FILTERING_OBJECTIVES,
+    mask: Array | None = None,
+) -> dict[str, Scalar]:
+    """Returns one sequence's log Z-hat by each objective, in nats, without gradients.
+
+    All see the same key, so that they differ in nothing but when and how they resample, and all are
+    one compiled loop over the particles.
+
+    Args:
+      step: moves and weighs one particle (see `smc`).
+      start: the state before the first step.
+      xs: a pytree of arrays with a common leading axis of time.
+      num_particles: K.
+      objectives: by name.
+      mask: which steps exist.
+    Raises:
+      ValueError: as `smc`.
+    Example:
+      bounds = filtering_bounds(key, importance_step(model, params), model.start(params), xs, 16)
+      bounds["fivo"] - bounds["iwae"]
+    Source: Maddison et al. (2017), section 3.
+    """
+    schemes, schedules, _ = zip(*objectives.values(), strict=True)
+
+    def bound(index: Array) -> Scalar:
+        sample = partial(jax.lax.switch, index, [scheme.sample for scheme in schemes])
+        objective = FilteringObjective(
+            Resampling(sample),
+            lambda log_weights: jax.lax.switch(index, schedules, log_weights),
+        )
+        same = jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
+        return filtering_bound(same, step, start, xs, num_particles, objective, mask=mask)[0]
+
+    data = jax.random.key_data(key)  # which may be read more than once, as a key must not
+    values = jax.lax.map(bound, jnp.arange(len(objectives)))
+    return dict(zip(objectives, values, strict=True))
