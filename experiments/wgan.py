@@ -186,7 +186,7 @@ def rank_correlation(config: Config, records: list[dict[str, Any]]) -> float | N
     """Returns Spearman's correlation of estimate and exact distance once the generator moves."""
     moving = [record for record in records if record["epoch"] * config.steps_per_epoch > WAIT]
     pairs = [(record["validation_estimate"], record["validation_distance"]) for record in moving]
-    return float(stats.spearmanr(pairs)[0]) if len(pairs) > 2 else None
+    return float(np.asarray(stats.spearmanr(pairs))[0]) if len(pairs) > 2 else None
 
 
 def draw(
