@@ -59,8 +59,7 @@ from jaxgen.workbench import (
     sweep,
 )
 
-JUDGED = 2500  # held-out reals and fakes that the critics and the modes are judged by
-MATCHED = 500  # of these, how many are matched one to one
+JUDGED, MATCHED = 2500, 500  # held-out reals and fakes; of these, matched one to one
 WAIT = 100  # steps before the generator first moves: until then a critic has nothing to say yet
 REPORTED = {
     "distance": "exact Wasserstein-1 distance",
@@ -94,7 +93,7 @@ class Method(NamedTuple):
     loss: Callable[[], objectives.GanLoss]
     critic_optimizer: Callable[[Config], optax.GradientTransformation] = adam
     penalty: objectives.Penalty | None = None
-    terms: Callable[[Array, Array], Array] = lambda real, fake: real - fake  # of Wasserstein-1
+    terms: Callable[[Array, Array], Array] = lambda real, fake: real - fake
 
 
 METHODS = {
@@ -161,11 +160,11 @@ def run(config: Config) -> dict[str, Any]:
         game = play(
             part, model, losses, optimizers, target, judge, keys, held_out=reals, monitor="distance"
         )
-        fakes = np.asarray(samples(model, game, key_latents, JUDGED))
+        fakes, _ = look(game, key_latents, reals)
         if method.terms is twice_jsd:
-            return fakes, None
+            return np.asarray(fakes), None
         size, steps = config.batch_size, config.alone_steps
-        return fakes, critic_against_noise(
+        return np.asarray(fakes), critic_against_noise(
             key, model, losses, optimizers[1], target, num_steps=steps, batch_size=size
         )
 
@@ -175,8 +174,8 @@ def run(config: Config) -> dict[str, Any]:
     for name, of in games.items():
         of["rank_correlation"] = rank_correlation(config, swept.records[name])
     result = {"distance_of_reals": of_reals, "games": games}
-    steps = config.epochs * config.steps_per_epoch
     figures = draw(config, result, swept, reals, target.modes)
+    steps = config.epochs * config.steps_per_epoch
     title = f"Games on the {config.target}, {len(target.modes)} modes, {steps} steps"
     notes = [f"exact distance of two sets of reals: {of_reals:.3f}", *swept.failed.values()]
     return out.finish(result, figures, [Table.of(title, REPORTED, games)], notes)
@@ -200,7 +199,8 @@ def draw(
         curves[label] = swept.records[name]
     fakes = {name: fakes for name, (fakes, _) in swept.results.items()}
     critics = {name: critic for name, (_, critic) in swept.results.items() if critic}
-    title = f"{config.target}: samples after {config.epochs * config.steps_per_epoch} steps"
+    steps = config.epochs * config.steps_per_epoch
+    title = f"{config.target}: samples after {steps} steps"
     figures = {
         "estimates": learning_curves(
             curves,

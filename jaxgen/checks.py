@@ -140,13 +140,13 @@ class UnknownName(KeyError, ValueError):
         return self.args[0]
 
 
-class Table(Mapping[str, _V]):
+class ByName(Mapping[str, _V]):
     """Named values, read only, that lists its names when it is asked for another.
 
     Raises:
       UnknownName: of a name that is not in it; a KeyError and a ValueError.
     Example:
-      Table("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
+      ByName("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
     """
 
     def __init__(self, of: str, entries: Mapping[str, _V]):
@@ -165,4 +165,4 @@ class Table(Mapping[str, _V]):
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"Table of {self._of}: {', '.join(self._entries)}"
+        return f"{self._of}s by name: {', '.join(self._entries)}"

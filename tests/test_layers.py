@@ -1,6 +1,7 @@
 """The import table: which room may import which."""
 
 import ast
+import statistics
 import sys
 from pathlib import Path
 
@@ -105,6 +106,33 @@ OUTSIDE = [
 def test_a_room_is_entered_by_its_face(path):
     name = room(path) if path.is_relative_to(ROOT) else None
     assert not list(back_doors(name, path.read_text()))
+
+
+RECIPES = sorted((ROOT.parent / "experiments").glob("[a-z]*.py"))
+
+
+def other_recipes(source):
+    """What `source` imports of the package of recipes."""
+    return [m for m in imported_modules(source) if m and m.split(".")[0] == "experiments"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_one_file_of_at_most_220_lines(path):
+    source = path.read_text()
+    assert not other_recipes(source)
+    assert source.count("\n") <= 220
+
+
+def test_another_recipe_is_seen():
+    assert other_recipes("from experiments import ring")
+    assert other_recipes("import experiments.ring as r")
+
+
+def test_recipes_and_rooms_are_of_a_size_to_be_read():
+    assert sum(path.read_text().count("\n") for path in RECIPES) <= 4000
+    lengths = [path.read_text().count("\n") for path in ROOT.rglob("*.py")]
+    assert statistics.median(lengths) < 110
+    assert max(lengths) <= 300
 
 
 def test_a_back_door_is_seen():

@@ -11,7 +11,7 @@ from jax.nn import softplus
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
-from jaxgen.checks import Table
+from jaxgen.checks import ByName
 from jaxgen.divergences.f_divergence import FDivergence, assemble
 from jaxgen.divergences.families import alpha_divergence, weighted_jensen_shannon
 from jaxgen.numerics import expm1
@@ -160,7 +160,7 @@ _TABLE: dict[str, FDivergence] = {
 }
 _OF_A_FAMILY = {"weighted_jensen_shannon", "alpha"}  # known by the call that makes them
 
-DIVERGENCES: Mapping[str, FDivergence] = Table(
+DIVERGENCES: Mapping[str, FDivergence] = ByName(
     "divergence",
     {
         name: value if name in _OF_A_FAMILY else known_by_name(f"DIVERGENCES[{name!r}]", value)

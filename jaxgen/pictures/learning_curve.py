@@ -82,7 +82,7 @@ def learning_curves(
     Example:
       learning_curves({"plain": plain, "packed": packed}, {"validation_entropy": "entropy"})
     """
-    columns, levels = len(histories), levels or {}
+    columns = len(histories)
     titles = [*histories, *[""] * (columns * (len(keys) - 1))]
     figure, places = panels(titles, columns=columns, size=(3.3, 2.3), sharex=True)
     for row, (key, name) in enumerate(keys.items()):
@@ -90,7 +90,7 @@ def learning_curves(
             axes = places[row * columns + column]
             steps = [record["epoch"] * steps_per_epoch for record in records]
             axes.plot(steps, [record[key] for record in records], color=f"C{row}", lw=1.6)
-            if key in levels:
+            if levels and key in levels:
                 axes.axhline(levels[key], ls=":", color=INK, lw=1.0)
                 axes.set_ylim(0, None)
             if column == 0:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxgen.distributions import diagonal_normal
 from jaxgen.inference import (
@@ -80,8 +80,8 @@ class TwoSided(NamedTuple):
       upper: above.
     """
 
-    lower: Float[np.ndarray, "images"]
-    upper: Float[np.ndarray, "images"]
+    lower: Any  # [images], of JAX or of NumPy
+    upper: Any
 
 
 def bound_draws(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import flax.linen as nn
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import ByName
 from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
@@ -21,12 +21,13 @@ from jaxgen.types import Info, Key
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
-TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = MappingProxyType(
-    {"ring": ring, "grid": grid}
+TARGETS: Mapping[str, Callable[[], IsotropicMixture]] = ByName(
+    "target", {"ring": ring, "grid": grid}
 )
 """Eight Gaussians (radius 2, scale .02), or 25 (spacing 2, scale .05)."""
 
-COLLAPSE: Mapping[str, str] = MappingProxyType(
+COLLAPSE: Mapping[str, str] = ByName(
+    "number",
     {
         "covered": "modes covered",
         "entropy": "entropy of the modes, of the greatest",
@@ -35,7 +36,7 @@ COLLAPSE: Mapping[str, str] = MappingProxyType(
         "duplicates": "share of duplicates among 500",
         "told_apart": "told from reals by the nearest neighbor",
         "p_value": "p-value of that, no different",
-    }
+    },
 )
 """What `collapse` returns, in words."""
 

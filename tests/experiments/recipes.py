@@ -56,8 +56,16 @@ RECIPES = [
         {"": 2},
         {
             "--nonsense 1": "--nonsense",
-            "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
             "--dataset mnits": "dataset: got 'mnits'",
+            "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
+            "--likelihood poisson": "poisson",
+            "--binarization none": "binarization: got 'none' for the gray pixels of digits",
+            "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
+            "--hidden 20 0": "hidden: got 0, expected an integer >= 1",
+            "--ema-decay 1": "ema_decay: got 1.0, expected a number in (0, 1)",
+            "--clip-norm 0": "clip_norm: got 0.0, expected a positive number",
+            "--beta nan": "beta: got nan, expected a finite number >= 0",
+            "--patience 0": "patience: got 0, expected an integer >= 1",
         },
     ),
     Recipe(
@@ -178,6 +186,24 @@ RECIPES = [
         checks_keys=False,
     ),
     Recipe(
+        "toy_gan",
+        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities value",
+        {"": 3},
+        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
+    ),
+    Recipe(
+        "f_gan",
+        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
+        "densities bounds judged_by",
+        {"kl": 3, "total_variation": 3},
+        {
+            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--divergences kl kl": "divergences: got ('kl', 'kl')",
+        },
+        programs=2,
+    ),
+    Recipe(
         "wgan",
         "--epochs 2 --steps-per-epoch 2 --batch-size 16 --width 8 --critic-steps 2 --alone-steps 5",
         "estimates samples surfaces",
@@ -194,24 +220,6 @@ RECIPES = [
         "--critic-steps 2 --latent-size 4",
         "samples",
         {"kl": 2, "total_variation": 2},
-        {
-            "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
-            "--divergences kl kl": "divergences: got ('kl', 'kl')",
-        },
-        programs=2,
-    ),
-    Recipe(
-        "toy_gan",
-        "--epochs 3 --steps-per-epoch 10 --batch-size 64",
-        "densities value",
-        {"": 3},
-        {"--target cauchy": "--target", "--steps-per-epoch 0": "steps_per_epoch: got 0"},
-    ),
-    Recipe(
-        "f_gan",
-        "--divergences kl total_variation --epochs 3 --steps-per-epoch 10 --batch-size 64",
-        "densities bounds judged_by",
-        {"kl": 3, "total_variation": 3},
         {
             "--divergences kl wasserstein": "divergences: got 'wasserstein', expected one of",
             "--divergences kl kl": "divergences: got ('kl', 'kl')",

@@ -296,42 +296,17 @@ def one_line(capsys):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ("--dataset mnits", "dataset: got 'mnits'"),
-        ("--batch-size 1298", "batch_size: got 1298, expected at most 1297"),
         ("--dataset mnist --data-dir a_file", "data_dir: got "),
         ("--run-dir a_file", "run_dir: got "),
         ("--run-dir a_file/run", "run_dir: got "),
         ("--run-dir nowhere --resume", "which holds no run to resume"),
-        ("--binarization none", "binarization: got 'none' for the gray pixels of digits"),
         ("--devices 16", "devices: got 16, expected at most 8"),
     ],
 )
-def test_a_bad_argument_is_refused_in_one_line(flags, expected, tmp_path, monkeypatch, capsys):
+def test_a_bad_place_is_refused_in_one_line(flags, expected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("a_file").write_text("not a directory")
     assert vae(flags) == 2
     assert expected in one_line(capsys)
     assert contents(tmp_path) == {Path("a_file"): b"not a directory"}
     assert [p.name for p in tmp_path.iterdir()] == ["a_file"]
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ("--nonsense 1", "--nonsense"),
-        ("--likelihood poisson", "poisson"),
-        ("--latent-size 0", "latent_size: got 0, expected an integer >= 1"),
-        ("--hidden 20 0", "hidden: got 0, expected an integer >= 1"),
-        ("--ema-decay 1", "ema_decay: got 1.0, expected a number in (0, 1)"),
-        ("--clip-norm 0", "clip_norm: got 0.0, expected a positive number"),
-        ("--beta nan", "beta: got nan, expected a finite number >= 0"),
-        ("--likelihood gaussian --binarization threshold", "binarization: got 'threshold' with"),
-        ("--patience 0", "patience: got 0, expected an integer >= 1"),
-        ("--nll-samples 0", "nll_samples: got 0, expected an integer >= 1"),
-    ],
-)
-def test_a_bad_flag_is_named(flags, expected, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert vae(flags) == 2
-    assert expected in " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert not list(tmp_path.iterdir())
