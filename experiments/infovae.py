@@ -81,7 +81,7 @@ def run(config: Config) -> dict[str, Any]:
     out = begin(config)
     images, validation, test = load_pixels(config)
     model = image_vae(images.images, config.hidden, config.latent_size)
-    key_init, key_fit, key_judge, *keys = jax.random.split(jax.random.key(config.seed), 6)
+    key_init, key_fit, key_judge, *keys = config.keys(6)
     start = jax.jit(model.init)(key_init)
     # Two draws of the prior are 2 d apart in the mean of their squared distance.
     kernel = rbf(math.sqrt(config.latent_size))
@@ -91,18 +91,12 @@ def run(config: Config) -> dict[str, Any]:
     def step(weights: tuple[Array, Array]) -> Update:
         return gradient_step(make_loss(model, images, kernel, *weights), optimizer)
 
+    shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
+
     def one(part: Run, weights: tuple[float, float]) -> Params:
-        return train(
-            part,
-            init_state(start, optimizer),
-            step,
-            images.images,
-            judge,
-            key=key_fit,
-            judge_key=key_judge,
-            held_out=validation.images,
-            weights=lambda epoch: weights,
-        ).params
+        shared["weights"] = lambda epoch: weights
+        state = init_state(start, optimizer)
+        return train(part, state, step, images.images, judge, **shared).params
 
     swept = sweep(out, {"vae": (0.0, 1.0), "infovae": (config.alpha, config.weight)}, one)
     decode = jax.jit(jax.vmap(lambda params, z: model.decode(params, z).mean(), (None, 0)))
@@ -185,13 +179,11 @@ def geometry(
 
 def summary(each: dict[str, Any]) -> dict[str, Any]:
     """Returns the means over test images, in nats."""
-    nll = mean_over_images(each["nll"])
     return {
         "test_elbo": each["reconstruction"].mean() - each["kl"].mean(),
         "test_reconstruction": each["reconstruction"].mean(),
         "test_kl": each["kl"].mean(),
-        "test_nll": nll.value,
-        "test_nll_stderr": nll.stderr,
+        **mean_over_images(each["nll"]).named("test_nll"),
         "active_units": int(active_units(jnp.asarray(each["mean"], jnp.float32)).sum()),
     }
 

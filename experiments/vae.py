@@ -98,9 +98,7 @@ def run(config: Config) -> dict[str, Any]:
     out = begin(config)
     images, validation, test = load_pixels(config, config.likelihood, config.binarization)
     model = make_model(config, images)
-    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
-        jax.random.key(config.seed), 5
-    )
+    key_init, key_fit, key_judge, key_test, key_pictures = config.keys(5)
     one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
     optimizer = make_optimizer(
         config.learning_rate,
@@ -120,7 +118,7 @@ def run(config: Config) -> dict[str, Any]:
         images.images,
         judge_by(mean_over_batch(one)),
         key=key_fit,
-        judge_key=key_validation,
+        judge_key=key_judge,
         held_out=validation.images,
         weights=partial(kl_weight, config),
         patience=config.patience,
@@ -178,8 +176,7 @@ def evaluate(
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
     return {
         "test_elbo": float(each["elbo"].mean()),
-        "test_nll": nll.value,
-        "test_nll_stderr": nll.stderr,
+        **nll.named("test_nll"),
         "bits_per_dim": float(bits_per_dim(nll.value, test.images[0].size, bin_width=bin_width)),
         "active_units": int(active_units(jnp.asarray(each["means"])).sum()),
         "latent_size": config.latent_size,
