@@ -26,6 +26,7 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.certify import at_budget
 from jaxgen.estimators import (
     ESTIMATORS,
@@ -40,31 +41,6 @@ from jaxgen.nets import MLP
 from jaxgen.pictures import learning_curve
 from jaxgen.train import estimator_step, init_estimator_state
 from jaxgen.types import Distribution, Key, Params
-from jaxgen.workbench import (
-    SEVERAL,
-    Among,
-    AtLeast,
-    Count,
-    LatentConfig,
-    Positive,
-    Rule,
-    Run,
-    Table,
-    begin,
-    constant,
-    draw_vae,
-    estimator_loss,
-    image_belief_network,
-    image_by_image,
-    load_pixels,
-    main,
-    map_in_blocks,
-    mean_image,
-    mean_over_draws,
-    mean_over_images,
-    sweep,
-    train,
-)
 
 NAMES = (
     *("score_function", "moving_average", "optimal_coefficient", "nvil", "rloo", "muprop"),
@@ -76,32 +52,32 @@ DRAWS = 10  # of every training image and its z, for the final train ELBO
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """One belief network and the estimators it is trained with, one after the other."""
 
     schedule: ClassVar[str] = "constant"
 
-    estimator: Annotated[tuple[str, ...], Among(NAMES), SEVERAL] = ("disarm",)
+    estimator: Annotated[tuple[str, ...], wb.Among(NAMES), wb.SEVERAL] = ("disarm",)
     """Of the gradient, one or several."""
-    evaluations: Annotated[int, AtLeast(2), Rule(lambda n: n % 2 == 0, "an even number")] = 2
+    evaluations: Annotated[int, wb.AtLeast(2), wb.Rule(lambda n: n % 2 == 0, "an even number")] = 2
     """Of the objective, per image and step; even."""
-    epochs: Count = 200
-    batch_size: Count = 50
-    prior_learning_rate: Positive = 1e-2
+    epochs: wb.Count = 200
+    batch_size: wb.Count = 50
+    prior_learning_rate: wb.Positive = 1e-2
     """Step size of SGD on the prior's logits; --learning-rate is Adam's on both networks."""
-    control_learning_rate: Positive = 1e-3
+    control_learning_rate: wb.Positive = 1e-3
     """Step size of Adam on what an estimator learns: baseline, control, temperature."""
-    hidden: tuple[Count, ...] = ()
+    hidden: tuple[wb.Count, ...] = ()
     """Widths of the LeakyReLU(.3) layers on each side; none for the linear network."""
-    latent_size: Count = 200
+    latent_size: wb.Count = 200
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains with each estimator of `config`; returns what result.json holds, by their names."""
-    out = begin(config)
-    images, validation, test = load_pixels(config)
-    x_mean = mean_image(images.images)
-    model = image_belief_network(images.images, config.hidden, config.latent_size)
+    out = wb.begin(config)
+    images, validation, test = wb.load_pixels(config)
+    x_mean = wb.mean_image(images.images)
+    model = wb.image_belief_network(images.images, config.hidden, config.latent_size)
     params = jax.jit(model.init)(jax.random.fold_in(jax.random.key(config.seed), 0))
     q = jax.jit(model.encode)(params, x_mean)
     adam, control = optax.adam(config.learning_rate), optax.adam(config.control_learning_rate)
@@ -110,18 +86,18 @@ def run(config: Config) -> dict[str, Any]:
         {"encoder": "networks", "decoder": "networks", "prior": "prior"},
     )
     measures = make_measures(model, images.prepare, config.nll_samples)
-    elbo, elbos, numbers = map(image_by_image, measures)  # compiled once for all estimators
+    elbo, elbos, numbers = map(wb.image_by_image, measures)  # compiled once for all estimators
     figures = {}
 
-    def one(part: Run, name: str) -> dict[str, Any]:
+    def one(part: wb.Run, name: str) -> dict[str, Any]:
         """Trains and draws with one estimator; returns its numbers."""
         key_init, key_fit, key_validation, key_train, key_test, key_pictures = jax.random.split(
             jax.random.fold_in(jax.random.key(config.seed), 1), 6
         )
         estimator = make_estimator(name, config.evaluations, q, x_mean)
         learns = jax.jit(estimator.init)(key_init, q, jnp.zeros_like(x_mean))
-        loss = estimator_loss(model, images.prepare, estimator, lambda x: x - x_mean)
-        trained, _ = train(
+        loss = wb.estimator_loss(model, images.prepare, estimator, lambda x: x - x_mean)
+        trained, _ = wb.train(
             part,
             init_estimator_state(params, optimizer, learns, control_optimizer=control),
             estimator_step(loss, estimator, optimizer, control_optimizer=control),
@@ -131,10 +107,10 @@ def run(config: Config) -> dict[str, Any]:
             judge_key=key_validation,
             held_out=validation.images,
         )
-        measured = partial(map_in_blocks, block_size=2500)
+        measured = partial(wb.map_in_blocks, block_size=2500)
         on_train = measured(partial(elbos, trained), key_train, images.images, "train ELBO")
         on_test = measured(partial(numbers, trained), key_test, test.images, "test NLL")
-        drawn = draw_vae(key_pictures, model, trained, test, lambda key, q: q.sample(seed=key))
+        drawn = wb.draw_vae(key_pictures, model, trained, test, lambda key, q: q.sample(seed=key))
         drawn.pop("latent_grid", None)  # of Gaussian latents
         curve = {"train_elbo": "train", "validation_elbo": "validation"}
         title = f"Learning curve, {name}"
@@ -143,7 +119,7 @@ def run(config: Config) -> dict[str, Any]:
         cost = count_evaluations(estimator, q)
         return {"evaluations": cost, **summary(on_train, on_test), **part.seconds}
 
-    swept = sweep(out, {name: name for name in config.estimator}, one)
+    swept = wb.sweep(out, {name: name for name in config.estimator}, one)
     if len(swept.results) > 1:
         title = f"Train ELBO by estimator, {config.evaluations} evaluations per image and step"
         names = {name: name for name in swept.results}
@@ -161,7 +137,7 @@ def make_estimator(name: str, evaluations: int, q: Distribution, x_mean: Array) 
     The networks see the image less the mean; NVIL's starts at the mean image's log probability.
     """
     of_mean = BERNOULLI.distribution(BERNOULLI.initial_bias(x_mean)).log_prob(x_mean)
-    baseline = MLP((100,), (), nn.tanh, output_bias_init=constant(jnp.asarray(of_mean)))
+    baseline = MLP((100,), (), nn.tanh, output_bias_init=wb.constant(jnp.asarray(of_mean)))
     with_networks = network_estimators(baseline, MLP((100,), (), nn.tanh))
     makes = {**ESTIMATORS, **with_networks, "vimco": vimco}
     return at_budget(makes[name], q, evaluations)[1]
@@ -191,7 +167,7 @@ def make_measures(
 
 def summary(train: np.ndarray, test: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns the means, in nats, and the use of the latents."""
-    elbo, nll = mean_over_draws(train), mean_over_images(test["nll"])
+    elbo, nll = wb.mean_over_draws(train), wb.mean_over_images(test["nll"])
     return {
         "train_elbo": elbo.value,
         "train_elbo_interval": 1.96 * elbo.stderr,  # half a 95% one
@@ -202,7 +178,7 @@ def summary(train: np.ndarray, test: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def table(title: str, results: dict[str, Any]) -> Table:
+def table(title: str, results: dict[str, Any]) -> wb.Table:
     """Returns the comparison."""
     rows = []
     for name, result in results.items():
@@ -210,8 +186,8 @@ def table(title: str, results: dict[str, Any]) -> Table:
         keys = ("test_elbo", "test_nll", "active_units", "training_seconds")
         rows.append([name, train_elbo, *(result[key] for key in keys)])
     columns = ["estimator", "train ELBO", "test ELBO", "test NLL", "active", "seconds"]
-    return Table(title, columns, rows)
+    return wb.Table(title, columns, rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

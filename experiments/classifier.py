@@ -29,55 +29,38 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.metrics import frechet_distance, kernel_distance
 from jaxgen.pictures import learning_curve
 from jaxgen.train import gradient_step, init_state
 from jaxgen.types import Info, Key, Params
-from jaxgen.workbench import (
-    AtLeast,
-    Classifier,
-    Count,
-    ImageConfig,
-    Positive,
-    Run,
-    Table,
-    TrainedClassifier,
-    begin,
-    feature_logits,
-    image_features,
-    load_images,
-    main,
-    make_optimizer,
-    save_classifier,
-    train,
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ImageConfig):
+class Config(wb.ImageConfig):
     """One classifier and how it is trained."""
 
     schedule: ClassVar[str] = "cosine"
 
-    epochs: Count = 30
-    batch_size: Count = 64
-    learning_rate: Positive = 2e-3
+    epochs: wb.Count = 30
+    batch_size: wb.Count = 64
+    learning_rate: wb.Positive = 2e-3
     """Of Adam at first, down to a hundredth along half a cosine."""
-    num_features: Annotated[int, AtLeast(2)] = 64
+    num_features: Annotated[int, wb.AtLeast(2)] = 64
     """Of the layer before the logits."""
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the classifier of `config`; returns what result.json holds."""
-    out = begin(config)
-    images, validation, test = load_images(config)
+    out = wb.begin(config)
+    images, validation, test = wb.load_images(config)
     if images.labels is None:
         raise ValueError(f"dataset: got {config.dataset}, which has no labels to learn from")
-    net = Classifier(int(images.labels.max()) + 1, config.num_features)
+    net = wb.Classifier(int(images.labels.max()) + 1, config.num_features)
     key_init, key_fit, key_test = config.keys(3)
     classifier = trained(out, config, net, key_init, key_fit, images, validation)
-    save_classifier(out.directory.path, classifier)
+    wb.save_classifier(out.directory.path, classifier)
 
     result = evaluate(classifier, key_test, validation, test)
     curve = {"train_accuracy": "train", "validation_accuracy": "validation"}
@@ -86,17 +69,17 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def trained(
-    out: Run,
+    out: wb.Run,
     config: Config,
-    net: Classifier,
+    net: wb.Classifier,
     key_init: Key,
     key_fit: Key,
     images: ImageSet,
     validation: ImageSet,
-) -> TrainedClassifier:
+) -> wb.TrainedClassifier:
     """Returns the classifier after the last epoch."""
     image_shape = images.images.shape[1:]
-    optimizer = make_optimizer(
+    optimizer = wb.make_optimizer(
         config.learning_rate, config.num_steps(len(images.images)), schedule="cosine"
     )
 
@@ -109,12 +92,12 @@ def trained(
     @jax.jit
     def judge(params: Params, key: Key, held_out: tuple[Array, Array]) -> Info:
         pixels, labels = held_out
-        classifier = TrainedClassifier(net, params, image_shape)
-        logits = feature_logits(classifier, image_features(classifier, pixels))
+        classifier = wb.TrainedClassifier(net, params, image_shape)
+        logits = wb.feature_logits(classifier, wb.image_features(classifier, pixels))
         return jax.tree.map(jnp.mean, terms(logits, labels))
 
     params = jax.jit(net.init)(key_init, jnp.zeros((1, *image_shape)))
-    params, _ = train(
+    params, _ = wb.train(
         out,
         init_state(params, optimizer),
         gradient_step(loss, optimizer),
@@ -124,7 +107,7 @@ def trained(
         held_out=(validation.images, validation.labels),
         monitor="accuracy",
     )
-    return TrainedClassifier(net, params, image_shape)
+    return wb.TrainedClassifier(net, params, image_shape)
 
 
 def terms(logits: Array, labels: Array) -> Info:
@@ -136,14 +119,14 @@ def terms(logits: Array, labels: Array) -> Info:
 
 
 def evaluate(
-    classifier: TrainedClassifier, key: Key, validation: ImageSet, test: ImageSet
+    classifier: wb.TrainedClassifier, key: Key, validation: ImageSet, test: ImageSet
 ) -> dict[str, Any]:
     """Returns the accuracy, and the distances between two sets of images unseen in training."""
 
     @jax.jit
     def numbers(key: Key, validation: Array, images: Array, labels: Array) -> Info:
-        pair = image_features(classifier, validation), image_features(classifier, images)
-        means = jax.tree.map(jnp.mean, terms(feature_logits(classifier, pair[1]), labels))
+        pair = wb.image_features(classifier, validation), wb.image_features(classifier, images)
+        means = jax.tree.map(jnp.mean, terms(wb.feature_logits(classifier, pair[1]), labels))
         kernel = kernel_distance(key, *pair, subset_size=min(1000, min(map(len, pair)) // 10))
         return {
             "test_accuracy": means["accuracy"],
@@ -160,7 +143,7 @@ def evaluate(
     return {**result, "test_images": count, "validation_images": len(validation.images)}
 
 
-def table(config: Config, result: dict[str, Any]) -> Table:
+def table(config: Config, result: dict[str, Any]) -> wb.Table:
     """Returns the table of the result."""
     rows = [
         ["test accuracy", result["test_accuracy"], f"± {result['test_accuracy_stderr']:.2g}"],
@@ -169,8 +152,8 @@ def table(config: Config, result: dict[str, Any]) -> Table:
         ["kernel distance", result["real_kernel"], f"± {result['real_kernel_stderr']:.2g}"],
     ]
     title = f"classifier of {config.dataset}: {result['test_images']} test images"
-    return Table(title, ["quantity", "value", "± or unit"], rows)
+    return wb.Table(title, ["quantity", "value", "± or unit"], rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

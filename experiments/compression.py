@@ -30,87 +30,66 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.metrics import bits_per_dim, image_code, send_losslessly
 from jaxgen.models import LatentVariableModel
 from jaxgen.pictures import side_by_side, trade_off
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Params
-from jaxgen.workbench import (
-    Count,
-    LatentConfig,
-    NonNegative,
-    Rule,
-    Run,
-    Table,
-    begin,
-    image_by_image,
-    image_vae,
-    judge_by,
-    load_pixels,
-    main,
-    make_optimizer,
-    negative_elbo,
-    negative_log_px,
-    rate_distortion,
-    reconstruct,
-    require_extra,
-    sweep,
-    train,
-)
 
 LEVELS = {"bernoulli": 2, "discretized_logistic": 256}
 SPLITS = {"digits": ("train[:697]", "train[697:797]", "train[797:]+validation+test")}
 DRAWS = 20  # of z for every image, in rate and distortion
-ONE_AMONG = Rule(
+ONE_AMONG = wb.Rule(
     lambda betas: 1.0 in betas and len(set(betas)) == len(betas), "1 among them and each once", True
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """One VAE per beta, and the images that the one of beta = 1 sends."""
 
-    epochs: Count = 200
-    batch_size: Count = 64
-    betas: Annotated[tuple[NonNegative, ...], ONE_AMONG] = (0.1, 0.3, 0.6, 1.0, 1.8, 3.0)
+    epochs: wb.Count = 200
+    batch_size: wb.Count = 64
+    betas: Annotated[tuple[wb.NonNegative, ...], ONE_AMONG] = (0.1, 0.3, 0.6, 1.0, 1.8, 3.0)
     """Weights of the KL in training, 1 among them: that VAE sends the images."""
     likelihood: Literal["bernoulli", "discretized_logistic"] = "bernoulli"
     """p(x|z): binary pixels, drawn once from gray ones; or 256 gray levels."""
-    images: Count = 1000
+    images: wb.Count = 1000
     """How many are sent."""
-    buckets: Annotated[int, Rule(lambda n: 2 <= n <= 2**16, f"2 to {2**16}")] = 4096
+    buckets: Annotated[int, wb.Rule(lambda n: 2 <= n <= 2**16, f"2 to {2**16}")] = 4096
     """Intervals of equal mass that each latent is cut into."""
     schedule: ClassVar[str] = "cosine"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_extra("buckets", "constriction", "compression")
+        wb.require_extra("buckets", "constriction", "compression")
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the VAEs, measures them and sends the images; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     splits = SPLITS.get(config.dataset, ("train", "validation", f"test[:{config.images}]"))
-    images, validation, sent = load_pixels(config, config.likelihood, splits=splits)
+    images, validation, sent = wb.load_pixels(config, config.likelihood, splits=splits)
     if len(sent.images) < config.images:
         raise ValueError(
             f"images: got {config.images}, expected at most {len(sent.images)}, those of "
             f"{config.dataset} that are kept from training"
         )
     family = config.likelihood
-    model = image_vae(images.images, config.hidden, config.latent_size, likelihood=family)
+    model = wb.image_vae(images.images, config.hidden, config.latent_size, likelihood=family)
     key_init, key_fit, key_judge, key_pixels, key_measure, key_nll, key_initial = config.keys(7)
     params = jax.jit(model.init)(key_init)
-    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
+    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
 
-    loss = negative_elbo(model, images.prepare)
-    judge = judge_by(mean_over_batch(loss))
+    loss = wb.negative_elbo(model, images.prepare)
+    judge = wb.judge_by(mean_over_batch(loss))
 
     def step(beta: Array) -> Update:
         return gradient_step(mean_over_batch(partial(loss, beta=beta)), optimizer)
 
-    def one(part: Run, beta: float) -> Params:
-        trained = train(
+    def one(part: wb.Run, beta: float) -> Params:
+        trained = wb.train(
             part,
             init_state(params, optimizer),
             step,
@@ -123,16 +102,16 @@ def run(config: Config) -> dict[str, Any]:
         )
         return trained.params
 
-    swept = sweep(out, {f"beta_{beta:g}": beta for beta in config.betas}, one)
+    swept = wb.sweep(out, {f"beta_{beta:g}": beta for beta in config.betas}, one)
     trained = [swept[f"beta_{beta:g}"] for beta in config.betas]
     best = swept["beta_1"]
     # Gray pixels are drawn once: what is sent must be what is read.
     x = jax.jit(sent.prepare)(key_pixels, jnp.asarray(sent.images[: config.images]))
-    measure = image_by_image(rate_distortion(model, DRAWS), batch_size=50)
+    measure = wb.image_by_image(wb.rate_distortion(model, DRAWS), batch_size=50)
     in_bits = jax.jit(lambda nats: jnp.mean(nats) / math.log(2))
     nats = [measure(params, jax.random.clone(key_measure), x) for params in trained]
     rates, distortions = ([float(in_bits(of[side])) for of in nats] for side in (0, 1))
-    nll = image_by_image(negative_log_px(model, config.nll_samples))(best, key_nll, x)
+    nll = wb.image_by_image(wb.negative_log_px(model, config.nll_samples))(best, key_nll, x)
     message = send(config, model, best, key_initial, x)
     at_one, dims = config.betas.index(1.0), x[0].size
     ideal = rates[at_one] + distortions[at_one]
@@ -150,7 +129,7 @@ def run(config: Config) -> dict[str, Any]:
         "dims": dims,
         "images": config.images,
     }
-    seen = [reconstruct(model, params, x[:10]) for params in trained]
+    seen = [wb.reconstruct(model, params, x[:10]) for params in trained]
     rows = {"sent": x[:10]} | {f"{r:.1f} bits": of for r, of in zip(rates, seen, strict=True)}
     figures = {
         "rate_distortion": trade_off(
@@ -192,7 +171,7 @@ def lzma_bits(config: Config, x: Array) -> float:
     return 8 * len(lzma.compress(packed.tobytes(), preset=9)) / len(x)
 
 
-def tables(config: Config, result: dict[str, Any]) -> list[Table]:
+def tables(config: Config, result: dict[str, Any]) -> list[wb.Table]:
     """Returns rate and distortion by beta, and the lengths of codes."""
     pairs = list(zip(result["rate_bits"], result["distortion_bits"], strict=True))
     curve = [[beta, *pair, sum(pair)] for beta, pair in zip(config.betas, pairs, strict=True)]
@@ -210,10 +189,10 @@ def tables(config: Config, result: dict[str, Any]) -> list[Table]:
     excess = 100 * result["excess_over_negative_elbo"]
     sent = f"{count} images sent and read without loss at beta = 1, {excess:+.2f}% of -ELBO"
     return [
-        Table(title, ["beta", "rate", "distortion", "sum"], curve),
-        Table(sent, ["code length", "bits per image", "bits/dim"], codes),
+        wb.Table(title, ["beta", "rate", "distortion", "sum"], curve),
+        wb.Table(sent, ["code length", "bits per image", "bits/dim"], codes),
     ]
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -33,6 +33,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, UInt8
 
+from jaxgen import workbench as wb
 from jaxgen.metrics import RepetitionScale, frechet_distance, repetition, repetition_scale
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator, dcgan_channels
@@ -41,19 +42,6 @@ from jaxgen.pairwise import nearest
 from jaxgen.pictures import geometric_steps, image_grid, learning_curve, side_by_side
 from jaxgen.train import Game, game_update, init_game
 from jaxgen.types import Info, Key, Variables
-from jaxgen.workbench import (
-    Count,
-    Directory,
-    ImageConfig,
-    Share,
-    Table,
-    begin,
-    generated_images,
-    load_features,
-    load_images,
-    main,
-    train,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +57,7 @@ FRAMES, SHOWN = 8, 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ImageConfig):
+class Config(wb.ImageConfig):
     """One pair of players and how they are trained."""
 
     epochs: int = 130
@@ -83,15 +71,15 @@ class Config(ImageConfig):
     """Of both players."""
     critic: Literal["batch_norm", "spectral_norm"] = "batch_norm"
     """What its layers are normalized by; the Wasserstein loss needs the spectral norm."""
-    width: Count = 64
+    width: wb.Count = 64
     """Channels of the largest feature map; each halving doubles them."""
-    latent_size: Count = 64
+    latent_size: wb.Count = 64
     """Dimensions of z."""
-    ema_decay: Share = 0.999
+    ema_decay: wb.Share = 0.999
     """Of the average of the generator's params."""
-    features: Directory = None
+    features: wb.Directory = None
     """Run directory of the classifier whose features are compared; pixels if not given."""
-    patience: Count | None = None
+    patience: wb.Count | None = None
     """Stop after as many epochs without a smaller Fréchet distance, and use the best epoch."""
     schedule: ClassVar[str] = "constant"
 
@@ -106,10 +94,10 @@ class Config(ImageConfig):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the players of `config`; returns what result.json holds."""
-    out = begin(config)
-    images, validation, test = load_images(config)
+    out = wb.begin(config)
+    images, validation, test = wb.load_images(config)
     train_x, validation_x, test_x = images.images, validation.images[:JUDGED], test.images
-    pixels, features = (load_features(of, train_x.shape[1:]) for of in (None, config.features))
+    pixels, features = (wb.load_features(of, train_x.shape[1:]) for of in (None, config.features))
     compute = jax.jit(features)
     model = make_model(config, train_x.shape[1:])
     key_init, key_fit, key_watch, key_test = config.keys(4)
@@ -122,7 +110,7 @@ def run(config: Config) -> dict[str, Any]:
         return of_pixels(game, key_update, images.prepare(key_x, batch))
 
     def samples(generator: Variables, key: Key, count: int) -> Array:
-        return generated_images(model.generate, generator, model.sample_latent(key, count))
+        return wb.generated_images(model.generate, generator, model.sample_latent(key, count))
 
     @jax.jit
     def judge(generator: Variables, key: Key, held_out: tuple[Array, RepetitionScale]) -> Info:
@@ -131,7 +119,7 @@ def run(config: Config) -> dict[str, Any]:
         return {"frechet": distance, **repetition(pixels(fakes[:PAIRED]), scale)._asdict()}
 
     scale = repetition_scale(pixels(train_x), pixels(validation_x[:PAIRED]), share=NEAR)
-    generator, frames = train(
+    generator, frames = wb.train(
         out,
         jax.jit(lambda key: init_game(key, model, optimizer, optimizer, ema=True))(key_init),
         update,
@@ -173,7 +161,7 @@ def run(config: Config) -> dict[str, Any]:
         **draw_curves(config, records, kind),
     }
     title = f"DCGAN on {config.dataset}, {len(records)} epochs"
-    return out.finish(result, figures, [Table(title, ["", "samples", "held-out images"], rows)])
+    return out.finish(result, figures, [wb.Table(title, ["", "samples", "held-out images"], rows)])
 
 
 def make_model(config: Config, image_shape: tuple[int, ...]) -> Gan:
@@ -217,4 +205,4 @@ def draw_curves(config: Config, records: list[dict[str, Any]], kind: str) -> dic
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -29,6 +29,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array
 from scipy import stats
 
+from jaxgen import workbench as wb
 from jaxgen.distributions import stratified_uniform
 from jaxgen.divergences import DIVERGENCES, NormalsOnLine, activated_bound, variational_bound
 from jaxgen.models import Gan, gan
@@ -37,20 +38,6 @@ from jaxgen.objectives import activated_f_gan, f_gan, game_losses, output_penalt
 from jaxgen.pictures import curve_panels, heat_map
 from jaxgen.train import game_update, init_game
 from jaxgen.types import Key
-from jaxgen.workbench import (
-    SEVERAL,
-    Among,
-    Count,
-    Draws,
-    Run,
-    Table,
-    TrainingConfig,
-    begin,
-    main,
-    make_optimizer,
-    sweep,
-    train,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,29 +63,29 @@ PUBLISHED = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(wb.TrainingConfig):
     """Which divergences, and how long each is trained."""
 
-    divergences: Annotated[tuple[str, ...], Among(DIVERGENCES), SEVERAL] = tuple(DIVERGENCES)
+    divergences: Annotated[tuple[str, ...], wb.Among(DIVERGENCES), wb.SEVERAL] = tuple(DIVERGENCES)
     """To fit by, one training each."""
     epochs: int = 20
     """How often the fit is looked at."""
-    steps_per_epoch: Count = 50
+    steps_per_epoch: wb.Count = 50
     """Steps of the model in each."""
     batch_size: int = 1024
     """Reals, and as many fakes, per step of either player."""
     learning_rate: float = 1e-2
     """Of both players' Adam (b1 = .5), down to a hundredth along half a cosine."""
-    critic_steps: Count = 5
+    critic_steps: wb.Count = 5
     """Of the critic per step of the model."""
     schedule: ClassVar[str] = "cosine"
 
 
 def run(config: Config) -> dict[str, Any]:
     """Fits by every divergence of `config`; returns what result.json holds, by their names."""
-    out = begin(config)
+    out = wb.begin(config)
     model = make_model()
-    swept = sweep(out, {name: name for name in config.divergences}, partial(fit, config, model))
+    swept = wb.sweep(out, {name: name for name in config.divergences}, partial(fit, config, model))
     result: dict[str, Any] = {}
     for name, learned in swept.results.items():
         at = learned["mean"], learned["sd"]
@@ -126,13 +113,16 @@ def make_model() -> Gan:
     return model._replace(sample_latent=lambda key, n: ndtri(stratified_uniform(key, n))[:, None])
 
 
-def fit(config: Config, model: Gan, part: Run, name: str) -> dict[str, float]:
+def fit(config: Config, model: Gan, part: wb.Run, name: str) -> dict[str, float]:
     """Returns what the game of one divergence ends with: mean, sd and bound."""
     key_init, key_fit = config.keys(2)
     steps, rate = config.epochs * config.steps_per_epoch, config.learning_rate
     # The critic comes first: the model waits for its advice.
     warm_up = optax.warmup_cosine_decay_schedule(0.0, rate, steps // 10, steps, rate / 100)
-    adams = optax.adam(warm_up, b1=0.5), make_optimizer(rate, steps * config.critic_steps, b1=0.5)
+    adams = (
+        optax.adam(warm_up, b1=0.5),
+        wb.make_optimizer(rate, steps * config.critic_steps, b1=0.5),
+    )
     loss = (activated_f_gan if name in ACTIVATED else f_gan)(DIVERGENCES[name])
     losses = game_losses(model, loss, **HELD_BACK.get(name, {}))
     x = jnp.asarray(DATA.grid, jnp.float32)[:, None]
@@ -151,11 +141,11 @@ def fit(config: Config, model: Gan, part: Run, name: str) -> dict[str, float]:
         count = config.batch_size * config.critic_steps
         return DATA.from_uniform(stratified_uniform(key, count))[:, None]
 
-    players, _ = train(
+    players, _ = wb.train(
         part,
         jax.jit(lambda key: init_game(key, model, *adams, ema=True))(key_init),
         game_update(losses, *adams, critic_steps=config.critic_steps, ema_decay=0.99),
-        Draws(draw_data, config.steps_per_epoch),
+        wb.Draws(draw_data, config.steps_per_epoch),
         judge,
         key=key_fit,
         evaluated=lambda g: {"generator": g.generator.averaged, "critic": g.critic.variables},
@@ -196,7 +186,7 @@ def draw(config: Config, result: dict[str, Any], records: dict[str, Any]) -> dic
     }
 
 
-def tables(config: Config, result: dict[str, Any]) -> list[Table]:
+def tables(config: Config, result: dict[str, Any]) -> list[wb.Table]:
     """Returns the learned fits and bounds beside the exact ones and the published."""
     fits, bounds = [], []
     for name, of in result.items():
@@ -210,10 +200,10 @@ def tables(config: Config, result: dict[str, Any]) -> list[Table]:
     of_fit = ["fitted by", "mean", "best", "publ.", "sd", "best", "publ."]
     of_bound = ["divergence", "bound", "of the fit", "least", "publ.", "infinite for", "s"]
     return [
-        Table(f"{fit}, the best by quadrature, as published", of_fit, fits),
-        Table(bound, of_bound, bounds),
+        wb.Table(f"{fit}, the best by quadrature, as published", of_fit, fits),
+        wb.Table(bound, of_bound, bounds),
     ]
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

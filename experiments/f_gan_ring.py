@@ -28,29 +28,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.objectives import GanLoss, activated_f_gan, f_gan, game_losses
 from jaxgen.pictures import scatter_strip
 from jaxgen.train import Game
 from jaxgen.types import Info, Key
-from jaxgen.workbench import (
-    SEVERAL,
-    TARGETS,
-    AlternatingConfig,
-    Among,
-    Count,
-    Positive,
-    Run,
-    Table,
-    begin,
-    coverage,
-    main,
-    make_optimizer,
-    plane_gan,
-    play,
-    samples,
-    sweep,
-)
 
 JUDGED = 2500  # held-out reals, and fakes
 ACTIVATED = ("total_variation", "pearson")
@@ -61,59 +44,59 @@ FAILED = "failed"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(AlternatingConfig):
+class Config(wb.AlternatingConfig):
     """Which divergences, and how long each is trained."""
 
-    divergences: Annotated[tuple[str, ...], Among(DIVERGENCES), SEVERAL] = tuple(DIVERGENCES)
+    divergences: Annotated[tuple[str, ...], wb.Among(DIVERGENCES), wb.SEVERAL] = tuple(DIVERGENCES)
     """To train by, one game each."""
     trick: bool = True
     """The generator raises E_q t; without, it lowers the critic's bound."""
-    epochs: Count = 20
-    steps_per_epoch: Count = 125
-    batch_size: Count = 128
-    learning_rate: Positive = 5e-4
+    epochs: wb.Count = 20
+    steps_per_epoch: wb.Count = 125
+    batch_size: wb.Count = 128
+    learning_rate: wb.Positive = 5e-4
     """Of both players' Adam (b1 = .5), down to a hundredth along half a cosine."""
-    critic_steps: Count = 3
-    latent_size: Count = 16
+    critic_steps: wb.Count = 3
+    latent_size: wb.Count = 16
     """Dimensions of z."""
     schedule: ClassVar[str] = "cosine"
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains by every divergence of `config`; returns what result.json holds."""
-    out = begin(config)
-    target = TARGETS["ring"]()
+    out = wb.begin(config)
+    target = wb.TARGETS["ring"]()
     key, key_held_out = jax.random.split(jax.random.key(config.seed))
     key_init, key_fit, key_latents = jax.random.split(key, 3)
     reals = target.sample(seed=key_held_out, sample_shape=JUDGED)
-    model = plane_gan(config.latent_size, critic=(64, 64))
+    model = wb.plane_gan(config.latent_size, critic=(64, 64))
     steps = config.epochs * config.steps_per_epoch
     optimizers = (
-        make_optimizer(config.learning_rate, steps, b1=0.5),
-        make_optimizer(config.learning_rate, steps * config.critic_steps, b1=0.5),
+        wb.make_optimizer(config.learning_rate, steps, b1=0.5),
+        wb.make_optimizer(config.learning_rate, steps * config.critic_steps, b1=0.5),
     )
 
-    def one(part: Run, name: str) -> np.ndarray:
+    def one(part: wb.Run, name: str) -> np.ndarray:
         """Returns the generator's samples at the end of one game."""
         loss = make_loss(name, trick=config.trick)
 
         @jax.jit
         def judge(game: Game, key: Key, reals: Array) -> Info:
-            fakes = samples(model, game, key, JUDGED)
+            fakes = wb.samples(model, game, key, JUDGED)
             critic_real, critic_fake = (
                 model.criticize(game.critic.variables, x, train=False)[0] for x in (reals, fakes)
             )
             bound = -jnp.mean(jax.vmap(loss.critic)(critic_real, critic_fake))
-            return {**coverage(target, fakes), "bound": bound}
+            return {**wb.coverage(target, fakes), "bound": bound}
 
         keys = key_init, key_fit, key_latents
         losses = game_losses(model, loss)
-        game = play(
+        game = wb.play(
             part, model, losses, optimizers, target, judge, keys, held_out=reals, monitor="bound"
         )
-        return np.asarray(samples(model, game, key_latents, JUDGED))
+        return np.asarray(wb.samples(model, game, key_latents, JUDGED))
 
-    swept = sweep(out, {name: name for name in config.divergences}, one)
+    swept = wb.sweep(out, {name: name for name in config.divergences}, one)
     games: dict[str, dict[str, Any]] = {}
     panels = {"data": np.asarray(reals)}
     for name in config.divergences:
@@ -125,7 +108,7 @@ def run(config: Config) -> dict[str, Any]:
         else:
             games[name] = swept.last(name)
             panels[label] = swept[name]
-    of_reals = jax.device_get(jax.jit(lambda reals: coverage(target, reals))(reals))
+    of_reals = jax.device_get(jax.jit(lambda reals: wb.coverage(target, reals))(reals))
     result = {"of_reals": of_reals, "divergences": games}
     title = f"f-GANs on the ring: samples after {steps} steps"
     figures = {"samples": scatter_strip(panels, np.asarray(target.modes), title=title)}
@@ -140,7 +123,7 @@ def make_loss(name: str, *, trick: bool) -> GanLoss:
     return (activated_f_gan if name in ACTIVATED else f_gan)(DIVERGENCES[name], trick=trick)
 
 
-def table(config: Config, result: Mapping[str, Any]) -> Table:
+def table(config: Config, result: Mapping[str, Any]) -> wb.Table:
     """Returns the table of the result, whatever failed by its name."""
 
     def numbers(of: Mapping[str, Any]) -> list[Any]:
@@ -156,7 +139,7 @@ def table(config: Config, result: Mapping[str, Any]) -> Table:
             if FAILED in of
             else [divergence.name, *numbers(of), float(of["bound"]), least, round(of["seconds"])]
         )
-    return Table(
+    return wb.Table(
         f"f-GANs on the ring, {config.epochs * config.steps_per_epoch} steps"
         f"{'' if config.trick else ', without the trick'}",
         ["divergence", "modes", "entropy", "good", "bound", "at p = q", "s"],
@@ -165,4 +148,4 @@ def table(config: Config, result: Mapping[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

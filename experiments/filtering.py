@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.models import Sequences, importance_step, kalman_filter
 from jaxgen.objectives import (
     FILTERING_OBJECTIVES,
@@ -38,21 +39,6 @@ from jaxgen.objectives import (
 from jaxgen.pictures import against_count, learning_curve
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params
-from jaxgen.workbench import (
-    RISING,
-    Count,
-    Positive,
-    SequenceConfig,
-    SequenceSets,
-    Table,
-    begin,
-    draw_sequences,
-    judge_by,
-    load_sequences,
-    main,
-    progress,
-    train,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,21 +48,21 @@ LABEL = "bound (nats per sequence)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(SequenceConfig):
+class Config(wb.SequenceConfig):
     """One model of sequences and the bound that it climbs."""
 
     schedule: ClassVar[str] = "constant"
 
-    epochs: Count = 100
-    batch_size: Count = 32
-    learning_rate: Positive = 1e-2
+    epochs: wb.Count = 100
+    batch_size: wb.Count = 32
+    learning_rate: wb.Positive = 1e-2
     objective: Literal["iwae", "fivo", "aesmc", "vsmc"] = "fivo"
     """The bound to climb."""
     resampling_gradient: Literal["ignored", "score"] = "ignored"
     """Of the choice of ancestors: left out, or by the score function (fivo only)."""
-    particles: Count = 16
+    particles: wb.Count = 16
     """In training and validation."""
-    evaluate_particles: Annotated[tuple[Count, ...], RISING] = (4, 16, 64, 256)
+    evaluate_particles: Annotated[tuple[wb.Count, ...], wb.RISING] = (4, 16, 64, 256)
     """Numbers of particles at which every bound is measured in the end."""
 
     def __post_init__(self) -> None:
@@ -91,9 +77,9 @@ class Config(SequenceConfig):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of `config`; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     key_data, key_init, key_fit, key_validation, key_test, key_pictures = config.keys(6)
-    sets = load_sequences(config, key_data)
+    sets = wb.load_sequences(config, key_data)
     model = sets.model
     objective = FILTERING_OBJECTIVES[config.objective]
     objective = objective._replace(gradient=GRADIENTS[config.resampling_gradient])
@@ -109,12 +95,12 @@ def run(config: Config) -> dict[str, Any]:
         return -bound, {"bound": bound, "ess_per_particle": ess}
 
     optimizer = optax.adam(config.learning_rate)
-    params, _ = train(
+    params, _ = wb.train(
         out,
         init_state(jax.jit(model.init)(key_init), optimizer),
         gradient_step(mean_over_batch(one), optimizer),
         sets.train,
-        judge_by(mean_over_batch(one)),
+        wb.judge_by(mean_over_batch(one)),
         key=key_fit,
         judge_key=key_validation,
         held_out=sets.validation,
@@ -125,12 +111,12 @@ def run(config: Config) -> dict[str, Any]:
     figures = {
         "bounds": draw_bounds(result),
         "learning_curve": learning_curve(out.records(), curve, ylabel=LABEL),
-        **draw_sequences(key_pictures, sets, params),
+        **wb.draw_sequences(key_pictures, sets, params),
     }
     return out.finish(result, figures, [table(config, result)], notes(result))
 
 
-def evaluate(config: Config, sets: SequenceSets, params: Params, key: Key) -> dict[str, Any]:
+def evaluate(config: Config, sets: wb.SequenceSets, params: Params, key: Key) -> dict[str, Any]:
     """Returns every bound of the test sequences at every number of particles, in nats."""
     test = sets.test
 
@@ -146,7 +132,7 @@ def evaluate(config: Config, sets: SequenceSets, params: Params, key: Key) -> di
         return jax.lax.map(one, (keys, test.xs, test.mask), batch_size=64)
 
     curves: dict[str, list[float]] = {name: [] for name in FILTERING_OBJECTIVES}
-    with progress(len(config.evaluate_particles), unit="number of particles") as advance:
+    with wb.progress(len(config.evaluate_particles), unit="number of particles") as advance:
         for i, particles in enumerate(config.evaluate_particles):
             for name, values in bounds(params, jax.random.fold_in(key, i), particles).items():
                 curves[name].append(float(values.mean()))
@@ -184,12 +170,12 @@ def draw_bounds(result: dict[str, Any]) -> Figure:
     )
 
 
-def table(config: Config, result: dict[str, Any]) -> Table:
+def table(config: Config, result: dict[str, Any]) -> wb.Table:
     """Returns the bounds at every number of particles."""
     steps = f"{result['test_sequences']} test sequences of {result['test_steps']:.1f} steps"
     columns = ["particles", *(f"{name.upper()} (nats)" for name in result["test_bounds"])]
     rows = list(zip(result["particles"], *result["test_bounds"].values(), strict=True))
-    return Table(f"{config.dataset}: {steps}", columns, rows)
+    return wb.Table(f"{config.dataset}: {steps}", columns, rows)
 
 
 def notes(result: dict[str, Any]) -> list[str]:
@@ -203,4 +189,4 @@ def notes(result: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

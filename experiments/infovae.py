@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.distributions import diagonal_normal
 from jaxgen.divergences import Kernel, mmd_unbiased, rbf
@@ -32,40 +33,21 @@ from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid, stacked_bars
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Loss, Params
-from jaxgen.workbench import (
-    Count,
-    LatentConfig,
-    Rule,
-    Run,
-    Table,
-    begin,
-    image_by_image,
-    image_vae,
-    judge_by,
-    load_pixels,
-    main,
-    make_optimizer,
-    map_in_blocks,
-    mean_over_images,
-    negative_elbo,
-    sweep,
-    train,
-)
 
 DRAWS = 8  # binarizations of each image by which aggregate posteriors are known
 MOST_IMAGES = 4000  # of the training set
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """A VAE and an InfoVAE with the same networks, data and draws."""
 
-    epochs: Count = 150
-    alpha: Annotated[float, Rule(lambda x: x <= 1, "a finite number <= 1")] = 0.5
+    epochs: wb.Count = 150
+    alpha: Annotated[float, wb.Rule(lambda x: x <= 1, "a finite number <= 1")] = 0.5
     """Part of the mutual information that InfoVAE frees; 1 for the MMD-VAE."""
     weight: float = 100.0
     """Lambda: InfoVAE's weight of the mismatch, in nats per unit of squared MMD."""
-    latent_size: Count = 8
+    latent_size: wb.Count = 8
     schedule: ClassVar[str] = "cosine"
 
     def __post_init__(self) -> None:
@@ -77,26 +59,28 @@ class Config(LatentConfig):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains both and measures them; returns what result.json holds, by their names."""
-    out = begin(config)
-    images, validation, test = load_pixels(config)
-    model = image_vae(images.images, config.hidden, config.latent_size)
+    out = wb.begin(config)
+    images, validation, test = wb.load_pixels(config)
+    model = wb.image_vae(images.images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, *keys = config.keys(6)
     start = jax.jit(model.init)(key_init)
     # Two draws of the prior are 2 d apart in the mean of their squared distance.
     kernel = rbf(math.sqrt(config.latent_size))
-    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
-    judge = judge_by(mean_over_batch(negative_elbo(model, images.prepare)))
+    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
+    judge = wb.judge_by(mean_over_batch(wb.negative_elbo(model, images.prepare)))
 
     def step(weights: tuple[Array, Array]) -> Update:
         return gradient_step(make_loss(model, images, kernel, *weights), optimizer)
 
     shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
 
-    def one(part: Run, pair: tuple[float, float]) -> Params:
+    def one(part: wb.Run, pair: tuple[float, float]) -> Params:
         state = init_state(start, optimizer)
-        return train(part, state, step, images.images, judge, weights=lambda _: pair, **shared)[0]
+        return wb.train(
+            part, state, step, images.images, judge, weights=lambda epoch: pair, **shared
+        ).params
 
-    swept = sweep(out, {"vae": (0.0, 1.0), "infovae": (config.alpha, config.weight)}, one)
+    swept = wb.sweep(out, {"vae": (0.0, 1.0), "infovae": (config.alpha, config.weight)}, one)
     decode = jax.jit(jax.vmap(lambda params, z: model.decode(params, z).mean(), (None, 0)))
     measure = make_measure(config, model, test)
     aggregate = jax.jit(partial(geometry, model, images, kernel))
@@ -104,13 +88,13 @@ def run(config: Config) -> dict[str, Any]:
     for name in swept.records:
         params = swept[name]
         key_nll, key_z, key_prior = map(jax.random.clone, keys)  # the same draws for both
-        each = map_in_blocks(partial(measure, params), key_nll, test.images, f"{name}: test NLL")
+        each = wb.map_in_blocks(partial(measure, params), key_nll, test.images, f"{name}: test NLL")
         means = jnp.asarray(each["mean"], jnp.float32)
         results[name] = {
             "test_elbo": each["reconstruction"].mean() - each["kl"].mean(),
             "test_reconstruction": each["reconstruction"].mean(),
             "test_kl": each["kl"].mean(),
-            **mean_over_images(each["nll"]).named("test_nll"),
+            **wb.mean_over_images(each["nll"]).named("test_nll"),
             "active_units": int(active_units(means).sum()),
             **jax.tree.map(float, aggregate(params, key_z)),
         }
@@ -156,7 +140,7 @@ def make_measure(config: Config, model: LatentVariableModel, data: ImageSet) -> 
         nll = -log_marginal(key_nll, at.log_joint, at.q, config.nll_samples)
         return {**terms._asdict(), "nll": nll, "mean": at.q.mean()}
 
-    return image_by_image(one)
+    return wb.image_by_image(one)
 
 
 def geometry(
@@ -183,7 +167,7 @@ def geometry(
     return {**terms._asdict(), "mmd": mmd_unbiased(zs, ys, kernel).value}
 
 
-def report(config: Config, results: dict[str, Any]) -> Table:
+def report(config: Config, results: dict[str, Any]) -> wb.Table:
     """Returns both side by side."""
     rows = [
         ("test NLL", "test_nll", 1),
@@ -196,7 +180,7 @@ def report(config: Config, results: dict[str, Any]) -> Table:
         ("squared MMD(q(z), p(z)), times 1,000", "mmd", 1000),
         (f"active units of {config.latent_size}", "active_units", 1),
     ]
-    return Table(
+    return wb.Table(
         f"VAE and InfoVAE on {config.dataset}: nats per image",
         ["quantity", "VAE", f"InfoVAE, alpha {config.alpha:g}, lambda {config.weight:g}"],
         [[label, *(factor * of[key] for of in results.values())] for label, key, factor in rows],
@@ -204,4 +188,4 @@ def report(config: Config, results: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -24,12 +24,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.bounds import BOUNDS, ELBO, IWAE
 from jaxgen.certify import signal_to_noise
 from jaxgen.data import ImageSet
@@ -41,60 +42,42 @@ from jaxgen.objectives import GRADIENTS, log_importance_weights
 from jaxgen.pictures import against_count, learning_curve
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Loss, Params
-from jaxgen.workbench import (
-    SEVERAL,
-    Among,
-    Count,
-    LatentConfig,
-    Rule,
-    Run,
-    Table,
-    begin,
-    image_by_image,
-    image_vae,
-    judge_by,
-    load_pixels,
-    main,
-    make_optimizer,
-    map_in_blocks,
-    mean_over_images,
-    negative_bound,
-    renamed,
-    sweep,
-    train,
-)
 
 NATS = "bound (nats per image)"
 WEIGHTS = 100  # importance weights per test image, for the ELBO and the effective sample size
 SNR_IMAGES, SNR_DRAWS = 16, 100  # images whose gradients are drawn, and how often each
-DOUBLY = "doubly_reparameterized"
-NO_OR_MANY = Rule(lambda counts: len(counts) == len(set(counts)) != 1, "none, or two or more", True)
+Gradient: TypeAlias = Literal[
+    "pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function", "vimco"
+]
+NO_OR_MANY = wb.Rule(
+    lambda counts: len(counts) == len(set(counts)) != 1, "none, or two or more", True
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """A bound, the gradients to climb it by, and the numbers of samples."""
 
-    epochs: Count = 50
-    batch_size: Count = 64
+    epochs: wb.Count = 50
+    batch_size: wb.Count = 64
     bound: Literal["iwae", "elbo", "renyi", "chi", "vr-max"] = "iwae"
     """Of several samples; renyi has alpha = 1/2."""
-    gradients: Annotated[tuple[str, ...], Among(GRADIENTS), SEVERAL] = ("pathwise", DOUBLY)
-    """pathwise, sticking_the_landing, doubly_reparameterized, score_function, vimco."""
-    samples: Annotated[tuple[Count, ...], SEVERAL] = (1, 5)
+    gradients: Annotated[tuple[Gradient, ...], wb.SEVERAL] = ("pathwise", "doubly_reparameterized")
+    """Of the bound; keys of `jaxgen.objectives.GRADIENTS`."""
+    samples: Annotated[tuple[wb.Count, ...], wb.SEVERAL] = (1, 5)
     """K in training, each with each gradient."""
     binarization: Literal["dynamic", "threshold", "none"] = "dynamic"
     """Of gray pixels: a fresh draw each use, a cut at one half, or none for a binary set."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Of the learning rate: constant, or down to a hundredth along half a cosine."""
-    snr_samples: Annotated[tuple[Count, ...], NO_OR_MANY] = (1, 4, 16, 64)
+    snr_samples: Annotated[tuple[wb.Count, ...], NO_OR_MANY] = (1, 4, 16, 64)
     """K at which the encoder's gradient is drawn, with each gradient; none to leave that out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, gradient in itertools.product(("samples", "snr_samples"), self.gradients):
             for count in getattr(self, name):
-                with renamed("num_samples", name, gradient):
+                with wb.renamed("num_samples", name, gradient):
                     self.estimators[gradient](count)
 
     @property
@@ -105,31 +88,31 @@ class Config(LatentConfig):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains by every gradient with every K; returns what result.json holds."""
-    out = begin(config)
-    images, validation, test = load_pixels(config, binarization=config.binarization)
-    model = image_vae(images.images, config.hidden, config.latent_size)
+    out = wb.begin(config)
+    images, validation, test = wb.load_pixels(config, binarization=config.binarization)
+    model = wb.image_vae(images.images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, key_test, key_snr = config.keys(5)
     start = jax.jit(model.init)(key_init)
     num_steps = config.num_steps(len(images.images))
-    optimizer = make_optimizer(config.learning_rate, num_steps, schedule=config.schedule)
+    optimizer = wb.make_optimizer(config.learning_rate, num_steps, schedule=config.schedule)
     measure = make_measure(config, model, test)
 
     def loss(estimator: Estimator) -> Loss:
-        return mean_over_batch(negative_bound(model, images.prepare, estimator))
+        return mean_over_batch(wb.negative_bound(model, images.prepare, estimator))
 
-    judge = judge_by(loss(pathwise(max(config.samples), bound=IWAE)))
+    judge = wb.judge_by(loss(pathwise(max(config.samples), bound=IWAE)))
     # The same draws for all: what differs is the gradient.
     shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
 
-    def one(part: Run, estimator: Estimator) -> tuple[Params, dict[str, Any]]:
+    def one(part: wb.Run, estimator: Estimator) -> tuple[Params, dict[str, Any]]:
         state, update = init_state(start, optimizer), gradient_step(loss(estimator), optimizer)
-        params, _ = train(part, state, update, images.images, judge, monitor="bound", **shared)
+        params, _ = wb.train(part, state, update, images.images, judge, monitor="bound", **shared)
         key = jax.random.clone(key_test)
-        return params, map_in_blocks(partial(measure, params), key, test.images, part.title)
+        return params, wb.map_in_blocks(partial(measure, params), key, test.images, part.title)
 
     cells = {f"{g}_{k}": (g, k) for k in config.samples for g in config.gradients}
     estimators = {name: config.estimators[g](k) for name, (g, k) in cells.items()}
-    swept = sweep(out, estimators, one)
+    swept = wb.sweep(out, estimators, one)
     first, *_, last = (swept[name] for name in cells)
     result: dict[str, Any] = {"bound": config.bound, "cells": []}
     for name, (gradient, samples) in cells.items():
@@ -159,7 +142,7 @@ def make_measure(config: Config, model: LatentVariableModel, images: ImageSet) -
         elbo, ess = ELBO(log_weights), effective_sample_size(log_weights)
         return {"elbo": elbo, "ess": ess, "iwae": iwae, "nll": nll, "mean": at.q.mean()}
 
-    return image_by_image(one)
+    return wb.image_by_image(one)
 
 
 def summary(each: dict[str, Any], first: dict[str, Any], column: int) -> dict[str, Any]:
@@ -167,8 +150,8 @@ def summary(each: dict[str, Any], first: dict[str, Any], column: int) -> dict[st
     return {
         "test_elbo": each["elbo"].mean(),
         "test_iwae": each["iwae"][:, column].mean(),
-        **mean_over_images(each["nll"]).named("test_nll"),
-        **mean_over_images(each["nll"] - first["nll"]).named("test_nll_less_first"),
+        **wb.mean_over_images(each["nll"]).named("test_nll"),
+        **wb.mean_over_images(each["nll"] - first["nll"]).named("test_nll_less_first"),
         "active_units": int(active_units(jnp.asarray(each["mean"], jnp.float32)).sum()),
         "ess": each["ess"].mean(),
         "test_images": len(each["nll"]),
@@ -201,20 +184,20 @@ def encoder_snr(
     return {"snr_samples": counts, "snr": ratios, "snr_slopes": slopes}, figure
 
 
-def report(config: Config, result: dict[str, Any]) -> list[Table]:
+def report(config: Config, result: dict[str, Any]) -> list[wb.Table]:
     """Returns the comparison and the slopes."""
     numbers = {"K": "samples", "unbiased": "unbiased", "ELBO": "test_elbo", "IWAE": "test_iwae"}
     numbers |= {"NLL": "test_nll", "less the first's": "test_nll_less_first"}
     numbers |= {"±": "test_nll_less_first_stderr", "active units": "active_units", "ESS": "ess"}
     rows = [[of["gradient"], *(of[key] for key in numbers.values())] for of in result["cells"]]
     title = f"{config.epochs} epochs of {config.bound} on {config.dataset}: nats per test image"
-    tables = [Table(title, ["gradient", *numbers], rows)]
+    tables = [wb.Table(title, ["gradient", *numbers], rows)]
     if config.snr_samples:
         columns = ["gradient", *(f"K = {k}" for k in config.snr_samples), "slope"]
         rows = [[name, *of, result["snr_slopes"][name]] for name, of in result["snr"].items()]
-        tables.append(Table("Signal-to-noise ratio of the encoder's gradient", columns, rows))
+        tables.append(wb.Table("Signal-to-noise ratio of the encoder's gradient", columns, rows))
     return tables
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen import workbench as wb
 from jaxgen.data import load
 from jaxgen.inference import EMResult, em
 from jaxgen.models import (
@@ -36,7 +37,6 @@ from jaxgen.models import (
 )
 from jaxgen.pictures import INK, ellipses, geometric_steps, panels
 from jaxgen.types import Key
-from jaxgen.workbench import Count, NonNegative, RunConfig, Table, begin, main
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,20 +47,20 @@ TRAIN_POINTS = TEST_POINTS = 2000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(wb.RunConfig):
     """One mixture and the data that it is fitted to."""
 
     data: Literal["ring", "digits"] = "ring"
     """Five Gaussians on a ring, or two principal components of the digits."""
-    components: Count = RING_COMPONENTS
+    components: wb.Count = RING_COMPONENTS
     """Gaussians in the mixture."""
     covariance: Literal["full", "diagonal"] = "full"
     """Of each Gaussian."""
-    min_variance: NonNegative = 1e-4
+    min_variance: wb.NonNegative = 1e-4
     """The least variance of a Gaussian in any direction, in units of the data's squared."""
-    steps: Count = 100
+    steps: wb.Count = 100
     """E- and M-steps, each."""
-    starts: Count = 20
+    starts: wb.Count = 20
     """Random starts, run side by side; the one with the highest bound at the end is shown."""
 
 
@@ -103,7 +103,7 @@ DATA = {"ring": sample_ring, "digits": project_digits}
 
 def run(config: Config) -> dict[str, Any]:
     """Fits the mixture of `config`; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     family = FAMILIES[config.covariance](config.min_variance)
     with jax.enable_x64(True):  # the climb is watched to its last digits
         key_data, key_starts = jax.random.split(jax.random.key(config.seed))
@@ -196,7 +196,7 @@ def draw_staircase(result: EMResult) -> Figure:
     return figure
 
 
-def report(config: Config, result: dict[str, Any]) -> Table:
+def report(config: Config, result: dict[str, Any]) -> wb.Table:
     """Returns the log likelihoods and how the starts fared."""
     quantities = {
         "log likelihood, train": "train_log_likelihood",
@@ -212,8 +212,8 @@ def report(config: Config, result: dict[str, Any]) -> Table:
         ["starts that end at the best", result["starts_at_the_best"], f"of {config.starts}"]
     )
     title = f"Mixture of {config.components} Gaussians on {config.data}: {config.steps} steps of EM"
-    return Table(title, ["quantity", "value", "unit"], rows)
+    return wb.Table(title, ["quantity", "value", "unit"], rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -26,22 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen import workbench as wb
 from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.metrics import log_estimate, log_second_moment
 from jaxgen.objectives import log_importance_weights, log_prior_weights
 from jaxgen.pictures import against_count
 from jaxgen.types import Key
-from jaxgen.workbench import (
-    RISING,
-    AtLeast,
-    Count,
-    Positive,
-    RunConfig,
-    Table,
-    begin,
-    main,
-    progress,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,20 +40,20 @@ NAMES = {"prior": "the prior", "wide": "a q too wide", "posterior": "the posteri
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(wb.RunConfig):
     """The model's dimensions and what is spent on each datapoint."""
 
-    dimensions: Annotated[tuple[Count, ...], RISING] = (1, 2, 4, 8, 16, 32, 64)
+    dimensions: Annotated[tuple[wb.Count, ...], wb.RISING] = (1, 2, 4, 8, 16, 32, 64)
     """Of z and of x."""
-    samples: Annotated[tuple[Count, ...], RISING] = (1, 4, 16, 64, 256, 1024)
+    samples: Annotated[tuple[wb.Count, ...], wb.RISING] = (1, 4, 16, 64, 256, 1024)
     """Numbers K of importance samples."""
-    noise: Positive = 0.5
+    noise: wb.Positive = 0.5
     """Standard deviation of x given z."""
-    width: Positive = 1.5
+    width: wb.Positive = 1.5
     """Standard deviation of the middle proposal, over that of the posterior."""
-    datapoints: Annotated[int, AtLeast(2)] = 50
+    datapoints: Annotated[int, wb.AtLeast(2)] = 50
     """Drawn from the model."""
-    repeats: Annotated[int, AtLeast(2)] = 8
+    repeats: Annotated[int, wb.AtLeast(2)] = 8
     """Independent estimates per datapoint with the largest K, and accordingly more with fewer."""
 
 
@@ -111,7 +101,7 @@ def draw_weights(config: Config, key: Key, x: Float[Array, "size"]) -> dict[str,
 
 def run(config: Config) -> dict[str, Any]:
     """Measures every proposal at every dimension; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     spread = math.sqrt(1 + config.noise**2)
     # One datapoint after the other: the samples of all would not fit into a cache.
     draw_all = jax.jit(
@@ -119,7 +109,7 @@ def run(config: Config) -> dict[str, Any]:
     )
     measure = jax.jit(jax.vmap(jax.vmap(lambda errors: log_estimate(errors, config.samples))))
     rows = []
-    with progress(len(config.dimensions), unit="dimension") as advance:
+    with wb.progress(len(config.dimensions), unit="dimension") as advance:
         for dims in config.dimensions:
             key_x, key_z = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), dims))
             xs = spread * jax.random.normal(key_x, (config.datapoints, dims))
@@ -195,7 +185,7 @@ def above_noise(found: dict[str, Any], row: int) -> Float[np.ndarray, "samples"]
     return np.where(-bias > 2 * stderr, -bias, np.nan)
 
 
-def tables(config: Config, result: dict[str, Any]) -> list[Table]:
+def tables(config: Config, result: dict[str, Any]) -> list[wb.Table]:
     """Returns a table for each proposal."""
     columns = ["dimensions", "bias", "variance", "ESS", "Pareto k", "1 + Var(w)"]
     title = f"log p(x) in nats, from {config.samples[-1]} samples of"
@@ -205,8 +195,10 @@ def tables(config: Config, result: dict[str, Any]) -> list[Table]:
         moments = [f"e^{moment:.1f}" for moment in of["log_second_moment"]]
         return list(zip(config.dimensions, *last, of["pareto_k"].tolist(), moments, strict=True))
 
-    return [Table(f"{title} {label}", columns, rows(result[name])) for name, label in NAMES.items()]
+    return [
+        wb.Table(f"{title} {label}", columns, rows(result[name])) for name, label in NAMES.items()
+    ]
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -33,26 +33,12 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxgen import objectives
+from jaxgen import workbench as wb
 from jaxgen.distributions import IsotropicMixture
 from jaxgen.models import Gan
 from jaxgen.pictures import learning_curve, scatter_strip
 from jaxgen.train import Update, game_update, init_game, simultaneous
 from jaxgen.types import Info, Key
-from jaxgen.workbench import (
-    COLLAPSE,
-    TARGETS,
-    Count,
-    Draws,
-    GameConfig,
-    Positive,
-    begin,
-    collapse,
-    main,
-    plane_gan,
-    report_seeds,
-    side_by_side,
-    train,
-)
 
 JUDGED = 2500  # samples that every number is taken from, as PacGAN has it
 FRAMES = 8  # moments of the strip
@@ -88,28 +74,28 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(GameConfig):
+class Config(wb.GameConfig):
     """One target, one method, and several seeds of it side by side."""
 
     target: Literal["ring", "grid"] = "ring"
     """Eight Gaussians (radius 2, scale .02), or 25 (spacing 2, scale .05)."""
     method: Literal["plain", "unrolled", "packed", "wasserstein"] = "unrolled"
     """The minimax game alone; with an unrolled critic; with a packed one; another distance."""
-    seeds: Count = 3
+    seeds: wb.Count = 3
     """Trainings in one program, each from a start of its own, over the same reals and latents."""
-    epochs: Count = 8
-    batch_size: Count = 512
-    learning_rate: Positive = 1e-3
+    epochs: wb.Count = 8
+    batch_size: wb.Count = 512
+    learning_rate: wb.Positive = 1e-3
     """Of the generator's Adam (b1 = .5)."""
-    critic_learning_rate: Positive = 5e-4
+    critic_learning_rate: wb.Positive = 5e-4
     """Of the critic's: how far the generator looks ahead grows with it."""
-    latent_size: Count = 256
+    latent_size: wb.Count = 256
     """Dimensions of z."""
-    unroll: Count = 5
+    unroll: wb.Count = 5
     """Steps of the critic that the generator looks ahead, under the method unrolled."""
-    packing: Count = 2
+    packing: wb.Count = 2
     """Samples that the critic sees at once, under the method packed."""
-    patience: Count | None = None
+    patience: wb.Count | None = None
     """Stop after as many epochs without a higher mode entropy, and use the best epoch."""
     schedule: ClassVar[str] = "constant"
 
@@ -122,8 +108,8 @@ class Config(GameConfig):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the games of `config`; returns what result.json holds."""
-    out = begin(config)
-    target, method = TARGETS[config.target](), METHODS[config.method]
+    out = wb.begin(config)
+    target, method = wb.TARGETS[config.target](), METHODS[config.method]
     key_init, key_fit, key_watch, key_test = config.keys(4)
     key_reals, key_others = jax.random.split(jax.random.fold_in(key_watch, 0))
     reals, others = (target.sample(seed=k, sample_shape=JUDGED) for k in (key_reals, key_others))
@@ -137,15 +123,15 @@ def run(config: Config) -> dict[str, Any]:
 
     @jax.jit
     def judge(generator: Any, key: Key, reals: Array) -> Info:
-        return jax.tree.map(jnp.mean, collapse(target, samples(generator, key), reals))
+        return jax.tree.map(jnp.mean, wb.collapse(target, samples(generator, key), reals))
 
     start = jax.jit(jax.vmap(lambda key: init_game(key, model, *optimizers)))
     count = config.batch_size * method.critic_steps
-    generator, frames = train(
+    generator, frames = wb.train(
         out,
         start(jax.random.split(key_init, config.seeds)),
-        side_by_side(make_update(config, method, model, *optimizers)),
-        Draws(lambda key: target.sample(seed=key, sample_shape=count), config.steps_per_epoch),
+        wb.side_by_side(make_update(config, method, model, *optimizers)),
+        wb.Draws(lambda key: target.sample(seed=key, sample_shape=count), config.steps_per_epoch),
         judge,
         key=key_fit,
         judge_key=key_watch,
@@ -159,7 +145,7 @@ def run(config: Config) -> dict[str, Any]:
     fakes = samples(generator, key_test)
     steps = config.epochs * config.steps_per_epoch
     title = f"{config.method} on the {config.target}, {steps} steps"
-    result, table = report_seeds(target, fakes, reals, others, title)
+    result, table = wb.report_seeds(target, fakes, reals, others, title)
     figures = draw(config, target, out.records(), frames, np.asarray(fakes))
     return out.finish(result, figures, [table])
 
@@ -167,7 +153,7 @@ def run(config: Config) -> dict[str, Any]:
 def make_model(config: Config, method: Method) -> Gan:
     """Returns the two MLPs of Metz et al.: orthogonal kernels, gain .8."""
     packing = config.packing if method.sees_packs else 1
-    return plane_gan(config.latent_size, critic=method.critic, packing=packing)
+    return wb.plane_gan(config.latent_size, critic=method.critic, packing=packing)
 
 
 def make_update(
@@ -201,7 +187,7 @@ def draw(
         "seeds": scatter_strip(ends, modes, title=f"{method}: every seed at the end"),
         "coverage": learning_curve(
             records,
-            {f"validation_{name}": COLLAPSE[name] for name in CURVES}
+            {f"validation_{name}": wb.COLLAPSE[name] for name in CURVES}
             | {"train_critic_accuracy": "critic's accuracy"},
             ylabel="share, mean of the seeds",
             title=f"{method} on the {config.target}",
@@ -210,4 +196,4 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

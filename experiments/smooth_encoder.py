@@ -28,6 +28,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.metrics import jacobian_norms, log_marginal
 from jaxgen.models import LatentVariableModel, observe
@@ -36,38 +37,19 @@ from jaxgen.objectives import denoising_elbo
 from jaxgen.pictures import learning_curve
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params
-from jaxgen.workbench import (
-    Count,
-    LatentConfig,
-    NonNegative,
-    Positive,
-    Run,
-    Table,
-    begin,
-    image_by_image,
-    image_vae,
-    judge_by,
-    load_pixels,
-    main,
-    make_optimizer,
-    map_in_blocks,
-    negative_elbo,
-    sweep,
-    train,
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """Three VAEs that differ in their encoders' regularization alone."""
 
-    epochs: Count = 400
-    batch_size: Count = 64
-    noise: NonNegative = 0.2
+    epochs: wb.Count = 400
+    batch_size: wb.Count = 64
+    noise: wb.NonNegative = 0.2
     """Standard deviation of what the denoising encoder sees on each pixel in [0, 1]."""
-    norm: Positive = 0.5
+    norm: wb.Positive = 0.5
     """Of the weights into each unit of the weight-normalized encoder."""
-    nll_samples: Count = 300
+    nll_samples: wb.Count = 300
     schedule: ClassVar[str] = "cosine"
 
 
@@ -82,15 +64,15 @@ class Programs(NamedTuple):
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the three and measures them; returns what result.json holds, by their names."""
-    out = begin(config)
+    out = wb.begin(config)
     # Pixels cut once: with a fresh draw at each use there would be little to overfit.
-    images, validation, test = load_pixels(config, binarization="threshold")
+    images, validation, test = wb.load_pixels(config, binarization="threshold")
     shown = {"train": images.images[: len(test.images)], "test": test.images}
-    optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
+    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
     keys = config.keys(5)
 
     def programs(wrap_encoder: Any) -> Programs:
-        model = image_vae(
+        model = wb.image_vae(
             images.images, config.hidden, config.latent_size, wrap_encoder=wrap_encoder
         )
 
@@ -98,20 +80,20 @@ def run(config: Config) -> dict[str, Any]:
             one = partial(denoised, model, images, noise)
             return gradient_step(mean_over_batch(one), optimizer)
 
-        judge = judge_by(mean_over_batch(negative_elbo(model, images.prepare)))
+        judge = wb.judge_by(mean_over_batch(wb.negative_elbo(model, images.prepare)))
         return Programs(jax.jit(model.init), step, judge, make_measure(config, model, test))
 
-    def one(part: Run, way: tuple[Programs, float]) -> dict[str, float]:
+    def one(part: wb.Run, way: tuple[Programs, float]) -> dict[str, float]:
         (init, step, judge, measure), noise = way
         # The same start and draws for all.
         key_init, key_fit, key_judge, *key_of_split = map(jax.random.clone, keys)
         shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
         state, weights = init_state(init(key_init), optimizer), lambda epoch: noise
-        params, _ = train(part, state, step, images.images, judge, weights=weights, **shared)
+        params, _ = wb.train(part, state, step, images.images, judge, weights=weights, **shared)
         return {
             f"{split}_{quantity}": values.mean()
             for (split, of_split), key in zip(shown.items(), key_of_split, strict=True)
-            for quantity, values in map_in_blocks(
+            for quantity, values in wb.map_in_blocks(
                 partial(measure, params), key, of_split, f"{part.title}: {split}"
             ).items()
         }
@@ -123,7 +105,7 @@ def run(config: Config) -> dict[str, Any]:
         "denoising": (plain, config.noise),
         "weight-normalized": (normalized, 0.0),
     }
-    swept = sweep(out, ways, one)
+    swept = wb.sweep(out, ways, one)
     curves = learning_curve(
         swept.curves("validation_elbo"),
         {name: name for name in swept.results},
@@ -155,7 +137,7 @@ def denoised(
 
 def make_measure(config: Config, model: LatentVariableModel, images: ImageSet) -> Any:
     """Returns what is measured of each image: the ELBO, the NLL, the norms of dE_q[z|x]/dx."""
-    bound = negative_elbo(model, images.prepare)
+    bound = wb.negative_elbo(model, images.prepare)
 
     def one(params: Params, key: Key, image: Array) -> dict[str, Array]:
         key_x, key_elbo, key_nll = jax.random.split(key, 3)
@@ -166,10 +148,10 @@ def make_measure(config: Config, model: LatentVariableModel, images: ImageSet) -
         _, terms = bound(params, key_elbo, image)
         return {"elbo": terms["elbo"], "nll": nll, **norms._asdict()}
 
-    return image_by_image(one)
+    return wb.image_by_image(one)
 
 
-def report(config: Config, results: dict[str, Any]) -> Table:
+def report(config: Config, results: dict[str, Any]) -> wb.Table:
     """Returns the comparison."""
     rows = [
         [
@@ -185,8 +167,8 @@ def report(config: Config, results: dict[str, Any]) -> Table:
     ]
     columns = ["encoder", "train ELBO", "test ELBO", "gap", "test NLL", "|J|₂", "|J|F"]
     title = f"Encoders on {config.dataset}: nats per image; J = dE_q\\[z|x]/dx"
-    return Table(title, columns, rows)
+    return wb.Table(title, columns, rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

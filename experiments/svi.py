@@ -40,6 +40,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.data import threshold
 from jaxgen.inference import (
     InferenceGap,
@@ -52,85 +53,56 @@ from jaxgen.models import LatentVariableModel
 from jaxgen.pictures import learning_curve
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Params
-from jaxgen.workbench import (
-    SEVERAL,
-    Among,
-    Count,
-    GapConfig,
-    Rule,
-    Run,
-    averaged_params,
-    begin,
-    best_phi,
-    bound_draws,
-    draw_fits,
-    each_phi,
-    elbo_at,
-    encoded_phi,
-    first_images,
-    fitted_phi,
-    image_vae,
-    judge_phis,
-    load_pixels,
-    main,
-    mean_bounds,
-    measure_gaps,
-    report_gaps,
-    sweep,
-    tabulate_bounds,
-    train,
-    tune,
-)
 
 WAYS = {"amortized": "amortized", "semi_amortized": "semi-amortized", "svi": "SVI"}
-AMORTIZED = Rule(lambda ways: "amortized" in ways, "amortized among them", whole=True)
+AMORTIZED = wb.Rule(lambda ways: "amortized" in ways, "amortized among them", whole=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(GapConfig):
+class Config(wb.GapConfig):
     """A VAE of images cut at one half, the ways to learn it, and how closely it is measured."""
 
-    epochs: Count = 60
-    batch_size: Count = 64
-    inference: Annotated[tuple[str, ...], Among(WAYS), SEVERAL, AMORTIZED] = tuple(WAYS)
+    epochs: wb.Count = 60
+    batch_size: wb.Count = 64
+    inference: Annotated[tuple[str, ...], wb.Among(WAYS), wb.SEVERAL, AMORTIZED] = tuple(WAYS)
     """Ways to learn the model, amortized among them: that one's gap is split."""
-    hidden: tuple[Count, ...] = (100,)
+    hidden: tuple[wb.Count, ...] = (100,)
     """Widths of the hidden layers on each side, each followed by tanh."""
-    latent_size: Count = 8
+    latent_size: wb.Count = 8
     """Dimensions of z."""
-    local_steps: Count = 5
+    local_steps: wb.Count = 5
     """Updates of an image's variational parameters at each visit, in training."""
     schedule: ClassVar[str] = "constant"
 
 
 def run(config: Config) -> dict[str, Any]:
     """Learns the model in every way of `config`; returns what result.json holds."""
-    out = begin(config)
-    sets = load_pixels(config, binarization="threshold")
-    counted = {of.split: first_images(of, config.images) for of in (sets.train, sets.test)}
+    out = wb.begin(config)
+    sets = wb.load_pixels(config, binarization="threshold")
+    counted = {of.split: wb.first_images(of, config.images) for of in (sets.train, sets.test)}
     cut = partial(threshold, jax.random.key(0))  # draws nothing: any key will do
     xs = {name: cut(of.images) for name, of in sets._asdict().items()}
     shown = {split: cut(images) for split, images in counted.items()}
-    model = image_vae(sets.train.images, config.hidden, config.latent_size)
+    model = wb.image_vae(sets.train.images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, key_infer, key_measure, key_tune, key_draw = config.keys(7)
-    measure, tuned = measure_gaps(model, config), jax.jit(partial(tune, model, config))
+    measure, tuned = wb.measure_gaps(model, config), jax.jit(partial(wb.tune, model, config))
     learn = make_ways(config, model, jax.jit(model.init)(key_init), xs["train"])
 
-    def one(part: Run, name: str) -> tuple[Params, dict[str, InferenceGap]]:
+    def one(part: wb.Run, name: str) -> tuple[Params, dict[str, InferenceGap]]:
         way = learn[name]
-        params, _ = train(
+        params, _ = wb.train(
             part,
             way.state,
             way.update,
             way.data,
-            judge_phis(model, way.infer),
+            wb.judge_phis(model, way.infer),
             key=key_fit,
             judge_key=key_judge,
             held_out=xs["validation"],
             evaluated=way.evaluated,
         )
         local = params.pop("local", None)
-        infer, gaps = each_phi(way.infer), {}
+        infer, gaps = wb.each_phi(way.infer), {}
         for split, images in shown.items():
             if local is not None and split == "train":
                 phis = local[: config.images]
@@ -143,19 +115,19 @@ def run(config: Config) -> dict[str, Any]:
             gaps[split] = measure(params, jax.random.clone(key_measure), (images, phis, tuned_phis))
         return params, gaps
 
-    swept = sweep(out, {name: name for name in config.inference}, one)
+    swept = wb.sweep(out, {name: name for name in config.inference}, one)
     params, gaps = swept["amortized"]
     prior = jnp.zeros((config.images, 2, config.latent_size))
     from_prior = measure(params, jax.random.clone(key_measure), (shown["test"], prior, prior))
-    drawn = bound_draws(model, config, params, key_draw, config.images)
-    report = report_gaps(gaps, drawn, "amortized")
-    bounds = {name: mean_bounds(of) for name, (_, of) in swept.results.items()}
+    drawn = wb.bound_draws(model, config, params, key_draw, config.images)
+    report = wb.report_gaps(gaps, drawn, "amortized")
+    bounds = {name: wb.mean_bounds(of) for name, (_, of) in swept.results.items()}
     curves = learning_curve(
         swept.curves("train_elbo"),
         {name: WAYS[name] for name in bounds},
         title="Train ELBO at the phi in use",
     )
-    fits = draw_fits(
+    fits = wb.draw_fits(
         {"from the encoder": gaps["test"], "from the prior": from_prior},
         ylabel="test ELBO (nats per image)",
         title="SVI for one model: amortized at its left, optimal at its right",
@@ -164,7 +136,7 @@ def run(config: Config) -> dict[str, Any]:
     ways = {name: of | {"training_seconds": swept.seconds[name]} for name, of in bounds.items()}
     result = {"ways": ways, "images": config.images, **report.result}
     title = f"{config.dataset}, {config.epochs} epochs: nats per image of {config.images} each"
-    compared = tabulate_bounds(title, {WAYS[name]: of for name, of in ways.items()})
+    compared = wb.tabulate_bounds(title, {WAYS[name]: of for name, of in ways.items()})
     return out.finish(result, figures, [compared, report.table], [report.note])
 
 
@@ -175,7 +147,7 @@ class Way(NamedTuple):
     update: Update
     data: Any
     infer: Callable[[Params, Key, Array], Array]
-    evaluated: Callable[[Any], Params] = averaged_params
+    evaluated: Callable[[Any], Params] = wb.averaged_params
     """Of the state the params; beside them `local`, phi of each training image, if kept."""
 
 
@@ -184,7 +156,7 @@ def make_ways(
 ) -> dict[str, Way]:
     """Returns the ways to learn the model of the images `xs`, all from the same start."""
     optimizer, local = map(optax.adam, (config.learning_rate, config.local_learning_rate))
-    objective, encode = partial(elbo_at, model), partial(encoded_phi, model)
+    objective, encode = partial(wb.elbo_at, model), partial(wb.encoded_phi, model)
     phis = jnp.zeros((len(xs), 2, config.latent_size))
 
     def with_encoder(loss: Any, infer: Any) -> Way:
@@ -198,17 +170,17 @@ def make_ways(
             amortized_loss(objective, encode), lambda params, key, x: encode(params, x)
         ),
         "semi_amortized": with_encoder(
-            semi_amortized, fitted_phi(model, encode, local, config.local_steps)
+            semi_amortized, wb.fitted_phi(model, encode, local, config.local_steps)
         ),
         "svi": Way(
             SVIState(params=begun.params, opt_state=begun.opt_state, local_params=phis),
             svi_step(objective, optimizer, local, config.local_steps),
             (jnp.arange(len(xs)), xs),
-            best_phi(model, config, lambda params, x: jnp.zeros((2, config.latent_size))),
+            wb.best_phi(model, config, lambda params, x: jnp.zeros((2, config.latent_size))),
             lambda state: {**state.params, "local": state.local_params},
         ),
     }
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

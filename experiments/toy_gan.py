@@ -30,6 +30,7 @@ from jax.nn import softplus
 from jax.scipy.special import ndtri, xlogy
 from jaxtyping import Array, Float
 
+from jaxgen import workbench as wb
 from jaxgen.distributions import IsotropicMixture, line
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
@@ -37,7 +38,6 @@ from jaxgen.objectives import GAN_LOSSES, game_losses
 from jaxgen.pictures import curve_panels, geometric_steps, learning_curve
 from jaxgen.train import Game, game_update, init_game
 from jaxgen.types import Key
-from jaxgen.workbench import Count, Draws, Table, TrainingConfig, begin, main, make_optimizer, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +53,7 @@ PANELS = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainingConfig):
+class Config(wb.TrainingConfig):
     """One density on the line and how a GAN learns it."""
 
     target: Literal["gaussian", "mixture"] = "gaussian"
@@ -62,13 +62,13 @@ class Config(TrainingConfig):
     """The generator's loss; the critic's is the same in both."""
     epochs: int = 50
     """How often the densities are looked at."""
-    steps_per_epoch: Count = 200
+    steps_per_epoch: wb.Count = 200
     """Steps of the generator in each."""
     batch_size: int = 256
     """Reals, and as many fakes, per step of either player."""
     learning_rate: float = 2e-3
     """Of both players' Adam (b1 = .5), down to a hundredth along half a cosine."""
-    critic_steps: Count = 2
+    critic_steps: wb.Count = 2
     """Of the critic per step of the generator."""
     schedule: ClassVar[str] = "cosine"
 
@@ -88,7 +88,7 @@ class Frame:
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the game of `config`; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     target = TARGETS[config.target]()
     key_init, key_fit = config.keys(2)
     model = gan(
@@ -99,7 +99,7 @@ def run(config: Config) -> dict[str, Any]:
     )
     steps = config.epochs * config.steps_per_epoch
     adams = [
-        make_optimizer(config.learning_rate, n, b1=0.5)
+        wb.make_optimizer(config.learning_rate, n, b1=0.5)
         for n in (steps, steps * config.critic_steps)
     ]
     losses = game_losses(model, GAN_LOSSES[config.loss]())
@@ -110,11 +110,11 @@ def run(config: Config) -> dict[str, Any]:
     def judge(game: Game, key: Key, p: Array) -> dict[str, Array]:
         return values(p, look(model, game))
 
-    game, frames = train(
+    game, frames = wb.train(
         out,
         jax.jit(lambda key: init_game(key, model, *adams))(key_init),
         game_update(losses, *adams, critic_steps=config.critic_steps),
-        Draws(
+        wb.Draws(
             lambda key: jnp.asarray(target.sample(seed=key, sample_shape=count)),
             config.steps_per_epoch,
         ),
@@ -142,7 +142,7 @@ def run(config: Config) -> dict[str, Any]:
         ["JSD of data and generator", float(result["jsd"])],
     ]
     title = f"A GAN on the line ({config.target}), {steps} steps"
-    return out.finish(result, figures, [Table(title, ["quantity", "nats"], rows)])
+    return out.finish(result, figures, [wb.Table(title, ["quantity", "nats"], rows)])
 
 
 def centers() -> Float[Array, "bins"]:
@@ -211,4 +211,4 @@ def draw_frames(config: Config, p: Float[np.ndarray, "bins"], frames: Frame) -> 
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

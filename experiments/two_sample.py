@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen import workbench as wb
 from jaxgen.divergences import kernel_mixture, median_heuristic, negative_distance, rbf
 from jaxgen.nets import MLP
 from jaxgen.numerics import wilson_interval
@@ -39,7 +40,6 @@ from jaxgen.two_sample import (
     variance_test,
 )
 from jaxgen.types import Key
-from jaxgen.workbench import RISING, AtLeast, Count, RunConfig, Share, Table, begin, main, progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,16 +49,16 @@ NULL = "none"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(RunConfig):
+class Config(wb.RunConfig):
     """How often each test is tried."""
 
-    counts: Annotated[tuple[int, ...], AtLeast(8), RISING] = (16, 40, 100)
+    counts: Annotated[tuple[int, ...], wb.AtLeast(8), wb.RISING] = (16, 40, 100)
     """Samples of each distribution."""
-    level: Share = 0.05
+    level: wb.Share = 0.05
     """Chance of a false alarm that each test is allowed."""
-    trials: Count = 200
+    trials: wb.Count = 200
     """Independent pairs of samples for each point of a curve."""
-    permutations: Count = 59
+    permutations: wb.Count = 59
     """Reassignments in each permutation test."""
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ def all_tests(config: Config, key: Key, xs: Array, ys: Array) -> dict[str, TestR
 
 def run(config: Config) -> dict[str, Any]:
     """Tries every test; returns what result.json holds."""
-    out = begin(config)
+    out = wb.begin(config)
     outcomes = jax.jit(jax.vmap(lambda key, xs, ys: all_tests(config, key, xs, ys)))
 
     def measure(key: Key, count: int, difference: str, effect: float) -> dict[str, float]:
@@ -148,7 +148,7 @@ def run(config: Config) -> dict[str, Any]:
     points += [(n, "mean", 0.0) for n in config.counts]
     points += [(middle, d, f * ALTERNATIVES[d][1]) for d in ALTERNATIVES for f in FRACTIONS[1:-1]]
     found: dict[tuple[int, str, float], dict[str, float]] = {}
-    with progress(len(points), unit="point") as advance:
+    with wb.progress(len(points), unit="point") as advance:
         for i, (count, difference, effect) in enumerate(sorted(points)):
             key = jax.random.fold_in(jax.random.key(config.seed), i)
             found[count, difference, effect] = measure(key, count, difference, effect)
@@ -200,7 +200,7 @@ def draw(config: Config, result: dict[str, Any], middle: int) -> Figure:
     return figure
 
 
-def report(config: Config, result: dict[str, Any]) -> Table:
+def report(config: Config, result: dict[str, Any]) -> wb.Table:
     """Returns false alarms and power of every test."""
     last = config.counts[-1]
     rows = []
@@ -211,8 +211,8 @@ def report(config: Config, result: dict[str, Any]) -> Table:
         rows.append([name, float(alarms), f"{low:.3f}-{high:.3f}", *powers])
     title = f"How often each test rejects at level {config.level:g}, {last} samples of each"
     columns = ["test", "nothing, any n", "95% interval", *ALTERNATIVES]
-    return Table(title, columns, rows)
+    return wb.Table(title, columns, rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

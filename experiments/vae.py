@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
 from jaxgen.models import LatentVariableModel, observe
@@ -35,38 +36,17 @@ from jaxgen.objectives import analytic_kl, monte_carlo_kl
 from jaxgen.pictures import bars, learning_curve
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Params
-from jaxgen.workbench import (
-    Count,
-    LatentConfig,
-    NonNegative,
-    Positive,
-    Share,
-    Table,
-    Whole,
-    begin,
-    draw_vae,
-    image_vae,
-    judge_by,
-    load_pixels,
-    main,
-    make_optimizer,
-    map_in_blocks,
-    mean_over_images,
-    negative_elbo,
-    train,
-    vae_of_nets,
-)
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
 KLS = {"analytic": analytic_kl, "monte_carlo": monte_carlo_kl}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LatentConfig):
+class Config(wb.LatentConfig):
     """One variational autoencoder and how it is trained."""
 
-    epochs: Count = 300
-    batch_size: Count = 64
+    epochs: wb.Count = 300
+    batch_size: wb.Count = 64
     binarization: Literal["auto", "dynamic", "threshold", "none"] = "auto"
     """Of gray pixels, for the Bernoulli likelihood: a fresh draw each use, a cut at one half, or
     none for a set that is binary already; auto is dynamic there, none for other likelihoods."""
@@ -78,42 +58,43 @@ class Config(LatentConfig):
     """After every hidden layer."""
     kl: Literal["analytic", "monte_carlo"] = "analytic"
     """KL(q || p) in closed form, or estimated at the sample of z."""
-    beta: NonNegative = 1.0
+    beta: wb.NonNegative = 1.0
     """Weight of the KL in the training objective; reported numbers are always at 1."""
-    warmup_epochs: Whole = 0
+    warmup_epochs: wb.Whole = 0
     """W epochs before that weight is beta: it is beta (i + 1) / (W + 1) in epoch i = 0, 1, ..."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Of the learning rate: constant, or down to a hundredth along half a cosine."""
-    clip_norm: Positive | None = None
+    clip_norm: wb.Positive | None = None
     """Largest norm of a gradient; longer ones are shortened."""
-    ema_decay: Share | None = None
+    ema_decay: wb.Share | None = None
     """Keep an average of the params with this decay and evaluate that."""
-    patience: Count | None = None
+    patience: wb.Count | None = None
     """Stop after as many epochs without a better validation ELBO, and use the best epoch."""
-    nll_samples: Count = 5000
+    nll_samples: wb.Count = 5000
 
 
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of `config`; returns what result.json holds."""
-    out = begin(config)
-    images, validation, test = load_pixels(config, config.likelihood, config.binarization)
+    out = wb.begin(config)
+    images, validation, test = wb.load_pixels(config, config.likelihood, config.binarization)
     model = make_model(config, images)
     key_init, key_fit, key_judge, key_test, key_pictures = config.keys(5)
-    one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
+    one = wb.negative_elbo(model, images.prepare, kl=KLS[config.kl])
     steps = config.num_steps(len(images.images))
-    rate, schedule, clip_norm = config.learning_rate, config.schedule, config.clip_norm
-    optimizer = make_optimizer(rate, steps, schedule=schedule, clip_norm=clip_norm)
+    optimizer = wb.make_optimizer(
+        config.learning_rate, steps, schedule=config.schedule, clip_norm=config.clip_norm
+    )
 
     def update(beta: Array) -> Update:
         loss = mean_over_batch(partial(one, beta=beta))
         return gradient_step(loss, optimizer, ema_decay=config.ema_decay)
 
-    params, _ = train(
+    params, _ = wb.train(
         out,
         init_state(jax.jit(model.init)(key_init), optimizer, ema=config.ema_decay is not None),
         update,
         images.images,
-        judge_by(mean_over_batch(one)),
+        wb.judge_by(mean_over_batch(one)),
         key=key_fit,
         judge_key=key_judge,
         held_out=validation.images,
@@ -123,7 +104,7 @@ def run(config: Config) -> dict[str, Any]:
     result = evaluate(config, model, one, params, key_test, test)
     curves = {"train_elbo": "train", "validation_elbo": "validation"}
     figures = {
-        **draw_vae(key_pictures, model, params, test),
+        **wb.draw_vae(key_pictures, model, params, test),
         "learning_curve": learning_curve(out.records(), curves),
         "kl_per_dimension": bars(result["kl_per_dimension"]),
     }
@@ -134,9 +115,9 @@ def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
     xs, size, family = images.images, config.latent_size, config.likelihood
     if config.architecture == "conv":
-        return vae_of_nets(xs, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
+        return wb.vae_of_nets(xs, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
     activation = ACTIVATIONS[config.activation]
-    return image_vae(xs, config.hidden, size, likelihood=family, activation=activation)
+    return wb.image_vae(xs, config.hidden, size, likelihood=family, activation=activation)
 
 
 def kl_weight(config: Config, epoch: int) -> float:
@@ -164,8 +145,8 @@ def evaluate(
         _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
         return {**terms, "nll": nll, "means": means, "kls": kls}
 
-    each = map_in_blocks(numbers, key, test.images, "test NLL")
-    nll = mean_over_images(each["nll"])
+    each = wb.map_in_blocks(numbers, key, test.images, "test NLL")
+    nll = wb.mean_over_images(each["nll"])
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
     return {
         "test_elbo": float(each["elbo"].mean()),
@@ -181,7 +162,7 @@ def evaluate(
     }
 
 
-def table(config: Config, result: dict[str, Any]) -> Table:
+def table(config: Config, result: dict[str, Any]) -> wb.Table:
     """Returns the table of the result."""
     rows = [
         ["ELBO", result["test_elbo"], "nats"],
@@ -192,8 +173,8 @@ def table(config: Config, result: dict[str, Any]) -> Table:
         ["active units", result["active_units"], f"of {config.latent_size}"],
     ]
     title = f"VAE on {config.dataset}: {result['test_images']} test images"
-    return Table(title, ["quantity", "value", "unit"], rows)
+    return wb.Table(title, ["quantity", "value", "unit"], rows)
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

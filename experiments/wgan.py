@@ -33,31 +33,13 @@ from jaxtyping import Array
 from scipy import stats
 
 from jaxgen import objectives
+from jaxgen import workbench as wb
 from jaxgen.divergences import wasserstein_distance
 from jaxgen.models import gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.pictures import learning_curves, level_sets, scatter_strip
 from jaxgen.train import Game, clip_weights
 from jaxgen.types import Info, Key
-from jaxgen.workbench import (
-    SEVERAL,
-    TARGETS,
-    AlternatingConfig,
-    Among,
-    Count,
-    Positive,
-    Run,
-    Swept,
-    Table,
-    begin,
-    coverage,
-    critic_against_noise,
-    judge_critic,
-    main,
-    play,
-    samples,
-    sweep,
-)
 
 JUDGED, MATCHED = 2500, 500  # held-out reals and fakes; of these, matched one to one
 WAIT = 100  # steps before the generator first moves: until then a critic has nothing to say yet
@@ -104,33 +86,33 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(AlternatingConfig):
+class Config(wb.AlternatingConfig):
     """One target and the games on it."""
 
     target: Literal["ring", "grid"] = "ring"
     """Eight Gaussians (radius 2, scale .02), or 25 (spacing 2, scale .05)."""
-    methods: Annotated[tuple[str, ...], Among(METHODS), SEVERAL] = tuple(METHODS)
+    methods: Annotated[tuple[str, ...], wb.Among(METHODS), wb.SEVERAL] = tuple(METHODS)
     """The games: clipping, penalty, gan."""
-    epochs: Count = 24
-    steps_per_epoch: Count = 50
-    learning_rate: Positive = 5e-4
+    epochs: wb.Count = 24
+    steps_per_epoch: wb.Count = 50
+    learning_rate: wb.Positive = 5e-4
     """Of both players' Adam (b1 = .5, b2 = .9) or, of the clipped critic, RMSprop."""
-    critic_steps: Count = 5
-    width: Count = 128
+    critic_steps: wb.Count = 5
+    width: wb.Count = 128
     """Of the three hidden layers of either player."""
-    clip: Positive = 0.03
+    clip: wb.Positive = 0.03
     """Greatest absolute value of a clipped critic's weight."""
-    penalty_weight: Positive = 0.1
+    penalty_weight: wb.Positive = 0.1
     """Of the squared deviation of the slope from one."""
-    alone_steps: Count = 2000
+    alone_steps: wb.Count = 2000
     """Steps of a critic trained alone, for its level sets."""
     schedule: ClassVar[str] = "constant"
 
 
 def run(config: Config) -> dict[str, Any]:
     """Plays the games of `config`; returns what result.json holds, by their names."""
-    out = begin(config)
-    target = TARGETS[config.target]()
+    out = wb.begin(config)
+    target = wb.TARGETS[config.target]()
     key, *keys_of_reals = jax.random.split(jax.random.key(config.seed), 3)
     reals, others = (target.sample(seed=k, sample_shape=JUDGED) for k in keys_of_reals)
     key_init, key_fit, key_latents = jax.random.split(jax.random.clone(key), 3)
@@ -138,7 +120,7 @@ def run(config: Config) -> dict[str, Any]:
     model = gan(MLPGenerator(hidden, (2,)), MLPCritic(hidden), latent_size=2, x_shape=(2,))
     wait = optax.scale_by_schedule(lambda step: jnp.where(jnp.less(step, WAIT), 0.0, 1.0))
 
-    def one(part: Run, method: Method) -> tuple[np.ndarray, Callable[[Array], Array] | None]:
+    def one(part: wb.Run, method: Method) -> tuple[np.ndarray, Callable[[Array], Array] | None]:
         """Returns a game's samples and, if its critic is bounded, one of data against noise."""
         penalty, weight = method.penalty, config.penalty_weight
         losses = objectives.game_losses(
@@ -148,27 +130,27 @@ def run(config: Config) -> dict[str, Any]:
 
         @jax.jit
         def look(game: Game, key: Key, reals: Array) -> tuple[Array, Info]:
-            fakes = samples(model, game, key, JUDGED)
-            modes = {name: coverage(target, fakes)[name] for name in ("covered", "entropy")}
-            return fakes, {**judge_critic(model, game, reals, fakes, method.terms), **modes}
+            fakes = wb.samples(model, game, key, JUDGED)
+            modes = {name: wb.coverage(target, fakes)[name] for name in ("covered", "entropy")}
+            return fakes, {**wb.judge_critic(model, game, reals, fakes, method.terms), **modes}
 
         def judge(game: Game, key: Key, reals: Array) -> dict[str, Any]:
             fakes, numbers = look(game, key, reals)
             return {"distance": wasserstein_distance(reals[:MATCHED], fakes[:MATCHED]), **numbers}
 
         keys = key_init, key_fit, key_latents
-        game = play(
+        game = wb.play(
             part, model, losses, optimizers, target, judge, keys, held_out=reals, monitor="distance"
         )
         fakes, _ = look(game, key_latents, reals)
         if method.terms is twice_jsd:
             return np.asarray(fakes), None
         size, steps = config.batch_size, config.alone_steps
-        return np.asarray(fakes), critic_against_noise(
+        return np.asarray(fakes), wb.critic_against_noise(
             key, model, losses, optimizers[1], target, num_steps=steps, batch_size=size
         )
 
-    swept = sweep(out, {name: METHODS[name] for name in config.methods}, one)
+    swept = wb.sweep(out, {name: METHODS[name] for name in config.methods}, one)
     of_reals = wasserstein_distance(reals[:MATCHED], others[:MATCHED])
     games = {name: swept.last(name) for name in swept.results}
     for name, of in games.items():
@@ -178,7 +160,7 @@ def run(config: Config) -> dict[str, Any]:
     steps = config.epochs * config.steps_per_epoch
     title = f"Games on the {config.target}, {len(target.modes)} modes, {steps} steps"
     notes = [f"exact distance of two sets of reals: {of_reals:.3f}", *swept.failed.values()]
-    return out.finish(result, figures, [Table.of(title, REPORTED, games)], notes)
+    return out.finish(result, figures, [wb.Table.of(title, REPORTED, games)], notes)
 
 
 def rank_correlation(config: Config, records: list[dict[str, Any]]) -> float | None:
@@ -189,7 +171,7 @@ def rank_correlation(config: Config, records: list[dict[str, Any]]) -> float | N
 
 
 def draw(
-    config: Config, result: dict[str, Any], swept: Swept[Any], reals: Array, modes: Array
+    config: Config, result: dict[str, Any], swept: wb.Swept[Any], reals: Array, modes: Array
 ) -> dict[str, Any]:
     """Returns the curves of distance and estimate, the samples, and the critics' level sets."""
     curves = {}
@@ -217,4 +199,4 @@ def draw(
 
 
 if __name__ == "__main__":
-    main(Config, run)
+    wb.main(Config, run)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from recipes import run_recipe
 
-from experiments import classifier
+from jaxgen import workbench
 from jaxgen.data import from_arrays, load
 from jaxgen.train import CheckpointError
 from jaxgen.workbench import Images, feature_logits, image_features, load_classifier
@@ -50,7 +50,7 @@ def test_features_are_of_bytes_of_the_shape_that_was_learned(tiny):
 
 def test_images_without_labels_are_refused(tmp_path, capsys, monkeypatch):
     images = from_arrays(np.zeros((4, 8, 8, 1), np.uint8))
-    monkeypatch.setattr(classifier, "load_images", lambda _: Images(images, images, images))
+    monkeypatch.setattr(workbench, "load_images", lambda _: Images(images, images, images))
     assert run_recipe("classifier", "", tmp_path / "run") == 2
     assert "dataset: got digits, which has no labels" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

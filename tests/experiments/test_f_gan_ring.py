@@ -8,6 +8,7 @@ import numpy as np
 from recipes import run_recipe
 
 from experiments import f_gan_ring
+from jaxgen import workbench
 from jaxgen.divergences import DIVERGENCES
 from jaxgen.objectives import f_gan
 from jaxgen.workbench.errors import TrainingFailed
@@ -35,8 +36,8 @@ def test_what_is_not_finite_is_named_and_the_others_go_on(tmp_path, monkeypatch,
         judged = {f"validation_{name}": value for name, value in numbers.items()}
         part.directory.record({"epoch": 1, "train_critic_loss": 1.0, **judged, "seconds": 2.0})
 
-    monkeypatch.setattr(f_gan_ring, "play", play)
-    monkeypatch.setattr(f_gan_ring, "samples", lambda *_: np.zeros((5, 2)))
+    monkeypatch.setattr(workbench, "play", play)
+    monkeypatch.setattr(workbench, "samples", lambda *_: np.zeros((5, 2)))
     flags = "--divergences kl total_variation"
     assert run_recipe("f_gan_ring", flags, tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["divergences"] == {

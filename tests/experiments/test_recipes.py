@@ -11,7 +11,7 @@ import jax
 import pytest
 from recipes import RECIPES, Run, run_interrupted, run_recipe, untimed
 
-from jaxgen.workbench.cli import choose
+from jaxgen.workbench import cli
 
 each = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 
@@ -66,7 +66,7 @@ def test_an_interrupted_run_resumes_to_the_same_end(recipe, tiny, tmp_path, caps
         (command,) = re.findall(
             r"continue with: python -m experiments (.*)", capsys.readouterr().err
         )
-        choose(shlex.split(command))
+        cli.choose(shlex.split(command))
     resumed, whole = Run(path, "", {}), tiny(recipe.name)
     assert untimed(resumed.result) == untimed(whole.result)
     for part in recipe.trainings:
@@ -85,3 +85,7 @@ def test_bad_flags_leave_one_line_and_no_run(name, flags, message, tmp_path, cap
     # The parser's own refusals, of what is no flag at all, are longer.
     assert said.count("\n") == 1 or not said.startswith("error: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_recipe_has_its_line():
+    assert sorted(cli.recipes()) == sorted(recipe.name for recipe in RECIPES)
