@@ -75,7 +75,7 @@ def run(config: Config) -> dict[str, Any]:
     if images.labels is None:
         raise ValueError(f"dataset: got {config.dataset}, which has no labels to learn from")
     net = Classifier(int(images.labels.max()) + 1, config.num_features)
-    key_init, key_fit, key_test = jax.random.split(jax.random.key(config.seed), 3)
+    key_init, key_fit, key_test = config.keys(3)
     classifier = trained(out, config, net, key_init, key_fit, images, validation)
     save_classifier(out.directory.path, classifier)
 

@@ -99,8 +99,7 @@ def run(config: Config) -> dict[str, Any]:
         )
     family = config.likelihood
     model = image_vae(images.images, config.hidden, config.latent_size, likelihood=family)
-    keys = jax.random.split(jax.random.key(config.seed), 7)
-    key_init, key_fit, key_validation, key_pixels, key_measure, key_nll, key_initial = keys
+    key_init, key_fit, key_judge, key_pixels, key_measure, key_nll, key_initial = config.keys(7)
     params = jax.jit(model.init)(key_init)
     optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
 
@@ -118,7 +117,7 @@ def run(config: Config) -> dict[str, Any]:
             images.images,
             judge,
             key=key_fit,  # the same draws for every beta
-            judge_key=key_validation,
+            judge_key=key_judge,
             held_out=validation.images,
             weights=lambda epoch: beta,
         )

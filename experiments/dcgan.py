@@ -112,7 +112,7 @@ def run(config: Config) -> dict[str, Any]:
     pixels, features = (load_features(of, train_x.shape[1:]) for of in (None, config.features))
     compute = jax.jit(features)
     model = make_model(config, train_x.shape[1:])
-    key_init, key_fit, key_watch, key_test = jax.random.split(jax.random.key(config.seed), 4)
+    key_init, key_fit, key_watch, key_test = config.keys(4)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     losses = game_losses(model, GAN_LOSSES[config.loss]())
     of_pixels = game_update(losses, optimizer, optimizer, ema_decay=config.ema_decay)

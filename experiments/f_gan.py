@@ -128,7 +128,7 @@ def make_model() -> Gan:
 
 def fit(config: Config, model: Gan, part: Run, name: str) -> dict[str, float]:
     """Returns what the game of one divergence ends with: mean, sd and bound."""
-    key_init, key_fit = jax.random.split(jax.random.key(config.seed))
+    key_init, key_fit = config.keys(2)
     steps, rate = config.epochs * config.steps_per_epoch, config.learning_rate
     # The critic comes first: the model waits for its advice.
     warm_up = optax.warmup_cosine_decay_schedule(0.0, rate, steps // 10, steps, rate / 100)

@@ -92,9 +92,7 @@ class Config(SequenceConfig):
 def run(config: Config) -> dict[str, Any]:
     """Trains the model of `config`; returns what result.json holds."""
     out = begin(config)
-    key_data, key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
-        jax.random.key(config.seed), 6
-    )
+    key_data, key_init, key_fit, key_validation, key_test, key_pictures = config.keys(6)
     sets = load_sequences(config, key_data)
     model = sets.model
     objective = FILTERING_OBJECTIVES[config.objective]

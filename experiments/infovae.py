@@ -52,9 +52,8 @@ from jaxgen.workbench import (
     train,
 )
 
-DRAWS = 8
-MOST_IMAGES = 4000
-"""Binarizations of each image, and training images, by which aggregate posteriors are known."""
+DRAWS = 8  # binarizations of each image by which aggregate posteriors are known
+MOST_IMAGES = 4000  # of the training set
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ def run(config: Config) -> dict[str, Any]:
     out = begin(config)
     images, validation, test = load_pixels(config)
     model = image_vae(images.images, config.hidden, config.latent_size)
-    key_init, key_fit, key_judge, *keys = jax.random.split(jax.random.key(config.seed), 6)
+    key_init, key_fit, key_judge, *keys = config.keys(6)
     start = jax.jit(model.init)(key_init)
     # Two draws of the prior are 2 d apart in the mean of their squared distance.
     kernel = rbf(math.sqrt(config.latent_size))
@@ -91,18 +90,11 @@ def run(config: Config) -> dict[str, Any]:
     def step(weights: tuple[Array, Array]) -> Update:
         return gradient_step(make_loss(model, images, kernel, *weights), optimizer)
 
-    def one(part: Run, weights: tuple[float, float]) -> Params:
-        return train(
-            part,
-            init_state(start, optimizer),
-            step,
-            images.images,
-            judge,
-            key=key_fit,
-            judge_key=key_judge,
-            held_out=validation.images,
-            weights=lambda epoch: weights,
-        ).params
+    shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
+
+    def one(part: Run, pair: tuple[float, float]) -> Params:
+        state = init_state(start, optimizer)
+        return train(part, state, step, images.images, judge, weights=lambda _: pair, **shared)[0]
 
     swept = sweep(out, {"vae": (0.0, 1.0), "infovae": (config.alpha, config.weight)}, one)
     decode = jax.jit(jax.vmap(lambda params, z: model.decode(params, z).mean(), (None, 0)))
@@ -113,7 +105,15 @@ def run(config: Config) -> dict[str, Any]:
         params = swept[name]
         key_nll, key_z, key_prior = map(jax.random.clone, keys)  # the same draws for both
         each = map_in_blocks(partial(measure, params), key_nll, test.images, f"{name}: test NLL")
-        results[name] = summary(each) | jax.tree.map(float, aggregate(params, key_z))
+        means = jnp.asarray(each["mean"], jnp.float32)
+        results[name] = {
+            "test_elbo": each["reconstruction"].mean() - each["kl"].mean(),
+            "test_reconstruction": each["reconstruction"].mean(),
+            "test_kl": each["kl"].mean(),
+            **mean_over_images(each["nll"]).named("test_nll"),
+            "active_units": int(active_units(means).sum()),
+            **jax.tree.map(float, aggregate(params, key_z)),
+        }
         z = model.prior(params).sample(seed=key_prior, sample_shape=(100,))
         title = f"{name}: E[x|z] for z from the prior"
         figures[f"samples_{name}"] = image_grid(decode(params, z), title=title)
@@ -181,19 +181,6 @@ def geometry(
     zs, ys = own.sample(seed=key_z), prior.sample(seed=key_prior, sample_shape=(n,))
     terms = rate_terms(zs, own, prior, every.log_prob)
     return {**terms._asdict(), "mmd": mmd_unbiased(zs, ys, kernel).value}
-
-
-def summary(each: dict[str, Any]) -> dict[str, Any]:
-    """Returns the means over test images, in nats."""
-    nll = mean_over_images(each["nll"])
-    return {
-        "test_elbo": each["reconstruction"].mean() - each["kl"].mean(),
-        "test_reconstruction": each["reconstruction"].mean(),
-        "test_kl": each["kl"].mean(),
-        "test_nll": nll.value,
-        "test_nll_stderr": nll.stderr,
-        "active_units": int(active_units(jnp.asarray(each["mean"], jnp.float32)).sum()),
-    }
 
 
 def report(config: Config, results: dict[str, Any]) -> Table:

@@ -124,7 +124,7 @@ def run(config: Config) -> dict[str, Any]:
     """Trains the games of `config`; returns what result.json holds."""
     out = begin(config)
     target, method = TARGETS[config.target](), METHODS[config.method]
-    key_init, key_fit, key_watch, key_test = jax.random.split(jax.random.key(config.seed), 4)
+    key_init, key_fit, key_watch, key_test = config.keys(4)
     key_reals, key_others = jax.random.split(jax.random.fold_in(key_watch, 0))
     reals, others = (target.sample(seed=k, sample_shape=JUDGED) for k in (key_reals, key_others))
     model = make_model(config, method)

@@ -87,7 +87,7 @@ def run(config: Config) -> dict[str, Any]:
     images, validation, test = load_pixels(config, binarization="threshold")
     shown = {"train": images.images[: len(test.images)], "test": test.images}
     optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images.images)))
-    keys = jax.random.split(jax.random.key(config.seed), 5)
+    keys = config.keys(5)
 
     def programs(wrap_encoder: Any) -> Programs:
         model = image_vae(
@@ -105,17 +105,9 @@ def run(config: Config) -> dict[str, Any]:
         (init, step, judge, measure), noise = way
         # The same start and draws for all.
         key_init, key_fit, key_judge, *key_of_split = map(jax.random.clone, keys)
-        params, _ = train(
-            part,
-            init_state(init(key_init), optimizer),
-            step,
-            images.images,
-            judge,
-            key=key_fit,
-            judge_key=key_judge,
-            held_out=validation.images,
-            weights=lambda epoch: noise,
-        )
+        shared: Any = {"key": key_fit, "judge_key": key_judge, "held_out": validation.images}
+        state, weights = init_state(init(key_init), optimizer), lambda epoch: noise
+        params, _ = train(part, state, step, images.images, judge, weights=weights, **shared)
         return {
             f"{split}_{quantity}": values.mean()
             for (split, of_split), key in zip(shown.items(), key_of_split, strict=True)

@@ -112,8 +112,7 @@ def run(config: Config) -> dict[str, Any]:
     xs = {name: cut(of.images) for name, of in sets._asdict().items()}
     shown = {split: cut(images) for split, images in counted.items()}
     model = image_vae(sets.train.images, config.hidden, config.latent_size)
-    keys = jax.random.split(jax.random.key(config.seed), 7)
-    key_init, key_fit, key_judge, key_infer, key_measure, key_tune, key_draw = keys
+    key_init, key_fit, key_judge, key_infer, key_measure, key_tune, key_draw = config.keys(7)
     measure, tuned = measure_gaps(model, config), jax.jit(partial(tune, model, config))
     learn = make_ways(config, model, jax.jit(model.init)(key_init), xs["train"])
 

@@ -90,7 +90,7 @@ def run(config: Config) -> dict[str, Any]:
     """Trains the game of `config`; returns what result.json holds."""
     out = begin(config)
     target = TARGETS[config.target]()
-    key_init, key_fit = jax.random.split(jax.random.key(config.seed))
+    key_init, key_fit = config.keys(2)
     model = gan(
         MLPGenerator((32, 32), (1,), nn.tanh),
         MLPCritic((32, 32), nn.tanh),

@@ -98,16 +98,11 @@ def run(config: Config) -> dict[str, Any]:
     out = begin(config)
     images, validation, test = load_pixels(config, config.likelihood, config.binarization)
     model = make_model(config, images)
-    key_init, key_fit, key_validation, key_test, key_pictures = jax.random.split(
-        jax.random.key(config.seed), 5
-    )
+    key_init, key_fit, key_judge, key_test, key_pictures = config.keys(5)
     one = negative_elbo(model, images.prepare, kl=KLS[config.kl])
-    optimizer = make_optimizer(
-        config.learning_rate,
-        config.num_steps(len(images.images)),
-        schedule=config.schedule,
-        clip_norm=config.clip_norm,
-    )
+    steps = config.num_steps(len(images.images))
+    rate, schedule, clip_norm = config.learning_rate, config.schedule, config.clip_norm
+    optimizer = make_optimizer(rate, steps, schedule=schedule, clip_norm=clip_norm)
 
     def update(beta: Array) -> Update:
         loss = mean_over_batch(partial(one, beta=beta))
@@ -120,7 +115,7 @@ def run(config: Config) -> dict[str, Any]:
         images.images,
         judge_by(mean_over_batch(one)),
         key=key_fit,
-        judge_key=key_validation,
+        judge_key=key_judge,
         held_out=validation.images,
         weights=partial(kl_weight, config),
         patience=config.patience,
@@ -137,14 +132,11 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    size, likelihood = config.latent_size, config.likelihood
+    xs, size, family = images.images, config.latent_size, config.likelihood
     if config.architecture == "conv":
-        encoder = ConvEncoder((2, size))
-        return vae_of_nets(images.images, encoder, ConvDecoder, size, likelihood=likelihood)
+        return vae_of_nets(xs, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
     activation = ACTIVATIONS[config.activation]
-    return image_vae(
-        images.images, config.hidden, size, likelihood=likelihood, activation=activation
-    )
+    return image_vae(xs, config.hidden, size, likelihood=family, activation=activation)
 
 
 def kl_weight(config: Config, epoch: int) -> float:
@@ -167,8 +159,7 @@ def evaluate(
             log_px = log_marginal(key_z, at.log_joint, at.q, config.nll_samples)
             return -log_px, at.q.mean(), kl_per_dimension(at.q, at.prior)
 
-        indices = jnp.arange(len(images))
-        nll, means, kls = jax.lax.map(likelihood, (indices, images), batch_size=10)
+        nll, means, kls = jax.lax.map(likelihood, (jnp.arange(len(images)), images), batch_size=10)
         keys = jax.random.split(key_terms, len(images))
         _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
         return {**terms, "nll": nll, "means": means, "kls": kls}
@@ -178,8 +169,7 @@ def evaluate(
     bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
     return {
         "test_elbo": float(each["elbo"].mean()),
-        "test_nll": nll.value,
-        "test_nll_stderr": nll.stderr,
+        **nll.named("test_nll"),
         "bits_per_dim": float(bits_per_dim(nll.value, test.images[0].size, bin_width=bin_width)),
         "active_units": int(active_units(jnp.asarray(each["means"])).sum()),
         "latent_size": config.latent_size,
