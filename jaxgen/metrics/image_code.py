@@ -110,9 +110,12 @@ def send_losslessly(
     begun = time.monotonic()
     message = bits_back_encode(code, symbols, initial)
     encoded = time.monotonic()
-    decoded, returned = bits_back_decode(code, message, symbols.shape)
+    try:
+        decoded, returned = bits_back_decode(code, message, symbols.shape)
+    except ValueError as error:
+        raise RuntimeError("the message cannot be read back") from error
     if not (np.array_equal(decoded, symbols) and np.array_equal(returned, initial)):
-        raise RuntimeError("the message read is not the one written")
+        raise RuntimeError("the message read back is not the one written")
     return Sent(
         message_bytes=4 * len(message),
         initial_bits=32 * len(initial),

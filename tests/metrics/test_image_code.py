@@ -45,7 +45,7 @@ def test_a_code_that_changes_is_noticed(code, images):
         table = code.likelihood(states)
         return jnp.roll(table, next(calls), axis=1)
 
-    with pytest.raises(RuntimeError, match="not the one written"):
+    with pytest.raises(RuntimeError, match="read back"):
         send_losslessly(
             code._replace(likelihood=drifting),
             images.reshape(5, -1).astype(np.int32),
