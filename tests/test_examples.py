@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import pytest
 
 from jaxgen import certify, estimators
+from jaxgen.nets import MLP
 
 ROOMS = (estimators, certify)
-NAMES = {"distrax": distrax, "jax": jax, "jnp": jnp}
+NAMES = {"MLP": MLP, "distrax": distrax, "jax": jax, "jnp": jnp}
 for room in ROOMS:  # an example of certify is about an estimator
     NAMES |= {name: getattr(room, name) for name in room.__all__}
 FUNCTIONS = [

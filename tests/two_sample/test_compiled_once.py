@@ -65,6 +65,8 @@ CALLS = {
     "mmd_linear": lambda: dv.mmd_linear(samples(), samples(), own_kernel).stderr,
     "witness": lambda: dv.witness(samples(), samples(), samples(), dv.inverse_multiquadric(2.0)),
     "energy_distance": lambda: dv.energy_distance(samples(), samples(), block_size=5).value,
+    "wasserstein_distance": lambda: dv.wasserstein_distance(samples(), samples()),
+    "tail_orders": lambda: dv.tail_orders(dv.DIVERGENCES["kl"]),
     "sliced_wasserstein": lambda: dv.sliced_wasserstein(key(), samples(9), samples(), 20).stderr,
     "accuracy_test": lambda: two_sample.accuracy_test(*samples().T[:2]),
     "classifier_test": lambda: two_sample.classifier_test(
