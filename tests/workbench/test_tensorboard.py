@@ -36,5 +36,5 @@ def test_every_number_of_a_record_is_an_event(tmp_path):
 def test_without_the_extra_the_flag_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"tensorboard: got True without tensorboardX"):
+    with pytest.raises(ValueError, match=r"tensorboard: got no tensorboardX, expected pip install"):
         ImageConfig(tensorboard=True)
