@@ -7,15 +7,15 @@ generator would score.
 
   python -m experiments classifier
 
-trains on the embedded digits: expect a test accuracy of .973 (300 images) in half a minute on two
-busy CPU cores. For Fashion-MNIST, whose features the recipes of image GANs take,
+trains on the embedded digits: expect (one seed) a test accuracy of .973 (300 images) in half a
+minute on two busy CPU cores. For Fashion-MNIST, whose features the recipes of image GANs take,
 
   python -m experiments classifier --dataset fashion_mnist --epochs 5 --batch-size 128
 
-gave a test accuracy of .897 and, between the 10,000 images of validation and of test, a Fréchet
-distance of .039 and a kernel distance of -.0007 (standard error .0011), in two and a quarter
-minutes of training on two busy CPU cores. Distances of another run are between other features: only
-those of one classifier compare.
+gave (one seed) a test accuracy of .897 and, between the 10,000 images of validation and of test, a
+Fréchet distance of .039 and a kernel distance of -.0007 (standard error .0011), in two and a
+quarter minutes of training on two busy CPU cores. Distances of another run are between other
+features: only those of one classifier compare.
 """
 
 from __future__ import annotations

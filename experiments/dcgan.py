@@ -8,19 +8,19 @@ training image.
 
   python -m experiments dcgan
 
-trains on the embedded digits, with pixels for features. Measured: Fréchet distance .253 to the 300
-test images, where as many others of the data come to .211; 1% of near duplicates, as in the data;
-some 130 seconds of one CPU core. Features worth the name are a trained classifier's:
+trains on the embedded digits, with pixels for features. Measured, one seed: Fréchet distance .253
+to the 300 test images, where as many others of the data come to .211; 1% of near duplicates, as in
+the data; some 130 seconds of one CPU core. Features worth the name are a trained classifier's:
 
   python -m experiments classifier --dataset fashion_mnist --epochs 5 --batch-size 128 \
     --run-dir runs/fashion
   python -m experiments dcgan --dataset fashion_mnist --features runs/fashion \
     --width 32 --epochs 8 --learning-rate 5e-4
 
-Measured so: Fréchet distance 1.41 to the 10,000 test images (other images of the data come to .04),
-8.4 after the first epoch and still falling at the eighth; no near duplicates, the training images
-1.3 times as far as from held-out ones. 358 seconds on two CPU cores beside other work, and 50 for
-the classifier.
+Measured so, one seed: Fréchet distance 1.41 to the 10,000 test images (other images of the data
+come to .04), 8.4 after the first epoch and still falling at the eighth; no near duplicates, the
+training images 1.3 times as far as from held-out ones. 358 seconds on two CPU cores beside other
+work, and 50 for the classifier.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ four bounds of the trained model are measured against the number of particles.
   python -m experiments filtering --dataset stochastic_volatility
   python -m experiments filtering --dataset digits --epochs 30 --learning-rate 3e-3
 
-Expect of the first, in nats per test sequence: IWAE -108.3 and FIVO -104.6 with 16 particles,
--105.2 and -103.3 with 256; exactly -103.2, and -103.1 under the params that drew the sequences.
-Of the third, per image of 8 rows: IWAE -17.5 and FIVO -17.1 with 16 particles, -16.9 and -16.8
-with 256. On two cores the first takes 40 seconds, most to compile, the third about two minutes.
+Expect (one seed) of the first, in nats per test sequence: IWAE -108.3 and FIVO -104.6 with 16
+particles, -105.2 and -103.3 with 256; exactly -103.2, and -103.1 under the params that drew the
+sequences. Of the third, per image of 8 rows: IWAE -17.5 and FIVO -17.1 with 16 particles, -16.9 and
+-16.8 with 256. On two cores the first takes 40 seconds, most to compile, the third about two
+minutes.
 """
 
 from __future__ import annotations

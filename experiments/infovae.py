@@ -6,10 +6,11 @@ information and charges the mismatch, by MMD, lambda in all (Zhao et al. 2019).
 
   python -m experiments infovae
 
-Expect on the embedded digits, in nats per image: information 6.6 for the VAE's 4.1 at a test
-distortion of 17.1 for 19.3, paid for by a mismatch of .87 for .32 and an NLL of 23.62 for 23.46. A
-larger lambda buys the mismatch back, and the NLL pays (--weight 1000: .30 and 23.85). The squared
-MMD, .0008 and .0004, is near what 1,297 samples can tell. About 45 seconds on two CPU cores.
+Expect (one seed) on the embedded digits, in nats per image: information 6.6 for the VAE's 4.1 at a
+test distortion of 17.1 for 19.3, paid for by a mismatch of .87 for .32 and an NLL of 23.62 for
+23.46. A larger lambda buys the mismatch back, and the NLL pays (--weight 1000: .30 and 23.85). The
+squared MMD, .0008 and .0004, is near what 1,297 samples can tell. About 45 seconds on two CPU
+cores.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ as sqrt(K). Of the other gradients, sticking_the_landing is biased for K > 1.
 
   python -m experiments iwae
 
-Expect of the digits, in about a minute on two CPU cores, an NLL of 23.84 nats by the pathwise
-gradient with one sample and 23.65 with five, 23.77 and 23.52 by the doubly reparameterized one, and
-slopes of log signal-to-noise ratio in log K of -.36 and +.08. Statically binarized MNIST:
+Expect (one seed) of the digits, in about a minute on two CPU cores, an NLL of 23.84 nats by the
+pathwise gradient with one sample and 23.65 with five, 23.77 and 23.52 by the doubly reparameterized
+one, and slopes of log signal-to-noise ratio in log K of -.36 and +.08. Statically binarized MNIST:
 
   python -m experiments iwae --dataset binarized_mnist --latent-size 50 --batch-size 100 --epochs 25
 

@@ -7,9 +7,10 @@ the first two principal components of the embedded digits.
 
   python -m experiments mixture_em
 
-Expect on the ring: 15 of 20 starts end at the best optimum, -3.500 nats per datapoint, above the
-true mixture's -3.509 since it was fitted to these points; held out -3.498, below the truth's
--3.490. The worst start stays at -3.575. About 15 seconds on one CPU core, mostly compilation.
+Expect (one seed) on the ring: 15 of 20 starts end at the best optimum, -3.500 nats per datapoint,
+above the true mixture's -3.509 since it was fitted to these points; held out -3.498, below the
+truth's -3.490. The worst start stays at -3.575. About 15 seconds on one CPU core, mostly
+compilation.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ prior's Var(w), which the table gives exactly, grows so fast with dimension that
 
   python -m experiments naive_monte_carlo
 
-Expect in 8, 16 and 64 dimensions, with 1,024 samples of the prior, a bias of -.88, -7.1 and -92
-nats, and effective sample sizes of 4.2, 1.8 and 1.2; from the wider q, no bias that can be seen,
--.013 and -1.2 nats, and 235, 61 and 4.2 effective samples. 25 seconds on one CPU core.
+Expect (one seed) in 8, 16 and 64 dimensions, with 1,024 samples of the prior, a bias of -.88, -7.1
+and -92 nats, and effective sample sizes of 4.2, 1.8 and 1.2; from the wider q, no bias that can be
+seen, -.013 and -1.2 nats, and 235, 61 and 4.2 effective samples. 25 seconds on one CPU core.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ weight-normalized encoder, all units of which have weights of one norm (Shu et a
 
   python -m experiments smooth_encoder
 
-Expect on the embedded digits, pixels cut at one half, in nats per image:
+Expect (one seed) on the embedded digits, pixels cut at one half, in nats per image:
 
   encoder              train ELBO   test ELBO   gap   test NLL   largest singular value of J
   plain                    -16.29      -18.23  1.94      16.88   2.21

@@ -16,8 +16,8 @@ al. 2022, for the split; Wu et al. 2017.)
 
   python -m experiments svi
 
-Expect after 60 epochs of the digits a test log p(x) of -19.05 nats amortized, -19.00 semi-amortized
-and -18.96 by SVI, and of the amortized model
+Expect (one seed) after 60 epochs of the digits a test log p(x) of -19.05 nats amortized, -19.00
+semi-amortized and -18.96 by SVI, and of the amortized model
 
   gap, nats per image        train           test
   approximation      0.161 ± 0.008  0.159 ± 0.008

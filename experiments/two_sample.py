@@ -7,11 +7,11 @@ variance.
 
   python -m experiments two_sample
 
-Expect false alarms at or under the level of .05 for every test, within their intervals, and at 100
-samples of each: means (Welch) see the shift in .90 of the trials and the spread in .03; the test of
-spread sees .02 and .99; the MMD of several bandwidths .72, .97 and, of the shape, .65, where the
-energy test sees .17 and the trained classifier .13. The linear-time MMD, made for streams, is far
-behind. About a minute on one core.
+Expect (one seed) false alarms at or under the level of .05 for every test, within their intervals,
+and at 100 samples of each: means (Welch) see the shift in .90 of the trials and the spread in .03;
+the test of spread sees .02 and .99; the MMD of several bandwidths .72, .97 and, of the shape, .65,
+where the energy test sees .17 and the trained classifier .13. The linear-time MMD, made for
+streams, is far behind. About a minute on one core.
 """
 
 from __future__ import annotations

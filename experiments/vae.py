@@ -5,15 +5,15 @@ z ~ N(0, I), an amortized Gaussian posterior, and Bernoulli, Gaussian or discret
 
   python -m experiments vae
 
-trains on the embedded digits in 15 seconds on two CPU cores: expect a test ELBO of -22.9 nats, an
-NLL of 22.6 nats and .51 bits/dim. Statically binarized MNIST, with the one-layer network of Burda
-et al. (2016), whose full schedule of 3,280 epochs reaches 88.7 nats:
+trains on the embedded digits in 15 seconds on two CPU cores: expect (one seed) a test ELBO of -22.9
+nats, an NLL of 22.6 nats and .51 bits/dim. Statically binarized MNIST, with the one-layer network
+of Burda et al. (2016), whose full schedule of 3,280 epochs reaches 88.7 nats:
 
   python -m experiments vae --dataset binarized_mnist --latent-size 50 --epochs 200 --batch-size 100
 
-measured on two CPU cores: test NLL 90.09 nats (standard error .24, 5,000 importance samples, all
-10,000 images), ELBO -95.20, 20 active units, 12 minutes of training and 9 of evaluation on a busy
-machine.
+measured on two CPU cores, one seed: test NLL 90.09 nats (standard error .24, 5,000 importance
+samples, all 10,000 images), ELBO -95.20, 20 active units, 12 minutes of training and 9 of
+evaluation on a busy machine.
 """
 
 from __future__ import annotations
