@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.records import config_from_json, to_json
 from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
 
@@ -80,27 +79,6 @@ class RunDirectory:
         with _replacing(self.path / "metrics.jsonl") as temporary:
             temporary.write_text("".join(to_json(r) + "\n" for r in kept), encoding="utf-8")
         return kept
-
-    @contextlib.contextmanager
-    def part(self, name: str) -> Iterator[RunDirectory]:
-        """Yields the directory of one of several trainings that make up this run.
-
-        Interrupted within the block, it is the whole run that is to be resumed: finished trainings
-        are then read back from their checkpoints.
-
-        Raises:
-          Interrupted: as the block does, in the name of the whole run.
-        Example:
-          with out.part("beta_4") as part:
-            params = fit(part, ...)
-        """
-        part = RunDirectory(self.path / name)
-        part.path.mkdir(exist_ok=True)
-        try:
-            yield part
-        except Interrupted as interrupted:
-            saved = f"the last epoch of {name} is saved"
-            raise Interrupted(interrupted.signum, self.path, saved) from None
 
     def write_result(self, result: Mapping[str, Any]) -> Path:
         """Writes result.json and returns its path."""
