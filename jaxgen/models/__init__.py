@@ -26,7 +26,7 @@ from jaxgen.models.gaussian_components import (
 from jaxgen.models.hierarchical import hierarchical_vae
 from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
-from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder
+from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder, discretized_logistic
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -70,6 +70,7 @@ __all__ = [
     "belief_network",
     "decoder",
     "diagonal_gaussian",
+    "discretized_logistic",
     "factor_density",
     "factor_elbo",
     "factor_posterior",

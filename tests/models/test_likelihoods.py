@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.models import LIKELIHOODS
+from jaxgen.models import LIKELIHOODS, discretized_logistic
 
 SHAPE = (3, 2, 1)
 
@@ -32,6 +32,18 @@ def test_gaussian_learns_its_mean_and_its_diagonal_covariance():
     np.testing.assert_allclose(
         LIKELIHOODS["gaussian"].distribution(outputs).log_prob(x), expected, rtol=1e-5
     )
+
+
+def test_a_logistic_of_seventeen_levels_has_all_its_mass_on_them():
+    outputs = discretized_logistic(17).initial_bias(jnp.full(SHAPE, 0.5))
+    values = jnp.arange(17).reshape(17, 1, 1, 1) / 16
+
+    def mass(levels):
+        pixels = discretized_logistic(levels).distribution(outputs).distribution
+        return jnp.exp(pixels.log_prob(values)).sum(axis=0)
+
+    np.testing.assert_allclose(mass(17), 1, rtol=1e-5)
+    assert mass(256).max() < 0.3  # the tails at both ends, and a fifteenth of the rest
 
 
 def test_bernoulli_of_an_always_black_pixel_is_finite():
