@@ -49,10 +49,8 @@ def subsampled_log_prob(
         raise ValueError(f"weights: got {np.min(weights)} among them, expected positive numbers")
 
     def log_prob(params: Params, key: Key, x: Array, context: Any = ()) -> Scalar:
-        if weights is not None and weights.shape != x.shape[:2]:
-            raise ValueError(
-                f"weights: got shape {weights.shape}, expected {x.shape[:2]}, as x has"
-            )
+        if weights is not None:
+            of_shape("weights", weights, x.shape[:2])
         p = np.ones(x.shape[:2]) if weights is None else weights
         p = np.asarray(p, np.float64).reshape(-1) / np.sum(p, dtype=np.float64)
         key_places, key_net = jax.random.split(key)
