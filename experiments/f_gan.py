@@ -66,7 +66,9 @@ PUBLISHED = {
 class Config(wb.TrainingConfig):
     """Which divergences, and how long each is trained."""
 
-    divergences: Annotated[tuple[str, ...], wb.Among(DIVERGENCES), wb.SEVERAL] = tuple(DIVERGENCES)
+    divergences: Annotated[tuple[str, ...], wb.Among(wb.F_DIVERGENCES), wb.SEVERAL] = (
+        wb.F_DIVERGENCES
+    )
     """To fit by, one training each."""
     epochs: int = 20
     """How often the fit is looked at."""

@@ -47,7 +47,9 @@ FAILED = "failed"
 class Config(wb.AlternatingConfig):
     """Which divergences, and how long each is trained."""
 
-    divergences: Annotated[tuple[str, ...], wb.Among(DIVERGENCES), wb.SEVERAL] = tuple(DIVERGENCES)
+    divergences: Annotated[tuple[str, ...], wb.Among(wb.F_DIVERGENCES), wb.SEVERAL] = (
+        wb.F_DIVERGENCES
+    )
     """To train by, one game each."""
     trick: bool = True
     """The generator raises E_q t; without, it lowers the critic's bound."""

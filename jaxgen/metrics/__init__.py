@@ -1,5 +1,10 @@
 """Numbers to report: likelihoods, rates, active units; of samples, how far from the data."""
 
+from jaxgen.metrics.autoregressive_code import (
+    AutoregressiveCode,
+    autoregressive_decode,
+    autoregressive_encode,
+)
 from jaxgen.metrics.bits import bits_per_dim
 from jaxgen.metrics.bits_back import (
     LatentCode,
@@ -31,6 +36,7 @@ from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
+from jaxgen.metrics.pixel_code import one_pixel_code, pixel_code
 from jaxgen.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgen.metrics.repetition import (
     Repetition,
@@ -42,6 +48,7 @@ from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 
 __all__ = [
+    "AutoregressiveCode",
     "FrechetDistance",
     "GaussianMoments",
     "ImportanceDiagnostics",
@@ -56,6 +63,8 @@ __all__ = [
     "Sent",
     "SupportSize",
     "active_units",
+    "autoregressive_decode",
+    "autoregressive_encode",
     "bits_back_decode",
     "bits_back_encode",
     "bits_per_dim",
@@ -75,9 +84,11 @@ __all__ = [
     "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",
+    "one_pixel_code",
     "pareto_k",
     "parzen_bandwidth",
     "parzen_log_likelihood",
+    "pixel_code",
     "precision_recall",
     "rate_terms",
     "repetition",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         save_classifier,
     )
     from jaxgen.workbench.fields import (
+        F_DIVERGENCES,
         RISING,
         SEVERAL,
         Among,
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLLAPSE",
+    "F_DIVERGENCES",
     "NOT_COMPARED_ON_RESUME",
     "RISING",
     "SEVERAL",

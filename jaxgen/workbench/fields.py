@@ -21,6 +21,21 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
+F_DIVERGENCES = (
+    "total_variation",
+    "kl",
+    "reverse_kl",
+    "pearson",
+    "neyman",
+    "squared_hellinger",
+    "jeffrey",
+    "jensen_shannon",
+    "weighted_jensen_shannon",
+    "gan",
+    "alpha",
+)
+"""The names of `jaxgen.divergences.DIVERGENCES`, for flags: their help need not wait for JAX."""
+
 
 class Rule(NamedTuple):
     """What a field accepts beside its type.

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import numpy as np
 import pytest
 
+from jaxgen.divergences import DIVERGENCES
 from jaxgen.workbench import (
+    F_DIVERGENCES,
     RISING,
     SEVERAL,
     Among,
@@ -136,3 +138,7 @@ def test_a_field_with_another_default_keeps_its_rules():
         Derived(count=0)
     with pytest.raises(ValueError, match=r"optional: got -1\.0, expected a positive number"):
         Derived(optional=-1.0)
+
+
+def test_flags_name_every_f_divergence():
+    assert tuple(DIVERGENCES) == F_DIVERGENCES
