@@ -69,12 +69,20 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
+    from jaxgen.workbench.image_models import (
+        ImageModel,
+        dequantized_model,
+        fit_images,
+        latent_model,
+        levels_model,
+    )
     from jaxgen.workbench.images import (
         Images,
         first_images,
         generated_images,
         load_images,
         load_pixels,
+        on_levels,
     )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
@@ -91,6 +99,13 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sample_scores import (
+        Interval,
+        Reals,
+        SampleScores,
+        classifier_accuracy,
+        score_samples,
+    )
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
@@ -115,7 +130,12 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
-    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
+    from jaxgen.workbench.vae_measures import (
+        annealed_bracket,
+        annealed_log_px,
+        negative_log_px,
+        rate_distortion,
+    )
 
 __all__ = [
     "COLLAPSE",
@@ -135,17 +155,21 @@ __all__ = [
     "GapConfig",
     "GapReport",
     "ImageConfig",
+    "ImageModel",
     "Images",
     "Interrupted",
+    "Interval",
     "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
     "Positive",
+    "Reals",
     "Rule",
     "Run",
     "RunConfig",
     "RunDirectory",
+    "SampleScores",
     "Seeds",
     "SequenceConfig",
     "SequenceSets",
@@ -158,6 +182,8 @@ __all__ = [
     "TrainingFailed",
     "TwoSided",
     "Whole",
+    "annealed_bracket",
+    "annealed_log_px",
     "averaged_params",
     "begin",
     "best_phi",
@@ -165,10 +191,12 @@ __all__ = [
     "bound_draws",
     "check_fields",
     "choose",
+    "classifier_accuracy",
     "collapse",
     "constant",
     "coverage",
     "critic_against_noise",
+    "dequantized_model",
     "draw_fits",
     "draw_sequences",
     "draw_vae",
@@ -179,6 +207,7 @@ __all__ = [
     "feature_logits",
     "first_images",
     "fit",
+    "fit_images",
     "fitted_phi",
     "generated_images",
     "image_belief_network",
@@ -188,6 +217,8 @@ __all__ = [
     "judge_by",
     "judge_critic",
     "judge_phis",
+    "latent_model",
+    "levels_model",
     "load_classifier",
     "load_features",
     "load_images",
@@ -206,6 +237,7 @@ __all__ = [
     "negative_elbo",
     "negative_log_px",
     "new_path",
+    "on_levels",
     "open_run",
     "plane_gan",
     "play",
@@ -220,6 +252,7 @@ __all__ = [
     "require_extra",
     "samples",
     "save_classifier",
+    "score_samples",
     "side_by_side",
     "sweep",
     "tabulate_bounds",
