@@ -7,7 +7,7 @@ latent-variable model.
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.decoder import decoder
-from jaxgen.models.density import Density
+from jaxgen.models.density import Density, conditioned
 from jaxgen.models.factor_analysis import (
     FactorModel,
     FactorPosterior,
@@ -79,6 +79,7 @@ __all__ = [
     "autoregressive",
     "belief_network",
     "categorical",
+    "conditioned",
     "decoder",
     "diagonal_gaussian",
     "discretized_logistic",
