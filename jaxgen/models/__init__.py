@@ -55,6 +55,7 @@ from jaxgen.models.sequential import (
     sample_sequences,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
+from jaxgen.models.uniform_mixture import uniform_mixture
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
 
@@ -110,6 +111,7 @@ __all__ = [
     "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
+    "uniform_mixture",
     "vae",
     "variational_rnn",
 ]
