@@ -6,8 +6,10 @@ latent-variable model.
 
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density
+from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
     FactorPosterior,
@@ -18,6 +20,7 @@ from jaxgen.models.factor_analysis import (
     isotropic,
 )
 from jaxgen.models.factor_density import factor_density
+from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
 from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -35,6 +38,7 @@ from jaxgen.models.likelihoods import (
     discretized_logistic,
     logistic_mixture,
 )
+from jaxgen.models.mixed import mixed, uniform_levels
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -47,6 +51,7 @@ from jaxgen.models.mixture import (
 from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
 from jaxgen.models.priors import gaussian_mixture, standard_normal
+from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
     Sequences,
     SequentialModel,
@@ -55,6 +60,7 @@ from jaxgen.models.sequential import (
     sample_sequences,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
+from jaxgen.models.tempered import tempered
 from jaxgen.models.uniform_mixture import uniform_mixture
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
@@ -98,19 +104,28 @@ __all__ = [
     "independent",
     "isotropic",
     "kalman_filter",
+    "kmeans",
     "linear_gaussian",
     "linear_gaussian_sequence",
     "logistic_mixture",
+    "memorizer",
+    "mixed",
     "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",
     "observe",
+    "parzen_window",
     "random_mixture",
+    "reshaped",
+    "sample_by_pixels",
     "sample_sequence",
     "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
+    "subsampled_log_prob",
+    "tempered",
+    "uniform_levels",
     "uniform_mixture",
     "vae",
     "variational_rnn",
