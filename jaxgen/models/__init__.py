@@ -8,7 +8,7 @@ from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
-from jaxgen.models.density import Density
+from jaxgen.models.density import Density, conditioned
 from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
@@ -61,6 +61,7 @@ from jaxgen.models.sequential import (
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.tempered import tempered
+from jaxgen.models.uniform_mixture import uniform_mixture
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
 
@@ -84,6 +85,7 @@ __all__ = [
     "autoregressive",
     "belief_network",
     "categorical",
+    "conditioned",
     "decoder",
     "diagonal_gaussian",
     "discretized_logistic",
@@ -125,6 +127,7 @@ __all__ = [
     "subsampled_log_prob",
     "tempered",
     "uniform_levels",
+    "uniform_mixture",
     "vae",
     "variational_rnn",
 ]

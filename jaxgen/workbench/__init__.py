@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         load_pixels,
         on_levels,
     )
+    from jaxgen.workbench.likelihood import LogProb, exact_log_prob, negative_log_prob
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -161,6 +162,7 @@ __all__ = [
     "Interval",
     "Known",
     "LatentConfig",
+    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -204,6 +206,7 @@ __all__ = [
     "elbo_at",
     "encoded_phi",
     "estimator_loss",
+    "exact_log_prob",
     "feature_logits",
     "first_images",
     "fit",
@@ -235,6 +238,7 @@ __all__ = [
     "measure_gaps",
     "negative_bound",
     "negative_elbo",
+    "negative_log_prob",
     "negative_log_px",
     "new_path",
     "on_levels",
