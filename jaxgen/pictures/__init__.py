@@ -10,6 +10,7 @@ from jaxgen.pictures.curve_panels import curve_panels
 from jaxgen.pictures.curves import against_count, against_steps, band_in_time
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
+from jaxgen.pictures.frontier import Place, frontier
 from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
 from jaxgen.pictures.learning_curve import learning_curve, learning_curves
@@ -23,6 +24,7 @@ from jaxgen.pictures.variance import cost_bars, variance_curves
 __all__ = [
     "DPI",
     "INK",
+    "Place",
     "against_count",
     "against_steps",
     "band_in_time",
@@ -31,6 +33,7 @@ __all__ = [
     "cost_bars",
     "curve_panels",
     "ellipses",
+    "frontier",
     "geometric_steps",
     "heat_map",
     "image_grid",

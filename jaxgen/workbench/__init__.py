@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxgen.workbench.adversaries import Fitted, adversaries
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         tabulate_bounds,
     )
     from jaxgen.workbench.gaps import TwoSided, best_phi, bound_draws, measure_gaps, tune
+    from jaxgen.workbench.gaussian_images import fit_gaussians, gaussian_model
     from jaxgen.workbench.gaussian_inference import (
         each_phi,
         elbo_at,
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
+    from jaxgen.workbench.image_gan import fit_gan, image_gan, implicit_model
+    from jaxgen.workbench.image_judge import ImageJudge
     from jaxgen.workbench.image_models import (
         ImageModel,
         dequantized_model,
@@ -107,6 +111,7 @@ if TYPE_CHECKING:
         classifier_accuracy,
         score_samples,
     )
+    from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.summary import (
@@ -152,10 +157,12 @@ __all__ = [
     "Count",
     "Directory",
     "Draws",
+    "Fitted",
     "GameConfig",
     "GapConfig",
     "GapReport",
     "ImageConfig",
+    "ImageJudge",
     "ImageModel",
     "Images",
     "Interrupted",
@@ -184,6 +191,7 @@ __all__ = [
     "TrainingFailed",
     "TwoSided",
     "Whole",
+    "adversaries",
     "annealed_bracket",
     "annealed_log_px",
     "averaged_params",
@@ -210,13 +218,18 @@ __all__ = [
     "feature_logits",
     "first_images",
     "fit",
+    "fit_gan",
+    "fit_gaussians",
     "fit_images",
     "fitted_phi",
+    "gaussian_model",
     "generated_images",
     "image_belief_network",
     "image_by_image",
     "image_features",
+    "image_gan",
     "image_vae",
+    "implicit_model",
     "judge_by",
     "judge_critic",
     "judge_phis",
@@ -236,6 +249,7 @@ __all__ = [
     "mean_over_images",
     "mean_over_seeds",
     "measure_gaps",
+    "nats_interval",
     "negative_bound",
     "negative_elbo",
     "negative_log_prob",
@@ -257,6 +271,7 @@ __all__ = [
     "samples",
     "save_classifier",
     "score_samples",
+    "score_table",
     "side_by_side",
     "sweep",
     "tabulate_bounds",

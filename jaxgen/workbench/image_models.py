@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, UInt8
 
 from jaxgen.data import ImageSet, dequantizer
 from jaxgen.models import Density, LatentVariableModel
@@ -24,7 +25,9 @@ from jaxgen.workbench.optimizer import make_optimizer
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.training import judge_by, train
 from jaxgen.workbench.vae_loss import negative_elbo
-from jaxgen.workbench.vae_measures import annealed_log_px
+from jaxgen.workbench.vae_measures import annealed_bracket, annealed_log_px
+
+Bytes: TypeAlias = UInt8[np.ndarray, "n height width channels"]
 
 NOISES = 16
 """Draws of the noise, joined within the log, by which a density bounds a probability."""
@@ -36,16 +39,20 @@ class ImageModel(NamedTuple):
     Attributes:
       init: `key -> params`.
       loss: `(params, key, bytes of one image) -> (nats to lower, info)`; info has the `nll`.
-      log_prob: `(params, key, bytes of one image) -> nats` of its levels, or a bound.
+      log_prob: `(params, key, bytes of one image) -> nats` of its levels, or a bound; None if the
+        model has none.
       draw: `(params, key) -> one image` of the values k/(levels - 1).
-      likelihood: what `log_prob` is: "exact", "bound" or "AIS bound".
+      likelihood: what `log_prob` is: "exact", "bound", "AIS bound" or "none".
+      bracket: of an AIS bound, `(params, key, anything) -> bounds of log p(x) from both sides`, of
+        an image that the model draws.
     """
 
     init: Callable[[Key], Params]
     loss: Callable[[Params, Key, Array], tuple[Scalar, Info]]
-    log_prob: Callable[[Params, Key, Array], Scalar]
+    log_prob: Callable[[Params, Key, Array], Scalar] | None
     draw: Callable[[Params, Key], Array]
     likelihood: str
+    bracket: Callable[[Params, Key, Array], tuple[Scalar, Scalar]] | None = None
 
 
 def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageModel:
@@ -121,10 +128,9 @@ def latent_model(
       vae = image_vae(train, (200,), 16, likelihood="discretized_logistic")
       latent_model(vae, train, temperatures=30, chains=4)
     """
-    minus_elbo, log_px = (
-        negative_elbo(vae, images.prepare),
-        annealed_log_px(vae, temperatures, chains),
-    )
+    minus_elbo = negative_elbo(vae, images.prepare)
+    log_px = annealed_log_px(vae, temperatures, chains)
+    bracket = annealed_bracket(vae, temperatures, chains)
 
     def log_prob(params: Params, key: Key, image: Array) -> Scalar:
         key_x, key_chains = jax.random.split(key)
@@ -135,11 +141,11 @@ def latent_model(
         return vae.decode(params, vae.prior(params).sample(seed=key_z)).sample(seed=key_x)
 
     loss = lambda *at: _with_info(minus_elbo(*at)[0])  # noqa: E731
-    return ImageModel(vae.init, loss, log_prob, draw, "AIS bound")
+    return ImageModel(vae.init, loss, log_prob, draw, "AIS bound", bracket)
 
 
 def fit_images(
-    run: Run, model: ImageModel, images: Array, held_out: Array, keys: tuple[Key, Key, Key]
+    run: Run, model: ImageModel, images: Bytes, held_out: Bytes, keys: tuple[Key, Key, Key]
 ) -> Params:
     """Returns the model's params after the run's training, those of the best epoch.
 
@@ -154,8 +160,11 @@ def fit_images(
     assert isinstance(config, TrainingConfig)
     optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images)), clip_norm=10.0)
     key_init, key_fit, key_judge = keys
-    measured = lambda *at: _with_info(-model.log_prob(*at))  # noqa: E731
-    judged = measured if model.likelihood == "exact" else model.loss
+    log_prob = model.log_prob
+    if model.likelihood == "exact" and log_prob is not None:  # without the noise of training
+        judged = lambda *at: _with_info(-log_prob(*at))  # noqa: E731
+    else:
+        judged = model.loss
     return train(
         run,
         init_state(jax.jit(model.init)(jax.random.clone(key_init)), optimizer),

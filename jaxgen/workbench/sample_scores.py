@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +147,7 @@ def classifier_accuracy(key: Key, test: Features, samples: Features) -> Interval
 
 
 @jax.jit
-def _measured(key: Key, reals: Reals, samples: Features) -> dict[str, Array]:
+def _measured(key: Key, reals: Reals, samples: Features) -> dict[str, Any]:
     key_mmd, key_classifier, key_kernel = jax.random.split(key, 3)
     median = median_heuristic(reals.test, samples)
     kernel = kernel_mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
