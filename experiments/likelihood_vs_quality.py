@@ -35,8 +35,8 @@ SHARES = (0.5, 0.2, 0.05, 0.01)
 """Of the base, in noise and among copies."""
 COLD, HOT = (0.6, 0.8), (1.25, 1.6)
 """Temperatures of the base."""
-LEVEL, SHOWN = 0.01, 12
-"""A p-value below it has seen a difference; samples in a row of the picture."""
+SHOWN = 12
+"""Samples in a row of the picture."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def run(config: Config) -> dict[str, Any]:
     nats = {name: judge.log_prob(*of) for name, of in models.items()}
 
     def place(label: str, log_probs: np.ndarray, accuracy: wb.Interval) -> Place:
-        return Place(wb.nats_interval(-log_probs), (*accuracy,), label)
+        return Place(wb.nats_interval(-log_probs), accuracy.ends, label)
 
     def among(other: str, share: float) -> Place:
         which = jax.random.bernoulli(jax.random.clone(key_mix), share, (judge.count, 1, 1, 1))
@@ -110,7 +110,7 @@ def run(config: Config) -> dict[str, Any]:
     unknown = np.full(len(judge.test), np.nan)
     points = [place(name, nats.get(name, unknown), of.accuracy) for name, of in scores.items()]
     gap = judge.bracket(*models[VAE])
-    fooled = verdicts([*swept.results], nats, scores)
+    fooled = wb.verdicts([*swept.results], nats, scores)
     result = {
         "likelihoods": {name: wb.nats_interval(of) for name, of in nats.items()},
         "scores": {name: of._asdict() for name, of in scores.items()},
@@ -133,7 +133,7 @@ def run(config: Config) -> dict[str, Any]:
             {name: x[:SHOWN] for name, x in samples.items()}, columns=SHOWN, title="Samples"
         ),
     }
-    tables = [wb.score_table(models, nats, scores), verdict_table(fooled)]
+    tables = [wb.score_table(models, nats, scores), wb.verdict_table(fooled)]
     trusted = f"The VAE's bounds by AIS, of its own images: {gap.value:.2f} ± {gap.stderr:.2f} nats"
     return out.finish(result, figures, tables, [trusted, *swept.failed.values()])
 
@@ -175,51 +175,6 @@ def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
             lambda part: wb.fit_gan(part, players, images, keys),
         ),
     }
-
-
-# What a number says of a model, and whether more of it is better; of a test, its p-value.
-NUMBERS: dict[str, tuple[Callable[[wb.SampleScores], float], bool | None]] = {
-    "Parzen estimate": (lambda of: of.parzen.value, True),
-    "MMD test": (lambda of: of.mmd_p, None),
-    "classifier test": (lambda of: of.accuracy_p, None),
-    "kernel distance": (lambda of: of.kernel.value, False),
-    "Fréchet distance": (lambda of: of.frechet, False),
-    "precision": (lambda of: of.precision.value, True),
-    "recall": (lambda of: of.recall.value, True),
-    "density": (lambda of: of.density, True),
-    "coverage": (lambda of: of.coverage.value, True),
-    "memorization test": (lambda of: of.memorization_p, None),
-}
-
-
-def verdicts(
-    trained: list[str], nats: dict[str, np.ndarray], scores: dict[str, wb.SampleScores]
-) -> dict[str, dict[str, bool]]:
-    """Returns whether each number takes each adversary for a good model.
-
-    A test does if it sees no difference, other numbers if they set it above the middle family.
-    """
-    others = [name for name in nats if name not in trained]
-    means = {name: of.mean() for name, of in nats.items()}
-    middle = np.nanmedian([means[name] for name in trained])
-    fooled = {"likelihood": {name: bool(means[name] > middle) for name in others}}
-    for number, (value, more) in NUMBERS.items():
-        sign = 1 if more else -1
-        least = np.median([sign * value(scores[name]) for name in trained])
-        fooled[number] = {
-            name: bool(
-                value(scores[name]) >= LEVEL if more is None else sign * value(scores[name]) > least
-            )
-            for name in others
-        }
-    return fooled
-
-
-def verdict_table(fooled: dict[str, dict[str, bool]]) -> wb.Table:
-    """Returns what fools what."""
-    names = list(fooled["likelihood"])
-    rows = [[of, *("fooled" if by[n] else "sees it" for n in names)] for of, by in fooled.items()]
-    return wb.Table("Which number takes which adversary for a good model", ["", *names], rows)
 
 
 if __name__ == "__main__":

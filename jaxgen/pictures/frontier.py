@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxgen.pictures.figure import INK, blank
+from jaxgen.pictures.figure import INK, blank, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,8 @@ def frontier(
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.2)
     near.set_ylabel(ylabel, color=INK)
-    near.legend(frameon=False, fontsize=8)
+    legend_below(figure, near)
+    whole.margins(x=0.12)
     near.set_title(title, loc="left", color=INK, fontsize=11)
     side.set_xticks([])
     side.margins(x=0.3)

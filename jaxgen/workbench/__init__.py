@@ -12,7 +12,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgen.workbench.adversaries import Fitted, adversaries
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
+    from jaxgen.workbench.fooled import verdict_table, verdicts
     from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.gap_report import (
         GapReport,
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
+    from jaxgen.workbench.spoiled import Fitted, adversaries
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -280,6 +281,8 @@ __all__ = [
     "train",
     "tune",
     "vae_of_nets",
+    "verdict_table",
+    "verdicts",
 ]
 
 

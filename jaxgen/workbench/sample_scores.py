@@ -61,6 +61,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """All three."""
+        return self.value, self.low, self.high
+
 
 class SampleScores(NamedTuple):
     """What is measured of samples; p-values are small where a difference is seen.

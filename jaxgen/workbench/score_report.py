@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from jaxgen.workbench.adversaries import Fitted
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.sample_scores import SampleScores
+from jaxgen.workbench.spoiled import Fitted
 from jaxgen.workbench.summary import mean_over_images
 
 COLUMNS = (
