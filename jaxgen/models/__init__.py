@@ -19,6 +19,15 @@ from jaxgen.models.factor_analysis import (
 )
 from jaxgen.models.factor_density import factor_density
 from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
+from jaxgen.models.flow_layers import (
+    FlowLayer,
+    autoregressive_layer,
+    autoregressive_layers,
+    coupling_layer,
+    coupling_layers,
+    fixed,
+)
+from jaxgen.models.flows import autoregressive_flow, coupling_flow, flow
 from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -46,7 +55,11 @@ from jaxgen.models.mixture import (
     random_mixture,
 )
 from jaxgen.models.mixture_density import mixture_density
-from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
+from jaxgen.models.posteriors import (
+    flow_posterior,
+    gaussian_posterior,
+    inverse_autoregressive_posterior,
+)
 from jaxgen.models.priors import gaussian_mixture, standard_normal
 from jaxgen.models.sequential import (
     Sequences,
@@ -66,6 +79,7 @@ __all__ = [
     "DiagonalGaussian",
     "FactorModel",
     "FactorPosterior",
+    "FlowLayer",
     "FullGaussian",
     "Gan",
     "GanBatch",
@@ -77,8 +91,14 @@ __all__ = [
     "Sequences",
     "SequentialModel",
     "autoregressive",
+    "autoregressive_flow",
+    "autoregressive_layer",
+    "autoregressive_layers",
     "belief_network",
     "categorical",
+    "coupling_flow",
+    "coupling_layer",
+    "coupling_layers",
     "decoder",
     "diagonal_gaussian",
     "discretized_logistic",
@@ -87,6 +107,8 @@ __all__ = [
     "factor_posterior",
     "factor_steps",
     "fit_mixture",
+    "fixed",
+    "flow",
     "flow_posterior",
     "full_gaussian",
     "gan",
@@ -96,6 +118,7 @@ __all__ = [
     "hierarchical_vae",
     "importance_step",
     "independent",
+    "inverse_autoregressive_posterior",
     "isotropic",
     "kalman_filter",
     "linear_gaussian",
