@@ -6,8 +6,10 @@ latent-variable model.
 
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density
+from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
     FactorPosterior,
@@ -45,6 +47,7 @@ from jaxgen.models.likelihoods import (
     discretized_logistic,
     logistic_mixture,
 )
+from jaxgen.models.mixed import mixed, uniform_levels
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -61,6 +64,7 @@ from jaxgen.models.posteriors import (
     inverse_autoregressive_posterior,
 )
 from jaxgen.models.priors import gaussian_mixture, standard_normal
+from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
     Sequences,
     SequentialModel,
@@ -69,6 +73,7 @@ from jaxgen.models.sequential import (
     sample_sequences,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
+from jaxgen.models.tempered import tempered
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
 
@@ -121,21 +126,28 @@ __all__ = [
     "inverse_autoregressive_posterior",
     "isotropic",
     "kalman_filter",
+    "kmeans",
     "linear_gaussian",
     "linear_gaussian_sequence",
     "logistic_mixture",
+    "memorizer",
+    "mixed",
     "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",
     "observe",
+    "parzen_window",
     "random_mixture",
+    "reshaped",
     "sample_by_pixels",
     "sample_sequence",
     "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
     "subsampled_log_prob",
+    "tempered",
+    "uniform_levels",
     "vae",
     "variational_rnn",
 ]
