@@ -32,7 +32,7 @@ class ScalarTransform(Value):
 
 
 @known_by_call
-def affine(max_log_scale: float = 2.0) -> ScalarTransform:
+def affine(max_log_scale: float = 1.0) -> ScalarTransform:
     """Returns x -> exp(s) x + shift, of the numbers (shift, r), with s = b tanh(r / b).
 
     Without the bound b, what a stack of layers makes of numbers from untrained nets overflows.
