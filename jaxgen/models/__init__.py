@@ -8,7 +8,8 @@ from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
-from jaxgen.models.density import Density
+from jaxgen.models.density import Density, conditioned
+from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
 from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
@@ -74,6 +75,7 @@ from jaxgen.models.sequential import (
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.tempered import tempered
+from jaxgen.models.uniform_mixture import uniform_mixture
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
 
@@ -101,10 +103,12 @@ __all__ = [
     "autoregressive_layers",
     "belief_network",
     "categorical",
+    "conditioned",
     "coupling_flow",
     "coupling_layer",
     "coupling_layers",
     "decoder",
+    "dequantized",
     "diagonal_gaussian",
     "discretized_logistic",
     "factor_density",
@@ -148,6 +152,9 @@ __all__ = [
     "subsampled_log_prob",
     "tempered",
     "uniform_levels",
+    "uniform_mixture",
+    "uniform_noise",
     "vae",
+    "variational_noise",
     "variational_rnn",
 ]
