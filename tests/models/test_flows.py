@@ -70,7 +70,7 @@ def test_a_flow_is_a_density(name):
 
 
 def test_a_flow_of_bfloat16_nets_is_a_density_scored_in_float32():
-    """A net in bfloat16 rounds apart what float32 cannot tell apart: draws come back off by that."""
+    """Its nets round away what float32 tells apart: a draw comes back off by as much."""
     density = autoregressive_flow(half, affine(), (2,), 2)
     report = density_report(density, moved(density), jax.random.key(2), num_draws=4000)
     rounded = ("while drawing", "log det", "inverse")
