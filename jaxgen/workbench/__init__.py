@@ -76,6 +76,14 @@ if TYPE_CHECKING:
         load_images,
         load_pixels,
     )
+    from jaxgen.workbench.likelihood import (
+        LogProb,
+        exact_log_prob,
+        judge_nll,
+        log_probs,
+        negative_log_prob,
+        with_classes,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -139,6 +147,7 @@ __all__ = [
     "Interrupted",
     "Known",
     "LatentConfig",
+    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -176,6 +185,7 @@ __all__ = [
     "elbo_at",
     "encoded_phi",
     "estimator_loss",
+    "exact_log_prob",
     "feature_logits",
     "first_images",
     "fit",
@@ -187,12 +197,14 @@ __all__ = [
     "image_vae",
     "judge_by",
     "judge_critic",
+    "judge_nll",
     "judge_phis",
     "load_classifier",
     "load_features",
     "load_images",
     "load_pixels",
     "load_sequences",
+    "log_probs",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -204,6 +216,7 @@ __all__ = [
     "measure_gaps",
     "negative_bound",
     "negative_elbo",
+    "negative_log_prob",
     "negative_log_px",
     "new_path",
     "open_run",
@@ -228,6 +241,7 @@ __all__ = [
     "train",
     "tune",
     "vae_of_nets",
+    "with_classes",
 ]
 
 
