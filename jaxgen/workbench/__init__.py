@@ -77,8 +77,8 @@ if TYPE_CHECKING:
         load_pixels,
     )
     from jaxgen.workbench.likelihood import (
-        LogProb,
         exact_log_prob,
+        fixed_point_draws,
         judge_nll,
         log_probs,
         negative_log_prob,
@@ -147,7 +147,6 @@ __all__ = [
     "Interrupted",
     "Known",
     "LatentConfig",
-    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -190,6 +189,7 @@ __all__ = [
     "first_images",
     "fit",
     "fitted_phi",
+    "fixed_point_draws",
     "generated_images",
     "image_belief_network",
     "image_by_image",
