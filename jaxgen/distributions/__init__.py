@@ -1,25 +1,30 @@
 """Distributions that distrax lacks, or has in a form that is slower or less stable."""
 
+from jaxgen.distributions.autoregressive import Autoregressive
 from jaxgen.distributions.bernoulli import Bernoulli
 from jaxgen.distributions.coupling import Conditioner, affine_coupling
 from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
 from jaxgen.distributions.function_distribution import FunctionDistribution
+from jaxgen.distributions.gray_levels import GrayLevels, nearest_level
 from jaxgen.distributions.independent import Independent
 from jaxgen.distributions.stratified import stratified_uniform
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "Conditioner",
     "DiscretizedLogistic",
     "FunctionDistribution",
+    "GrayLevels",
     "Independent",
     "IsotropicMixture",
     "affine_coupling",
     "diagonal_normal",
     "grid",
     "line",
+    "nearest_level",
     "ring",
     "stratified_uniform",
 ]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
+from jaxgen.distributions.gray_levels import nearest_level
 from jaxgen.numerics import at_least_float32
 
 
@@ -45,15 +46,17 @@ class DiscretizedLogistic(distrax.Distribution):
         return jnp.broadcast_shapes(self.loc.shape, self.scale.shape)
 
     def log_prob(self, value: Array) -> Array:
-        """Log mass of `value`, a gray level in [0, 1], elementwise, in nats.
+        """Log mass of the gray level nearest to `value` in [0, 1], elementwise, in nats.
 
         sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
         equal numbers, however far out the bin lies.
         """
         half = 0.5 / (self.levels - 1)
-        upper = (value - self.loc + half) / self.scale
-        lower = (value - self.loc - half) / self.scale
-        first, last = value < half, value > 1.0 - half
+        k = nearest_level(value, self.levels)
+        first, last = k == 0, k == self.levels - 1
+        middle = k.astype(self.loc.dtype) / (self.levels - 1)
+        upper = (middle - self.loc + half) / self.scale
+        lower = (middle - self.loc - half) / self.scale
         log_upper = jnp.where(last, 0.0, jax.nn.log_sigmoid(upper))
         log_lower = jnp.where(first, 0.0, jax.nn.log_sigmoid(-lower))
         width = jnp.where(first | last, 0.0, jnp.log(-jnp.expm1(-2.0 * half / self.scale)))

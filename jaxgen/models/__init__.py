@@ -4,7 +4,9 @@
 latent-variable model.
 """
 
+from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density
 from jaxgen.models.factor_analysis import (
     FactorModel,
@@ -26,7 +28,13 @@ from jaxgen.models.gaussian_components import (
 from jaxgen.models.hierarchical import hierarchical_vae
 from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
-from jaxgen.models.likelihoods import LIKELIHOODS, Likelihood, decoder
+from jaxgen.models.likelihoods import (
+    LIKELIHOODS,
+    Likelihood,
+    categorical,
+    discretized_logistic,
+    logistic_mixture,
+)
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -67,9 +75,12 @@ __all__ = [
     "Observed",
     "Sequences",
     "SequentialModel",
+    "autoregressive",
     "belief_network",
+    "categorical",
     "decoder",
     "diagonal_gaussian",
+    "discretized_logistic",
     "factor_density",
     "factor_elbo",
     "factor_posterior",
@@ -88,6 +99,7 @@ __all__ = [
     "kalman_filter",
     "linear_gaussian",
     "linear_gaussian_sequence",
+    "logistic_mixture",
     "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",

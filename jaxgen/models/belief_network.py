@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.distributions import Bernoulli, Independent
+from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.models.likelihoods import decoder as decoder_density
 from jaxgen.models.networks import AnyNet, network
 from jaxgen.models.vae import vae
 from jaxgen.types import DistraxDistribution, Key, Params

@@ -12,9 +12,9 @@ from jaxtyping import Array
 
 from jaxgen.checks import at_least
 from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal
+from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.models.likelihoods import decoder as decoder_density
 from jaxgen.models.networks import AnyNet, network
 from jaxgen.models.posteriors import split_or_none
 from jaxgen.models.vae import vae

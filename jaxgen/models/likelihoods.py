@@ -1,76 +1,123 @@
-"""p(x|z): a net and what its outputs mean; for images, pixel by pixel."""
+"""What the numbers mean that a net gives for each pixel, pixel by pixel independent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.distributions import Bernoulli, DiscretizedLogistic, Independent
-from jaxgen.models.density import Density
-from jaxgen.models.networks import AnyNet, network
-from jaxgen.types import DistraxDistribution, Key, Params
-
-
-def decoder(net: AnyNet, likelihood: Callable[[Array], DistraxDistribution]) -> Density:
-    """Returns p(x|z) = likelihood(net(z)). Its params are the net's.
-
-    Args:
-      net: one z to the likelihood's parameters, which come to it in float32 or wider.
-      likelihood: those parameters to a distribution over one datapoint. One made with
-        `distrax.Independent` is made strict about the shape of x.
-    Raises:
-      ValueError: at init, the net's output is not one array, or it keeps collections (batch
-        statistics) beside its params.
-    Example:
-      decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
-    """
-    run = network("decoder", net)
-
-    def distribution(params: Params, z: Any, *, key: Key | None = None) -> DistraxDistribution:
-        p = likelihood(run.apply(params, z, key))
-        if isinstance(p, distrax.Independent) and not isinstance(p, Independent):
-            return Independent(p.distribution, p.reinterpreted_batch_ndims)
-        return p
-
-    return Density(run.init, distribution)
+from jaxgen.checks import at_least
+from jaxgen.distributions import Bernoulli, DiscretizedLogistic, GrayLevels, Independent
+from jaxgen.types import DistraxDistribution
 
 
 class Likelihood(NamedTuple):
-    """A family of distributions over images, independent given z.
+    """A family of distributions over images, or arrays of any shape, independent given the net.
 
     Attributes:
-      outputs: numbers that the decoder gives per pixel and channel.
+      outputs: numbers that the net gives per pixel and channel.
       distribution: those numbers, of shape [height, width, channels, outputs], to p(x|z) over
         [height, width, channels].
-      initial_bias: the mean image of the data, in [0, 1], to the decoder's output bias, so that an
-        untrained decoder already says the mean.
+      initial_bias: the mean image of the data, in [0, 1], to the net's output bias, so that an
+        untrained net already says the mean.
     """
 
     outputs: int
-    distribution: Callable[[Float[Array, "height width channels outputs"]], Independent]
-    initial_bias: Callable[
-        [Float[Array, "height width channels"]], Float[Array, "height width channels outputs"]
-    ]
+    distribution: Callable[[Float[Array, "*shape outputs"]], Independent]
+    initial_bias: Callable[[Float[Array, "*shape"]], Float[Array, "*shape outputs"]]
 
 
-def _of_pixels(outputs: Array, count: int) -> Array:
-    """Returns the outputs, provided that there are `count` for every pixel and channel."""
-    if outputs.ndim != 4 or outputs.shape[-1] != count:
-        raise ValueError(
-            f"decoder: got an output of shape {outputs.shape}, expected (height, width, channels, "
-            f"{count}): what this likelihood is told of every pixel stands last"
+def categorical(levels: int) -> Likelihood:
+    """Returns any distribution over the gray levels k/(levels - 1), by one logit each.
+
+    An untrained net says the beta-binomial of the pixel's mean that is uniform for a mean of 1/2.
+
+    Raises:
+      ValueError: levels is below two.
+    Example:
+      head = categorical(17)  # of the digits
+    """
+    levels = at_least("levels", levels, 2)
+
+    def initial_bias(mean: Array) -> Array:
+        a, b = (2 * jnp.clip(m, 1e-3, 1.0)[..., None] for m in (mean, 1 - mean))
+        k, gammaln = jnp.arange(levels), jax.scipy.special.gammaln
+        log_choose = -gammaln(k + 1.0) - gammaln(levels - k + 0.0)
+        return log_choose + gammaln(k + a) + gammaln(levels - 1 - k + b)
+
+    return _of_pixels(levels, GrayLevels, initial_bias)
+
+
+def discretized_logistic(levels: int = 256) -> Likelihood:
+    """Returns a logistic density rounded to the gray levels k/(levels - 1), by center and scale.
+
+    Raises:
+      ValueError: levels is below two.
+    Example:
+      head = discretized_logistic(256)  # 8-bit pixels
+    Source: Kingma et al. (2016), appendix.
+    """
+    levels = at_least("levels", levels, 2)
+
+    def one(outputs: Array) -> DiscretizedLogistic:
+        return DiscretizedLogistic(*_loc_and_scale(outputs), levels)
+
+    return _of_pixels(2, one, _mean_and_initial_scale)
+
+
+def logistic_mixture(levels: int, components: int) -> Likelihood:
+    """Returns sum_k w_k of discretized logistics, by a logit, a center and a scale each.
+
+    Raises:
+      ValueError: levels is below two, or components below one.
+    Example:
+      head = logistic_mixture(256, 5)
+    Source: Salimans et al. (2017), PixelCNN++, section 2.1.
+    """
+    levels = at_least("levels", levels, 2)
+    components = at_least("components", components, 1)
+
+    def one(outputs: Array) -> distrax.MixtureSameFamily:
+        logits, of_each = outputs[..., :components], outputs[..., components:]
+        loc, scale = _loc_and_scale(of_each.reshape(*logits.shape, 2))
+        return distrax.MixtureSameFamily(
+            distrax.Categorical(logits), DiscretizedLogistic(loc, scale, levels)
         )
-    return outputs
+
+    def initial_bias(mean: Array) -> Array:
+        centers = mean[..., None] + _INITIAL_SCALE * jnp.linspace(-1.0, 1.0, components)
+        if components == 1:
+            centers = mean[..., None]
+        of_each = _mean_and_initial_scale(centers).reshape(*mean.shape, 2 * components)
+        return jnp.concatenate([jnp.zeros_like(centers), of_each], axis=-1)
+
+    return _of_pixels(3 * components, one, initial_bias)
 
 
-def _bernoulli(outputs: Array) -> Independent:
-    outputs = _of_pixels(outputs, 1)
-    return Independent(Bernoulli(outputs[..., 0]), 3)
+def _of_pixels(
+    outputs: int,
+    one: Callable[[Array], DistraxDistribution],
+    initial_bias: Callable[[Array], Array],
+) -> Likelihood:
+    """Returns the likelihood of which `one` makes a pixel's distribution of its outputs."""
+
+    def distribution(numbers: Array) -> Independent:
+        if numbers.ndim < 2 or numbers.shape[-1] != outputs:
+            raise ValueError(
+                f"net: got an output of shape {numbers.shape}, expected (height, width, channels, "
+                f"{outputs}): what this likelihood is told of every pixel stands last"
+            )
+        return Independent(one(numbers), numbers.ndim - 1)
+
+    return Likelihood(outputs, distribution, initial_bias)
+
+
+def _bernoulli(outputs: Array) -> Bernoulli:
+    return Bernoulli(outputs[..., 0])
 
 
 def _logit_of_mean(mean: Array) -> Array:
@@ -85,7 +132,6 @@ _INITIAL_SCALE = 0.25
 
 
 def _loc_and_scale(outputs: Array) -> tuple[Array, Array]:
-    outputs = _of_pixels(outputs, 2)
     return outputs[..., 0], jax.nn.softplus(outputs[..., 1]) + _SMALLEST_SCALE
 
 
@@ -94,17 +140,13 @@ def _mean_and_initial_scale(mean: Array) -> Array:
     return jnp.stack([mean, raw_scale], axis=-1)
 
 
-def _gaussian(outputs: Array) -> Independent:
-    return Independent(distrax.Normal(*_loc_and_scale(outputs)), 3)
-
-
-def _discretized_logistic(outputs: Array) -> Independent:
-    return Independent(DiscretizedLogistic(*_loc_and_scale(outputs)), 3)
+def _gaussian(outputs: Array) -> distrax.Normal:
+    return distrax.Normal(*_loc_and_scale(outputs))
 
 
 LIKELIHOODS: dict[str, Likelihood] = {
-    "bernoulli": Likelihood(1, _bernoulli, _logit_of_mean),
-    "gaussian": Likelihood(2, _gaussian, _mean_and_initial_scale),
-    "discretized_logistic": Likelihood(2, _discretized_logistic, _mean_and_initial_scale),
+    "bernoulli": _of_pixels(1, _bernoulli, _logit_of_mean),
+    "gaussian": _of_pixels(2, _gaussian, _mean_and_initial_scale),
+    "discretized_logistic": discretized_logistic(256),
 }
 """By name: binary pixels; a density with learned mean and diagonal covariance; 8-bit pixels."""

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least, of_shape
+from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.models.likelihoods import decoder as decoder_density
 from jaxgen.models.networks import AnyNet
 from jaxgen.models.posteriors import gaussian_posterior
 from jaxgen.models.priors import standard_normal

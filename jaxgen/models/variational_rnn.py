@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from jaxgen.checks import at_least, of_shape
 from jaxgen.distributions import diagonal_normal
-from jaxgen.models.likelihoods import decoder as decoder_density
+from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.networks import AnyNet, network
 from jaxgen.models.sequential import SequentialModel
 from jaxgen.types import DistraxDistribution, Key, Params

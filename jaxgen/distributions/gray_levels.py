@@ -1,0 +1,68 @@
+"""Any distribution over the gray levels of a pixel."""
+
+from __future__ import annotations
+
+import distrax
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from jaxgen.checks import at_least
+from jaxgen.numerics import at_least_float32
+
+
+def nearest_level(value: ArrayLike, levels: int) -> Int[Array, "..."]:
+    """Returns the k whose k/(levels - 1) is nearest to a value in [0, 1], elementwise.
+
+    A pixel's value has been rounded: that of level 3 of 17 is stored as round(255 * 3/16)/255.
+
+    Example:
+      nearest_level(jnp.array(48 / 255), 17)  # 3
+    """
+    k = jnp.rint(jnp.asarray(value) * (levels - 1)).astype(jnp.int32)
+    return jnp.clip(k, 0, levels - 1)
+
+
+class GrayLevels(distrax.Distribution):
+    """The value k/(levels - 1) with probability softmax(logits)_k.
+
+    Args:
+      logits: [..., levels], two at least; half precision is widened to float32.
+    Raises:
+      ValueError: fewer than two levels.
+    Example:
+      GrayLevels(jnp.zeros(17)).log_prob(jnp.array(0.5))  # -log 17
+    """
+
+    def __init__(self, logits: Float[Array, "*batch levels"]):
+        super().__init__()
+        self.logits: Array = at_least_float32("logits", logits)
+        self.levels: int = at_least("levels", logits.shape[-1], 2)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """One pixel."""
+        return ()
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of the pixels."""
+        return self.logits.shape[:-1]
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        """Log mass of the level nearest to `value`, elementwise, in nats."""
+        k = nearest_level(value, self.levels)
+        shape = jnp.broadcast_shapes(k.shape, self.batch_shape)
+        log_probs = jax.nn.log_softmax(self.logits)
+        log_probs = jnp.broadcast_to(log_probs, (*shape, self.levels))
+        k = jnp.broadcast_to(k, shape)
+        return jnp.take_along_axis(log_probs, k[..., None], axis=-1)[..., 0]
+
+    def _sample_n(self, key, n):  # distrax's hook
+        k = jax.random.categorical(key, self.logits, shape=(n, *self.batch_shape))
+        return k.astype(self.logits.dtype) / (self.levels - 1)
+
+    def mean(self) -> Array:
+        """The mean value."""
+        return jax.nn.softmax(self.logits) @ jnp.linspace(0.0, 1.0, self.levels)
