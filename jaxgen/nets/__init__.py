@@ -5,10 +5,12 @@
 
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
+from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
 from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
 from jaxgen.nets.packing import append_minibatch_stddev, pack
+from jaxgen.nets.pixel_cnn import PixelCNN
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
@@ -20,10 +22,12 @@ __all__ = [
     "ConvEncoder",
     "DCGANCritic",
     "DCGANGenerator",
+    "GatedPixelCNN",
     "MLPCritic",
     "MLPGenerator",
     "Net",
     "NetApply",
+    "PixelCNN",
     "ResidualCritic",
     "ResidualGenerator",
     "StridedConv",
