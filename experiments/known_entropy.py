@@ -15,43 +15,23 @@ EXPECT
 from __future__ import annotations
 
 import dataclasses
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from jaxgen import workbench as wb
-from jaxgen.bounds import BOUNDS
 from jaxgen.certify import (
-    TEACHER_NET,
-    Teacher,
-    frozen_vae,
     kl_from_draws,
-    log_prob_by_quadrature,
-    simulate,
     teacher,
 )
-from jaxgen.distributions import Bernoulli
-from jaxgen.inference import (
-    annealed_importance_weight,
-    bidirectional_bounds,
-    hmc_step,
-    linear_temperatures,
-)
-from jaxgen.metrics import autoregressive_decode, autoregressive_encode, one_pixel_code
-from jaxgen.models import LIKELIHOODS, LatentVariableModel, autoregressive, observe
-from jaxgen.nets import MADE, PixelCNN
-from jaxgen.objectives import elbo, log_importance_weights
-from jaxgen.pictures import INK, plot, side_by_side
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 LABELS = {"made": "MADE", "pixelcnn": "PixelCNN", "vae": "VAE (its ELBO)"}
 SETS = 40
@@ -129,7 +109,6 @@ def run(config: Config) -> dict[str, Any]:
         "gaps": gaps,
     }
     drawn = {"truth": truth.draw(key_draw, 10).x}
-    ...
 
 
 if __name__ == "__main__":

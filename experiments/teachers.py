@@ -29,8 +29,8 @@ from jaxgen.pictures import image_grid, learning_curve
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params
 
-MEASURED = 2000
-"""Test images that the VAE's log p(x) is measured on."""
+JUDGED, MEASURED = 500, 2000
+"""Validation images after every epoch; test images for the log p(x) of the VAE."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Config(wb.ImageConfig):
     dataset: str = "binarized_mnist"
     binarization: Literal["none", "threshold"] = "none"
     """Of gray pixels: a cut at one half, or none for a set that is binary already."""
-    epochs: wb.Count = 20
+    epochs: wb.Count = 12
     batch_size: wb.Count = 256
     learning_rate: wb.Positive = 3e-3
     pixels: wb.Count = 64
@@ -89,7 +89,7 @@ def run(config: Config) -> dict[str, Any]:
             wb.judge_by(mean_over_batch(judge)),
             key=key_fit,
             judge_key=key_judge,
-            held_out=validation.images[:MEASURED],
+            held_out=validation.images[:JUDGED],
             monitor="nll",
             better="lower",
         ).params
@@ -108,9 +108,8 @@ def run(config: Config) -> dict[str, Any]:
     means = {name: wb.mean_over_images(np.asarray(of, float)) for name, of in measured.items()}
     result = {name: number for of in means for name, number in means[of].named(of).items()}
     result |= {"bytes": len(file), "sha256": hashlib.sha256(file).hexdigest()}
-    draw = jax.jit(
-        lambda params: density.distribution(params, ()).sample(seed=key_draw, sample_shape=50)
-    )
+    p = density.distribution(halves["pixels"], ())
+    drawn = jax.jit(lambda key: p.sample(seed=key, sample_shape=50))(key_draw)
     figures = {
         "draws_of_pixels": image_grid(drawn),
         "learning_curves": learning_curve(

@@ -16,7 +16,7 @@ from jaxgen.certify.problem import Problem, Target, estimated_gradient
 from jaxgen.certify.row import GROUPS, Row
 from jaxgen.certify.signal_to_noise import SignalToNoise, signal_to_noise
 from jaxgen.certify.tables import tables
-#T from jaxgen.certify.teacher import TEACHER_NET, Draws, Teacher, teacher
+from jaxgen.certify.teacher import TEACHER_NET, Draws, Teacher, teacher
 from jaxgen.certify.toys import (
     TOYS,
     categorical,
@@ -31,12 +31,12 @@ from jaxgen.certify.toys import (
 
 __all__ = [
     "GROUPS",
-#T     "TEACHER_NET",
+    "TEACHER_NET",
     "TOYS",
     "Bias",
     "Certificate",
     "DrawGradient",
-#T     "Draws",
+    "Draws",
     "FrozenVAE",
     "KnownKL",
     "Moments",
@@ -45,7 +45,7 @@ __all__ = [
     "SignalToNoise",
     "Simulated",
     "Target",
-#T     "Teacher",
+    "Teacher",
     "accepted",
     "at_budget",
     "categorical",
@@ -74,7 +74,7 @@ __all__ = [
     "signal_to_noise",
     "simulate",
     "tables",
-#T     "teacher",
+    "teacher",
     "toy",
     "two_latent_vae",
 ]

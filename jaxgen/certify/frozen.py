@@ -16,7 +16,7 @@ import numpy as np
 from jaxgen.types import Params
 
 FILE = "teachers.npz"
-SHA256 = ""
+SHA256 = "414d40cc0e75a9b665018c152bddc1429bc4e6cddd61378a9f3b5146c4f9c24b"
 
 
 def frozen_params(name: str) -> Params:

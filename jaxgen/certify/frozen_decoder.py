@@ -51,7 +51,8 @@ def frozen_vae() -> FrozenVAE:
       z, x = simulate(jax.random.key(0), vae.model, vae.params, 2)
       log_px = log_prob_by_quadrature(vae.model, vae.params, x, points=100)
     """
-    return FrozenVAE(two_latent_vae((28, 28, 1)), frozen_params("latents"))
+    # N(0, I) has no params, and a file has no place for none.
+    return FrozenVAE(two_latent_vae((28, 28, 1)), {"prior": {}, **frozen_params("latents")})
 
 
 def two_latent_vae(x_shape: tuple[int, ...]) -> LatentVariableModel:
