@@ -62,7 +62,7 @@ def run(config: Config) -> dict[str, Any]:
     """Trains both and measures them; returns what result.json holds, by their names."""
     out = wb.begin(config)
     images, validation, test = wb.load_pixels(config)
-    model = wb.image_vae(images.images, config.hidden, config.latent_size)
+    model = wb.image_vae(images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, *keys = config.keys(6)
     start = jax.jit(model.init)(key_init)
     # Two draws of the prior are 2 d apart in the mean of their squared distance.

@@ -90,7 +90,7 @@ def run(config: Config) -> dict[str, Any]:
     """Trains by every gradient with every K; returns what result.json holds."""
     out = wb.begin(config)
     images, validation, test = wb.load_pixels(config, binarization=config.binarization)
-    model = wb.image_vae(images.images, config.hidden, config.latent_size)
+    model = wb.image_vae(images, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, key_test, key_snr = config.keys(5)
     start = jax.jit(model.init)(key_init)
     num_steps = config.num_steps(len(images.images))

@@ -96,19 +96,133 @@ def run(config: Config) -> dict[str, Any]:
         return wb.train(part, start, update, data.x, judge, held_out=held_out, **settings).params
 
     swept = wb.sweep(out, {name: name for name in models}, one)
-    kls = {name: swept.last(name) for name in swept.results}
-    claims = vae_claims(config, vae, swept["vae"], key_judge, held_out)
-    written = unzip(truth, np.asarray(held_out.x))
-    gaps = true_gaps(config, key_gaps)
     result = {
-        "entropy": entropy.value,
-        "entropy_stderr": entropy.stderr,
-        "kl": kls,
-        **claims,
-        "file": written,
-        "gaps": gaps,
+        **wb.mean_over_images(-np.asarray(held_out.log_prob, float)).named("entropy"),
+        "kl": {name: swept.last(name) for name in swept.results},
+        "vae": judge_vae(config, models["vae"].vae, swept["vae"], key_judge, held_out),
+        "file": write_and_read(truth, np.asarray(held_out.x)),
+        "gaps": true_gaps(config, key_gaps),
     }
-    drawn = {"truth": truth.draw(key_draw, 10).x}
+    frozen = frozen_vae()
+    drawn = {"the teacher": held_out.x[:SHOWN]}
+    drawn |= {
+        LABELS[name]: models[name].draw(params, key_draw) for name, params in swept.results.items()
+    }
+    drawn["the frozen VAE"] = simulate(key_draw, *frozen, SHOWN).x
+    figures = {
+        "kl": draw_kl(swept.records),
+        "draws": side_by_side(
+            drawn, columns=SHOWN, title="Drawn by the truth, and by models of it"
+        ),
+        "gaps": draw_gaps(result["gaps"]),
+    }
+    return out.finish(result, figures, tables(config, result))
+
+
+class Student(NamedTuple):
+    """A model of the teacher's images."""
+
+    init: Callable[[Key], Params]
+    log_q: Callable[[Params, Key, Array], Array]
+    """Of one image: exact, or the ELBO of one sample."""
+    draw: Callable[[Params, Key], Array]
+
+
+def make_students(vae: LatentVariableModel) -> dict[str, Student]:
+    """Returns the models, by their names."""
+
+    def of_density(density: Density) -> Student:
+        def log_q(params: Params, key: Key, x: Array) -> Array:
+            return density.distribution(params, ()).log_prob(x)
+
+        @jax.jit
+        def draw(params: Params, key: Key) -> Array:
+            return density.distribution(params, ()).sample(seed=key, sample_shape=SHOWN)
+
+        return Student(partial(density.init, context=()), log_q, draw)
+
+    def evidence(params: Params, key: Key, x: Array) -> Array:
+        at = observe(vae, params, x)
+        return elbo(key, at.log_likelihood, at.q, at.prior).elbo
+
+    nets = {"made": MADE((300,)), "pixelcnn": PixelCNN(1, features=32, rows=4, reach=4, blocks=2)}
+    bernoulli = LIKELIHOODS["bernoulli"]
+    students = {
+        name: of_density(autoregressive(net, bernoulli, X_SHAPE)) for name, net in nets.items()
+    }
+    draw = jax.jit(lambda params, key: simulate(key, vae, params, SHOWN).x)
+    return {**students, "vae": Student(vae.init, evidence, draw)}
+
+
+def judge_vae(
+    config: Config, vae: LatentVariableModel, params: Params, key: Key, draws: Draws
+) -> dict[str, Any]:
+    """Returns the bracket of its KL, and what its reconstruction says if taken for log q(x)."""
+
+    def one(params: Params, key: Key, x: Array) -> dict[str, Array]:
+        at = observe(vae, params, x)
+        key_z, key_bounds, key_elbo = jax.random.split(key, 3)
+        # The last point of a chain is nearly one of the posterior: the upper bound nearly one.
+        z = annealed_importance_weight(key_z, *annealing(config, at)).z
+        lower, upper = bidirectional_bounds(key_bounds, z, *annealing(config, at), config.chains)[
+            :2
+        ]
+        claimed = elbo(key_elbo, at.log_likelihood, at.q, at.prior).reconstruction
+        return {"at_most": lower, "at_least": upper, "reconstruction": claimed}
+
+    log_p, x = (of[: config.simulated] for of in (draws.log_prob, draws.x))
+    measured = wb.image_by_image(one, batch_size=50)(params, key, x)
+    return {name: as_numbers(kl_from_draws(log_p, log_q)) for name, log_q in measured.items()}
+
+
+def annealing(config: Config, at: Observed) -> tuple[Any, ...]:
+    """Returns what annealed importance sampling is told, from the encoder's q to the posterior."""
+
+    def transition(key: Key, log_density: Any, z: Array, beta: Array) -> Any:
+        step_size = 0.7 * at.q.stddev()
+        return hmc_step(key, log_density, z, step_size=step_size, num_leapfrog_steps=5)
+
+    return at.log_joint, at.q, transition, linear_temperatures(config.temperatures)
+
+
+def write_and_read(truth: Teacher, x: np.ndarray) -> dict[str, Any]:
+    """Returns the length of the file of all images, in bytes, and what it should be."""
+
+    def at(x: Array, place: Array) -> Bernoulli:
+        logits = TEACHER_NET.apply(truth.params, x, place[None], method="pixels")
+        return Bernoulli(logits[0, 0, 0])  # type: ignore[index]
+
+    code = one_pixel_code(at, x_shape=X_SHAPE, levels=2, batch_size=len(x))
+    symbols = x.reshape(len(x), -1).astype(np.int32)
+    file = autoregressive_encode(code, symbols)
+    lossless = np.array_equal(autoregressive_decode(code, file), symbols)
+    return {"bytes": len(file), "lossless": lossless, "images": len(x)}
+
+
+def true_gaps(config: Config, key: Key) -> dict[str, dict[str, float]]:
+    """Returns each bound less log p(x), for images that the frozen VAE draws, in nats."""
+    model, params = frozen_vae()
+    key_draw, key_bounds = jax.random.split(key)
+    z, x = simulate(key_draw, model, params, config.simulated)
+    log_px = log_prob_by_quadrature(model, params, x, points=config.points)
+
+    def one(params: Params, key: Key, of: tuple[Array, Array]) -> dict[str, Array]:
+        z, x = of
+        at = observe(model, params, x)
+        key_weights, key_ais = jax.random.split(key)
+        shape = SETS, config.samples
+        weights = log_importance_weights(key_weights, at.log_joint, at.q, math.prod(shape))
+        found = {
+            name: jnp.mean(jax.vmap(of)(weights.reshape(shape))) for name, of in BOUNDS.items()
+        }
+        ais = bidirectional_bounds(key_ais, z, *annealing(config, at), config.chains)
+        return {**found, "ais_lower": ais.lower, "ais_upper": ais.upper}
+
+    bounds = wb.image_by_image(one, batch_size=50)(params, key_bounds, (z, x))
+    return {
+        name: wb.mean_over_images(np.asarray(of - log_px, float))._asdict()
+        for name, of in bounds.items()
+    }
 
 
 if __name__ == "__main__":

@@ -72,9 +72,7 @@ def run(config: Config) -> dict[str, Any]:
     keys = config.keys(5)
 
     def programs(wrap_encoder: Any) -> Programs:
-        model = wb.image_vae(
-            images.images, config.hidden, config.latent_size, wrap_encoder=wrap_encoder
-        )
+        model = wb.image_vae(images, config.hidden, config.latent_size, wrap_encoder=wrap_encoder)
 
         def step(noise: Array) -> Update:
             one = partial(denoised, model, images, noise)

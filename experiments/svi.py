@@ -83,7 +83,7 @@ def run(config: Config) -> dict[str, Any]:
     cut = partial(threshold, jax.random.key(0))  # draws nothing: any key will do
     xs = {name: cut(of.images) for name, of in sets._asdict().items()}
     shown = {split: cut(images) for split, images in counted.items()}
-    model = wb.image_vae(sets.train.images, config.hidden, config.latent_size)
+    model = wb.image_vae(sets.train, config.hidden, config.latent_size)
     key_init, key_fit, key_judge, key_infer, key_measure, key_tune, key_draw = config.keys(7)
     measure, tuned = wb.measure_gaps(model, config), jax.jit(partial(wb.tune, model, config))
     learn = make_ways(config, model, jax.jit(model.init)(key_init), xs["train"])

@@ -51,7 +51,7 @@ class Config(wb.LatentConfig):
     """Of gray pixels, for the Bernoulli likelihood: a fresh draw each use, a cut at one half, or
     none for a set that is binary already; auto is dynamic there, none for other likelihoods."""
     likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"] = "bernoulli"
-    """p(x|z): binary pixels; a density with learned mean and variance; 256 gray levels."""
+    """p(x|z): binary pixels; a density with learned mean and variance; the set's gray levels."""
     architecture: Literal["mlp", "conv"] = "mlp"
     """Networks on both sides."""
     activation: Literal["tanh", "relu"] = "tanh"
@@ -113,11 +113,11 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    xs, size, family = images.images, config.latent_size, config.likelihood
+    size, family = config.latent_size, config.likelihood
     if config.architecture == "conv":
-        return wb.vae_of_nets(xs, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
+        return wb.vae_of_nets(images, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
     activation = ACTIVATIONS[config.activation]
-    return wb.image_vae(xs, config.hidden, size, likelihood=family, activation=activation)
+    return wb.image_vae(images, config.hidden, size, likelihood=family, activation=activation)
 
 
 def kl_weight(config: Config, epoch: int) -> float:
@@ -147,7 +147,7 @@ def evaluate(
 
     each = wb.map_in_blocks(numbers, key, test.images, "test NLL")
     nll = wb.mean_over_images(each["nll"])
-    bin_width = 1 / 256 if config.likelihood == "gaussian" else 1.0
+    bin_width = 1 / test.levels if config.likelihood == "gaussian" else 1.0
     return {
         "test_elbo": float(each["elbo"].mean()),
         **nll.named("test_nll"),

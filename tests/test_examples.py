@@ -7,13 +7,15 @@ import textwrap
 import distrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxgen import certify, estimators
+from jaxgen.models import Density
 from jaxgen.nets import MLP
 
 ROOMS = (estimators, certify)
-NAMES = {"MLP": MLP, "distrax": distrax, "jax": jax, "jnp": jnp}
+NAMES = {"Density": Density, "MLP": MLP, "distrax": distrax, "jax": jax, "jnp": jnp, "np": np}
 for room in ROOMS:  # an example of certify is about an estimator
     NAMES |= {name: getattr(room, name) for name in room.__all__}
 FUNCTIONS = [

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "divergences": GROUND,
     "pictures": GROUND,
     "train": {"types", "checks"},
-    "certify": GROUND | {"estimators", "distributions"},
+    # models: a density is certified by what its distribution says; nets: of which teachers are.
+    "certify": GROUND | {"estimators", "distributions", "models", "nets"},
     "two_sample": GROUND | {"divergences"},
     # inference: an exact model hands its two steps to EM as `EMSteps`.
     "models": GROUND | {"distributions", "nets", "inference"},

@@ -1,11 +1,15 @@
-"""Bias and variance of a gradient estimator, measured on problems with known answers."""
+"""Certificates: of an estimator's bias and variance on known problems, and of a density's laws."""
 
 from jaxgen.certify.bias import Bias, paired_bias
+from jaxgen.certify.bijector_laws import BijectorErrors, bijector_errors
 from jaxgen.certify.budget import accepted, at_budget
 from jaxgen.certify.certificate import Certificate, certify
+from jaxgen.certify.density_check import check_density, density_report
+from jaxgen.certify.dependence import dependence
 from jaxgen.certify.directional_snr import directional_snr
 from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
+from jaxgen.certify.finding import DensityReport, Finding
 from jaxgen.certify.frozen import pack
 from jaxgen.certify.frozen_decoder import FrozenVAE, Simulated, frozen_vae, simulate, two_latent_vae
 from jaxgen.certify.known_kl import KnownKL, kl_from_draws
@@ -14,6 +18,7 @@ from jaxgen.certify.measure import measure
 from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
 from jaxgen.certify.row import GROUPS, Row
+from jaxgen.certify.sampling_law import goodness_of_fit
 from jaxgen.certify.signal_to_noise import SignalToNoise, signal_to_noise
 from jaxgen.certify.tables import tables
 from jaxgen.certify.teacher import TEACHER_NET, Draws, Teacher, teacher
@@ -34,9 +39,12 @@ __all__ = [
     "TEACHER_NET",
     "TOYS",
     "Bias",
+    "BijectorErrors",
     "Certificate",
+    "DensityReport",
     "DrawGradient",
     "Draws",
+    "Finding",
     "FrozenVAE",
     "KnownKL",
     "Moments",
@@ -48,17 +56,22 @@ __all__ = [
     "Teacher",
     "accepted",
     "at_budget",
+    "bijector_errors",
     "categorical",
     "certify",
+    "check_density",
     "constant_velocity",
     "cosine",
     "coupled",
+    "density_report",
+    "dependence",
     "directional_snr",
     "estimated_gradient",
     "exact_gradient",
     "exact_moments",
     "exponential",
     "frozen_vae",
+    "goodness_of_fit",
     "grad_moments",
     "inside",
     "kl_from_draws",

@@ -2,6 +2,6 @@
 
 from jaxgen.data.image_set import ImageSet, from_arrays
 from jaxgen.data.load import load
-from jaxgen.data.pixels import dequantize, dynamic, scale, threshold
+from jaxgen.data.pixels import dequantizer, dynamic, scale, threshold
 
-__all__ = ["ImageSet", "dequantize", "dynamic", "from_arrays", "load", "scale", "threshold"]
+__all__ = ["ImageSet", "dequantizer", "dynamic", "from_arrays", "load", "scale", "threshold"]

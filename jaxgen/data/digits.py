@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxgen.data.splits import Arrays, Source
 
+LEVELS = 17
 SIZES = {"train": 1297, "validation": 200, "test": 300}
 
 
@@ -33,7 +34,7 @@ def _read(split: str) -> Arrays:
     order = _stratified_order(labels)
     end = np.cumsum(list(SIZES.values()))[list(SIZES).index(split)]
     chosen = order[end - SIZES[split] : end]
-    pixels = np.rint(levels[chosen] * (255 / 16)).astype(np.uint8)
+    pixels = np.rint(levels[chosen] * (255 / (LEVELS - 1))).astype(np.uint8)
     return Arrays(pixels.reshape(-1, 8, 8, 1), labels[chosen])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 from jaxgen.checks import one_of
-from jaxgen.data.pixels import BINARIZATIONS, Prepare, threshold
+from jaxgen.data.pixels import BINARIZATIONS, Prepare, number_of_levels, threshold
 
 
 class ImageSet(NamedTuple):
@@ -19,6 +19,8 @@ class ImageSet(NamedTuple):
       labels: a class per image, or None where the set has none.
       name: the set's name, as `load` was asked for it.
       split: the split, as `load` was asked for it.
+      levels: values that a pixel takes as `prepare` gives it, evenly spaced from 0 to 1: 17 of the
+        digits, 2 once binarized, else 256. Noise, bins and bits/dim go by it.
       prepare: `(key, images) -> floats in [0, 1]` of the same shape, for any uint8 batch of these
         images, to be called inside the compiled step (see `jaxgen.data.pixels`).
     """
@@ -27,6 +29,7 @@ class ImageSet(NamedTuple):
     labels: Int32[np.ndarray, "n"] | None
     name: str
     split: str
+    levels: int
     prepare: Prepare
 
     @property
@@ -39,6 +42,7 @@ def from_arrays(
     images: np.ndarray,
     labels: np.ndarray | None = None,
     *,
+    levels: int | None = None,
     binarization: str = "none",
     name: str = "arrays",
     split: str = "all",
@@ -49,20 +53,30 @@ def from_arrays(
       images: integers 0 to 255, [n, height, width, channels]. If none is above 1 they are taken as
         binary and stored as 0 and 255.
       labels: integers [n], or None.
+      levels: how many gray values the images are made of, evenly spaced: every pixel is
+        round(255 · k / (levels - 1)). By default 2 if all are 0 or 255, else 256.
       binarization: `none` (pixels / 255), `threshold` (1 from 128 on) or `dynamic` (a fresh
         Bernoulli(pixels / 255) draw at each use; of a binary set nothing needs drawing, so
         `prepare` then ignores its key).
       name, split: what to call it.
     Raises:
       ValueError: images are not integers, are outside 0 to 255, are empty or have no channel axis;
-        labels are not one int32 per image; binarization is unknown.
+        labels are not one int32 per image; a pixel is none of the levels; binarization is
+        unknown.
     Example:
       mine = from_arrays(np.zeros((10, 28, 28, 1), np.uint8), binarization="dynamic")
     """
     prepare = BINARIZATIONS[one_of("binarization", binarization, BINARIZATIONS)]
     images = as_pixels(images)
-    if binarization == "dynamic" and _is_binary(images):
+    binary = _is_binary(images)
+    if levels is not None:
+        _on_levels(images, number_of_levels(levels))
+    else:
+        levels = 2 if binary else 256
+    if binarization == "dynamic" and binary:
         prepare = threshold
+    if binarization != "none":
+        levels = 2
     if labels is not None:
         if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
@@ -73,7 +87,7 @@ def from_arrays(
         if low < np.iinfo(np.int32).min or high > np.iinfo(np.int32).max:
             raise ValueError(f"labels: got values from {low} to {high}, expected int32")
         labels = labels.astype(np.int32, copy=False)
-    return ImageSet(images, labels, name, split, prepare)
+    return ImageSet(images, labels, name, split, levels, prepare)
 
 
 def as_pixels(images: np.ndarray) -> UInt8[np.ndarray, "n height width channels"]:
@@ -91,6 +105,15 @@ def as_pixels(images: np.ndarray) -> UInt8[np.ndarray, "n height width channels"
         raise ValueError(f"images: got values from {low} to {high}, {expected}")
     images = images.astype(np.uint8, copy=False)
     return images * np.uint8(255) if high <= 1 else images
+
+
+def _on_levels(images: UInt8[np.ndarray, "..."], levels: int) -> None:
+    accepted = np.rint(np.arange(levels) * (255 / (levels - 1))).astype(np.uint8)
+    if others := sorted(set(np.unique(images).tolist()) - set(accepted.tolist())):
+        raise ValueError(
+            f"levels: got {levels} of images with a pixel of {others[0]}, expected pixels of "
+            f"round(255 k / {levels - 1})"
+        )
 
 
 def _is_binary(images: UInt8[np.ndarray, "..."]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from jaxgen.checks import one_of
-from jaxgen.data.digits import digits
+from jaxgen.data.digits import LEVELS, digits
 from jaxgen.data.image_set import ImageSet, from_arrays
 from jaxgen.data.pixels import BINARIZATIONS
 from jaxgen.data.prepared import data_root, prepared
@@ -47,6 +47,9 @@ def load(
     """
     one_of("binarization", binarization, BINARIZATIONS)
     root = data_root(data_dir)
+    levels = LEVELS if name == "digits" else None
     source = digits() if name == "digits" else hold_out_validation(prepared(name, root))
     images, labels = select(source, split)
-    return from_arrays(images, labels, binarization=binarization, name=name, split=split)
+    return from_arrays(
+        images, labels, levels=levels, binarization=binarization, name=name, split=split
+    )

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt16
 
+from jaxgen.checks import at_least
 from jaxgen.types import Key
+from jaxgen.values import known_by_call
 
 Pixels: TypeAlias = Shaped[Array | np.ndarray, "*shape"]
 """uint8 pixels, 0 to 255, of any shape."""
@@ -76,21 +78,43 @@ def dynamic(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     return (_random_uint16(key, images.shape) < thresholds).astype(jnp.float32)
 
 
-def dequantize(key: Key, images: Pixels) -> Float[Array, "*shape"]:
-    """Returns (images + u) / 256 in [0, 1), with u uniform on [0, 1): for continuous likelihoods.
+@known_by_call
+def dequantizer(levels: int) -> Prepare:
+    """Returns the `prepare` of continuous likelihoods: (k + u) / levels in [0, 1), u uniform.
 
-    The mean log density of the result bounds the log probability of the 8-bit image from below,
-    once the change of unit is counted: log P(images) >= E[log p(x)] - dimensions · log 256, in
-    nats. u is a multiple of 2**-16, which makes the result exact in float32 and never 1.
+    k is the pixel's level, the integer nearest to pixel · (levels - 1) / 255. The mean log density
+    of the result bounds the log probability of the levels from below, once the change of unit is
+    counted: log P(k) >= E[log p(x)] - dimensions · log(levels), in nats. Noise of narrower bins
+    than the data's leaves gaps between them, which no model knows: that bound is loose.
 
+    u is a multiple of 2**-16, so that the result is never 1, and of 256 levels exact in float32.
+
+    Args:
+      levels: that the pixels take, `ImageSet.levels`, from 2 to 256.
     Raises:
-      ValueError: images are not uint8.
+      ValueError: levels is out of range; the images that it is given are not uint8.
     Example:
-      x = dequantize(key, jnp.asarray(batch))
+      digits = load("digits", "train")
+      x = dequantizer(digits.levels)(key, jnp.asarray(digits.images[:128]))
     Source: Theis, van den Oord & Bethge (2016), section 3.1.
     """
-    pixels = _uint8(images).astype(jnp.uint32)
-    return ((pixels << 16) + _random_uint16(key, images.shape)).astype(jnp.float32) / 2.0**24
+    levels = number_of_levels(levels)
+
+    def prepare(key: Key, images: Pixels) -> Float[Array, "*shape"]:
+        pixels = _uint8(images).astype(jnp.uint32)
+        k = (2 * (levels - 1) * pixels + 255) // 510  # rounds to the nearest, in integers
+        noisy = ((k << 16) + _random_uint16(key, images.shape)).astype(jnp.float32)
+        return noisy / (levels * 2.0**16)
+
+    return prepare
+
+
+def number_of_levels(levels: int) -> int:
+    """Returns `levels` if 8-bit pixels can take so many."""
+    levels = at_least("levels", levels, 2)
+    if levels > 256:
+        raise ValueError(f"levels: got {levels}, expected at most 256, those of 8-bit pixels")
+    return levels
 
 
 BINARIZATIONS: dict[str, Prepare] = {"none": scale, "threshold": threshold, "dynamic": dynamic}

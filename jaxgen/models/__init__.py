@@ -18,6 +18,7 @@ from jaxgen.models.factor_analysis import (
     isotropic,
 )
 from jaxgen.models.factor_density import factor_density
+from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
 from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -106,10 +107,12 @@ __all__ = [
     "mixture_steps",
     "observe",
     "random_mixture",
+    "sample_by_pixels",
     "sample_sequence",
     "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
+    "subsampled_log_prob",
     "vae",
     "variational_rnn",
 ]

@@ -42,7 +42,7 @@ def autoregressive(net: AnyNet, head: Likelihood, x_shape: tuple[int, ...]) -> D
     run = network("net", net, (*x_shape, head.outputs))
 
     def init(key: Key, context: Any) -> Params:
-        return run.init(key, _inputs(jnp.zeros(x_shape), context))
+        return run.init(key, with_context(jnp.zeros(x_shape), context))
 
     def distribution(params: Params, context: Any, *, key: Key | None = None) -> Autoregressive:
         conditionals = _Conditionals(params, context, key, run.apply, head.distribution)
@@ -51,7 +51,8 @@ def autoregressive(net: AnyNet, head: Likelihood, x_shape: tuple[int, ...]) -> D
     return Density(init, distribution)
 
 
-def _inputs(x: Array, context: Any) -> Any:
+def with_context(x: Array, context: Any) -> Any:
+    """Returns what a net is given: x, or in a context the pair (x, context)."""
     return x if isinstance(context, tuple) and context == () else (x, context)
 
 
@@ -66,4 +67,4 @@ class _Conditionals:
     head: Callable[[Array], DistraxDistribution] = struct.field(pytree_node=False)
 
     def __call__(self, x: Array) -> DistraxDistribution:
-        return self.head(self.apply(self.params, _inputs(x, self.context), self.key))
+        return self.head(self.apply(self.params, with_context(x, self.context), self.key))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from jaxgen.data import ImageSet, dequantize, load
+from jaxgen.data import ImageSet, dequantizer, load
 from jaxgen.types import Variables
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.refusals import renamed
@@ -81,7 +81,7 @@ def load_pixels(
 
     For the Bernoulli likelihood gray pixels are drawn anew at each use (`dynamic`, and `auto`), or
     cut at one half (`threshold`); a set that is binary already may go without (`none`). For the
-    Gaussian one they are dequantized, for others scaled to [0, 1].
+    Gaussian one they are dequantized by the set's levels, for others scaled to [0, 1].
 
     Args:
       likelihood: a name of `jaxgen.models.LIKELIHOODS`.
@@ -107,7 +107,8 @@ def load_pixels(
         )
     images = load_images(config, "none", splits)
     if likelihood == "gaussian":
-        images = Images(*(split._replace(prepare=dequantize) for split in images))
+        prepare = dequantizer(images.train.levels)
+        images = Images(*(split._replace(prepare=prepare) for split in images))
     return images
 
 

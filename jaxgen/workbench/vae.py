@@ -19,6 +19,7 @@ from jaxgen.models import (
     LatentVariableModel,
     Likelihood,
     belief_network,
+    discretized_logistic,
     gaussian_vae,
 )
 from jaxgen.nets import MLP
@@ -66,7 +67,7 @@ def constant(value: Array) -> Callable[..., Array]:
 
 
 def image_vae(
-    images: UInt8[np.ndarray, "n height width channels"],
+    images: ImageSet,
     hidden: tuple[int, ...],
     latent_size: int,
     *,
@@ -80,11 +81,11 @@ def image_vae(
       images: to train on.
       hidden: widths of the encoder's hidden layers, in reverse the decoder's.
       latent_size: dimensions of z.
-      likelihood: a name of `LIKELIHOODS`.
+      likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
       activation: after every hidden layer.
       wrap_encoder: of the encoder's network, the one to use.
     Example:
-      model = image_vae(train.images, config.hidden, config.latent_size)
+      model = image_vae(train, config.hidden, config.latent_size)
     """
 
     def decoder(shape: tuple[int, ...], **options: Any) -> nn.Module:
@@ -126,7 +127,7 @@ def image_belief_network(
 
 
 def vae_of_nets(
-    images: UInt8[np.ndarray, "n height width channels"],
+    images: ImageSet,
     encoder: nn.Module,
     decoder: Callable[..., nn.Module],
     latent_size: int,
@@ -140,18 +141,20 @@ def vae_of_nets(
       encoder: one image to [2, latent_size].
       decoder: `(shape of the outputs, output_bias_init=...) -> network`.
       latent_size: dimensions of z.
-      likelihood: a name of `LIKELIHOODS`.
+      likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
     Example:
-      model = vae_of_nets(train.images, ConvEncoder((2, 16)), ConvDecoder, 16)
+      model = vae_of_nets(train, ConvEncoder((2, 16)), ConvDecoder, 16)
     """
     family = LIKELIHOODS[likelihood]
-    bias = bias_of_mean(family, images)
+    if likelihood == "discretized_logistic":
+        family = discretized_logistic(images.levels)
+    bias = bias_of_mean(family, images.images)
     return gaussian_vae(
         encoder,
         decoder(bias.shape, output_bias_init=constant(bias)),
         family.distribution,
         latent_size=latent_size,
-        x_shape=images.shape[1:],
+        x_shape=images.images.shape[1:],
     )
 
 

@@ -60,6 +60,32 @@ def test_labels_of_another_kind_are_refused(labels):
         from_arrays(gray(), labels)
 
 
+def test_levels_are_those_that_prepare_gives():
+    bits = np.array([0, 255, 255, 0], np.uint8).reshape(1, 2, 2, 1)
+    fifths = np.array([0, 51, 204, 255], np.uint8).reshape(1, 2, 2, 1)
+    assert from_arrays(gray()).levels == 256
+    assert from_arrays(bits).levels == 2
+    assert from_arrays(bits, levels=256).levels == 256
+    assert from_arrays(fifths, levels=6).levels == 6
+    for binarization in ("dynamic", "threshold"):
+        assert from_arrays(fifths, levels=6, binarization=binarization).levels == 2
+    assert load("digits", "test").levels == 17
+    assert load("digits", "test[:1]", binarization="threshold").levels == 2
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (17, r"levels: got 17 of images with a pixel of 1, expected pixels of round\(255 k / 16\)"),
+        (1, "levels: got 1, expected an integer >= 2"),
+        (257, "levels: got 257, expected at most 256"),
+    ],
+)
+def test_levels_that_the_pixels_are_not_on_are_refused(levels, message):
+    with pytest.raises(ValueError, match=message):
+        from_arrays(gray(), levels=levels)
+
+
 @pytest.mark.parametrize("label", [2**32 + 3, -(2**31) - 1])
 def test_labels_beyond_int32_are_refused_rather_than_wrapped(label):
     with pytest.raises(ValueError, match=r"labels: got values from .*, expected int32"):

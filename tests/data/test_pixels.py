@@ -7,7 +7,7 @@ import pytest
 from laws import assert_unbiased, rejected
 from scipy import stats
 
-from jaxgen.data import dequantize, dynamic, scale, threshold
+from jaxgen.data import dequantizer, dynamic, scale, threshold
 
 LEVELS = jnp.array([0, 1, 2, 127, 128, 254, 255], jnp.uint8)
 PROBS = np.asarray(LEVELS) / 255.0
@@ -84,12 +84,13 @@ def test_scale_and_threshold_are_what_they_say(key):
     np.testing.assert_array_equal(threshold(key, levels), np.arange(256) >= 128)
 
 
-def test_dequantize_is_uniform_within_each_level():
-    levels = jnp.array([0, 7, 255], jnp.uint8)
-    images = jnp.broadcast_to(levels, (100_000, 3))
-    draws = np.asarray(jax.jit(dequantize)(jax.random.key(4), images), np.float64)
-    noise = draws * 256 - np.asarray(levels)
-    assert noise.min() >= 0
+@pytest.mark.parametrize(("levels", "chosen"), [(256, (0, 7, 255)), (17, (0, 7, 16)), (2, (0, 1))])
+def test_dequantized_pixels_are_uniform_within_each_level(levels, chosen):
+    pixels = np.rint(np.array(chosen) * 255 / (levels - 1)).astype(np.uint8)
+    images = jnp.broadcast_to(pixels, (100_000, len(chosen)))
+    draws = np.asarray(jax.jit(dequantizer(levels))(jax.random.key(4), images), np.float64)
+    noise = draws * levels - np.asarray(chosen)
+    assert noise.min() > -1e-6 * levels  # of fewer than 256 levels, k / levels is rounded
     assert noise.max() < 1
     assert draws.max() < 1
     for column in noise.T:
@@ -97,13 +98,26 @@ def test_dequantize_is_uniform_within_each_level():
     assert stats.kstest(np.floor(noise[:, 0] * 32) / 32, "uniform").pvalue < 1e-6  # 5 bits: seen
 
 
-@pytest.mark.parametrize("prepare", [scale, threshold, dynamic, dequantize])
+def test_every_level_is_recovered_from_its_pixel():
+    for levels in range(2, 257):
+        pixels = np.rint(np.arange(levels) * (255 / (levels - 1))).astype(np.uint8)
+        x = np.asarray(dequantizer(levels)(jax.random.key(levels), pixels))
+        assert np.abs(x * levels - np.arange(levels) - 0.5).max() <= 0.5 + 1e-4
+        assert x.max() < 1
+    assert dequantizer(17) == dequantizer(17)
+    with pytest.raises(ValueError, match="levels: got 257, expected at most 256"):
+        dequantizer(257)
+    with pytest.raises(ValueError, match="levels: got 1, expected an integer >= 2"):
+        dequantizer(1)
+
+
+@pytest.mark.parametrize("prepare", [scale, threshold, dynamic, dequantizer(256)])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.int32])
 def test_pixels_that_are_not_uint8_are_refused(prepare, dtype, key):
     with pytest.raises(ValueError, match=rf"images: got {jnp.dtype(dtype).name}, expected uint8"):
         prepare(key, jnp.zeros((2, 2), dtype))
 
 
-@pytest.mark.parametrize("prepare", [scale, threshold, dynamic, dequantize])
+@pytest.mark.parametrize("prepare", [scale, threshold, dynamic, dequantizer(256)])
 def test_numpy_in_float32_out_even_in_x64(prepare, key, x64):
     assert prepare(key, np.full((3, 2), 9, np.uint8)).dtype == jnp.float32

@@ -28,7 +28,7 @@ def test_infovae_measures_both_models(tiny):
 def small(binarization, count):
     """Images, a small VAE of them and its params."""
     data = load("digits", f"test[:{count}]", binarization=binarization)
-    model = image_vae(data.images, (8,), 2)
+    model = image_vae(data, (8,), 2)
     return data, model, jax.jit(model.init)(jax.random.key(0))
 
 

@@ -16,7 +16,7 @@ from jaxgen.workbench import LatentConfig, begin, image_vae, load_images, main, 
 def run(config: LatentConfig) -> dict[str, Any]:
     out = begin(config)
     images, validation, test = load_images(config, "dynamic")
-    model = image_vae(images.images, config.hidden, config.latent_size)
+    model = image_vae(images, config.hidden, config.latent_size)
     keys = jax.random.split(jax.random.key(config.seed), 5)
 
     def one(params: Params, key: Key, image: jax.Array) -> tuple[jax.Array, Info]:

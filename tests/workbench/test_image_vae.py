@@ -26,7 +26,7 @@ from jaxgen.workbench import (
 def small():
     """Thirteen images, the negative ELBO of a VAE of them and its params."""
     images = load("digits", "test[:13]", binarization="dynamic")
-    model = image_vae(images.images, (8,), 3)
+    model = image_vae(images, (8,), 3)
     return images, negative_elbo(model, images.prepare), jax.jit(model.init)(jax.random.key(0))
 
 

@@ -38,6 +38,14 @@ def test_pixels_are_what_the_likelihood_models(likelihood, binarization, on_latt
         assert x.max() <= 1
 
 
+def test_noise_for_the_gaussian_likelihood_fills_the_bins_of_the_set():
+    images = load_pixels(CONFIG, "gaussian").train
+    x = np.asarray(images.prepare(jax.random.key(0), jnp.asarray(images.images)))
+    noise = x * 17 - np.rint(images.images / 255 * 16)
+    np.testing.assert_allclose(noise.mean(), 0.5, atol=5 / np.sqrt(12 * noise.size))
+    assert -1e-5 < noise.min() < 1e-3 < 1 - 1e-3 < noise.max() < 1
+
+
 def test_pixels_of_the_bernoulli_likelihood_are_drawn_anew_unless_they_are_cut():
     for binarization, anew in (("auto", True), ("dynamic", True), ("threshold", False)):
         train = load_pixels(CONFIG, binarization=binarization).train
