@@ -1,11 +1,9 @@
-"""Images of known entropy: a model's KL to the truth in nats, and every bound's true gap.
+"""Images of known entropy: how far models are from the truth, in nats.
 
-A frozen PixelCNN draws digits of which log p(x) is known, so that a model's NLL less the entropy is
-KL(p || q): it falls in training and cannot be below zero. For a VAE it lies between what its ELBO
-and annealed importance sampling (AIS) say. A "likelihood" with a lower NLL than the entropy is none:
-here the reconstruction term of a VAE, taken for the whole. 1,000 draws are written to a file, which
-is as long as their NLL, and read back. Then a frozen VAE of two latents, whose log p(x) quadrature
-gives: what each bound lacks of it, for images that it drew.
+A frozen PixelCNN (`jaxgen.certify.teacher`) draws digits of 28x28, and log p(x) of each is known.
+So a model's NLL less the entropy is KL(p || q): it falls in training, and is never below zero. That
+of a VAE lies between what two bounds by annealed importance sampling (AIS) say. A "likelihood" that
+is better than the entropy is none: here the reconstruction term of the VAE, taken for the whole.
 
   python -m experiments known_entropy
 
@@ -15,214 +13,191 @@ EXPECT
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
 from jaxgen import workbench as wb
-from jaxgen.certify import (
-    kl_from_draws,
-    teacher,
+from jaxgen.certify import Draws, kl_from_draws, simulate, teacher
+from jaxgen.inference import (
+    annealed_importance_weight,
+    bidirectional_bounds,
+    linear_temperatures,
 )
+from jaxgen.models import LIKELIHOODS, Density, LatentVariableModel, autoregressive, observe
+from jaxgen.nets import MADE, PixelCNN
+from jaxgen.objectives import elbo
+from jaxgen.pictures import INK, plot, side_by_side
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure
 
-LABELS = {"made": "MADE", "pixelcnn": "PixelCNN", "vae": "VAE (its ELBO)"}
-SETS = 40
-"""Of importance samples, from each of which every bound is taken."""
+NETS = {"MADE": MADE((300,)), "PixelCNN": PixelCNN(1, features=32, rows=4, reach=4, blocks=2)}
+VAE = "VAE"  # by its ELBO, until it is measured
+SHOWN = 10
+"""Draws of each in a picture."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(wb.TrainingConfig):
-    """How much the models see of the teacher, and how closely bounds are measured."""
+    """How much the models see of the truth, and how closely they are measured."""
 
-    epochs: wb.Count = 15
+    epochs: wb.Count = 12
     batch_size: wb.Count = 100
     learning_rate: wb.Positive = 2e-3
     images: wb.Count = 10_000
     """Drawn to train on."""
     held_out: Annotated[int, wb.AtLeast(2)] = 1000
-    """Drawn for the KL, and written to the file."""
-    simulated: Annotated[int, wb.AtLeast(2)] = 100
-    """Drawn from the frozen VAE, for the gaps, and bracketed by AIS."""
-    samples: wb.Count = 50
-    """Importance samples in a bound."""
+    """Drawn for the KL."""
+    bracketed: Annotated[int, wb.AtLeast(2)] = 200
+    """Of them, for the bracket of the VAE's KL."""
     temperatures: wb.Count = 50
     """Of AIS."""
     chains: wb.Count = 8
     """Of AIS, for each image."""
-    points: wb.Count = 500
-    """Of the quadrature, in each of the two latents."""
     schedule: ClassVar[str] = "cosine"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        wb.require_extra("held_out", "constriction", "compression")
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Trains the models, measures them and the bounds; returns what result.json holds."""
-    out = wb.begin(config)
-    key_data, key_held_out, key_init, key_fit, key_judge, key_draw, key_gaps = config.keys(7)
-    truth = teacher()
-    data = truth.draw(key_data, config.images)
-    held_out = truth.draw(key_held_out, config.held_out)
-    entropy = wb.mean_over_images(-np.asarray(held_out.log_prob, float))
-    models, vae = make_models(np.asarray(data.x))
-    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(config.images))
-
-    def one(part: wb.Run, name: str) -> Params:
-        init, log_q = models[name]
-
-        def loss(params: Params, key: Key, x: Array) -> tuple[Array, Info]:
-            nll = -log_q(params, key, x)
-            return nll, {"nll": nll}
-
-        @jax.jit
-        def judge(params: Params, key: Key, draws: Any) -> dict[str, Array]:
-            keys = jax.random.split(key, len(draws.x))
-            found = kl_from_draws(draws.log_prob, jax.vmap(partial(log_q, params))(keys, draws.x))
-            return {"kl": found.value, "lower": found.lower, "upper": found.upper}
-
-        start = init_state(jax.jit(init)(key_init), optimizer)
-        update = gradient_step(mean_over_batch(loss), optimizer)
-        settings: Any = {"key": key_fit, "judge_key": key_judge, "monitor": "kl", "better": "lower"}
-        return wb.train(part, start, update, data.x, judge, held_out=held_out, **settings).params
-
-    swept = wb.sweep(out, {name: name for name in models}, one)
-    result = {
-        **wb.mean_over_images(-np.asarray(held_out.log_prob, float)).named("entropy"),
-        "kl": {name: swept.last(name) for name in swept.results},
-        "vae": judge_vae(config, models["vae"].vae, swept["vae"], key_judge, held_out),
-        "file": write_and_read(truth, np.asarray(held_out.x)),
-        "gaps": true_gaps(config, key_gaps),
-    }
-    frozen = frozen_vae()
-    drawn = {"the teacher": held_out.x[:SHOWN]}
-    drawn |= {
-        LABELS[name]: models[name].draw(params, key_draw) for name, params in swept.results.items()
-    }
-    drawn["the frozen VAE"] = simulate(key_draw, *frozen, SHOWN).x
-    figures = {
-        "kl": draw_kl(swept.records),
-        "draws": side_by_side(
-            drawn, columns=SHOWN, title="Drawn by the truth, and by models of it"
-        ),
-        "gaps": draw_gaps(result["gaps"]),
-    }
-    return out.finish(result, figures, tables(config, result))
 
 
 class Student(NamedTuple):
-    """A model of the teacher's images."""
+    """A model of the images; its log q(x) is exact, or the ELBO of one sample."""
 
     init: Callable[[Key], Params]
     log_q: Callable[[Params, Key, Array], Array]
-    """Of one image: exact, or the ELBO of one sample."""
     draw: Callable[[Params, Key], Array]
 
 
-def make_students(vae: LatentVariableModel) -> dict[str, Student]:
-    """Returns the models, by their names."""
+def run(config: Config) -> dict[str, Any]:
+    """Trains the models and measures them; returns what result.json holds."""
+    out = wb.begin(config)
+    key_data, key_held_out, key_init, key_fit, key_judge, key_draw = config.keys(6)
+    truth = teacher()
+    images = truth.draw(key_data, config.images).x
+    held_out = truth.draw(key_held_out, config.held_out)
+    vae = wb.image_vae(np.asarray(255 * images, np.uint8), (200,), 16)
+    students = {name: of_pixels(net, images.shape[1:]) for name, net in NETS.items()}
+    students[VAE] = of_latents(vae)
+    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(config.images))
 
-    def of_density(density: Density) -> Student:
-        def log_q(params: Params, key: Key, x: Array) -> Array:
-            return density.distribution(params, ()).log_prob(x)
+    def one(part: wb.Run, student: Student) -> Params:
+        def loss(params: Params, key: Key, x: Array) -> tuple[Array, Info]:
+            nll = -student.log_q(params, key, x)
+            return nll, {"nll": nll}
 
         @jax.jit
-        def draw(params: Params, key: Key) -> Array:
-            return density.distribution(params, ()).sample(seed=key, sample_shape=SHOWN)
+        def judge(params: Params, key: Key, draws: Draws) -> dict[str, Array]:
+            keys = jax.random.split(key, len(draws.x))
+            return numbers(draws.log_prob, jax.vmap(partial(student.log_q, params))(keys, draws.x))
 
-        return Student(partial(density.init, context=()), log_q, draw)
+        return wb.train(
+            part,
+            init_state(jax.jit(student.init)(key_init), optimizer),
+            gradient_step(mean_over_batch(loss), optimizer),
+            images,
+            judge,
+            key=key_fit,
+            judge_key=key_judge,
+            held_out=held_out,
+            monitor="kl",
+            better="lower",
+        ).params
 
-    def evidence(params: Params, key: Key, x: Array) -> Array:
+    swept = wb.sweep(out, students, one)
+    known = {name: swept.last(name) for name in swept.results}
+    known |= judge_vae(config, vae, swept[VAE], jax.random.clone(key_judge), held_out)
+    entropy = wb.mean_over_images(-np.asarray(held_out.log_prob, float))
+    drawn = {"the truth": held_out.x[:SHOWN]}
+    drawn |= {name: students[name].draw(swept[name], key_draw) for name in swept.results}
+    title = "Drawn by the truth, and by its models"
+    figures = {
+        "kl": draw_kl(swept.records),
+        "draws": side_by_side(drawn, columns=SHOWN, title=title),
+    }
+    result = {**entropy.named("entropy"), "models": known}
+    return out.finish(result, figures, [table(result)])
+
+
+def of_pixels(net: Any, x_shape: tuple[int, ...]) -> Student:
+    """Returns the model by the chain rule."""
+    density: Density = autoregressive(net, LIKELIHOODS["bernoulli"], x_shape)
+
+    def log_q(params: Params, key: Key, x: Array) -> Array:
+        return density.distribution(params, ()).log_prob(x)
+
+    @jax.jit
+    def draw(params: Params, key: Key) -> Array:
+        return density.distribution(params, ()).sample(seed=key, sample_shape=SHOWN)
+
+    return Student(partial(density.init, context=()), log_q, draw)
+
+
+def of_latents(vae: LatentVariableModel) -> Student:
+    """Returns the VAE, with its ELBO for log q(x)."""
+
+    def log_q(params: Params, key: Key, x: Array) -> Array:
         at = observe(vae, params, x)
         return elbo(key, at.log_likelihood, at.q, at.prior).elbo
 
-    nets = {"made": MADE((300,)), "pixelcnn": PixelCNN(1, features=32, rows=4, reach=4, blocks=2)}
-    bernoulli = LIKELIHOODS["bernoulli"]
-    students = {
-        name: of_density(autoregressive(net, bernoulli, X_SHAPE)) for name, net in nets.items()
-    }
     draw = jax.jit(lambda params, key: simulate(key, vae, params, SHOWN).x)
-    return {**students, "vae": Student(vae.init, evidence, draw)}
+    return Student(vae.init, log_q, draw)
 
 
 def judge_vae(
     config: Config, vae: LatentVariableModel, params: Params, key: Key, draws: Draws
-) -> dict[str, Any]:
-    """Returns the bracket of its KL, and what its reconstruction says if taken for log q(x)."""
+) -> dict[str, dict[str, Any]]:
+    """Returns the KL of the VAE from both sides, and that of its reconstruction term."""
 
-    def one(params: Params, key: Key, x: Array) -> dict[str, Array]:
+    def one(params: Params, key: Key, x: Array) -> tuple[Array, Array, Array]:
         at = observe(vae, params, x)
         key_z, key_bounds, key_elbo = jax.random.split(key, 3)
-        # The last point of a chain is nearly one of the posterior: the upper bound nearly one.
-        z = annealed_importance_weight(key_z, *annealing(config, at)).z
-        lower, upper = bidirectional_bounds(key_bounds, z, *annealing(config, at), config.chains)[
-            :2
-        ]
-        claimed = elbo(key_elbo, at.log_likelihood, at.q, at.prior).reconstruction
-        return {"at_most": lower, "at_least": upper, "reconstruction": claimed}
+        steps = wb.hamiltonian(wb.encoded_phi(vae, params, x))
+        path = at.log_joint, at.q, steps, linear_temperatures(config.temperatures)
+        # A chain ends near the posterior. The upper bound asks for a sample of it.
+        z = annealed_importance_weight(key_z, *path).z
+        log_q = bidirectional_bounds(key_bounds, z, *path, config.chains)
+        terms = elbo(key_elbo, at.log_likelihood, at.q, at.prior)
+        return log_q.upper, log_q.lower, terms.reconstruction
 
-    log_p, x = (of[: config.simulated] for of in (draws.log_prob, draws.x))
-    measured = wb.image_by_image(one, batch_size=50)(params, key, x)
-    return {name: as_numbers(kl_from_draws(log_p, log_q)) for name, log_q in measured.items()}
-
-
-def annealing(config: Config, at: Observed) -> tuple[Any, ...]:
-    """Returns what annealed importance sampling is told, from the encoder's q to the posterior."""
-
-    def transition(key: Key, log_density: Any, z: Array, beta: Array) -> Any:
-        step_size = 0.7 * at.q.stddev()
-        return hmc_step(key, log_density, z, step_size=step_size, num_leapfrog_steps=5)
-
-    return at.log_joint, at.q, transition, linear_temperatures(config.temperatures)
+    log_p, x = (of[: config.bracketed] for of in (draws.log_prob, draws.x))
+    claims = wb.image_by_image(one, batch_size=50)(params, key, x)
+    names = ("VAE, at least", "VAE, at most", "VAE's reconstruction term")
+    found = {name: numbers(log_p, log_q) for name, log_q in zip(names, claims, strict=True)}
+    return jax.tree.map(float, found)
 
 
-def write_and_read(truth: Teacher, x: np.ndarray) -> dict[str, Any]:
-    """Returns the length of the file of all images, in bytes, and what it should be."""
-
-    def at(x: Array, place: Array) -> Bernoulli:
-        logits = TEACHER_NET.apply(truth.params, x, place[None], method="pixels")
-        return Bernoulli(logits[0, 0, 0])  # type: ignore[index]
-
-    code = one_pixel_code(at, x_shape=X_SHAPE, levels=2, batch_size=len(x))
-    symbols = x.reshape(len(x), -1).astype(np.int32)
-    file = autoregressive_encode(code, symbols)
-    lossless = np.array_equal(autoregressive_decode(code, file), symbols)
-    return {"bytes": len(file), "lossless": lossless, "images": len(x)}
+def numbers(log_p: Array, log_q: Array) -> dict[str, Array]:
+    """Returns what is recorded of the KL."""
+    known = kl_from_draws(log_p, log_q)
+    return {"kl": known.value, "lower": known.lower, "upper": known.upper, "p": known.p_value}
 
 
-def true_gaps(config: Config, key: Key) -> dict[str, dict[str, float]]:
-    """Returns each bound less log p(x), for images that the frozen VAE draws, in nats."""
-    model, params = frozen_vae()
-    key_draw, key_bounds = jax.random.split(key)
-    z, x = simulate(key_draw, model, params, config.simulated)
-    log_px = log_prob_by_quadrature(model, params, x, points=config.points)
+def draw_kl(records: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Returns the KL of every model along its training, with its interval."""
+    figure, axes = plot("How far models are from the truth", "epoch", "KL(p || q) (nats per image)")
+    for name, of in records.items():
+        value, *ends = ([r[f"validation_{key}"] for r in of] for key in ("kl", "lower", "upper"))
+        epochs = [r["epoch"] for r in of]
+        (line,) = axes.plot(epochs, value, lw=1.8, label=f"{name}  {value[-1]:.2f}")
+        axes.fill_between(epochs, *ends, color=line.get_color(), alpha=0.25, lw=0)
+    axes.axhline(0, color=INK, lw=1.2, ls="--", label="the truth")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, title="last epoch", alignment="left")
+    return figure
 
-    def one(params: Params, key: Key, of: tuple[Array, Array]) -> dict[str, Array]:
-        z, x = of
-        at = observe(model, params, x)
-        key_weights, key_ais = jax.random.split(key)
-        shape = SETS, config.samples
-        weights = log_importance_weights(key_weights, at.log_joint, at.q, math.prod(shape))
-        found = {
-            name: jnp.mean(jax.vmap(of)(weights.reshape(shape))) for name, of in BOUNDS.items()
-        }
-        ais = bidirectional_bounds(key_ais, z, *annealing(config, at), config.chains)
-        return {**found, "ais_lower": ais.lower, "ais_upper": ais.upper}
 
-    bounds = wb.image_by_image(one, batch_size=50)(params, key_bounds, (z, x))
-    return {
-        name: wb.mean_over_images(np.asarray(of - log_px, float))._asdict()
-        for name, of in bounds.items()
-    }
+def table(result: dict[str, Any]) -> wb.Table:
+    """Returns every model's KL, and whether it can be one."""
+    rows = [
+        [name, of["kl"], f"{of['lower']:.2f} to {of['upper']:.2f}", of["p"]]
+        for name, of in result["models"].items()
+    ]
+    title = f"NLL less the entropy, {result['entropy']:.2f} ± {result['entropy_stderr']:.2f} nats"
+    return wb.Table(title, ["model", "KL", "95% interval", "p that it is a distribution"], rows)
 
 
 if __name__ == "__main__":

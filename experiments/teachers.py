@@ -57,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
     vae = two_latent_vae(x_shape)
     key_pixels, key_latents, key_fit, key_judge, key_test, key_x, key_draw = config.keys(7)
     starts = {"pixels": density.init(key_pixels, ()), "latents": vae.init(key_latents)}
-    optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(len(train.images)))
+    num_steps = config.num_steps(len(train.images))
 
     def of_some_pixels(params: Params, key: Key, image: Array) -> tuple[Array, Info]:
         key_x, key_places = jax.random.split(key)
@@ -77,10 +77,14 @@ def run(config: Config) -> dict[str, Any]:
         return value, {"nll": value, **terms}
 
     negative_elbo = wb.negative_elbo(vae, train.prepare)
-    losses = {"pixels": (of_some_pixels, of_the_image), "latents": (of_latents, of_latents)}
+    losses = {
+        "pixels": (of_some_pixels, of_the_image, config.learning_rate),
+        "latents": (of_latents, of_latents, 3 * config.learning_rate),
+    }
 
     def one(part: wb.Run, name: str) -> Params:
-        loss, judge = losses[name]
+        loss, judge, rate = losses[name]
+        optimizer = wb.make_optimizer(rate, num_steps)
         return wb.train(
             part,
             init_state(starts[name], optimizer),

@@ -16,7 +16,7 @@ import numpy as np
 from jaxgen.types import Params
 
 FILE = "teachers.npz"
-SHA256 = "414d40cc0e75a9b665018c152bddc1429bc4e6cddd61378a9f3b5146c4f9c24b"
+SHA256 = "e1c8d690f74ec8931da52d5bea62ce037777210159fd06b18c3d17524b2b0a10"
 
 
 def frozen_params(name: str) -> Params:
