@@ -6,8 +6,10 @@ latent-variable model.
 
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
-from jaxgen.models.density import Density
+from jaxgen.models.density import Density, conditioned
+from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
     FactorPosterior,
@@ -36,6 +38,7 @@ from jaxgen.models.likelihoods import (
     discretized_logistic,
     logistic_mixture,
 )
+from jaxgen.models.mixed import mixed, uniform_levels
 from jaxgen.models.mixture import (
     ComponentFamily,
     Mixture,
@@ -48,6 +51,7 @@ from jaxgen.models.mixture import (
 from jaxgen.models.mixture_density import mixture_density
 from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
 from jaxgen.models.priors import gaussian_mixture, standard_normal
+from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
     Sequences,
     SequentialModel,
@@ -56,6 +60,8 @@ from jaxgen.models.sequential import (
     sample_sequences,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
+from jaxgen.models.tempered import tempered
+from jaxgen.models.uniform_mixture import uniform_mixture
 from jaxgen.models.vae import gaussian_vae, vae
 from jaxgen.models.variational_rnn import variational_rnn
 
@@ -79,6 +85,7 @@ __all__ = [
     "autoregressive",
     "belief_network",
     "categorical",
+    "conditioned",
     "decoder",
     "diagonal_gaussian",
     "discretized_logistic",
@@ -98,21 +105,29 @@ __all__ = [
     "independent",
     "isotropic",
     "kalman_filter",
+    "kmeans",
     "linear_gaussian",
     "linear_gaussian_sequence",
     "logistic_mixture",
+    "memorizer",
+    "mixed",
     "mixture_density",
     "mixture_elbo",
     "mixture_log_joint",
     "mixture_steps",
     "observe",
+    "parzen_window",
     "random_mixture",
+    "reshaped",
     "sample_by_pixels",
     "sample_sequence",
     "sample_sequences",
     "standard_normal",
     "stochastic_volatility",
     "subsampled_log_prob",
+    "tempered",
+    "uniform_levels",
+    "uniform_mixture",
     "vae",
     "variational_rnn",
 ]

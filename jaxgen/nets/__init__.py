@@ -3,12 +3,15 @@
 `as_net` gives nets of any library the one form that models are made of.
 """
 
+from jaxgen.nets.causal_transformer import CausalTransformer
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
 from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
+from jaxgen.nets.orders import even_degrees, random_degrees, random_orders, raster
 from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.pixel_cnn import PixelCNN
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
@@ -16,8 +19,10 @@ from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
 
 __all__ = [
+    "MADE",
     "MLP",
     "AnyNet",
+    "CausalTransformer",
     "ConvDecoder",
     "ConvEncoder",
     "DCGANCritic",
@@ -36,5 +41,9 @@ __all__ = [
     "append_minibatch_stddev",
     "as_net",
     "dcgan_channels",
+    "even_degrees",
     "pack",
+    "random_degrees",
+    "random_orders",
+    "raster",
 ]

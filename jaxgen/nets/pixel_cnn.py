@@ -25,9 +25,9 @@ class PixelCNN(nn.Module):
     Attributes:
       outputs: numbers per pixel and channel.
       features: width of every layer.
+      layers: residual pairs of them.
       rows: reach upwards.
       reach: to each side above, and to the left.
-      blocks: residual pairs.
       dropout: share of the features within a pair that training sets to zero.
       dtype: to compute in; by default what input and params have in common.
     Example:
@@ -39,9 +39,9 @@ class PixelCNN(nn.Module):
 
     outputs: int
     features: int = 64
+    layers: int = 3
     rows: int = 7
     reach: int = 6
-    blocks: int = 3
     dropout: float = 0.0
     dtype: Any = None
 
@@ -82,7 +82,7 @@ class PixelCNN(nn.Module):
         h += position.astype(h.dtype)[places]
         if context is not None:
             h += dense("context", use_bias=False)(context)
-        for i in range(self.blocks):
+        for i in range(self.layers):
             y = nn.relu(dense(f"block_{i}_in")(nn.relu(h)))
             y = nn.Dropout(self.dropout, deterministic=not train)(y)
             h += dense(f"block_{i}_out")(y)

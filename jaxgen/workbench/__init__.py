@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         load_images,
         load_pixels,
     )
+    from jaxgen.workbench.likelihood import LogProb, exact_log_prob, negative_log_prob
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -146,6 +147,7 @@ __all__ = [
     "Interrupted",
     "Known",
     "LatentConfig",
+    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -183,6 +185,7 @@ __all__ = [
     "elbo_at",
     "encoded_phi",
     "estimator_loss",
+    "exact_log_prob",
     "feature_logits",
     "first_images",
     "fit",
@@ -212,6 +215,7 @@ __all__ = [
     "measure_gaps",
     "negative_bound",
     "negative_elbo",
+    "negative_log_prob",
     "negative_log_px",
     "new_path",
     "open_run",

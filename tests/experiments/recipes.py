@@ -69,6 +69,19 @@ RECIPES = [
         },
     ),
     Recipe(
+        "autoregressive",
+        "--family pixelcnn gated --epochs 2 --features 4 --layers 1 --pixels 8 --conditional "
+        "--batch-size 256",
+        "samples_pixelcnn samples_gated learning_curve",
+        {"pixelcnn": 2, "gated": 2},
+        {
+            "--family pixelrnn": "family: got 'pixelrnn', expected one of",
+            "--pixels 0": "pixels: got 0, expected an integer >= 1",
+            "--dropout 1": "dropout: got 1.0, expected",
+        },
+        programs=2,
+    ),
+    Recipe(
         "infovae",
         "--alpha 1 --weight 50 --hidden 16 --latent-size 3 --epochs 2 --batch-size 256 "
         "--nll-samples 10",

@@ -17,7 +17,7 @@ from jaxgen.nets import GatedPixelCNN, PixelCNN
 
 SHAPE = (4, 3, 2)
 HEAD = categorical(3)
-NET = PixelCNN(HEAD.outputs, features=4, rows=2, reach=2, blocks=1)
+NET = PixelCNN(HEAD.outputs, features=4, rows=2, reach=2, layers=1)
 MODEL = autoregressive(NET, HEAD, SHAPE)
 CONTEXT = jnp.arange(2.0)
 WEIGHTS = np.arange(1.0, 13.0).reshape(4, 3)

@@ -10,7 +10,7 @@ from jaxgen.nets.shifted import above, left, patches, shifted_copies
 
 SHAPE = (5, 4, 2)
 NETS = {
-    "wide": PixelCNN(2, features=3, rows=2, reach=1, blocks=1),
+    "wide": PixelCNN(2, features=3, rows=2, reach=1, layers=1),
     "gated": GatedPixelCNN(2, features=3, layers=2, first_reach=1),
     "deep": GatedPixelCNN(2, features=2, layers=4, first_reach=1),
 }

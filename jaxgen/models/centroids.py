@@ -1,0 +1,36 @@
+"""Centroids of k-means."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxgen.checks import at_least
+
+
+def kmeans(
+    xs: Float[Array | np.ndarray, "n *event"], count: int, *, seed: int = 0
+) -> tuple[Float[np.ndarray, "count *event"], Int[np.ndarray, "n"]]:
+    """Returns the centroids of k-means, and which of them each datapoint is nearest to.
+
+    The labels are a start for EM, `fit_mixture(family, jax.nn.one_hot(labels, count), xs)`; the
+    centroids, a sampler that fools the Parzen estimate, `memorizer(centroids)`.
+
+    Args:
+      xs: data of any one shape.
+      count: of centroids, at most as many as there are data.
+      seed: of the start, one of k-means++.
+    Raises:
+      ValueError: count is out of range.
+    Example:
+      centroids, labels = kmeans(train_images, 200)
+    Source: Lloyd (1982); Arthur & Vassilvitskii (2007), "k-means++". Computed by scikit-learn.
+    """
+    from sklearn.cluster import KMeans  # slow to import
+
+    if at_least("count", count, 1) > len(xs):
+        raise ValueError(f"count: got {count}, expected at most {len(xs)}, the datapoints")
+    flat = np.asarray(xs).reshape(len(xs), -1)
+    fitted = KMeans(count, n_init="auto", random_state=seed).fit(flat)  # once, for k-means++
+    centroids = fitted.cluster_centers_.astype(flat.dtype).reshape(count, *xs.shape[1:])
+    return centroids, np.asarray(fitted.labels_)

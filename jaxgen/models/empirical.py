@@ -1,0 +1,90 @@
+"""Data as a model of themselves: repeated as they are, or each the center of a Gaussian."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxgen.checks import positive
+from jaxgen.distributions import FunctionDistribution
+from jaxgen.models.density import Density
+from jaxgen.numerics import log_mean_exp
+from jaxgen.types import Key, Params, Scalar
+
+Points = Float[Array | np.ndarray, "n *event"]
+
+SAME = 1e-5
+"""How far entries may differ that are equal, as gray levels do that were rounded in two ways."""
+
+
+def memorizer(points: Points) -> Density:
+    """Returns p(x) = the share of the points that are x: each drawn with probability 1/n.
+
+    The best of all fits to its points, and -inf elsewhere. Of continuous data it has no density,
+    and only its draws mean anything. Of k-means centroids it is the model that the Parzen estimate
+    likes better than the data. Params: `points`.
+
+    Args:
+      points: of any one shape.
+    Raises:
+      ValueError: there are none.
+    Example:
+      p = memorizer(train_images)
+      p.distribution(p.init(key, ()), ()).sample(seed=key)
+    Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
+    """
+
+    def log_prob(points: Array, x: Array) -> Scalar:
+        same = jnp.all(jnp.abs(points - x) <= SAME, axis=tuple(range(1, points.ndim)))
+        return jnp.log(jnp.mean(same, dtype=points.dtype))
+
+    return _of_points(points, lambda key, point: point, log_prob)
+
+
+def parzen_window(points: Points, bandwidth: float) -> Density:
+    """Returns p(x) = 1/n sum_i N(x; point_i, bandwidth² I): noisy copies, with their exact density.
+
+    Params: `points`.
+
+    Args:
+      points: of any one shape.
+      bandwidth: standard deviation of the noise.
+    Raises:
+      ValueError: there are no points, or the bandwidth is not positive.
+    Example:
+      p = parzen_window(train_images, 0.1)
+      p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
+    Source: Parzen (1962), "On estimation of a probability density function and mode".
+    """
+    positive("bandwidth", bandwidth)
+
+    def sample(key: Key, point: Array) -> Array:
+        return point + bandwidth * jax.random.normal(key, point.shape, point.dtype)
+
+    def log_prob(points: Array, x: Array) -> Scalar:
+        squares = jnp.sum(((points - x) / bandwidth) ** 2, axis=tuple(range(1, points.ndim)))
+        log_normalizer = x.size * (jnp.log(bandwidth) + 0.5 * jnp.log(2 * jnp.pi))
+        return log_mean_exp(-0.5 * squares, axis=0) - log_normalizer
+
+    return _of_points(points, sample, log_prob)
+
+
+def _of_points(points: Points, sample: Any, log_prob: Any) -> Density:
+    """Returns the density that draws about a point, any with the same probability."""
+    points = jnp.asarray(points)
+    if not len(points):
+        raise ValueError(f"points: got shape {points.shape}, expected at least one")
+
+    def draw(key: Key, points: Array) -> Array:
+        key_point, key_noise = jax.random.split(key)
+        return sample(key_noise, points[jax.random.randint(key_point, (), 0, len(points))])
+
+    def distribution(params: Params, context: Any) -> FunctionDistribution:
+        kept = params["points"]
+        return FunctionDistribution(kept, kept.shape[1:], draw, log_prob)
+
+    return Density(lambda key, context: {"points": points}, distribution)

@@ -1,0 +1,63 @@
+"""In which order a masked net sees the entries of its input, and how far its hidden units see."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from jaxgen.checks import at_least
+from jaxgen.values import known_by_call
+
+
+def raster(size: int) -> Int[np.ndarray, "1 size"]:
+    """Returns the one order in which entries lie: row by row, from left to right.
+
+    Example:
+      MADE((500,), orders=raster)
+    """
+    return np.arange(size)[None]
+
+
+@known_by_call
+def random_orders(count: int, seed: int = 0):
+    """Returns the function from a size to [count, size] positions, each row a permutation.
+
+    Raises:
+      ValueError: count is below one.
+    Example:
+      MADE((500,), orders=random_orders(8))
+    Source: Uria et al. (2014), "A deep and tractable density estimator".
+    """
+    count = at_least("count", count, 1)
+
+    def positions(size: int) -> Int[np.ndarray, "count size"]:
+        rng = np.random.default_rng(seed)
+        return np.stack([rng.permutation(size) for _ in range(count)])
+
+    return positions
+
+
+def even_degrees(layer: int, width: int, size: int) -> Int[np.ndarray, "width"]:
+    """Returns the degrees of a layer's units, spread evenly over 0 to size - 2.
+
+    A unit of degree m sees the entries of positions up to m, and is seen by those after it.
+
+    Example:
+      even_degrees(0, 5, 4)  # [0, 0, 1, 1, 2]
+    """
+    return np.arange(width) * max(size - 1, 1) // width
+
+
+@known_by_call
+def random_degrees(seed: int = 0):
+    """Returns the function from a layer, its width and a size to degrees drawn uniformly.
+
+    Example:
+      MADE((500,), degrees=random_degrees())
+    Source: Germain et al. (2015), section 3.
+    """
+
+    def degrees(layer: int, width: int, size: int) -> Int[np.ndarray, "width"]:
+        return np.random.default_rng((seed, layer)).integers(0, max(size - 1, 1), width)
+
+    return degrees
