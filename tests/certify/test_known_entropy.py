@@ -1,14 +1,28 @@
 """Truth about images: log p of every draw, log p(x) by quadrature, and what it does to claims."""
 
+import hashlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from jaxgen.certify import kl_from_draws, log_prob_by_quadrature
-from jaxgen.models import LIKELIHOODS, gaussian_vae
+from jaxgen.bounds import IWAE
+from jaxgen.certify import (
+    frozen_vae,
+    kl_from_draws,
+    log_prob_by_quadrature,
+    pack,
+    simulate,
+    teacher,
+)
+from jaxgen.certify.frozen import FILE, SHA256, frozen_params, unpack
+from jaxgen.distributions import diagonal_normal
+from jaxgen.models import LIKELIHOODS, gaussian_vae, observe
 from jaxgen.nets import MLP
+from jaxgen.numerics import effective_sample_size
+from jaxgen.objectives import log_importance_weights
 
 RNG = np.random.default_rng(0)
 P, Q = RNG.dirichlet(np.ones(6), 2)
@@ -89,8 +103,8 @@ def test_quadrature_agrees_with_scipy_and_sums_to_one():
         logits = h @ layers["Dense_1"]["kernel"] + layers["output_bias"].reshape(-1)
         return np.prod(1 / (1 + np.exp(-(2 * x - 1) * logits))) * np.exp(-z @ z / 2) / (2 * np.pi)
 
-    for i in (0, 6, 13):
-        exact, _ = integrate.dblquad(joint, -6, 6, -6, 6, args=(every[i].reshape(-1),), epsabs=1e-8)
+    for i in (0, 6):
+        exact, _ = integrate.dblquad(joint, -6, 6, -6, 6, args=(every[i].reshape(-1),), epsabs=1e-6)
         assert found[i] == pytest.approx(np.log(exact), abs=1e-4)
 
 
@@ -103,3 +117,99 @@ def test_another_number_of_latents_is_named():
     params = model.init(jax.random.key(0))
     with pytest.raises(ValueError, match=r"model: got latents of shape \(3,\), expected \(2,\)"):
         log_prob_by_quadrature(model, params, jnp.zeros((1, 2, 2, 1)))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {t: teacher(t).draw(jax.random.key(0), 150) for t in (1.0, 1.4)}
+
+
+@pytest.fixture(scope="module")
+def logits(drawn):
+    """Of every pixel of every draw, under the teacher, by its density."""
+    p = teacher()
+
+    def one(x):
+        return p.density.distribution(p.params, ()).conditionals(x).distribution.logits
+
+    of = jax.jit(lambda xs: jax.lax.map(one, xs, batch_size=50))
+    return {t: np.asarray(of(draws.x), float) for t, draws in drawn.items()}
+
+
+def log_prob(logits, x, temperature=1.0):
+    signed = (2 * np.asarray(x, float) - 1) * logits / temperature
+    return -np.logaddexp(0, -signed)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 1.4])
+def test_what_is_stored_of_a_draw_is_its_log_prob_at_its_temperature(drawn, logits, temperature):
+    x, stored = drawn[temperature]
+    assert set(np.unique(x)) == {0.0, 1.0}
+    exact = log_prob(logits[temperature], x, temperature).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(stored, exact, atol=2e-3)
+
+
+def surprise(drawn, logits, drawn_at, scored_at):
+    """How many standard errors -log p of the draws is off from what the conditionals expect.
+
+    Pixel after pixel -log p(x_i | x before i) less its mean is a martingale's step. False alarm
+    6e-7, at five.
+    """
+    logits, x = logits[drawn_at], drawn[drawn_at].x
+    p = 1 / (1 + np.exp(-logits / scored_at))
+    ones, zeros = (log_prob(logits, of, scored_at) for of in (np.ones(1), np.zeros(1)))
+    excess = (log_prob(logits, x, scored_at) - p * ones - (1 - p) * zeros).sum(axis=(1, 2, 3))
+    return abs(excess.mean()) / (excess.std(ddof=1) / np.sqrt(len(excess)))
+
+
+def test_the_draws_are_of_the_distribution_and_not_of_another(drawn, logits):
+    assert surprise(drawn, logits, 1.0, 1.0) < 5
+    assert surprise(drawn, logits, 1.4, 1.4) < 5
+    assert surprise(drawn, logits, 1.4, 1.0) > 10
+    assert surprise(drawn, logits, 1.0, 1.4) > 10
+
+
+def test_the_entropy_and_the_distance_of_two_teachers_are_those_in_the_docs(drawn, logits):
+    entropy = -np.asarray(drawn[1.0].log_prob, float)
+    assert abs(entropy.mean() - 91) < 8  # 150 draws: a standard error of 1.4
+    log_q = log_prob(logits[1.0], drawn[1.0].x, 1.4).sum(axis=(1, 2, 3))
+    found = kl_from_draws(drawn[1.0].log_prob, jnp.asarray(log_q, jnp.float32))
+    assert abs(found.value - 5.2) < 5 * found.stderr
+
+
+def test_a_temperature_that_is_none_is_named():
+    with pytest.raises(ValueError, match="temperature: got 0.0, expected a positive"):
+        teacher(0.0)
+
+
+def test_the_file_is_small_and_a_damaged_one_is_refused():
+    params = {name: frozen_params(name) for name in ("pixels", "latents")}
+    data = pack(params)
+    assert len(data) < 300_000
+    arrays = unpack(data, hashlib.sha256(data).hexdigest())
+    assert all(array.dtype == np.float16 for array in arrays.values())
+    kernel = arrays["pixels/params/convolution/kernel"]
+    np.testing.assert_array_equal(kernel, params["pixels"]["params"]["convolution"]["kernel"])
+    with pytest.raises(ValueError, match=f"{FILE}: got sha256 .*, expected {SHA256}"):
+        unpack(data[:-1] + b"x", SHA256)
+    with pytest.raises(ValueError, match="name: got 'voxels'"):
+        frozen_params("voxels")
+
+
+def test_the_frozen_vae_s_quadrature_is_fine_enough_and_importance_sampling_agrees():
+    model, params = frozen_vae()
+    x = simulate(jax.random.key(0), model, params, 2).x
+    exact = log_prob_by_quadrature(model, params, x, points=240)
+    finer = log_prob_by_quadrature(model, params, x, points=300)
+    np.testing.assert_allclose(exact, finer, atol=2e-3)
+
+    @jax.jit
+    def importance(key, x):
+        at = observe(model, params, x)
+        wide = diagonal_normal(at.q.mean(), jnp.log(2 * at.q.stddev()))
+        log_weights = log_importance_weights(key, at.log_joint, wide, 2000)
+        return IWAE(log_weights), effective_sample_size(log_weights)
+
+    estimates, sizes = jax.vmap(importance)(jax.random.split(jax.random.key(1)), x)
+    assert np.all(sizes > 100)
+    assert np.all(np.abs(estimates - exact) < 6 / np.sqrt(sizes))
