@@ -83,7 +83,14 @@ if TYPE_CHECKING:
         load_images,
         load_pixels,
     )
-    from jaxgen.workbench.likelihood import LogProb, exact_log_prob, negative_log_prob
+    from jaxgen.workbench.likelihood import (
+        LogProb,
+        exact_log_prob,
+        judge_nll,
+        log_probs,
+        negative_log_prob,
+        with_classes,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -198,12 +205,14 @@ __all__ = [
     "image_vae",
     "judge_by",
     "judge_critic",
+    "judge_nll",
     "judge_phis",
     "load_classifier",
     "load_features",
     "load_images",
     "load_pixels",
     "load_sequences",
+    "log_probs",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -240,6 +249,7 @@ __all__ = [
     "train",
     "tune",
     "vae_of_nets",
+    "with_classes",
 ]
 
 

@@ -70,10 +70,10 @@ RECIPES = [
     ),
     Recipe(
         "autoregressive",
-        "--family pixelcnn gated --epochs 2 --features 4 --layers 1 --pixels 8 --conditional "
-        "--batch-size 256",
-        "samples_pixelcnn samples_gated learning_curve",
-        {"pixelcnn": 2, "gated": 2},
+        "--family made pixelcnn --epochs 2 --features 8 --layers 1 --orders 2 --pixels 8 "
+        "--conditional --batch-size 256",
+        "samples_made samples_pixelcnn learning_curve",
+        {"made": 2, "pixelcnn": 2},
         {
             "--family pixelrnn": "family: got 'pixelrnn', expected one of",
             "--pixels 0": "pixels: got 0, expected an integer >= 1",
