@@ -7,7 +7,10 @@ is better than the entropy is none: here the reconstruction term of the VAE, tak
 
   python -m experiments known_entropy
 
-EXPECT
+Expect (one seed) KLs of 3.58 nats for the PixelCNN (standard error .09), 19.1 for MADE (.4), and
+between 22.9 and 23.3 for the VAE (.7), of whose ELBO another 9 are the gap; its reconstruction term
+alone would be 2.3 nats below the entropy, 91.5. In 163 seconds of CPU time: a minute and a half on
+two cores.
 """
 
 from __future__ import annotations
@@ -24,11 +27,7 @@ from jaxtyping import Array
 from jaxgen import workbench as wb
 from jaxgen.certify import Draws, kl_from_draws, simulate, teacher
 from jaxgen.data import from_arrays
-from jaxgen.inference import (
-    annealed_importance_weight,
-    bidirectional_bounds,
-    linear_temperatures,
-)
+from jaxgen.inference import annealed_importance_weight, bidirectional_bounds, linear_temperatures
 from jaxgen.models import (
     LIKELIHOODS,
     Density,
@@ -46,10 +45,12 @@ from jaxgen.types import Info, Key, Params
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NETS = {"MADE": MADE((300,)), "PixelCNN": PixelCNN(1, features=32, rows=4, reach=4, layers=2)}
-VAE = "VAE"  # by its ELBO, until it is measured
+NAMES = {"made": "MADE", "pixelcnn": "PixelCNN", "vae": "VAE, by its ELBO"}
+NETS = {"made": MADE((300,)), "pixelcnn": PixelCNN(1, features=32, rows=4, reach=4, layers=2)}
+CLAIMS = ("VAE, at least", "VAE, at most", "VAE's reconstruction term")
 PIXELS, SHOWN = 64, 10
 """Random pixels of an image that the PixelCNN learns from; draws of each in a picture."""
+VAE = wb.Rule(lambda models: "vae" in models, "vae among them", whole=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ class Config(wb.TrainingConfig):
     epochs: wb.Count = 40
     batch_size: wb.Count = 100
     learning_rate: wb.Positive = 2e-3
+    models: Annotated[tuple[str, ...], wb.Among(NAMES), wb.SEVERAL, VAE] = tuple(NAMES)
+    """To train, the VAE among them."""
     images: wb.Count = 10_000
     """Drawn to train on."""
     held_out: Annotated[int, wb.AtLeast(2)] = 1000
@@ -90,8 +93,10 @@ def run(config: Config) -> dict[str, Any]:
     images = truth.draw(key_data, config.images).x
     held_out = truth.draw(key_held_out, config.held_out)
     vae = wb.image_vae(from_arrays(np.asarray(images, np.uint8)), (200,), 32)
-    students = {name: of_pixels(net, images.shape[1:]) for name, net in NETS.items()}
-    students[VAE] = of_latents(vae)
+    students = {
+        name: of_latents(vae) if name == "vae" else of_pixels(NETS[name], images.shape[1:])
+        for name in config.models
+    }
     optimizer = wb.make_optimizer(config.learning_rate, config.num_steps(config.images))
 
     def one(part: wb.Run, student: Student) -> Params:
@@ -118,17 +123,16 @@ def run(config: Config) -> dict[str, Any]:
         ).params
 
     swept = wb.sweep(out, students, one)
-    known = {name: swept.last(name) for name in swept.results}
-    known |= judge_vae(config, vae, swept[VAE], jax.random.clone(key_judge), held_out)
-    entropy = wb.mean_over_images(-np.asarray(held_out.log_prob, float))
+    known = {NAMES[name]: swept.last(name) for name in swept.results}
+    known |= judge_vae(config, vae, swept["vae"], jax.random.clone(key_judge), held_out)
     drawn = {"the truth": held_out.x[:SHOWN]}
-    drawn |= {name: students[name].draw(swept[name], key_draw) for name in swept.results}
-    title = "Drawn by the truth, and by its models"
-    figures = {
-        "kl": draw_kl(swept.records),
-        "draws": side_by_side(drawn, columns=SHOWN, title=title),
+    drawn |= {
+        NAMES[name]: students[name].draw(swept[name], jax.random.clone(key_draw))
+        for name in swept.results
     }
-    result = {**entropy.named("entropy"), "models": known}
+    figures = {"kl": draw_kl(swept.records), "draws": side_by_side(drawn, columns=SHOWN)}
+    entropy = wb.mean_over_images(-np.asarray(held_out.log_prob, float)).named("entropy")
+    result = {**entropy, "models": known}
     return out.finish(result, figures, [table(result)])
 
 
@@ -145,7 +149,7 @@ def of_pixels(net: Any, x_shape: tuple[int, ...]) -> Student:
         return density.distribution(params, ()).sample(seed=key, sample_shape=SHOWN)
 
     few = subsampled_log_prob(net, head, PIXELS) if hasattr(net, "pixels") else log_q
-    return Student(partial(density.init, context=()), log_q, few, draw)
+    return Student(lambda key: density.init(key, ()), log_q, few, draw)
 
 
 def of_latents(vae: LatentVariableModel) -> Student:
@@ -177,9 +181,8 @@ def judge_vae(
 
     log_p, x = (of[: config.bracketed] for of in (draws.log_prob, draws.x))
     claims = wb.image_by_image(one, batch_size=50)(params, key, x)
-    names = ("VAE, at least", "VAE, at most", "VAE's reconstruction term")
-    found = {name: numbers(log_p, log_q) for name, log_q in zip(names, claims, strict=True)}
-    return jax.tree.map(float, found)
+    found = [jax.tree.map(float, numbers(log_p, log_q)) for log_q in claims]
+    return dict(zip(CLAIMS, found, strict=True))
 
 
 def numbers(log_p: Array, log_q: Array) -> dict[str, Array]:
@@ -192,10 +195,12 @@ def draw_kl(records: dict[str, list[dict[str, Any]]]) -> Figure:
     """Returns the KL of every model along its training, with its interval."""
     figure, axes = plot("How far models are from the truth", "epoch", "KL(p || q) (nats per image)")
     for name, of in records.items():
-        value, *ends = ([r[f"validation_{key}"] for r in of] for key in ("kl", "lower", "upper"))
+        value, low, high = (
+            [r[f"validation_{key}"] for r in of] for key in ("kl", "lower", "upper")
+        )
         epochs = [r["epoch"] for r in of]
-        (line,) = axes.plot(epochs, value, lw=1.8, label=f"{name}  {value[-1]:.2f}")
-        axes.fill_between(epochs, *ends, color=line.get_color(), alpha=0.25, lw=0)
+        (line,) = axes.plot(epochs, value, lw=1.8, label=f"{NAMES[name]}  {value[-1]:.2f}")
+        axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.25, lw=0)
     axes.axhline(0, color=INK, lw=1.2, ls="--", label="the truth")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, title="last epoch", alignment="left")

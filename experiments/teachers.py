@@ -64,7 +64,7 @@ def run(config: Config) -> dict[str, Any]:
     def of_some_pixels(params: Params, key: Key, image: Array) -> tuple[Array, Info]:
         key_x, key_places = jax.random.split(key)
         x = train.prepare(key_x, image)
-        places = jax.random.randint(key_places, config.pixels, 0, x.size)
+        places = jax.random.randint(key_places, (config.pixels,), 0, x.size)
         logits = TEACHER_NET.apply(params, x, places, method="pixels")[:, 0, 0]  # type: ignore[index]
         nll = -jnp.mean(Bernoulli(logits).log_prob(x.reshape(-1)[places])) * x.size
         return nll, {"nll": nll}

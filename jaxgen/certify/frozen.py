@@ -8,10 +8,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxgen.types import Params
 
@@ -28,7 +28,7 @@ def frozen_params(name: str) -> Params:
     arrays = {path: array for path, array in _file().items() if path.startswith(f"{name}/")}
     if not arrays:
         raise ValueError(f"name: got {name!r}, expected one of {FILE}")
-    nested = flax.traverse_util.unflatten_dict(arrays, sep="/")[name]
+    nested = unflatten_dict(arrays, sep="/")[name]
     with jax.ensure_compile_time_eval():  # they are constants, also where a function is traced
         return jax.tree.map(lambda array: jnp.asarray(array, jnp.float32), nested)
 
@@ -39,9 +39,9 @@ def pack(params: Any) -> bytes:
     Args:
       params: by the name of the net.
     Example:
-      path.write_bytes(pack({"pixels": params, "latents": others}))
+      data = pack({"pixels": {"kernel": jnp.ones((2, 3))}, "latents": {"bias": jnp.zeros(3)}})
     """
-    arrays = flax.traverse_util.flatten_dict(params, sep="/")
+    arrays = flatten_dict(params, sep="/")
     halves = {path: np.asarray(array, np.float16) for path, array in arrays.items()}
     file = io.BytesIO()
     np.savez_compressed(file, **halves)  # type: ignore[arg-type]

@@ -178,7 +178,7 @@ def test_the_entropy_and_the_distance_of_two_teachers_are_those_in_the_docs(draw
 
 
 def test_a_temperature_that_is_none_is_named():
-    with pytest.raises(ValueError, match="temperature: got 0.0, expected a positive"):
+    with pytest.raises(ValueError, match=r"temperature: got 0\.0, expected a positive"):
         teacher(0.0)
 
 
@@ -199,17 +199,17 @@ def test_the_file_is_small_and_a_damaged_one_is_refused():
 def test_the_frozen_vae_s_quadrature_is_fine_enough_and_importance_sampling_agrees():
     model, params = frozen_vae()
     x = simulate(jax.random.key(0), model, params, 2).x
-    exact = log_prob_by_quadrature(model, params, x, points=240)
-    finer = log_prob_by_quadrature(model, params, x, points=300)
-    np.testing.assert_allclose(exact, finer, atol=2e-3)
+    exact = log_prob_by_quadrature(model, params, x, points=160, reach=4.0)
+    finer = log_prob_by_quadrature(model, params, x, points=200, reach=4.0)
+    np.testing.assert_allclose(exact, finer, atol=5e-3)
 
     @jax.jit
     def importance(key, x):
         at = observe(model, params, x)
         wide = diagonal_normal(at.q.mean(), jnp.log(2 * at.q.stddev()))
-        log_weights = log_importance_weights(key, at.log_joint, wide, 2000)
+        log_weights = log_importance_weights(key, at.log_joint, wide, 1000)
         return IWAE(log_weights), effective_sample_size(log_weights)
 
     estimates, sizes = jax.vmap(importance)(jax.random.split(jax.random.key(1)), x)
-    assert np.all(sizes > 100)
+    assert np.all(sizes > 50)
     assert np.all(np.abs(estimates - exact) < 6 / np.sqrt(sizes))
