@@ -88,13 +88,12 @@ class MADE(nn.Module):
                 f"orders: got an array of shape {orders.shape}, expected [count, {x.size}], each "
                 f"row a permutation of 0 to {x.size - 1}"
             )
-        order = 0
-        if len(orders) > 1:
-            if not isinstance(context, tuple) or len(context) != 2:
-                raise ValueError(
-                    f"inputs: got no order, expected (x, (context, order)) for {len(orders)} orders"
-                )
-            context, order = context
+        if (isinstance(context, tuple) and len(context) == 2) != (len(orders) > 1):
+            raise ValueError(
+                "inputs: expected (x, (context, order)) where there are several orders and only "
+                f"there, got a context of type {type(context).__name__} for {len(orders)}"
+            )
+        context, order = context if len(orders) > 1 else (context, 0)
         known = None if isinstance(context, tuple) else context.reshape(-1)
         return x, known, jnp.asarray(orders)[order]
 
