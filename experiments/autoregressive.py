@@ -25,6 +25,7 @@ from jaxgen.metrics import bits_per_dim
 from jaxgen.models import (
     LIKELIHOODS,
     Density,
+    Likelihood,
     autoregressive,
     categorical,
     logistic_mixture,
@@ -140,10 +141,8 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, name: str, images: ImageSet) -> tuple[Density, Density, Any]:
     """Returns p(x | context) by one chain, the model (or that of several), and the loss."""
-    head = LIKELIHOODS["bernoulli"] if images.levels == 2 else categorical(images.levels)
-    if config.head == "logistics":
-        head = logistic_mixture(images.levels, 5)
-    net, shape = make_net(config, name, head.outputs), images.images.shape[1:]
+    head, shape = make_head(config, images.levels), images.images.shape[1:]
+    net = make_net(config, name, head.outputs)
     density = autoregressive(net, head, shape)
     log_prob = wb.exact_log_prob(density, training=True)
     if name == "pixelcnn" and config.pixels:
@@ -159,6 +158,13 @@ def make_model(config: Config, name: str, images: ImageSet) -> tuple[Density, De
 
     first = Density(density.init, lambda params, at: density.distribution(params, (at, 0)))
     return first, uniform_mixture(density, config.orders, shape), in_turn
+
+
+def make_head(config: Config, levels: int) -> Likelihood:
+    """Returns what is said of a pixel."""
+    if config.head == "logistics":
+        return logistic_mixture(levels, 5)
+    return LIKELIHOODS["bernoulli"] if levels == 2 else categorical(levels)
 
 
 def make_net(config: Config, name: str, outputs: int) -> nn.Module:
