@@ -195,9 +195,8 @@ def draw_kl(records: dict[str, list[dict[str, Any]]]) -> Figure:
     """Returns the KL of every model along its training, with its interval."""
     figure, axes = plot("How far models are from the truth", "epoch", "KL(p || q) (nats per image)")
     for name, of in records.items():
-        value, low, high = (
-            [r[f"validation_{key}"] for r in of] for key in ("kl", "lower", "upper")
-        )
+        keys = "kl", "lower", "upper"
+        value, low, high = ([r[f"validation_{key}"] for r in of] for key in keys)
         epochs = [r["epoch"] for r in of]
         (line,) = axes.plot(epochs, value, lw=1.8, label=f"{NAMES[name]}  {value[-1]:.2f}")
         axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.25, lw=0)

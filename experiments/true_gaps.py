@@ -10,8 +10,8 @@ the more temperatures.
   python -m experiments true_gaps
 
 Expect (one seed, 200 images) an ELBO 2.45 nats below log p(x) (standard error .27), IWAE 1.56 to
-.62 below for K = 4 to 256, chi's bound across it at K = 64, VR-max 2.85 above at K = 256, and AIS of
-80 temperatures from .05 below to .07 above. 40 seconds of CPU time.
+.62 below for K = 4 to 256, chi's bound across it at K = 64, VR-max 2.85 above at K = 256, and AIS
+of 80 temperatures from .05 below to .07 above. 40 seconds of CPU time.
 """
 
 from __future__ import annotations
