@@ -79,7 +79,8 @@ class MADE(nn.Module):
 
     def _unpacked(self, inputs: Any) -> tuple[Array, Array | None, Array]:
         """Returns x, the context if there is one, and the positions of x's entries."""
-        x, context = inputs if isinstance(inputs, tuple) else (inputs, ())
+        both: tuple[Any, Any] = inputs if isinstance(inputs, tuple) else (inputs, ())
+        x, context = both
         orders = np.asarray(self.orders(x.size))
         if orders.ndim != 2 or not np.array_equal(
             np.sort(orders), np.broadcast_to(np.arange(x.size), orders.shape)

@@ -61,7 +61,14 @@ if TYPE_CHECKING:
         report_gaps,
         tabulate_bounds,
     )
-    from jaxgen.workbench.gaps import TwoSided, best_phi, bound_draws, measure_gaps, tune
+    from jaxgen.workbench.gaps import (
+        TwoSided,
+        best_phi,
+        bound_draws,
+        hamiltonian,
+        measure_gaps,
+        tune,
+    )
     from jaxgen.workbench.gaussian_inference import (
         each_phi,
         elbo_at,
@@ -191,6 +198,7 @@ __all__ = [
     "fitted_phi",
     "fixed_point_draws",
     "generated_images",
+    "hamiltonian",
     "image_belief_network",
     "image_by_image",
     "image_features",

@@ -276,6 +276,38 @@ RECIPES = [
         },
         programs=2,
     ),
+    Recipe(
+        "teachers",
+        "--dataset digits --binarization threshold --epochs 2 --batch-size 400 --pixels 4",
+        "draws_of_pixels learning_curves",
+        {"pixels": 2, "latents": 2},
+        {"--binarization none": "dataset: got 'binarized_mnist'"},
+        programs=2,
+    ),
+    Recipe(
+        "known_entropy",
+        "--models made vae --epochs 2 --images 200 --held-out 20 --bracketed 4 --temperatures 3 "
+        "--chains 2",
+        "kl draws",
+        {"made": 2, "vae": 2},
+        {
+            "--models gan": "models: got 'gan', expected one of",
+            "--models made": "models: got ('made',), expected vae among them",
+            "--held-out 1": "held_out: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "true_gaps",
+        "--images 4 --samples 1 4 --sets 3 --temperatures 3 6 --chains 2 --points 60",
+        "draws gaps",
+        {},
+        {
+            "--samples 4 1": "samples: got (4, 1)",
+            "--points 20": "points: got 20, expected an integer >= 50",
+        },
+        programs=0,
+    ),
 ]
 
 
