@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ class Config(wb.ImageConfig):
     batch_size: wb.Count = 64
     learning_rate: wb.Positive = 3e-3
     """Of Adam at first, down to a hundredth along half a cosine; the GAN's is 5e-4."""
-    levels: wb.Count = 17
+    levels: Annotated[int, wb.AtLeast(2)] = 17
     """Gray levels that pixels are rounded to; the digits have 17."""
     judged: wb.Count = 500
     """Samples of each model, and test images, at most."""

@@ -2,12 +2,19 @@
 
 from jaxgen.distributions.autoregressive import Autoregressive
 from jaxgen.distributions.bernoulli import Bernoulli
-from jaxgen.distributions.coupling import Conditioner, affine_coupling
+from jaxgen.distributions.coupling import Conditioner, coupling, in_context
 from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
 from jaxgen.distributions.function_distribution import FunctionDistribution
 from jaxgen.distributions.gray_levels import GrayLevels, nearest_level
 from jaxgen.distributions.independent import Independent
+from jaxgen.distributions.masked_autoregressive import MaskedAutoregressive
+from jaxgen.distributions.rearrangements import Permutation, Squeeze, logit
+from jaxgen.distributions.scalar_transforms import (
+    ScalarTransform,
+    affine,
+    rational_quadratic_spline,
+)
 from jaxgen.distributions.stratified import stratified_uniform
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 
@@ -20,11 +27,19 @@ __all__ = [
     "GrayLevels",
     "Independent",
     "IsotropicMixture",
-    "affine_coupling",
+    "MaskedAutoregressive",
+    "Permutation",
+    "ScalarTransform",
+    "Squeeze",
+    "affine",
+    "coupling",
     "diagonal_normal",
     "grid",
+    "in_context",
     "line",
+    "logit",
     "nearest_level",
+    "rational_quadratic_spline",
     "ring",
     "stratified_uniform",
 ]

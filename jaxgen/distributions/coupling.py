@@ -1,64 +1,80 @@
-"""Affine coupling: part of a vector is shifted and scaled by a network of the rest."""
+"""Couplings: part of an array is transformed entry by entry, as a net of the rest says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import distrax
+import jax
 import jax.numpy as jnp
 from flax import struct
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jaxgen.distributions.scalar_transforms import ScalarTransform
 from jaxgen.types import Key, Params
 
 
 @struct.dataclass
 class Conditioner:
-    """The function from the part that stays to the shift and log scale of the part that moves.
+    """The function from an event, or the part of it that stays, to the numbers of a transform.
 
     A pytree of its params: a distribution built of it shows them all, to be stopped
     (`sticking_the_landing`) or differentiated, where a closure would hide them.
 
     Attributes:
       params: of the net.
-      context: what else the net sees, before the part that stays.
+      context: what else the net sees, or () for nothing.
       key: what the net draws from in training, or None; the same for all values.
-      apply: the net, `(params, inputs, key) -> outputs`: one vector [context, part] to [2, size],
-        shift and log scale.
+      apply: the net, `(params, inputs, key) -> numbers`: of x, or in a context of (x, context).
+      event_ndims: axes of one x; what stands before them is a batch.
     """
 
     params: Params
-    context: Array
+    context: Any
     key: Key | None
     apply: Callable[..., Array] = struct.field(pytree_node=False)
+    event_ndims: int = struct.field(pytree_node=False, default=1)
 
-    def __call__(self, z: ArrayLike) -> Float[Array, "*batch 2 moved"]:
-        """Maps the part that stays, of one vector [kept] or of a batch [*batch, kept]."""
+    def __call__(self, x: ArrayLike) -> Float[Array, "..."]:
+        """Maps one x or a batch of them."""
+        x = jnp.asarray(x)
+        lead = x.ndim - self.event_ndims
+        if not lead:
+            return self._one(x)
+        numbers = jax.vmap(self._one)(x.reshape(-1, *x.shape[lead:]))
+        return numbers.reshape(*x.shape[:lead], *numbers.shape[1:])
 
-        def one(z: Array) -> Array:
-            return self.apply(self.params, jnp.concatenate([self.context, z]), self.key)
-
-        return jnp.vectorize(one, signature="(kept)->(two,moved)")(z)
+    def _one(self, x: Array) -> Array:
+        return self.apply(self.params, in_context(x, self.context), self.key)
 
 
-def _affine(params: Float[Array, "*batch 2 moved"]) -> distrax.ScalarAffine:
-    return distrax.ScalarAffine(shift=params[..., 0, :], log_scale=params[..., 1, :])
+def in_context(x: Any, context: Any) -> Any:
+    """Returns what a net is given: x, or in a context other than () the pair (x, context)."""
+    return x if isinstance(context, tuple) and context == () else (x, context)
 
 
-def affine_coupling(
-    conditioner: Conditioner, split: int, *, first_moves: bool = False
+def coupling(
+    conditioner: Conditioner,
+    split: int,
+    transform: ScalarTransform,
+    *,
+    first_moves: bool = False,
 ) -> distrax.SplitCoupling:
-    """Returns [a, b] -> [a, shift(a) + exp(log_scale(a)) b], its log determinant and its inverse.
+    """Returns [a, b] -> [a, T(b; numbers(a))], split along the last axis, and its inverse.
 
-    Of b ~ N(0, I) it makes b | a ~ N(shift(a), diag(exp(log_scale(a)))²).
+    With `affine(math.inf)`, of b ~ N(0, I) it makes b | a ~ N(shift(a), diag(scale(a))²).
 
     Args:
-      conditioner: a to shift and log scale.
-      split: length of a.
+      conditioner: a to [*shape of b, transform.outputs].
+      split: length of a along the last axis.
+      transform: of each entry of b.
       first_moves: a is moved by b instead.
     Example:
-      distrax.Transformed(base, affine_coupling(conditioner, 2))
-    Source: Dinh et al. (2017), equations 7 and 8.
+      distrax.Transformed(base, coupling(conditioner, 2, rational_quadratic_spline(8)))
+    Source: Dinh et al. (2017), equations 7 and 8; Durkan et al. (2019), section 3.2.
     """
-    return distrax.SplitCoupling(split, 1, conditioner, _affine, swap=first_moves)
+    return distrax.SplitCoupling(
+        split, conditioner.event_ndims, conditioner, transform.bijector, swap=first_moves
+    )

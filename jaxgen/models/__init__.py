@@ -9,6 +9,7 @@ from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
+from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
 from jaxgen.models.empirical import memorizer, parzen_window
 from jaxgen.models.factor_analysis import (
     FactorModel,
@@ -21,6 +22,15 @@ from jaxgen.models.factor_analysis import (
 )
 from jaxgen.models.factor_density import factor_density
 from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
+from jaxgen.models.flow_layers import (
+    FlowLayer,
+    autoregressive_layer,
+    autoregressive_layers,
+    coupling_layer,
+    coupling_layers,
+    fixed,
+)
+from jaxgen.models.flows import autoregressive_flow, coupling_flow, flow
 from jaxgen.models.gan import Gan, GanBatch, gan
 from jaxgen.models.gaussian_components import (
     DiagonalGaussian,
@@ -49,7 +59,11 @@ from jaxgen.models.mixture import (
     random_mixture,
 )
 from jaxgen.models.mixture_density import mixture_density
-from jaxgen.models.posteriors import flow_posterior, gaussian_posterior
+from jaxgen.models.posteriors import (
+    flow_posterior,
+    gaussian_posterior,
+    inverse_autoregressive_posterior,
+)
 from jaxgen.models.priors import gaussian_mixture, standard_normal
 from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
@@ -72,6 +86,7 @@ __all__ = [
     "DiagonalGaussian",
     "FactorModel",
     "FactorPosterior",
+    "FlowLayer",
     "FullGaussian",
     "Gan",
     "GanBatch",
@@ -83,10 +98,17 @@ __all__ = [
     "Sequences",
     "SequentialModel",
     "autoregressive",
+    "autoregressive_flow",
+    "autoregressive_layer",
+    "autoregressive_layers",
     "belief_network",
     "categorical",
     "conditioned",
+    "coupling_flow",
+    "coupling_layer",
+    "coupling_layers",
     "decoder",
+    "dequantized",
     "diagonal_gaussian",
     "discretized_logistic",
     "factor_density",
@@ -94,6 +116,8 @@ __all__ = [
     "factor_posterior",
     "factor_steps",
     "fit_mixture",
+    "fixed",
+    "flow",
     "flow_posterior",
     "full_gaussian",
     "gan",
@@ -103,6 +127,7 @@ __all__ = [
     "hierarchical_vae",
     "importance_step",
     "independent",
+    "inverse_autoregressive_posterior",
     "isotropic",
     "kalman_filter",
     "kmeans",
@@ -128,6 +153,8 @@ __all__ = [
     "tempered",
     "uniform_levels",
     "uniform_mixture",
+    "uniform_noise",
     "vae",
+    "variational_noise",
     "variational_rnn",
 ]

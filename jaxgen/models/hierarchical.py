@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,17 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Conditioner, affine_coupling, diagonal_normal
+from jaxgen.distributions import Conditioner, affine, coupling, diagonal_normal
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
-from jaxgen.models.networks import AnyNet, network
+from jaxgen.models.networks import AnyNet, Network, network
 from jaxgen.models.posteriors import split_or_none
 from jaxgen.models.vae import vae
 from jaxgen.types import DistraxDistribution, Key, Params
+
+GAUSSIAN = affine(math.inf)
+"""Of noise N(0, I) it makes any diagonal Gaussian."""
 
 
 def hierarchical_vae(
@@ -71,14 +75,15 @@ def two_layer_prior(top_down: AnyNet, n1: int, n2: int) -> Density:
     """Returns p(z1|z2) N(z2; 0, I) over [z1, z2]; `top_down` gives mean and log scale of z1."""
     size = n1 + n2
     net = network("top_down", top_down, (2, n1))
+    numbers = _numbers(net)
 
     def init(key: Key, context: Any) -> Params:
         return net.init(key, jnp.zeros(n2))
 
     def distribution(params: Params, context: Any) -> distrax.Transformed:
         noise = diagonal_normal(jnp.zeros(size), jnp.zeros(size))
-        conditioner = Conditioner(params, jnp.zeros(0), None, net.apply)
-        return distrax.Transformed(noise, affine_coupling(conditioner, n1, first_moves=True))
+        conditioner = Conditioner(params, (), None, numbers)
+        return distrax.Transformed(noise, coupling(conditioner, n1, GAUSSIAN, first_moves=True))
 
     return Density(init, distribution)
 
@@ -86,6 +91,7 @@ def two_layer_prior(top_down: AnyNet, n1: int, n2: int) -> Density:
 def two_layer_posterior(encoder: AnyNet, bottom_up: AnyNet, n1: int, n2: int) -> Density:
     """Returns q(z1|x) q(z2|z1) over [z1, z2]; the nets give mean and log scale of z1 and of z2."""
     first, second = network("encoder", encoder, (2, n1)), network("bottom_up", bottom_up, (2, n2))
+    numbers = _numbers(second)
 
     def init(key: Key, x: Any) -> Params:
         key_1, key_2 = jax.random.split(key)
@@ -98,9 +104,14 @@ def two_layer_posterior(encoder: AnyNet, bottom_up: AnyNet, n1: int, n2: int) ->
         key_1, key_2 = split_or_none(key, 2)
         of_z1 = first.apply(params["encoder"], x, key_1)
         mean, log_scale = jnp.concatenate([of_z1, jnp.zeros((2, n2))], axis=1)
-        conditioner = Conditioner(params["bottom_up"], jnp.zeros(0), key_2, second.apply)
+        conditioner = Conditioner(params["bottom_up"], (), key_2, numbers)
         return distrax.Transformed(
-            diagonal_normal(mean, log_scale), affine_coupling(conditioner, n1)
+            diagonal_normal(mean, log_scale), coupling(conditioner, n1, GAUSSIAN)
         )
 
     return Density(init, distribution)
+
+
+def _numbers(net: Network) -> Callable[..., Array]:
+    """Returns the net with mean and log scale on the last axis, as a transform is told them."""
+    return lambda params, z, key: net.apply(params, z, key).T

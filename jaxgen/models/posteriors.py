@@ -1,19 +1,30 @@
-"""q(z|x): a diagonal Gaussian, or one that coupling layers bend."""
+"""q(z|x): a diagonal Gaussian, or one that the layers of a flow bend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import distrax
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Conditioner, Independent, affine_coupling, diagonal_normal
+from jaxgen.distributions import Independent, ScalarTransform, affine, diagonal_normal
 from jaxgen.models.density import Density
-from jaxgen.models.networks import AnyNet, Network, network
-from jaxgen.types import Key, Params
+from jaxgen.models.flow_layers import (
+    FlowLayer,
+    autoregressive_layers,
+    chain,
+    coupling_layers,
+    init_layers,
+)
+from jaxgen.models.networks import AnyNet, network
+from jaxgen.nets import Net, as_net
+from jaxgen.types import Key, Params, Variables
+
+AFFINE = affine()
 
 
 def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
@@ -40,11 +51,12 @@ def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
 
 def flow_posterior(
     encoder: AnyNet,
-    conditioner: Callable[[tuple[int, int]], AnyNet],
+    conditioner: Callable[[tuple[int, ...]], AnyNet],
     latent_size: int,
     num_layers: int = 4,
+    transform: ScalarTransform = AFFINE,
 ) -> Density:
-    """Returns a diagonal Gaussian q(z_0|x) and z = T(z_0; x), T of affine couplings.
+    """Returns a diagonal Gaussian q(z_0|x) and z = T(z_0; x), T of couplings.
 
     Each coupling moves one half of z by a network of the other half and of x's context, the halves
     in turn. Sampling is reparameterized, the log probability of any z exact, and every parameter
@@ -53,10 +65,11 @@ def flow_posterior(
 
     Args:
       encoder: one x to [3, latent_size]: mean and log scale of z_0, and the context.
-      conditioner: the shape [2, size] of shift and log scale to the network that gives them, of one
-        vector.
+      conditioner: the shape [moved, transform.outputs] to the network that gives these numbers, of
+        the vector [context, what stays].
       latent_size: length of z, at least two.
       num_layers: couplings; two move all of z.
+      transform: of each entry that moves.
     Raises:
       ValueError: a count is too small; at init, a net's output is not one array of its shape, or it
         keeps collections (batch statistics) beside its params.
@@ -67,43 +80,76 @@ def flow_posterior(
     Source: Rezende & Mohamed (2015), equation 5, with the transformation of Dinh et al. (2017).
     """
     latent_size = at_least("latent_size", latent_size, 2)
-    num_layers = at_least("num_layers", num_layers, 1)
-    split = latent_size // 2
-    # (how many entries stay, how many move), layer by layer: the second part moves first.
-    parts = [(split, latent_size - split), (latent_size - split, split)] * num_layers
+    layers = coupling_layers(
+        lambda shape: _of_one_vector(conditioner(shape)), transform, (latent_size,), num_layers
+    )
+    return _transformed_posterior(encoder, layers, latent_size)
+
+
+def inverse_autoregressive_posterior(
+    encoder: AnyNet,
+    net: Callable[[int], AnyNet],
+    latent_size: int,
+    num_layers: int = 2,
+    transform: ScalarTransform = AFFINE,
+) -> Density:
+    """Returns a diagonal Gaussian q(z_0|x) and z = T(z_0; x), T of inverse autoregressive layers.
+
+    A draw and its own log probability take one pass of every net (`sample_and_log_prob`); that of
+    any other z takes a fixed point of every layer. Otherwise as `flow_posterior`.
+
+    Args:
+      encoder: one x to [3, latent_size]: mean and log scale of z_0, and the context.
+      net: numbers per entry to a causal net of (z, context); see `autoregressive_layer`.
+      latent_size: length of z, at least one.
+      num_layers: that many nets, each with the order of the entries turned round.
+      transform: of each entry.
+    Raises:
+      ValueError: as `flow_posterior`.
+    Example:
+      posterior = inverse_autoregressive_posterior(
+          MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50)
+      z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
+    Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow".
+    """
+    latent_size = at_least("latent_size", latent_size, 1)
+    layers = autoregressive_layers(net, transform, (latent_size,), num_layers)
+    return _transformed_posterior(encoder, layers, latent_size)
+
+
+def _transformed_posterior(
+    encoder: AnyNet, layers: Sequence[FlowLayer], latent_size: int
+) -> Density:
+    """Returns q(z|x) of z_0 from a Gaussian and the layers done to it, all in a context of x."""
     net = network("encoder", encoder, (3, latent_size))
-    layers = [(kept, conditioner_network(conditioner, moved)) for kept, moved in parts[:num_layers]]
 
     def init(key: Key, x: Any) -> Params:
-        key_encoder, *keys = jax.random.split(key, num_layers + 1)
+        key_encoder, key_layers = jax.random.split(key)
         return {
             "encoder": net.init(key_encoder, x),
-            "layers": [
-                layer.init(key, jnp.zeros(latent_size + kept))
-                for key, (kept, layer) in zip(keys, layers, strict=True)
-            ],
+            "layers": init_layers(layers, key_layers, jnp.zeros(latent_size)),
         }
 
     def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
-        key_encoder, *keys = split_or_none(key, num_layers + 1)
+        key_encoder, key_layers = split_or_none(key, 2)
         mean, log_scale, context = net.apply(params["encoder"], x, key_encoder)
-        couplings = [
-            affine_coupling(
-                Conditioner(own, context, key, layer.apply), split, first_moves=bool(i % 2)
-            )
-            for i, (own, key, (_, layer)) in enumerate(
-                zip(params["layers"], keys, layers, strict=True)
-            )
-        ]
-        base = diagonal_normal(mean, log_scale)
-        return distrax.Transformed(base, distrax.Chain(couplings[::-1]))
+        bijector = chain(layers, params["layers"], context, key_layers)
+        return distrax.Transformed(diagonal_normal(mean, log_scale), bijector)
 
     return Density(init, distribution)
 
 
-def conditioner_network(conditioner: Callable[[tuple[int, int]], AnyNet], size: int) -> Network:
-    """Returns the network of shift and log scale of `size` numbers."""
-    return network("conditioner", conditioner((2, size)), (2, size))
+def _of_one_vector(net: AnyNet) -> Net:
+    """Returns the net of (z, context) that is `net` of the one vector [context, z]."""
+    init, apply = as_net(net)
+
+    def joined(inputs: tuple[Array, Array]) -> Array:
+        return jnp.concatenate(inputs[::-1])
+
+    def apply_joined(variables: Variables, inputs: Any, /, **options: Any) -> Any:
+        return apply(variables, joined(inputs), **options)
+
+    return Net(lambda key, inputs: init(key, joined(inputs)), apply_joined)
 
 
 def split_or_none(key: Key | None, num: int) -> list[Key | None]:

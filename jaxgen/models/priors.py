@@ -14,21 +14,24 @@ from jaxgen.models.density import Density
 from jaxgen.types import Key, Params
 
 
-def standard_normal(size: int) -> Density:
-    """Returns N(0, I) over one vector, in any context, with nothing to learn.
+def standard_normal(size: int | tuple[int, ...]) -> Density:
+    """Returns N(0, I) over one vector, or an array, in any context, with nothing to learn.
 
+    Args:
+      size: of the vector, or the array's shape.
     Raises:
       ValueError: size is below one.
     Example:
       vae(standard_normal(50), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
     """
-    shape = (at_least("size", size, 1),)
+    sizes = size if isinstance(size, tuple) else (size,)
+    shape = tuple(at_least("size", entries, 1) for entries in sizes)
 
     def init(key: Key, context: Any) -> Params:
         return {}
 
     def distribution(params: Params, context: Any) -> Independent:
-        return diagonal_normal(jnp.zeros(shape), jnp.zeros(shape))
+        return Independent(distrax.Normal(jnp.zeros(shape), jnp.ones(shape)), len(shape))
 
     return Density(init, distribution)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 class MLP(nn.Module):
-    """Dense layers from one array of any shape to one of `output_shape`.
+    """Dense layers from one array of any shape, or several as one vector, to one of `output_shape`.
 
     Attributes:
       hidden: widths of the hidden layers; empty for an affine map.
@@ -33,9 +36,9 @@ class MLP(nn.Module):
     output_kernel_init: nn.initializers.Initializer | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        """Maps one array to one array."""
-        x = x.reshape(-1)
+    def __call__(self, x: Any) -> Float[Array, "..."]:
+        """Maps one array, or a pytree of them such as (x, context), to one array."""
+        x = jnp.concatenate([jnp.reshape(part, -1) for part in jax.tree.leaves(x)])
         for width in self.hidden:
             x = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(x))
         kernel_init = self.output_kernel_init or self.kernel_init

@@ -62,7 +62,14 @@ if TYPE_CHECKING:
         report_gaps,
         tabulate_bounds,
     )
-    from jaxgen.workbench.gaps import TwoSided, best_phi, bound_draws, measure_gaps, tune
+    from jaxgen.workbench.gaps import (
+        TwoSided,
+        best_phi,
+        bound_draws,
+        hamiltonian,
+        measure_gaps,
+        tune,
+    )
     from jaxgen.workbench.gaussian_images import fit_gaussians, gaussian_model
     from jaxgen.workbench.gaussian_inference import (
         each_phi,
@@ -88,7 +95,14 @@ if TYPE_CHECKING:
         load_pixels,
         on_levels,
     )
-    from jaxgen.workbench.likelihood import LogProb, exact_log_prob, negative_log_prob
+    from jaxgen.workbench.likelihood import (
+        exact_log_prob,
+        fixed_point_draws,
+        judge_nll,
+        log_probs,
+        negative_log_prob,
+        with_classes,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -104,17 +118,11 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.sample_scores import (
-        Interval,
-        Reals,
-        SampleScores,
-        classifier_accuracy,
-        score_samples,
-    )
+    from jaxgen.workbench.sample_scores import Interval, Reals, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
-    from jaxgen.workbench.spoiled import Fitted, adversaries
+    from jaxgen.workbench.spoiled import adversaries
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -137,12 +145,7 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
-    from jaxgen.workbench.vae_measures import (
-        annealed_bracket,
-        annealed_log_px,
-        negative_log_px,
-        rate_distortion,
-    )
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
 
 __all__ = [
     "COLLAPSE",
@@ -158,7 +161,6 @@ __all__ = [
     "Count",
     "Directory",
     "Draws",
-    "Fitted",
     "GameConfig",
     "GapConfig",
     "GapReport",
@@ -170,7 +172,6 @@ __all__ = [
     "Interval",
     "Known",
     "LatentConfig",
-    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -179,7 +180,6 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunDirectory",
-    "SampleScores",
     "Seeds",
     "SequenceConfig",
     "SequenceSets",
@@ -193,8 +193,6 @@ __all__ = [
     "TwoSided",
     "Whole",
     "adversaries",
-    "annealed_bracket",
-    "annealed_log_px",
     "averaged_params",
     "begin",
     "best_phi",
@@ -202,7 +200,6 @@ __all__ = [
     "bound_draws",
     "check_fields",
     "choose",
-    "classifier_accuracy",
     "collapse",
     "constant",
     "coverage",
@@ -223,8 +220,10 @@ __all__ = [
     "fit_gaussians",
     "fit_images",
     "fitted_phi",
+    "fixed_point_draws",
     "gaussian_model",
     "generated_images",
+    "hamiltonian",
     "image_belief_network",
     "image_by_image",
     "image_features",
@@ -233,6 +232,7 @@ __all__ = [
     "implicit_model",
     "judge_by",
     "judge_critic",
+    "judge_nll",
     "judge_phis",
     "latent_model",
     "levels_model",
@@ -241,6 +241,7 @@ __all__ = [
     "load_images",
     "load_pixels",
     "load_sequences",
+    "log_probs",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -283,6 +284,7 @@ __all__ = [
     "vae_of_nets",
     "verdict_table",
     "verdicts",
+    "with_classes",
 ]
 
 

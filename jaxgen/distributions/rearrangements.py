@@ -1,0 +1,113 @@
+"""What stands between data and the layers of a flow: their entries in another order or shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import distrax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+
+
+class Permutation(distrax.Bijector):
+    """The entries of an event in another order: y.ravel()[i] = x.ravel()[order[i]].
+
+    Args:
+      order: of all entries, each once.
+      event_ndims: axes of an event.
+    Raises:
+      ValueError: order is no permutation.
+    Example:
+      Permutation([2, 0, 1]).forward(jnp.array([1.0, 2.0, 3.0]))  # [3., 1., 2.]
+    """
+
+    def __init__(self, order: Sequence[int] | np.ndarray, event_ndims: int = 1):
+        super().__init__(event_ndims_in=event_ndims, is_constant_jacobian=True)
+        order = np.asarray(order)
+        if not np.array_equal(np.sort(order), np.arange(order.size)):
+            raise ValueError(f"order: got {order}, expected each of 0 to {order.size - 1} once")
+        self._order = tuple(order.tolist())
+
+    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+        """Returns the entries in the new order, and zero."""
+        return self._taken(x, np.array(self._order))
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Returns the entries in the old order, and zero."""
+        return self._taken(y, np.argsort(self._order))
+
+    def same_as(self, other: distrax.Bijector) -> bool:
+        """Whether it is known to be the same bijector."""
+        return isinstance(other, Permutation) and other._order == self._order
+
+    def _taken(self, x: Array, order: np.ndarray) -> tuple[Array, Array]:
+        batch = x.shape[: x.ndim - self.event_ndims_in]
+        y = x.reshape(*batch, -1)[..., order].reshape(x.shape)
+        return y, jnp.zeros(batch, x.dtype)
+
+
+class Squeeze(distrax.Bijector):
+    """Space to depth: [h, w, c] to [h / side, w / side, side² c], so that channels can be split.
+
+    Args:
+      side: of the square of pixels that become the channels of one.
+    Raises:
+      ValueError: side is below one; in use, it does not divide an image.
+    Example:
+      Squeeze(2).forward(jnp.zeros((8, 8, 1))).shape  # (4, 4, 4)
+    Source: Dinh et al. (2017), section 3.6.
+    """
+
+    def __init__(self, side: int = 2):
+        super().__init__(event_ndims_in=3, is_constant_jacobian=True)
+        self._side = at_least("side", side, 1)
+
+    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+        """Returns the image with more channels, and zero."""
+        *batch, h, w, c = x.shape
+        side = self._side
+        if h % side or w % side:
+            raise ValueError(f"x: got an image of {h}x{w}, expected multiples of {side}")
+        y = x.reshape(*batch, h // side, side, w // side, side, c)
+        y = jnp.moveaxis(y, -4, -3).reshape(*batch, h // side, w // side, side**2 * c)
+        return y, jnp.zeros(batch, x.dtype)
+
+    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+        """Returns the image with as many pixels again, and zero."""
+        *batch, h, w, c = y.shape
+        side = self._side
+        if c % side**2:
+            raise ValueError(f"y: got {c} channels, expected a multiple of {side**2}")
+        x = y.reshape(*batch, h, w, side, side, c // side**2)
+        x = jnp.moveaxis(x, -4, -3).reshape(*batch, h * side, w * side, c // side**2)
+        return x, jnp.zeros(batch, y.dtype)
+
+    def same_as(self, other: distrax.Bijector) -> bool:
+        """Whether it is known to be the same bijector."""
+        return isinstance(other, Squeeze) and other._side == self._side
+
+
+def logit(alpha: float = 0.05, event_ndims: int = 3) -> distrax.Chain:
+    """Returns x in [0, 1] -> log(y / (1 - y)) of y = alpha + (1 - 2 alpha) x, entry by entry.
+
+    The reals know no edge where a density would have to stop; alpha keeps black and white finite.
+
+    Args:
+      alpha: above 0 and below 1/2.
+      event_ndims: axes of an event.
+    Raises:
+      ValueError: alpha is out of range.
+    Example:
+      logit().forward(jnp.full((8, 8, 1), 0.5))  # zeros
+    Source: Dinh et al. (2017), section 4.1.
+    """
+    if not 0 < alpha < 0.5 or not math.isfinite(alpha):
+        raise ValueError(f"alpha: got {alpha}, expected a number above 0 and below 0.5")
+    inward = distrax.ScalarAffine(alpha, 1 - 2 * alpha)
+    return distrax.Chain(
+        [distrax.Block(b, event_ndims) for b in (distrax.Inverse(distrax.Sigmoid()), inward)]
+    )
