@@ -8,7 +8,13 @@ the frontier: the NLL against a classifier that tells samples from data, along w
 
   python -m experiments likelihood_vs_quality
 
-EXPECT
+Measured, one seed, 200 samples beside 300 test images: NLL 79.5 ± 1.3 nats (PixelCNN, exact), 90.4
+(MADE, exact), 89.6 (VAE, by AIS, whose bounds are .20 apart on its own images), 116.8 (ten
+Gaussians, a bound), 130.4 (one). The hundredth of the PixelCNN in noise loses 4.6 nats, no more
+than log 100, and a classifier tells it from data in .98; recall calls it good at .98. The memorizer
+passes the MMD test (p .86), the classifier (.49), precision and recall, and is seen by the
+memorization test (p 0) and its likelihood. Centroids have 26.7 ± 1.6 nats by Parzen, as many real
+images 16.5 ± 1.5. 209 CPU seconds, before the flow was added.
 """
 
 from __future__ import annotations
@@ -18,14 +24,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
-from jaxgen.models import Density, autoregressive, categorical, sample_by_pixels, tempered
-from jaxgen.nets import MADE, PixelCNN
+from jaxgen.distributions import Squeeze, logit, rational_quadratic_spline
+from jaxgen.models import (
+    Density,
+    autoregressive,
+    categorical,
+    coupling_flow,
+    sample_by_pixels,
+    tempered,
+)
+from jaxgen.nets import MADE, MLP, PixelCNN
 from jaxgen.pictures import Place, frontier, side_by_side
 from jaxgen.types import Key, Params
 
@@ -151,9 +166,17 @@ def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
     shape = train.images.shape[1:]
     made = autoregressive(MADE((500,), train.levels, dropout=0.3), categorical(train.levels), shape)
     vae = wb.image_vae(train, (200,), config.latent_size, likelihood="discretized_logistic")
+    flow = coupling_flow(
+        partial(MLP, (256, 256), output_kernel_init=nn.initializers.zeros),
+        rational_quadratic_spline(16),
+        shape,
+        num_layers=6,
+        data=[logit(), Squeeze()],
+    )
     climbed = {
         "MADE": wb.levels_model(made, train),
         BASE: wb.levels_model(*pixel_cnn(train)),
+        "flow": wb.dequantized_model(flow, train),
         VAE: wb.latent_model(vae, train, config.temperatures, config.chains),
     }
     players = wb.image_gan(shape, config.latent_size)

@@ -78,7 +78,6 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
-    from jaxgen.workbench.image_gan import fit_gan, image_gan, implicit_model
     from jaxgen.workbench.image_judge import ImageJudge
     from jaxgen.workbench.image_models import (
         ImageModel,
@@ -95,6 +94,7 @@ if TYPE_CHECKING:
         load_pixels,
         on_levels,
     )
+    from jaxgen.workbench.implicit import fit_gan, image_gan, implicit_model
     from jaxgen.workbench.likelihood import (
         exact_log_prob,
         fixed_point_draws,

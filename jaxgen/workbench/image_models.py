@@ -27,7 +27,7 @@ from jaxgen.workbench.training import judge_by, train
 from jaxgen.workbench.vae_loss import negative_elbo
 from jaxgen.workbench.vae_measures import annealed_bracket, annealed_log_px
 
-Bytes: TypeAlias = UInt8[np.ndarray, "n height width channels"]
+Bytes: TypeAlias = UInt8[np.ndarray, "..."]
 
 NOISES = 16
 """Draws of the noise, joined within the log, by which a density bounds a probability."""

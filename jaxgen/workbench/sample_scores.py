@@ -198,6 +198,6 @@ def _logits(params: Params, xs: Features) -> Float[Array, "n"]:
     return jax.vmap(lambda x: CLASSIFIER.apply(params, x)[0])(xs)  # type: ignore[index]
 
 
-def _interval(share: float, count: int) -> Interval:
+def _interval(share: Any, count: int) -> Interval:
     low, high = wilson_interval(float(share), count)
     return Interval(float(share), float(low), float(high))
