@@ -308,6 +308,30 @@ RECIPES = [
         },
         programs=0,
     ),
+    Recipe(
+        "exact_divergences",
+        "--temperatures 1 1.9 --divergences kl total_variation --images 40 --tested 10 --steps 3 "
+        "--batch-size 8 --width 2 --permutations 19",
+        "seen draws",
+        {},
+        {
+            "--divergences wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--temperatures 2 1": "temperatures: got (2.0, 1.0)",
+            "--images 20": "images: got 20, expected an integer >= 40",
+        },
+        programs=0,
+    ),
+    Recipe(
+        "unzip",
+        "--epochs 2 --hidden 8 --orders 2 --images 30 --batch-size 300",
+        "learning_curves",
+        {"made": 2, "pixelcnn": 2},
+        {
+            "--images 1001": "images: got 1001, expected at most 1000",
+            "--orders 1": "orders: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
 ]
 
 
