@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         side_by_side,
     )
     from jaxgen.workbench.progress_bar import progress
+    from jaxgen.workbench.quadrature import expectation
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
@@ -116,7 +117,7 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
-    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion, sampled_bound
 
 __all__ = [
     "COLLAPSE",
@@ -179,6 +180,7 @@ __all__ = [
     "encoded_phi",
     "estimator_loss",
     "exact_log_prob",
+    "expectation",
     "feature_logits",
     "first_images",
     "fit",
@@ -222,6 +224,7 @@ __all__ = [
     "report_seeds",
     "require_devices",
     "require_extra",
+    "sampled_bound",
     "samples",
     "save_classifier",
     "side_by_side",
