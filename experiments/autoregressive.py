@@ -10,9 +10,7 @@ all pixels at once until none changes, equal to the bit to one pixel after anoth
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import flax.linen as nn
 import jax
@@ -27,36 +25,32 @@ from jaxgen.metrics import bits_per_dim
 from jaxgen.models import (
     LIKELIHOODS,
     Density,
+    Likelihood,
     autoregressive,
     categorical,
     logistic_mixture,
     subsampled_log_prob,
+    uniform_mixture,
 )
-from jaxgen.nets import GatedPixelCNN, PixelCNN
+from jaxgen.nets import MADE, CausalTransformer, GatedPixelCNN, PixelCNN, random_orders, raster
 from jaxgen.pictures import image_grid, learning_curve
 from jaxgen.train import gradient_step, init_state, mean_over_batch
-from jaxgen.types import Key, Params
-
-
-class Family(NamedTuple):
-    """A kind of net: its name in full, the net, and its width and depth by default."""
-
-    title: str
-    net: Callable[..., nn.Module]
-    features: int
-    layers: int
-
+from jaxgen.types import Info, Key, Params, Scalar
 
 FAMILIES = {
-    "pixelcnn": Family("PixelCNN", PixelCNN, 64, 3),
-    "gated": Family("gated PixelCNN", GatedPixelCNN, 32, 4),
+    "made": ("MADE", 500, 1),
+    "pixelcnn": ("PixelCNN", 64, 3),
+    "gated": ("gated PixelCNN", 32, 4),
+    "transformer": ("transformer", 64, 3),
 }
+"""Their names in full, and the width and the depth of the nets by default."""
 PUBLISHED = {
-    ("binarized_mnist", "none"): {"pixelcnn": "81.30"},
-    ("mnist", "dynamic"): {"pixelcnn": "81.45", "gated": "81.50"},
+    ("binarized_mnist", "none"): {"made": "88.40; 86.64 of 32 orders", "pixelcnn": "81.30"},
+    ("mnist", "dynamic"): dict(made="84.87", pixelcnn="81.45", gated="81.50", transformer="79.17"),
 }
-"""Test nats: van den Oord et al. (2016); dynamic: the README of pytorch-generative."""
-SHOWN = 50
+"""Test nats: Germain et al. (2015), van den Oord et al. (2016); dynamic: pytorch-generative."""
+SHOWN, JUDGED = 50, 1000
+"""Samples, and images of the validation set that are looked at after every epoch, at most."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +70,8 @@ class Config(wb.ImageConfig):
     or a mixture of five logistics rounded to the levels."""
     conditional: bool = False
     """Model each class; the NLL is then that of the mean of p(x | class), all classes alike."""
+    orders: wb.Count = 1
+    """Of the pixels, random ones, which MADE is a mixture over; one is row by row."""
     features: wb.Count | None = None
     """Width of the layers; by default the family's own."""
     layers: wb.Count | None = None
@@ -98,107 +94,95 @@ def run(config: Config) -> dict[str, Any]:
     """Trains every family of `config`; returns what result.json holds, by their names."""
     out = wb.begin(config)
     train, validation, test = wb.load_images(config, config.binarization)
-    data, held_out = with_contexts(config, train), with_contexts(config, validation)
+    data, held_out = (wb.with_classes(of, config.conditional) for of in (train, validation))
     every = jnp.eye(data[1].shape[1]) if config.conditional else ()
     key_init, key_fit, key_judge, key_test, key_draw = config.keys(5)
     steps = config.num_steps(len(train.images))
     optimizer = wb.make_optimizer(config.learning_rate, steps, clip_norm=10.0)
     figures = {}
 
-    def one(part: wb.Run, name: str) -> dict[str, Any]:
-        density, estimate = make_model(config, name, train)
-        loss, judge = (
-            mean_over_batch(wb.negative_log_prob(log_prob, train.prepare))
-            for log_prob in (estimate, wb.exact_log_prob(density))
-        )
+    def train_one(part: wb.Run, name: str) -> dict[str, Any]:
+        chain, density, one = make_model(config, name, train)
         start = jax.jit(density.init)(key_init, jax.tree.map(lambda of: of[0], every))
         params, _ = wb.train(
             part,
             init_state(start, optimizer),
-            gradient_step(loss, optimizer),
+            gradient_step(mean_over_batch(one), optimizer),
             data,
-            wb.judge_by(judge),
+            wb.judge_nll(density, train.prepare),
             key=key_fit,
             judge_key=key_judge,
-            held_out=held_out,
+            held_out=jax.tree.map(lambda of: of[:JUDGED], held_out),
             monitor="nll",
             better="lower",
             patience=config.patience,
         )
-        x, passes = draw(density, params, jax.random.clone(key_draw), every)
-        title = f"{FAMILIES[name].title}: {SHOWN} samples, all at once in {passes} passes"
+        x, passes = wb.fixed_point_draws(chain, params, jax.random.clone(key_draw), SHOWN, every)
+        title = f"{FAMILIES[name][0]}: {SHOWN} samples, all at once in {passes.max()} passes"
         figures[f"samples_{name}"] = image_grid(x, columns=len(every) or 10, title=title)
-        measured = evaluate(density, params, jax.random.clone(key_test), test, every)
-        return {**measured, "passes": passes, "pixels": x[0].size}
+        each = wb.log_probs(density, params, jax.random.clone(key_test), test, every)
+        nats = wb.mean_over_images(np.negative(logsumexp(each, axis=1, b=1 / each.shape[1])))
+        bits = wb.Mean(*(float(bits_per_dim(of, x[0].size)) for of in nats))
+        found = {**nats.named("test_nll"), **bits.named("bits_per_dim")}
+        if config.conditional:
+            found["accuracy"] = float(np.mean(each.argmax(axis=1) == test.labels))
+        return {**found, "passes": int(passes.max()), "pixels": x[0].size}
 
-    swept = wb.sweep(out, {name: name for name in config.family}, one)
+    swept = wb.sweep(out, {name: name for name in config.family}, train_one)
     result = {
         name: {**of, "training_seconds": swept.seconds[name]} for name, of in swept.results.items()
     }
-    titles = {name: FAMILIES[name].title for name in result}
+    titles = {name: FAMILIES[name][0] for name in result}
     curves, label = swept.curves("validation_nll"), "validation NLL (nats per image)"
     figures["learning_curve"] = learning_curve(curves, titles, ylabel=label)
     tables = [table(config, result, len(test.images))]
     return out.finish(result, figures, tables, [*swept.failed.values()])
 
 
-def with_contexts(config: Config, images: ImageSet) -> tuple[np.ndarray, Any]:
-    """Returns the images and what they are modeled in the context of: their class, or nothing."""
-    if not config.conditional:
-        return images.images, ()
-    if images.labels is None:
-        raise ValueError(f"conditional: got {config.dataset}, which has no labels")
-    return images.images, np.eye(images.labels.max() + 1, dtype=np.float32)[images.labels]
-
-
-def make_model(config: Config, name: str, images: ImageSet) -> tuple[Density, wb.LogProb]:
-    """Returns p(x | context), and the log p(x | context), or its estimate, to train by."""
-    family, chosen = FAMILIES[name], {"dropout": config.dropout}
-    head = LIKELIHOODS["bernoulli"] if images.levels == 2 else categorical(images.levels)
-    if config.head == "logistics":
-        head = logistic_mixture(images.levels, 5)
-    if name == "pixelcnn":
-        chosen |= {"rows": config.rows, "reach": config.reach}
-    size = config.features or family.features, config.layers or family.layers
-    net = family.net(head.outputs, *size, **chosen)
-    density = autoregressive(net, head, images.images.shape[1:])
+def make_model(config: Config, name: str, images: ImageSet) -> tuple[Density, Density, Any]:
+    """Returns p(x | context) by one chain, the model (or that of several), and the loss."""
+    head, shape = make_head(config, images.levels), images.images.shape[1:]
+    net = make_net(config, name, head, images)
+    density = autoregressive(net, head, shape)
+    log_prob = wb.exact_log_prob(density, training=True)
     if name == "pixelcnn" and config.pixels:
         spread = images.images.std(axis=0).mean(axis=-1)
         weights = spread + 0.2 * spread.mean()
-        return density, subsampled_log_prob(net, head, config.pixels, weights)
-    return density, wb.exact_log_prob(density, training=True)
+        log_prob = subsampled_log_prob(net, head, config.pixels, weights)
+    nll = wb.negative_log_prob(log_prob, images.prepare)
+    if name != "made" or config.orders == 1:
+        return density, density, nll
+
+    def in_turn(params: Params, key: Key, datapoint: Any, *, step: Array) -> tuple[Scalar, Info]:
+        return nll(params, key, (datapoint[0], (datapoint[1], step % config.orders)))
+
+    first = Density(density.init, lambda params, at: density.distribution(params, (at, 0)))
+    return first, uniform_mixture(density, config.orders, shape), in_turn
 
 
-def draw(density: Density, params: Params, key: Key, every: Any) -> tuple[Array, int]:
-    """Returns samples, one of every context in turn, and the passes that the slowest took."""
-
-    @jax.jit
-    @jax.vmap
-    def sample(key: Key, context: Any) -> tuple[Array, Array]:
-        return density.distribution(params, context).sample_with_passes(seed=key)
-
-    contexts = jax.tree.map(lambda of: of[jnp.arange(SHOWN) % len(of)], every)
-    x, passes = sample(jax.random.split(key, SHOWN), contexts)
-    return x, int(passes.max())
+def make_head(config: Config, levels: int) -> Likelihood:
+    """Returns what is said of a pixel."""
+    if config.head == "logistics":
+        return logistic_mixture(levels, 5)
+    return LIKELIHOODS["bernoulli"] if levels == 2 else categorical(levels)
 
 
-def evaluate(
-    density: Density, params: Params, key: Key, test: ImageSet, every: Any
-) -> dict[str, float]:
-    """Returns the test NLL, of the mean over all contexts, and how often the likeliest is right."""
-
-    def in_each(params: Params, key: Key, image: Array) -> Array:
-        log_prob = partial(wb.exact_log_prob(density), params, key, test.prepare(key, image))
-        return jax.lax.map(log_prob, every) if len(every) else log_prob(())[None]
-
-    measure = partial(wb.image_by_image(in_each), params)
-    each = wb.map_in_blocks(measure, key, test.images, "test NLL")
-    nats = wb.mean_over_images(-logsumexp(each, axis=1, b=1 / each.shape[1]))
-    bits = (float(bits_per_dim(number, test.images[0].size)) for number in nats)
-    found = {**nats.named("test_nll"), **wb.Mean(*bits).named("bits_per_dim")}
-    if len(every):
-        found["accuracy"] = float(np.mean(each.argmax(axis=1) == test.labels))
-    return found
+def make_net(config: Config, name: str, head: Likelihood, images: ImageSet) -> nn.Module:
+    """Returns the net of a family."""
+    _, *sizes = FAMILIES[name]
+    features, layers = config.features or sizes[0], config.layers or sizes[1]
+    told: dict[str, Any] = {"outputs": head.outputs, "dropout": config.dropout}
+    if name == "pixelcnn":
+        return PixelCNN(
+            features=features, layers=layers, rows=config.rows, reach=config.reach, **told
+        )
+    if name == "gated":
+        return GatedPixelCNN(features=features, layers=layers, **told)
+    told["output_bias_init"] = wb.constant(wb.bias_of_mean(head, images.images))
+    if name == "transformer":
+        return CausalTransformer(features=features, layers=layers, **told)
+    orders = random_orders(config.orders) if config.orders > 1 else raster
+    return MADE((features,) * layers, orders=orders, **told)
 
 
 def table(config: Config, result: dict[str, Any], count: int) -> wb.Table:
@@ -208,7 +192,7 @@ def table(config: Config, result: dict[str, Any], count: int) -> wb.Table:
     for name, of in result.items():
         nll = [f"{of['test_nll']:.2f} ± {of['test_nll_stderr']:.2f}", f"{of['bits_per_dim']:.3f}"]
         cost = [f"{of['passes']} of {of['pixels']}", round(of["training_seconds"])]
-        rows.append([FAMILIES[name].title, *nll, published.get(name, "-"), *cost])
+        rows.append([FAMILIES[name][0], *nll, published.get(name, "-"), *cost])
     columns = ["", "NLL, nats", "bits/dim", "published", "passes to sample", "training, s"]
     return wb.Table(f"{config.dataset}: {count} test images", columns, rows)
 

@@ -110,7 +110,7 @@ def triangular_fixed_point(
     """
     limit = at_least("limit", limit, 1)
 
-    def repeated(g: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
+    def repeated(g: Callable[[Array], Array], x: Array, limit: int = limit) -> tuple[Array, Array]:
         def unsettled(state: tuple[Array, Array, Array]) -> Array:
             _, changed, passes = state
             return changed & (passes < limit)
@@ -125,8 +125,9 @@ def triangular_fixed_point(
         return x, passes
 
     def solve_linear(less_identity: Callable[[Array], Array], b: Array) -> Array:
-        # (J - I) t = b of a triangular J with zeros along its diagonal, or its transpose.
-        return repeated(lambda t: less_identity(t) + t - b, jnp.zeros_like(b))[0]
+        # (J - I) t = b of a triangular J with zeros along its diagonal, or its transpose. Two more
+        # passes, since (J t - t) + t is J t to the bit only once t is near it.
+        return repeated(lambda t: less_identity(t) + t - b, jnp.zeros_like(b), limit + 2)[0]
 
     def solve_tangent(less_identity: Callable[[Array], Array], b: Array) -> Array:
         return jax.lax.custom_linear_solve(

@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "divergences": GROUND,
     "pictures": GROUND,
     "train": {"types", "checks"},
-    # models: a density is certified by what its distribution says.
-    "certify": GROUND | {"estimators", "distributions", "models"},
+    # models: a density is certified by what its distribution says; nets: of which teachers are.
+    "certify": GROUND | {"estimators", "distributions", "models", "nets"},
     "two_sample": GROUND | {"divergences"},
     # inference: an exact model hands its two steps to EM as `EMSteps`.
     "models": GROUND | {"distributions", "nets", "inference"},
@@ -131,7 +131,7 @@ def test_another_recipe_is_seen():
 
 def test_recipes_and_rooms_are_of_a_size_to_be_read():
     recipes = [path.read_text().count("\n") for path in RECIPES]
-    assert sum(recipes) <= 4000
+    assert sum(recipes) <= 5400
     assert statistics.median(recipes) < 200
     lengths = [path.read_text().count("\n") for path in ROOT.rglob("*.py")]
     assert statistics.median(lengths) < 110

@@ -129,12 +129,16 @@ def test_a_triangular_fixed_point_is_exact_and_has_the_slopes_of_its_unrolled_lo
     np.testing.assert_array_equal(x, jax.vmap(unrolled, (None, 0))(lower, noise))
     assert passes.dtype == jnp.int32
     np.testing.assert_array_equal(passes, 5)
+    exact = jax.jit(jax.jacrev(unrolled, (0, 1)))(lower, noise[0])
     for derivative in (jax.jacrev, jax.jacfwd):
-        ours = derivative(lambda *a: solved(*a)[0], (0, 1))(lower, noise[0])
-        exact = derivative(unrolled, (0, 1))(lower, noise[0])
+        ours = jax.jit(derivative(lambda *a: solved(*a)[0], (0, 1)))(lower, noise[0])
         for one, other in zip(ours, exact, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    start = lambda x0: triangular_fixed_point(lambda x: pass_over(lower, noise[0], x), x0, 9)  # noqa: E731
+
+    @jax.jit
+    def start(x0):
+        return triangular_fixed_point(lambda x: pass_over(lower, noise[0], x), x0, 9)
+
     assert start(x[0])[1] == 1
     assert start(jnp.full(5, jnp.nan))[1] <= 6
     with pytest.raises(ValueError, match="limit: got 0"):

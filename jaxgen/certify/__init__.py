@@ -10,6 +10,10 @@ from jaxgen.certify.directional_snr import directional_snr
 from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
 from jaxgen.certify.finding import DensityReport, Finding
+from jaxgen.certify.frozen import pack
+from jaxgen.certify.frozen_decoder import FrozenVAE, Simulated, frozen_vae, simulate, two_latent_vae
+from jaxgen.certify.known_kl import KnownKL, kl_from_draws
+from jaxgen.certify.latent_quadrature import log_prob_by_quadrature
 from jaxgen.certify.measure import measure
 from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
@@ -17,6 +21,7 @@ from jaxgen.certify.row import GROUPS, Row
 from jaxgen.certify.sampling_law import goodness_of_fit
 from jaxgen.certify.signal_to_noise import SignalToNoise, signal_to_noise
 from jaxgen.certify.tables import tables
+from jaxgen.certify.teacher import TEACHER_NET, Draws, Teacher, teacher
 from jaxgen.certify.toys import (
     TOYS,
     categorical,
@@ -31,18 +36,24 @@ from jaxgen.certify.toys import (
 
 __all__ = [
     "GROUPS",
+    "TEACHER_NET",
     "TOYS",
     "Bias",
     "BijectorErrors",
     "Certificate",
     "DensityReport",
     "DrawGradient",
+    "Draws",
     "Finding",
+    "FrozenVAE",
+    "KnownKL",
     "Moments",
     "Problem",
     "Row",
     "SignalToNoise",
+    "Simulated",
     "Target",
+    "Teacher",
     "accepted",
     "at_budget",
     "bijector_errors",
@@ -59,17 +70,24 @@ __all__ = [
     "exact_gradient",
     "exact_moments",
     "exponential",
+    "frozen_vae",
     "goodness_of_fit",
     "grad_moments",
     "inside",
+    "kl_from_draws",
+    "log_prob_by_quadrature",
     "measure",
     "normal_quadrature",
+    "pack",
     "paired_bias",
     "quadratic",
     "quadrature_gradient",
     "replay",
     "sample_space",
     "signal_to_noise",
+    "simulate",
     "tables",
+    "teacher",
     "toy",
+    "two_latent_vae",
 ]

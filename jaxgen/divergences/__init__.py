@@ -18,6 +18,7 @@ from jaxgen.divergences.kernels import (
     rational_quadratic,
     rbf,
 )
+from jaxgen.divergences.known_ratio import divergence_of_log_ratios
 from jaxgen.divergences.median_heuristic import median_heuristic
 from jaxgen.divergences.mmd import energy_distance, mmd_biased, mmd_linear, mmd_unbiased, witness
 from jaxgen.divergences.normals_on_line import NormalFit, NormalsOnLine, tail_orders
@@ -44,6 +45,7 @@ __all__ = [
     "as_kernel",
     "check_divergence",
     "discrete_divergence",
+    "divergence_of_log_ratios",
     "energy_distance",
     "estimate",
     "f_divergence",

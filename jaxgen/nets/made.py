@@ -79,7 +79,8 @@ class MADE(nn.Module):
 
     def _unpacked(self, inputs: Any) -> tuple[Array, Array | None, Array]:
         """Returns x, the context if there is one, and the positions of x's entries."""
-        x, context = inputs if isinstance(inputs, tuple) else (inputs, ())
+        both: tuple[Any, Any] = inputs if isinstance(inputs, tuple) else (inputs, ())
+        x, context = both
         orders = np.asarray(self.orders(x.size))
         if orders.ndim != 2 or not np.array_equal(
             np.sort(orders), np.broadcast_to(np.arange(x.size), orders.shape)
@@ -88,13 +89,12 @@ class MADE(nn.Module):
                 f"orders: got an array of shape {orders.shape}, expected [count, {x.size}], each "
                 f"row a permutation of 0 to {x.size - 1}"
             )
-        order = 0
-        if len(orders) > 1:
-            if not isinstance(context, tuple) or len(context) != 2:
-                raise ValueError(
-                    f"inputs: got no order, expected (x, (context, order)) for {len(orders)} orders"
-                )
-            context, order = context
+        if (isinstance(context, tuple) and len(context) == 2) != (len(orders) > 1):
+            raise ValueError(
+                "inputs: expected (x, (context, order)) where there are several orders and only "
+                f"there, got a context of type {type(context).__name__} for {len(orders)}"
+            )
+        context, order = context if len(orders) > 1 else (context, 0)
         known = None if isinstance(context, tuple) else context.reshape(-1)
         return x, known, jnp.asarray(orders)[order]
 

@@ -61,7 +61,14 @@ if TYPE_CHECKING:
         report_gaps,
         tabulate_bounds,
     )
-    from jaxgen.workbench.gaps import TwoSided, best_phi, bound_draws, measure_gaps, tune
+    from jaxgen.workbench.gaps import (
+        TwoSided,
+        best_phi,
+        bound_draws,
+        hamiltonian,
+        measure_gaps,
+        tune,
+    )
     from jaxgen.workbench.gaussian_inference import (
         each_phi,
         elbo_at,
@@ -76,7 +83,14 @@ if TYPE_CHECKING:
         load_images,
         load_pixels,
     )
-    from jaxgen.workbench.likelihood import LogProb, exact_log_prob, negative_log_prob
+    from jaxgen.workbench.likelihood import (
+        exact_log_prob,
+        fixed_point_draws,
+        judge_nll,
+        log_probs,
+        negative_log_prob,
+        with_classes,
+    )
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -141,7 +155,6 @@ __all__ = [
     "Interrupted",
     "Known",
     "LatentConfig",
-    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -185,19 +198,23 @@ __all__ = [
     "first_images",
     "fit",
     "fitted_phi",
+    "fixed_point_draws",
     "generated_images",
+    "hamiltonian",
     "image_belief_network",
     "image_by_image",
     "image_features",
     "image_vae",
     "judge_by",
     "judge_critic",
+    "judge_nll",
     "judge_phis",
     "load_classifier",
     "load_features",
     "load_images",
     "load_pixels",
     "load_sequences",
+    "log_probs",
     "main",
     "make_optimizer",
     "map_in_blocks",
@@ -235,6 +252,7 @@ __all__ = [
     "train",
     "tune",
     "vae_of_nets",
+    "with_classes",
 ]
 
 

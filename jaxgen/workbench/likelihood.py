@@ -1,18 +1,38 @@
-"""Losses of one image under a model whose likelihood is exact."""
+"""What recipes of exact likelihoods share: the loss of an image, the judge, and the test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
-from jaxtyping import Array
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
 
+from jaxgen.data import ImageSet
 from jaxgen.models import Density, conditioned
 from jaxgen.types import Info, Key, Params, Scalar
+from jaxgen.workbench.blocks import image_by_image, map_in_blocks
 
 LogProb: TypeAlias = Callable[[Params, Key, Array, Any], Scalar]
 """`(params, key, x, context) -> log p(x | context)`, in nats, or an unbiased estimate of it."""
+
+
+def with_classes(images: ImageSet, conditional: bool = True) -> tuple[np.ndarray, Any]:
+    """Returns the images and the context of each: its class as a one-hot vector; () if not wanted.
+
+    Raises:
+      ValueError: the set has no labels.
+    Example:
+      data = with_classes(train, config.conditional)
+    """
+    if not conditional:
+        return images.images, ()
+    if images.labels is None:
+        raise ValueError(f"conditional: got {images.name}, which has no labels")
+    return images.images, np.eye(images.labels.max() + 1, dtype=np.float32)[images.labels]
 
 
 def exact_log_prob(density: Density, *, training: bool = False) -> LogProb:
@@ -51,3 +71,57 @@ def negative_log_prob(
         return nll, {"nll": nll}
 
     return one
+
+
+def judge_nll(
+    density: Density, prepare: Callable[[Key, Array], Array]
+) -> Callable[[Params, Key, Any], Info]:
+    """Returns the judge `(params, key, (images, contexts)) -> {"nll"}` for `train`: nats, the mean.
+
+    Example:
+      train(..., judge_nll(density, x.prepare), held_out=with_classes(x), monitor="nll")
+    """
+    each = image_by_image(negative_log_prob(exact_log_prob(density), prepare), batch_size=50)
+    return lambda params, key, held_out: {"nll": jnp.mean(each(params, key, held_out)[0])}
+
+
+def log_probs(
+    density: Density, params: Params, key: Key, images: ImageSet, contexts: Any = ()
+) -> Float[np.ndarray, "n contexts"]:
+    """Returns log p(x | context) of every image in each of the contexts, or in none, in nats.
+
+    Args:
+      contexts: with a leading axis; () if there is one alone, the context ().
+    Example:
+      each = log_probs(density, params, key, test, jnp.eye(10))
+      log_px = logsumexp(each, axis=1, b=1 / 10)  # classes alike
+      guesses = each.argmax(axis=1)
+    """
+
+    def of_one(params: Params, key: Key, image: Array) -> Array:
+        log_prob = partial(exact_log_prob(density), params, key, images.prepare(key, image))
+        return jax.lax.map(log_prob, contexts) if len(contexts) else log_prob(())[None]
+
+    measure = partial(image_by_image(of_one, batch_size=50), params)
+    return map_in_blocks(measure, key, images.images, f"NLL, {images.split}")
+
+
+@partial(jax.jit, static_argnames=("density", "count"))
+def fixed_point_draws(
+    density: Density, params: Params, key: Key, count: int, contexts: Any = ()
+) -> tuple[Float[Array, "count ..."], Int[Array, "count"]]:
+    """Returns draws of an autoregressive model, the contexts in turn, and the passes of each.
+
+    Args:
+      density: made by `autoregressive`.
+      contexts: with a leading axis; () if there is one alone, the context ().
+    Example:
+      x, passes = fixed_point_draws(density, params, key, 50, jnp.eye(10))
+    """
+
+    def draw(key: Key, context: Any) -> tuple[Array, Array]:
+        chain: Any = density.distribution(params, context)
+        return chain.sample_with_passes(seed=key)
+
+    turns = jax.tree.map(lambda of: of[jnp.arange(count) % len(of)], contexts)
+    return jax.vmap(draw)(jax.random.split(key, count), turns)

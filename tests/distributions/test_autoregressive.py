@@ -91,10 +91,8 @@ def test_continuous_draws_are_reparameterized():
     noise = draw(jnp.zeros((4, 4)))
     exact = lambda a: jnp.linalg.solve(jnp.eye(4) - jnp.tril(a, -1), noise)  # noqa: E731
     np.testing.assert_allclose(draw(matrix), exact(matrix), rtol=1e-5)
-    for jacobian in (jax.jacrev, jax.jacfwd):
-        np.testing.assert_allclose(
-            jacobian(draw)(matrix), jax.jacrev(exact)(matrix), rtol=1e-4, atol=1e-5
-        )
+    slopes, expected = (jax.jit(jax.jacrev(f))(matrix) for f in (draw, exact))
+    np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_it_is_a_pytree_of_what_it_depends_on():

@@ -70,10 +70,10 @@ RECIPES = [
     ),
     Recipe(
         "autoregressive",
-        "--family pixelcnn gated --epochs 2 --features 4 --layers 1 --pixels 8 --conditional "
-        "--batch-size 256",
-        "samples_pixelcnn samples_gated learning_curve",
-        {"pixelcnn": 2, "gated": 2},
+        "--family made pixelcnn --epochs 2 --features 8 --layers 1 --orders 2 --pixels 8 "
+        "--conditional --batch-size 256",
+        "samples_made samples_pixelcnn learning_curve",
+        {"made": 2, "pixelcnn": 2},
         {
             "--family pixelrnn": "family: got 'pixelrnn', expected one of",
             "--pixels 0": "pixels: got 0, expected an integer >= 1",
@@ -287,6 +287,38 @@ RECIPES = [
             "--images 301": "images: got 301, expected at most 300, the test images of digits",
         },
         programs=2,
+    ),
+    Recipe(
+        "teachers",
+        "--dataset digits --binarization threshold --epochs 2 --batch-size 400 --pixels 4",
+        "draws_of_pixels learning_curves",
+        {"pixels": 2, "latents": 2},
+        {"--binarization none": "dataset: got 'binarized_mnist'"},
+        programs=2,
+    ),
+    Recipe(
+        "known_entropy",
+        "--models made vae --epochs 2 --images 200 --held-out 20 --bracketed 4 --temperatures 3 "
+        "--chains 2",
+        "kl draws",
+        {"made": 2, "vae": 2},
+        {
+            "--models gan": "models: got 'gan', expected one of",
+            "--models made": "models: got ('made',), expected vae among them",
+            "--held-out 1": "held_out: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
+    Recipe(
+        "true_gaps",
+        "--images 4 --samples 1 4 --sets 3 --temperatures 3 6 --chains 2 --points 60",
+        "draws gaps",
+        {},
+        {
+            "--samples 4 1": "samples: got (4, 1)",
+            "--points 20": "points: got 20, expected an integer >= 50",
+        },
+        programs=0,
     ),
 ]
 
