@@ -50,7 +50,7 @@ def measure(recipe: autoregressive.Config, count: int, rounds: int) -> dict[str,
     images, *_ = load_images(recipe, recipe.binarization)
     chain, *_ = autoregressive.make_model(recipe, "pixelcnn", images)
     head = autoregressive.make_head(recipe, images.levels)
-    net = autoregressive.make_net(recipe, "pixelcnn", head.outputs)
+    net = autoregressive.make_net(recipe, "pixelcnn", head, images)
     with tempfile.TemporaryDirectory() as folder:
         recipe = dataclasses.replace(recipe, family=("pixelcnn",), run_dir=f"{folder}/run")
         trained = autoregressive.run(recipe)["pixelcnn"]

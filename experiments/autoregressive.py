@@ -117,8 +117,8 @@ def run(config: Config) -> dict[str, Any]:
             better="lower",
             patience=config.patience,
         )
-        x, passes = draw(chain, params, jax.random.clone(key_draw), every)
-        title = f"{FAMILIES[name][0]}: {SHOWN} samples, all at once in {passes} passes"
+        x, passes = wb.fixed_point_draws(chain, params, jax.random.clone(key_draw), SHOWN, every)
+        title = f"{FAMILIES[name][0]}: {SHOWN} samples, all at once in {passes.max()} passes"
         figures[f"samples_{name}"] = image_grid(x, columns=len(every) or 10, title=title)
         each = wb.log_probs(density, params, jax.random.clone(key_test), test, every)
         nats = wb.mean_over_images(np.negative(logsumexp(each, axis=1, b=1 / each.shape[1])))
@@ -126,7 +126,7 @@ def run(config: Config) -> dict[str, Any]:
         found = {**nats.named("test_nll"), **bits.named("bits_per_dim")}
         if config.conditional:
             found["accuracy"] = float(np.mean(each.argmax(axis=1) == test.labels))
-        return {**found, "passes": passes, "pixels": x[0].size}
+        return {**found, "passes": int(passes.max()), "pixels": x[0].size}
 
     swept = wb.sweep(out, {name: name for name in config.family}, train_one)
     result = {
@@ -142,7 +142,7 @@ def run(config: Config) -> dict[str, Any]:
 def make_model(config: Config, name: str, images: ImageSet) -> tuple[Density, Density, Any]:
     """Returns p(x | context) by one chain, the model (or that of several), and the loss."""
     head, shape = make_head(config, images.levels), images.images.shape[1:]
-    net = make_net(config, name, head.outputs)
+    net = make_net(config, name, head, images)
     density = autoregressive(net, head, shape)
     log_prob = wb.exact_log_prob(density, training=True)
     if name == "pixelcnn" and config.pixels:
@@ -167,32 +167,22 @@ def make_head(config: Config, levels: int) -> Likelihood:
     return LIKELIHOODS["bernoulli"] if levels == 2 else categorical(levels)
 
 
-def make_net(config: Config, name: str, outputs: int) -> nn.Module:
+def make_net(config: Config, name: str, head: Likelihood, images: ImageSet) -> nn.Module:
     """Returns the net of a family."""
     _, *sizes = FAMILIES[name]
     features, layers = config.features or sizes[0], config.layers or sizes[1]
-    sized: dict[str, Any] = {"outputs": outputs, "dropout": config.dropout}
-    if name == "made":
-        orders = random_orders(config.orders) if config.orders > 1 else raster
-        return MADE((features,) * layers, orders=orders, **sized)
-    sized |= {"features": features, "layers": layers}
+    told: dict[str, Any] = {"outputs": head.outputs, "dropout": config.dropout}
     if name == "pixelcnn":
-        return PixelCNN(rows=config.rows, reach=config.reach, **sized)
-    return {"gated": GatedPixelCNN, "transformer": CausalTransformer}[name](**sized)
-
-
-def draw(density: Density, params: Params, key: Key, every: Any) -> tuple[Array, int]:
-    """Returns samples, one of every context in turn, and the passes that the slowest took."""
-
-    @jax.jit
-    @jax.vmap
-    def sample(key: Key, context: Any) -> tuple[Array, Array]:
-        chain: Any = density.distribution(params, context)
-        return chain.sample_with_passes(seed=key)
-
-    contexts = jax.tree.map(lambda of: of[jnp.arange(SHOWN) % len(of)], every)
-    x, passes = sample(jax.random.split(key, SHOWN), contexts)
-    return x, int(passes.max())
+        return PixelCNN(
+            features=features, layers=layers, rows=config.rows, reach=config.reach, **told
+        )
+    if name == "gated":
+        return GatedPixelCNN(features=features, layers=layers, **told)
+    told["output_bias_init"] = wb.constant(wb.bias_of_mean(head, images.images))
+    if name == "transformer":
+        return CausalTransformer(features=features, layers=layers, **told)
+    orders = random_orders(config.orders) if config.orders > 1 else raster
+    return MADE((features,) * layers, orders=orders, **told)
 
 
 def table(config: Config, result: dict[str, Any], count: int) -> wb.Table:

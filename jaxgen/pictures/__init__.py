@@ -8,6 +8,7 @@ drawing does.
 from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curve_panels import curve_panels
 from jaxgen.pictures.curves import against_count, against_steps, band_in_time
+from jaxgen.pictures.densities import densities
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.heat_map import heat_map
@@ -30,6 +31,7 @@ __all__ = [
     "blank",
     "cost_bars",
     "curve_panels",
+    "densities",
     "ellipses",
     "geometric_steps",
     "heat_map",

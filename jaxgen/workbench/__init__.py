@@ -84,8 +84,8 @@ if TYPE_CHECKING:
         load_pixels,
     )
     from jaxgen.workbench.likelihood import (
-        LogProb,
         exact_log_prob,
+        fixed_point_draws,
         judge_nll,
         log_probs,
         negative_log_prob,
@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         side_by_side,
     )
     from jaxgen.workbench.progress_bar import progress
+    from jaxgen.workbench.quadrature import expectation
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
@@ -130,7 +131,7 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
-    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion, sampled_bound
 
 __all__ = [
     "COLLAPSE",
@@ -154,7 +155,6 @@ __all__ = [
     "Interrupted",
     "Known",
     "LatentConfig",
-    "LogProb",
     "Mean",
     "NonNegative",
     "Positive",
@@ -193,10 +193,12 @@ __all__ = [
     "encoded_phi",
     "estimator_loss",
     "exact_log_prob",
+    "expectation",
     "feature_logits",
     "first_images",
     "fit",
     "fitted_phi",
+    "fixed_point_draws",
     "generated_images",
     "hamiltonian",
     "image_belief_network",
@@ -239,6 +241,7 @@ __all__ = [
     "report_seeds",
     "require_devices",
     "require_extra",
+    "sampled_bound",
     "samples",
     "save_classifier",
     "side_by_side",

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxgen.data import ImageSet
 from jaxgen.models import Density, conditioned
@@ -104,3 +104,24 @@ def log_probs(
 
     measure = partial(image_by_image(of_one, batch_size=50), params)
     return map_in_blocks(measure, key, images.images, f"NLL, {images.split}")
+
+
+@partial(jax.jit, static_argnames=("density", "count"))
+def fixed_point_draws(
+    density: Density, params: Params, key: Key, count: int, contexts: Any = ()
+) -> tuple[Float[Array, "count ..."], Int[Array, "count"]]:
+    """Returns draws of an autoregressive model, the contexts in turn, and the passes of each.
+
+    Args:
+      density: made by `autoregressive`.
+      contexts: with a leading axis; () if there is one alone, the context ().
+    Example:
+      x, passes = fixed_point_draws(density, params, key, 50, jnp.eye(10))
+    """
+
+    def draw(key: Key, context: Any) -> tuple[Array, Array]:
+        chain: Any = density.distribution(params, context)
+        return chain.sample_with_passes(seed=key)
+
+    turns = jax.tree.map(lambda of: of[jnp.arange(count) % len(of)], contexts)
+    return jax.vmap(draw)(jax.random.split(key, count), turns)

@@ -264,6 +264,18 @@ RECIPES = [
         },
     ),
     Recipe(
+        "flow",
+        "--dataset ring --flows affine_coupling spline_autoregressive --epochs 2 "
+        "--steps-per-epoch 2 --hidden 8 --num-bins 4",
+        "densities learning_curves",
+        {"affine_coupling": 2, "spline_autoregressive": 2},
+        {
+            "--flows planar": "flows: got 'planar', expected one of",
+            "--num-bins 1": "num_bins: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
+    Recipe(
         "svi",
         "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
         "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
