@@ -6,8 +6,11 @@ inverse autoregressive is fast to draw from, masked autoregressive fast to score
 
 from __future__ import annotations
 
+import math
+
 import distrax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxgen.distributions.coupling import Conditioner
@@ -36,20 +39,25 @@ class MaskedAutoregressive(distrax.Bijector):
         super().__init__(event_ndims_in=conditioner.event_ndims)
         self._conditioner, self._transform = conditioner, transform
 
-    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         """Returns y and log |det dy/dx|, in one pass."""
-        return self._inner(x).forward_and_log_det(x)
+        x = jnp.asarray(x)
+        y, log_det = self._inner(x).forward_and_log_det(x)
+        return jnp.asarray(y), jnp.asarray(log_det)
 
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         """Returns x and log |det dx/dy|, by fixed point."""
-        x, _ = self.inverse_with_passes(y)
-        return x, -self._inner(x).forward_log_det_jacobian(x)
+        x, _ = self.inverse_with_passes(jnp.asarray(y))
+        return x, -jnp.asarray(self._inner(x).forward_log_det_jacobian(x))
 
     def inverse_with_passes(self, y: Float[Array, "..."]) -> tuple[Array, Int[Array, ""]]:
         """Returns x and how many passes of the net it took: of all of a batch together."""
-        y = jnp.asarray(y)
-        size = max(1, y[(0,) * (y.ndim - self.event_ndims_in)].size)
-        return triangular_fixed_point(lambda x: self._inner(x).inverse(y), jnp.zeros_like(y), size)
+        size = math.prod(y.shape[y.ndim - self.event_ndims_in :])
+
+        def settled(x: Array) -> Array:
+            return jnp.asarray(self._inner(x).inverse(y))
+
+        return triangular_fixed_point(settled, jnp.zeros_like(y), max(1, size))
 
     def same_as(self, other: distrax.Bijector) -> bool:
         """Whether it is known to be the same bijector."""

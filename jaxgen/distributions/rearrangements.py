@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import distrax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
@@ -32,11 +33,11 @@ class Permutation(distrax.Bijector):
             raise ValueError(f"order: got {order}, expected each of 0 to {order.size - 1} once")
         self._order = tuple(order.tolist())
 
-    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         """Returns the entries in the new order, and zero."""
         return self._taken(x, np.array(self._order))
 
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         """Returns the entries in the old order, and zero."""
         return self._taken(y, np.argsort(self._order))
 
@@ -44,7 +45,8 @@ class Permutation(distrax.Bijector):
         """Whether it is known to be the same bijector."""
         return isinstance(other, Permutation) and other._order == self._order
 
-    def _taken(self, x: Array, order: np.ndarray) -> tuple[Array, Array]:
+    def _taken(self, x: ArrayLike, order: np.ndarray) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
         batch = x.shape[: x.ndim - self.event_ndims_in]
         y = x.reshape(*batch, -1)[..., order].reshape(x.shape)
         return y, jnp.zeros(batch, x.dtype)
@@ -66,8 +68,9 @@ class Squeeze(distrax.Bijector):
         super().__init__(event_ndims_in=3, is_constant_jacobian=True)
         self._side = at_least("side", side, 1)
 
-    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         """Returns the image with more channels, and zero."""
+        x = jnp.asarray(x)
         *batch, h, w, c = x.shape
         side = self._side
         if h % side or w % side:
@@ -76,8 +79,9 @@ class Squeeze(distrax.Bijector):
         y = jnp.moveaxis(y, -4, -3).reshape(*batch, h // side, w // side, side**2 * c)
         return y, jnp.zeros(batch, x.dtype)
 
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         """Returns the image with as many pixels again, and zero."""
+        y = jnp.asarray(y)
         *batch, h, w, c = y.shape
         side = self._side
         if c % side**2:

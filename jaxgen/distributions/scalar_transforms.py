@@ -9,13 +9,8 @@ import distrax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, positive
+from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.values import Value, known_by_call
-
-LOGITS = 3.0
-"""Bound of what a net says of bins and slopes: no bin is 400 times another."""
-SMALLEST = 1e-3
-"""Share of the range that each bin has at least, and the least slope at a knot."""
 
 
 class ScalarTransform(Value):
@@ -58,35 +53,42 @@ def affine(max_log_scale: float = 1.0) -> ScalarTransform:
 
 
 @known_by_call
-def rational_quadratic_spline(num_bins: int = 16, bound: float = 3.0) -> ScalarTransform:
+def rational_quadratic_spline(
+    num_bins: int = 16, bound: float = 3.0, *, smallest: float = 1e-3
+) -> ScalarTransform:
     """Returns the monotone spline from [-bound, bound] onto itself, continued by straight lines.
 
     It can cut mass apart, where an affine map can only stretch it. The numbers are the logits of
-    the bins' widths and heights and of the slopes at the knots, kept within 3 of zero: a flat piece
-    between steep ones loses the digits by which float32 tells its points apart. Of logits of
-    standard deviation 3 and 8 bins, a hundredth of the points come back off by more than .001, and
-    none by more than .01 (distrax's own settings: a fifth, by up to the whole range).
+    the bins' widths and heights, and slopes at the knots before a softplus, all of them bounded: a
+    flat piece between steep ones loses the digits by which float32 tells its points apart. Of 8
+    bins and numbers of standard deviation 3, some hundredths of the points come back off by more
+    than .001 (by distrax's own settings a quarter, and some by the whole range).
 
     Args:
       num_bins: pieces.
       bound: where it ends; data should lie within.
+      smallest: least share of the range that a bin has, least slope at a knot, and least ratio of
+        two bins. A sharper density takes a smaller one, and more of float32's digits.
     Raises:
-      ValueError: num_bins is below two or above 500; bound is not positive.
+      ValueError: num_bins is below two, or the bins are too many to be of the smallest size; bound
+        is not positive; smallest is not between 0 and 1.
     Example:
       rational_quadratic_spline(8).bijector(jnp.zeros((3, 25))).forward(jnp.ones(3))  # [1., 1., 1.]
     Source: Durkan et al. (2019), "Neural spline flows", section 3.1.
     """
     num_bins, bound = at_least("num_bins", num_bins, 2), float(positive("bound", bound))
-    if num_bins * SMALLEST > 0.5:
-        raise ValueError(f"num_bins: got {num_bins}, expected at most {round(0.5 / SMALLEST)}")
+    most = round(0.5 / between_0_and_1("smallest", smallest))
+    if num_bins > most:
+        raise ValueError(f"num_bins: got {num_bins}, expected at most {most}, half the range")
+    limit = -0.5 * math.log(smallest)
 
     def bijector(numbers: Array) -> distrax.Bijector:
         return distrax.RationalQuadraticSpline(
-            LOGITS * jnp.tanh(numbers / LOGITS),
+            limit * jnp.tanh(numbers / limit),
             -bound,
             bound,
-            min_bin_size=SMALLEST * 2 * bound,
-            min_knot_slope=SMALLEST,
+            min_bin_size=smallest * 2 * bound,
+            min_knot_slope=smallest,
         )
 
     return ScalarTransform(3 * num_bins + 1, bijector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import binascii
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 Given: TypeAlias = Callable[[int], ArrayLike]
 """A place to the probabilities of its levels for every image of the batch, [images, levels]."""
 
-_MAGIC = b"jx1"  # the form of the file, and its version
+_MAGIC = b"j1"  # the form of the file, and its version
 
 
 class AutoregressiveCode(NamedTuple):
@@ -45,10 +45,10 @@ def autoregressive_encode(
 ) -> bytes:
     """Returns a file of -sum log2 p(x) bits that `autoregressive_decode` reads back without loss.
 
-    The file is 12 bytes longer for up to 127 images, 13 up to 16,383: how many they are, and two
-    checksums. The coder's end takes a few more. Probabilities are rounded to multiples of 2^-24,
-    none to zero. Any conditionals can be written, those that look ahead too, and those of p that do
-    not sum to one: such a file can be shorter than any that can be read.
+    The file is 7 bytes longer for up to 127 images, 8 up to 16,383: how many they are, and two
+    checksums of 16 bits. The coder's end takes up to 8 more. Probabilities are rounded to multiples
+    of 2^-24, none to zero. Any conditionals can be written, those that look ahead too, and those of
+    p that do not sum to one: such a file can be shorter than any that can be read.
 
     Args:
       code: what sender and receiver share.
@@ -72,8 +72,8 @@ def autoregressive_encode(
             coder.encode(np.ascontiguousarray(batch[:, place]), family, table[: len(batch)])
     count = _count(len(symbols))
     message = coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
-    sums = zlib.crc32(message, _fingerprint(code, count)), _sum_of(symbols)
-    return _MAGIC + count + b"".join(of.to_bytes(4, "little") for of in sums) + message
+    sums = binascii.crc_hqx(message, _fingerprint(code, count)), _sum_of(symbols)
+    return _MAGIC + count + b"".join(of.to_bytes(2, "little") for of in sums) + message
 
 
 def autoregressive_decode(code: AutoregressiveCode, file: bytes) -> Int[np.ndarray, "images dims"]:
@@ -96,7 +96,7 @@ def autoregressive_decode(code: AutoregressiveCode, file: bytes) -> Int[np.ndarr
     """
     order = _order(code)
     images, header, written, sum_of_symbols, message = _parsed(file)
-    if zlib.crc32(message, _fingerprint(code, header)) != written:
+    if binascii.crc_hqx(message, _fingerprint(code, header)) != written:
         raise ValueError(
             "file: got another checksum, expected that of its message and of this code: it is "
             "damaged, or was written by another model, program or batch size"
@@ -131,7 +131,7 @@ _NOT_CAUSAL = (
 def _parsed(file: bytes) -> tuple[int, bytes, int, int, bytes]:
     """Returns how many images, the bytes that say so, the two checksums and the message."""
     if not file.startswith(_MAGIC):
-        raise ValueError(f"file: got one that begins with {file[:3]!r}, expected {_MAGIC!r}")
+        raise ValueError(f"file: got one that begins with {file[:2]!r}, expected {_MAGIC!r}")
     images, end = 0, len(_MAGIC)
     for i, byte in enumerate(file[end : end + 5]):
         images |= (byte & 127) << 7 * i
@@ -139,13 +139,13 @@ def _parsed(file: bytes) -> tuple[int, bytes, int, int, bytes]:
             end += i + 1
             break
     count, rest = file[len(_MAGIC) : end], file[end:]
-    if not images or count != _count(images) or len(rest) < 8:
+    if not images or count != _count(images) or len(rest) < 4:
         raise ValueError(
             f"file: got {len(file)} bytes that say {images} images, expected some images and two "
             "checksums: it is cut off"
         )
-    first, second = (int.from_bytes(rest[i : i + 4], "little") for i in (0, 4))
-    return images, count, first, second, rest[8:]
+    first, second = (int.from_bytes(rest[i : i + 2], "little") for i in (0, 2))
+    return images, count, first, second, rest[4:]
 
 
 def _count(images: int) -> bytes:
@@ -163,11 +163,11 @@ def _fingerprint(code: AutoregressiveCode, count: bytes) -> int:
     given = code.tables(_filled(code, np.zeros((0, code.dims), np.int32)))
     tables = [_table(code, given(place), place) for place in (order[0], order[-1])]
     sizes = repr((code.dims, code.levels, code.batch_size, order)).encode()
-    return zlib.crc32(count + sizes + b"".join(table.tobytes() for table in tables))
+    return binascii.crc_hqx(count + sizes + b"".join(table.tobytes() for table in tables), 0)
 
 
 def _sum_of(symbols: Int[np.ndarray, "images dims"]) -> int:
-    return zlib.crc32(symbols.astype("<i4").tobytes())
+    return binascii.crc_hqx(symbols.astype("<i4").tobytes(), 0)
 
 
 def _order(code: AutoregressiveCode) -> tuple[int, ...]:

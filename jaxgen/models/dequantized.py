@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import distrax
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxgen.checks import at_least, of_shape
@@ -18,7 +19,7 @@ from jaxgen.distributions import (
     rational_quadratic_spline,
 )
 from jaxgen.models.density import Density
-from jaxgen.models.flow_layers import chain, coupling_layers, init_layers
+from jaxgen.models.flow_layers import chain, coupling_layers, init_layers, shape_after
 from jaxgen.models.latent_variable import LatentVariableModel
 from jaxgen.models.networks import AnyNet
 from jaxgen.types import DistraxDistribution, Key, Params
@@ -88,7 +89,12 @@ def uniform_noise(x_shape: Shape) -> Density:
 
 
 def variational_noise(
-    conditioner: Callable[[Shape], AnyNet], x_shape: Shape, num_layers: int = 4, num_bins: int = 8
+    conditioner: Callable[[Shape], AnyNet],
+    x_shape: Shape,
+    num_layers: int = 4,
+    num_bins: int = 8,
+    *,
+    data: Sequence[distrax.Bijector] = (),
 ) -> Density:
     """Returns q(u|x) on [0, 1] of `x_shape`: uniform noise that couplings of splines bend.
 
@@ -97,9 +103,10 @@ def variational_noise(
 
     Args:
       conditioner: a shape to the net of (what stays, x) whose output has it; see `coupling_layer`.
-      x_shape: of one image, its last axis at least two: flat, or squeezed.
+      x_shape: of one image.
       num_layers: couplings.
       num_bins: of each spline.
+      data: what makes of an image that of which couplings split the last axis: `[Squeeze()]`.
     Raises:
       ValueError: as `coupling_layers` and `rational_quadratic_spline`.
     Example:
@@ -107,15 +114,17 @@ def variational_noise(
     Source: Ho et al. (2019), "Flow++", section 3.1.
     """
     spline = rational_quadratic_spline(num_bins, 1.0)
-    layers = coupling_layers(conditioner, spline, x_shape, num_layers)
+    shape = shape_after(data, x_shape)
+    layers = coupling_layers(conditioner, spline, shape, num_layers)
 
     def init(key: Key, x: Any) -> Params:
         return init_layers(layers, key, x)
 
     def distribution(params: Params, x: Any) -> distrax.Transformed:
         to_unit = distrax.Block(distrax.ScalarAffine(0.5, 0.5), len(x_shape))
+        into_image = [distrax.Inverse(bijector) for bijector in data]
         bent = chain(layers, params, x)
-        return distrax.Transformed(_Cube(x_shape, -1.0), distrax.Chain([to_unit, bent]))
+        return distrax.Transformed(_Cube(shape, -1.0), distrax.Chain([to_unit, *into_image, bent]))
 
     return Density(init, distribution)
 
@@ -152,10 +161,12 @@ class _IntoBin(distrax.Bijector):
         super().__init__(event_ndims_in=event_ndims, is_constant_jacobian=True)
         self._k, self._levels = k, levels
 
-    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        x = jnp.asarray(x)
         return (self._k + x) / self._levels, self._log_det(x, -1)
 
-    def inverse_and_log_det(self, y: Array) -> tuple[Array, Array]:
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        y = jnp.asarray(y)
         return y * self._levels - self._k, self._log_det(y, 1)
 
     def _log_det(self, x: Array, sign: int) -> Array:

@@ -9,6 +9,7 @@ import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from jaxgen.checks import at_least
 from jaxgen.distributions import (
@@ -179,3 +180,14 @@ def chain(
         for layer, own, key in zip(layers, params, keys, strict=True)
     ]
     return distrax.Chain(bijectors[::-1])
+
+
+def shape_after(data: Sequence[distrax.Bijector], x_shape: Shape) -> Shape:
+    """Returns the shape of what the bijectors, the first of them done first, make of x."""
+
+    def through(x: Array) -> Array:
+        for bijector in data:
+            x = jnp.asarray(bijector.forward(x))
+        return x
+
+    return jax.eval_shape(through, jnp.zeros(x_shape)).shape

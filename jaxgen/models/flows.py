@@ -7,7 +7,6 @@ from typing import Any
 
 import distrax
 import jax
-import jax.numpy as jnp
 
 from jaxgen.distributions import ScalarTransform
 from jaxgen.models.density import Density
@@ -18,6 +17,7 @@ from jaxgen.models.flow_layers import (
     coupling_layers,
     fixed,
     init_layers,
+    shape_after,
 )
 from jaxgen.models.networks import AnyNet
 from jaxgen.models.priors import standard_normal
@@ -86,7 +86,7 @@ def coupling_flow(
       nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
     Source: Dinh et al. (2017); Durkan et al. (2019).
     """
-    shape = _shape_after(data, x_shape)
+    shape = shape_after(data, x_shape)
     layers = coupling_layers(conditioner, transform, shape, num_layers)
     return flow(standard_normal(shape), [*map(fixed, data), *layers])
 
@@ -115,15 +115,6 @@ def autoregressive_flow(
       p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
     Source: Papamakarios et al. (2017), "Masked autoregressive flow for density estimation".
     """
-    shape = _shape_after(data, x_shape)
+    shape = shape_after(data, x_shape)
     layers = autoregressive_layers(net, transform, shape, num_layers)
     return flow(standard_normal(shape), [*map(fixed, data), *layers])
-
-
-def _shape_after(data: Sequence[distrax.Bijector], x_shape: tuple[int, ...]) -> tuple[int, ...]:
-    def through(x: jax.Array) -> jax.Array:
-        for bijector in data:
-            x = bijector.forward(x)
-        return x
-
-    return jax.eval_shape(through, jnp.zeros(x_shape)).shape

@@ -8,6 +8,7 @@ drawing does.
 from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curve_panels import curve_panels
 from jaxgen.pictures.curves import against_count, against_steps, band_in_time
+from jaxgen.pictures.densities import densities
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.frontier import Place, frontier
@@ -32,6 +33,7 @@ __all__ = [
     "blank",
     "cost_bars",
     "curve_panels",
+    "densities",
     "ellipses",
     "frontier",
     "geometric_steps",

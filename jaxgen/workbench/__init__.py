@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         side_by_side,
     )
     from jaxgen.workbench.progress_bar import progress
+    from jaxgen.workbench.quadrature import expectation
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
@@ -145,7 +146,7 @@ if TYPE_CHECKING:
         vae_of_nets,
     )
     from jaxgen.workbench.vae_loss import estimator_loss, negative_bound, negative_elbo
-    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion
+    from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion, sampled_bound
 
 __all__ = [
     "COLLAPSE",
@@ -213,6 +214,7 @@ __all__ = [
     "encoded_phi",
     "estimator_loss",
     "exact_log_prob",
+    "expectation",
     "feature_logits",
     "first_images",
     "fit",
@@ -270,6 +272,7 @@ __all__ = [
     "report_seeds",
     "require_devices",
     "require_extra",
+    "sampled_bound",
     "samples",
     "save_classifier",
     "score_samples",

@@ -116,9 +116,9 @@ def test_float32_keeps_splines_of_far_logits_apart():
         return jnp.abs(back - xs), jnp.abs(log_det + inverse_log_det)
 
     off, log_det = jax.jit(lambda: errors(rational_quadratic_spline(8).bijector))()
-    assert np.mean(off > 1e-3) < 0.02
-    assert off.max() < 0.03
-    assert log_det.max() < 0.1
+    assert np.mean(off > 1e-3) < 0.04
+    assert off.max() < 0.1
+    assert log_det.max() < 0.2
     plain = lambda numbers: distrax.RationalQuadraticSpline(numbers, -3.0, 3.0)  # noqa: E731
     off, log_det = jax.jit(lambda: errors(plain))()
     assert np.mean(off > 1e-3) > 0.1
@@ -156,6 +156,7 @@ def test_squeezing_puts_squares_of_pixels_into_channels():
         (lambda: affine(0.0), "max_log_scale: got 0.0, expected a positive number"),
         (lambda: rational_quadratic_spline(1), "num_bins: got 1, expected an integer >= 2"),
         (lambda: rational_quadratic_spline(501), "num_bins: got 501, expected at most 500"),
+        (lambda: rational_quadratic_spline(8, smallest=0.0), "smallest: got 0.0, expected a numb"),
         (lambda: rational_quadratic_spline(8, 0.0), "bound: got 0.0, expected a positive number"),
     ],
 )

@@ -277,6 +277,18 @@ RECIPES = [
         },
     ),
     Recipe(
+        "flow",
+        "--dataset ring --flows affine_coupling spline_autoregressive --epochs 2 "
+        "--steps-per-epoch 2 --hidden 8 --num-bins 4",
+        "densities learning_curves",
+        {"affine_coupling": 2, "spline_autoregressive": 2},
+        {
+            "--flows planar": "flows: got 'planar', expected one of",
+            "--num-bins 1": "num_bins: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
+    Recipe(
         "svi",
         "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
         "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "
@@ -320,6 +332,30 @@ RECIPES = [
             "--points 20": "points: got 20, expected an integer >= 50",
         },
         programs=0,
+    ),
+    Recipe(
+        "exact_divergences",
+        "--temperatures 1 1.9 --divergences kl total_variation --images 40 --tested 10 --steps 3 "
+        "--batch-size 8 --width 2 --permutations 19",
+        "seen draws",
+        {},
+        {
+            "--divergences wasserstein": "divergences: got 'wasserstein', expected one of",
+            "--temperatures 2 1": "temperatures: got (2.0, 1.0)",
+            "--images 20": "images: got 20, expected an integer >= 40",
+        },
+        programs=0,
+    ),
+    Recipe(
+        "unzip",
+        "--epochs 2 --hidden 8 --orders 2 --images 30 --batch-size 300",
+        "learning_curves",
+        {"made": 2, "pixelcnn": 2},
+        {
+            "--images 1001": "images: got 1001, expected at most 1000",
+            "--orders 1": "orders: got 1, expected an integer >= 2",
+        },
+        programs=2,
     ),
 ]
 
