@@ -11,6 +11,7 @@ from jaxgen.pictures.curves import against_count, against_steps, band_in_time
 from jaxgen.pictures.densities import densities
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
+from jaxgen.pictures.frontier import Place, frontier
 from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
 from jaxgen.pictures.learning_curve import learning_curve, learning_curves
@@ -24,6 +25,7 @@ from jaxgen.pictures.variance import cost_bars, variance_curves
 __all__ = [
     "DPI",
     "INK",
+    "Place",
     "against_count",
     "against_steps",
     "band_in_time",
@@ -33,6 +35,7 @@ __all__ = [
     "curve_panels",
     "densities",
     "ellipses",
+    "frontier",
     "geometric_steps",
     "heat_map",
     "image_grid",

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         check_fields,
     )
     from jaxgen.workbench.fitting import averaged_params, fit
+    from jaxgen.workbench.fooled import verdict_table, verdicts
     from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.gap_report import (
         GapReport,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         measure_gaps,
         tune,
     )
+    from jaxgen.workbench.gaussian_images import fit_gaussians, gaussian_model
     from jaxgen.workbench.gaussian_inference import (
         each_phi,
         elbo_at,
@@ -76,13 +78,23 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
+    from jaxgen.workbench.image_judge import ImageJudge
+    from jaxgen.workbench.image_models import (
+        ImageModel,
+        dequantized_model,
+        fit_images,
+        latent_model,
+        levels_model,
+    )
     from jaxgen.workbench.images import (
         Images,
         first_images,
         generated_images,
         load_images,
         load_pixels,
+        on_levels,
     )
+    from jaxgen.workbench.implicit import fit_gan, image_gan, implicit_model
     from jaxgen.workbench.likelihood import (
         exact_log_prob,
         fixed_point_draws,
@@ -107,8 +119,11 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.sample_scores import Interval, Reals, score_samples
+    from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
+    from jaxgen.workbench.spoiled import adversaries
     from jaxgen.workbench.summary import (
         Mean,
         Seeds,
@@ -151,13 +166,17 @@ __all__ = [
     "GapConfig",
     "GapReport",
     "ImageConfig",
+    "ImageJudge",
+    "ImageModel",
     "Images",
     "Interrupted",
+    "Interval",
     "Known",
     "LatentConfig",
     "Mean",
     "NonNegative",
     "Positive",
+    "Reals",
     "Rule",
     "Run",
     "RunConfig",
@@ -174,6 +193,7 @@ __all__ = [
     "TrainingFailed",
     "TwoSided",
     "Whole",
+    "adversaries",
     "averaged_params",
     "begin",
     "best_phi",
@@ -185,6 +205,7 @@ __all__ = [
     "constant",
     "coverage",
     "critic_against_noise",
+    "dequantized_model",
     "draw_fits",
     "draw_sequences",
     "draw_vae",
@@ -197,18 +218,26 @@ __all__ = [
     "feature_logits",
     "first_images",
     "fit",
+    "fit_gan",
+    "fit_gaussians",
+    "fit_images",
     "fitted_phi",
     "fixed_point_draws",
+    "gaussian_model",
     "generated_images",
     "hamiltonian",
     "image_belief_network",
     "image_by_image",
     "image_features",
+    "image_gan",
     "image_vae",
+    "implicit_model",
     "judge_by",
     "judge_critic",
     "judge_nll",
     "judge_phis",
+    "latent_model",
+    "levels_model",
     "load_classifier",
     "load_features",
     "load_images",
@@ -224,11 +253,13 @@ __all__ = [
     "mean_over_images",
     "mean_over_seeds",
     "measure_gaps",
+    "nats_interval",
     "negative_bound",
     "negative_elbo",
     "negative_log_prob",
     "negative_log_px",
     "new_path",
+    "on_levels",
     "open_run",
     "plane_gan",
     "play",
@@ -244,6 +275,8 @@ __all__ = [
     "sampled_bound",
     "samples",
     "save_classifier",
+    "score_samples",
+    "score_table",
     "side_by_side",
     "sweep",
     "tabulate_bounds",
@@ -252,6 +285,8 @@ __all__ = [
     "train",
     "tune",
     "vae_of_nets",
+    "verdict_table",
+    "verdicts",
     "with_classes",
 ]
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
-from jaxgen.data import ImageSet, dequantizer, load
+from jaxgen.data import ImageSet, dequantizer, from_arrays, load
 from jaxgen.types import Variables
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.refusals import renamed
@@ -110,6 +110,31 @@ def load_pixels(
         prepare = dequantizer(images.train.levels)
         images = Images(*(split._replace(prepare=prepare) for split in images))
     return images
+
+
+def on_levels(images: Images, levels: int) -> Images:
+    """Returns the splits with every pixel rounded to the nearest of so many gray levels.
+
+    A set with as many levels stays as it is.
+
+    Raises:
+      ValueError: levels is not between 2 and 256.
+    Example:
+      train, validation, test = on_levels(load_images(config), 17)
+    """
+    k = [np.rint(split.images * ((levels - 1) / 255)) for split in images]
+    return Images(
+        *(
+            from_arrays(
+                np.rint(of * (255 / (levels - 1))).astype(np.uint8),
+                split.labels,
+                levels=levels,
+                name=split.name,
+                split=split.split,
+            )
+            for of, split in zip(k, images, strict=True)
+        )
+    )
 
 
 def generated_images(

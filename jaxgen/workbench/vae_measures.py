@@ -9,11 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.distributions import diagonal_normal
+from jaxgen.inference import annealed_importance_weight, bidirectional_bounds, linear_temperatures
 from jaxgen.metrics import log_marginal
 from jaxgen.models import LatentVariableModel, observe
 from jaxgen.numerics import log_mean_exp
 from jaxgen.objectives import elbo
 from jaxgen.types import Key, Params, Scalar
+from jaxgen.workbench.gaps import hamiltonian
+from jaxgen.workbench.gaussian_inference import encoded_phi
 
 
 def negative_log_px(
@@ -48,6 +52,52 @@ def rate_distortion(
             jax.random.split(key, num_samples)
         )
         return jnp.mean(terms.kl), -jnp.mean(terms.reconstruction)
+
+    return one
+
+
+def annealed_log_px(
+    model: LatentVariableModel, temperatures: int, chains: int
+) -> Callable[[Params, Key, Array], Scalar]:
+    """Returns `(params, key, x) -> a lower bound of log p(x)`, in nats, by chains from q(z|x).
+
+    Example:
+      log_px = image_by_image(annealed_log_px(model, 50, 8))(params, key, xs)
+    Source: Wu et al. (2017), "On the quantitative analysis of decoder-based generative models".
+    """
+    betas = linear_temperatures(temperatures)
+
+    def one(params: Params, key: Key, x: Array) -> Scalar:
+        phi = encoded_phi(model, params, x)
+        log_joint, q = observe(model, params, x).log_joint, diagonal_normal(*phi)
+        chain = lambda key: annealed_importance_weight(key, log_joint, q, hamiltonian(phi), betas)  # noqa: E731
+        return log_mean_exp(jax.vmap(chain)(jax.random.split(key, chains)).log_weight, axis=0)
+
+    return one
+
+
+def annealed_bracket(
+    model: LatentVariableModel, temperatures: int, chains: int
+) -> Callable[[Params, Key, Array], tuple[Scalar, Scalar]]:
+    """Returns `(params, key, anything) -> bounds of log p(x) from both sides`, of an x of its own.
+
+    The x is drawn from the model, whose latent is then known. How far the bounds lie apart is how
+    far `annealed_log_px` is to be trusted of other images.
+
+    Example:
+      low, high = image_by_image(annealed_bracket(model, 50, 8))(params, key, jnp.arange(100))
+    Source: Wu et al. (2017), section 3.2.
+    """
+    betas = linear_temperatures(temperatures)
+
+    def one(params: Params, key: Key, number: Array) -> tuple[Scalar, Scalar]:
+        key_z, key_x, key_bounds = jax.random.split(key, 3)
+        z = model.prior(params).sample(seed=key_z)
+        x = model.decode(params, z).sample(seed=key_x)
+        phi = encoded_phi(model, params, x)
+        log_joint, q = observe(model, params, x).log_joint, diagonal_normal(*phi)
+        found = bidirectional_bounds(key_bounds, z, log_joint, q, hamiltonian(phi), betas, chains)
+        return found.lower, found.upper
 
     return one
 

@@ -176,6 +176,19 @@ RECIPES = [
         programs=0,
     ),
     Recipe(
+        "likelihood_vs_quality",
+        "--epochs 1 --batch-size 432 --judged 100 --components 2 --latent-size 2 "
+        "--temperatures 2 --chains 1",
+        "frontier samples",
+        {"MADE": 1, "PixelCNN": 1, "flow": 1, "VAE": 1, "GAN": 1},
+        {
+            "--levels 1": "levels: got 1, expected an integer >= 2",
+            "--components 0": "components: got 0, expected an integer >= 1",
+            "--features nowhere": "features: got nowhere, expected the run directory",
+        },
+        programs=5,
+    ),
+    Recipe(
         "mixture_em",
         "--steps 60 --starts 6",
         "components staircase",
