@@ -176,7 +176,10 @@ def tables(config: Config, found: dict[str, dict[str, Any]]) -> list[wb.Table]:
     for name in config.divergences:
         for side, label in (("exact", "exact"), ("seen", "critic")):
             means = [of[side][name] for of in found.values()]
-            cells = [f"{of['value']:.3g} ± {of['stderr']:.1g}" for of in means]
+            cells = [
+                f"{value:.3g} ± {stderr:.1g}" if math.isfinite(stderr) else "explodes"
+                for value, stderr in ((of["value"], of["stderr"]) for of in means)
+            ]
             rows.append([f"{DIVERGENCES[name].name}, {label}", *cells])
     tests = {
         "classifier's accuracy": lambda of: of["classifier"]["statistic"],
