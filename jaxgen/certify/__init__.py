@@ -6,6 +6,7 @@ from jaxgen.certify.budget import accepted, at_budget
 from jaxgen.certify.certificate import Certificate, certify
 from jaxgen.certify.density_check import check_density, density_report
 from jaxgen.certify.dependence import dependence
+from jaxgen.certify.dequantization import check_dequantizer
 from jaxgen.certify.directional_snr import directional_snr
 from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
@@ -60,6 +61,7 @@ __all__ = [
     "categorical",
     "certify",
     "check_density",
+    "check_dequantizer",
     "constant_velocity",
     "cosine",
     "coupled",

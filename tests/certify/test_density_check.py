@@ -14,10 +14,12 @@ from scipy import stats
 from jaxgen.certify import (
     bijector_errors,
     check_density,
+    check_dequantizer,
     density_report,
     dependence,
     goodness_of_fit,
 )
+from jaxgen.data import dequantizer
 from jaxgen.distributions import Bernoulli, FunctionDistribution, Independent, line, ring
 from jaxgen.models import (
     LIKELIHOODS,
@@ -221,6 +223,14 @@ def test_a_broken_twin_is_refused_for_its_fault(name):
     density, fault, settings = TWINS[name]
     with pytest.raises(ValueError, match=rf"density: breaks (.*; )?{fault}"):
         check_density(density, density.init(jax.random.key(0), ()), jax.random.key(1), **settings)
+
+
+def test_noise_of_another_number_of_levels_is_refused():
+    assert not check_dequantizer(dequantizer(17), 17, jax.random.key(0)).failures
+    with pytest.raises(ValueError, match=r"breaks uniform noise: that of level .*, p-value 0$"):
+        check_dequantizer(dequantizer(256), 17, jax.random.key(0))
+    with pytest.raises(ValueError, match=r"noise within its level: 0\.9"):
+        check_dequantizer(dequantizer(17), 256, jax.random.key(0))
 
 
 @pytest.mark.parametrize("order", [raster, shuffled], ids=["raster", "shuffled"])
