@@ -1,10 +1,27 @@
-"""Images by the chain rule: PixelCNN and gated PixelCNN, by exact likelihood.
+"""Images by the chain rule: MADE, PixelCNN, gated PixelCNN and a transformer, by exact likelihood.
 
 p(x) = prod_i p(x_i | x before i), each factor a distribution over the levels that the pixels of the
 set take, so the NLL is exact: nothing is bounded, nothing estimated. Samples come by fixed point,
 all pixels at once until none changes, equal to the bit to one pixel after another.
 
   python -m experiments autoregressive
+
+trains two PixelCNNs on the digits at their 17 levels, in a minute on two CPU cores. Expect (one
+seed), and in two minutes of all families with `--family made pixelcnn gated transformer`,
+
+  bits/dim   MADE 2.030   transformer 1.891   PixelCNN 1.791   gated PixelCNN 1.771   (each ± .015)
+
+and 50 samples in 14 to 22 passes, not 64. With `--conditional` the classes are modeled, and the
+likeliest is the right one for 98% of the test images (PixelCNN, 10 epochs). Static binarized MNIST:
+
+  python -m experiments autoregressive --dataset binarized_mnist --family pixelcnn --pixels 40
+      --batch-size 256 --dropout 0 --epochs 20
+
+81.5 nats, as published for dynamically binarized MNIST, take a GPU (the setting is that of
+pytorch-generative; it was not run here):
+
+  python -m experiments autoregressive --dataset mnist --binarization dynamic --family gated
+      --features 128 --layers 10 --dropout 0 --batch-size 128 --learning-rate 1e-3 --epochs 457
 """
 
 from __future__ import annotations
@@ -38,12 +55,12 @@ from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params, Scalar
 
 FAMILIES = {
-    "made": ("MADE", 500, 1),
-    "pixelcnn": ("PixelCNN", 64, 3),
-    "gated": ("gated PixelCNN", 32, 4),
-    "transformer": ("transformer", 64, 3),
+    "made": ("MADE", 500, 1, 0.5),
+    "pixelcnn": ("PixelCNN", 64, 3, 0.3),
+    "gated": ("gated PixelCNN", 32, 4, 0.3),
+    "transformer": ("transformer", 64, 2, 0.1),
 }
-"""Their names in full, and the width and the depth of the nets by default."""
+"""Their names in full, and by default width, depth and dropout of the nets."""
 PUBLISHED = {
     ("binarized_mnist", "none"): {"made": "88.40; 86.64 of 32 orders", "pixelcnn": "81.30"},
     ("mnist", "dynamic"): dict(made="84.87", pixelcnn="81.45", gated="81.50", transformer="79.17"),
@@ -80,8 +97,8 @@ class Config(wb.ImageConfig):
     """Reach of the PixelCNN upwards."""
     reach: wb.Count = 6
     """Reach of the PixelCNN to either side."""
-    dropout: Annotated[float, wb.Rule(lambda rate: 0 <= rate < 1, "a number in [0, 1)")] = 0.3
-    """Share of the features that training leaves out in a step."""
+    dropout: Annotated[float, wb.Rule(lambda x: 0 <= x < 1, "a number in [0, 1)")] | None = None
+    """Share of the features that training leaves out in a step; by default the family's own."""
     pixels: wb.Count | None = None
     """Random pixels of each image that train the PixelCNN in a step, most of them where the set
     varies most; by default all."""
@@ -169,9 +186,10 @@ def make_head(config: Config, levels: int) -> Likelihood:
 
 def make_net(config: Config, name: str, head: Likelihood, images: ImageSet) -> nn.Module:
     """Returns the net of a family."""
-    _, *sizes = FAMILIES[name]
-    features, layers = config.features or sizes[0], config.layers or sizes[1]
-    told: dict[str, Any] = {"outputs": head.outputs, "dropout": config.dropout}
+    _, features, layers, dropout = FAMILIES[name]
+    features, layers = config.features or features, config.layers or layers
+    dropout = dropout if config.dropout is None else config.dropout
+    told: dict[str, Any] = {"outputs": head.outputs, "dropout": dropout}
     if name == "pixelcnn":
         return PixelCNN(
             features=features, layers=layers, rows=config.rows, reach=config.reach, **told
