@@ -163,7 +163,6 @@ def draw(config: Config, found: dict[str, dict[str, Any]]) -> Figure:
         most = max(of["exact"][name]["value"] for of in found.values())
         axes.set_ylim(-1, 3 * max(most, 0.1))  # a bound that explodes leaves the picture
         axes.axhline(0, color=INK, lw=0.8)
-        axes.grid(alpha=0.25)
         axes.set_xlabel("temperature of q", color=INK)
     legend_below(figure, places[0])
     return figure
@@ -175,10 +174,10 @@ def tables(config: Config, found: dict[str, dict[str, Any]]) -> list[wb.Table]:
     rows: list[list[object]] = []
     for name in config.divergences:
         for side, label in (("exact", "exact"), ("seen", "critic")):
-            means = [of[side][name] for of in found.values()]
+            means = [wb.Mean(**of[side][name]) for of in found.values()]
             cells = [
-                f"{value:.3g} ± {stderr:.1g}" if math.isfinite(stderr) else "explodes"
-                for value, stderr in ((of["value"], of["stderr"]) for of in means)
+                f"{of.value:.3g} ± {of.stderr:.1g}" if math.isfinite(of.stderr) else "explodes"
+                for of in means
             ]
             rows.append([f"{DIVERGENCES[name].name}, {label}", *cells])
     tests = {
@@ -191,10 +190,8 @@ def tables(config: Config, found: dict[str, dict[str, Any]]) -> list[wb.Table]:
     }
     told = [[name, *(tell(of) for of in found.values())] for name, tell in tests.items()]
     title = f"Exact, and the bound of a critic on {config.images // 2} held-out images of each"
-    return [
-        wb.Table(title, ["divergence", *columns], rows),
-        wb.Table("Tests", ["", *columns], told),
-    ]
+    bounds = wb.Table(title, ["divergence", *columns], rows)
+    return [bounds, wb.Table("Tests", ["", *columns], told)]
 
 
 if __name__ == "__main__":

@@ -289,6 +289,17 @@ RECIPES = [
         programs=2,
     ),
     Recipe(
+        "flexible_vae",
+        "--models plain all --epochs 2 --hidden 8 --latent-size 3 --batch-size 432 --nll-samples 5",
+        "samples_plain samples_all learning_curves",
+        {"plain": 2, "all": 2},
+        {
+            "--models vampprior": "models: got 'vampprior', expected one of",
+            "--latent-size 1": "latent_size: got 1, expected an integer >= 2",
+        },
+        programs=2,
+    ),
+    Recipe(
         "svi",
         "--inference amortized svi --epochs 2 --hidden --latent-size 2 --images 20 "
         "--batch-size 600 --local-steps 2 --measure-steps 30 --tune-steps 50 --temperatures 4 "

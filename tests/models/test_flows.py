@@ -149,7 +149,7 @@ def test_a_posterior_scores_its_draws_alike_and_by_its_jacobian(name):
         return told, q.log_prob(z), bijector_errors(q.bijector, z[None])
 
     told, afterwards, errors = numbers(jax.random.key(2))
-    np.testing.assert_allclose(told, afterwards, rtol=1e-4)
+    np.testing.assert_allclose(told, afterwards, rtol=1e-4, atol=1e-3)
     assert max(errors) < 1e-3
 
 
