@@ -29,7 +29,7 @@ PERMUTATIONS = 199
 BANDWIDTHS = (0.2, 0.5, 1.0)
 """Of the MMD's kernels, in units of the median distance."""
 STEPS, BATCH, SPLITS = 600, 64, 8
-"""Of the classifier's training, and how often, each time on other halves of the samples."""
+"""Of the classifier's training, at most, and how often, on other halves of the samples each time."""
 SUBSETS = 5
 """Whose spread is the error of the kernel distance."""
 CLASSIFIER = MLP((64,), (1,))
@@ -178,6 +178,8 @@ def _measured(key: Key, reals: Reals, samples: Features) -> dict[str, Any]:
 def _told_apart(key: Key, test: Features, samples: Features) -> tuple[Array, Array]:
     """Returns the mean accuracy over splits, and twice the median of their p-values."""
 
+    fewer = min(len(test), len(samples))
+
     def split(key: Key) -> tuple[Array, Array]:
         outcome = classifier_test(
             key,
@@ -185,8 +187,8 @@ def _told_apart(key: Key, test: Features, samples: Features) -> tuple[Array, Arr
             samples,
             lambda key: CLASSIFIER.init(key, test[0]),
             _logits,
-            num_steps=STEPS,
-            batch_size=min(BATCH, min(len(test), len(samples)) // 2),
+            num_steps=min(STEPS, 4 * fewer),
+            batch_size=min(BATCH, fewer // 2),
         )
         return outcome.statistic, outcome.p_value
 

@@ -177,7 +177,7 @@ RECIPES = [
     ),
     Recipe(
         "likelihood_vs_quality",
-        "--epochs 1 --batch-size 432 --judged 100 --components 2 --latent-size 2 "
+        "--epochs 1 --batch-size 432 --judged 50 --components 2 --latent-size 2 "
         "--temperatures 2 --chains 1",
         "frontier samples",
         {"MADE": 1, "PixelCNN": 1, "flow": 1, "VAE": 1, "GAN": 1},

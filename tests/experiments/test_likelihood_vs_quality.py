@@ -1,4 +1,4 @@
-"""The lab: what fools which number, on 100 samples of barely trained models."""
+"""The lab: what fools which number, on 50 samples of barely trained models."""
 
 import math
 
