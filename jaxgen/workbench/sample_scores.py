@@ -29,7 +29,7 @@ PERMUTATIONS = 199
 BANDWIDTHS = (0.2, 0.5, 1.0)
 """Of the MMD's kernels, in units of the median distance."""
 STEPS, BATCH, SPLITS = 600, 64, 8
-"""Of the classifier's training, at most, and how often, on other halves of the samples each time."""
+"""Of the classifier: steps at most, batch, how often, on other halves of the samples each time."""
 SUBSETS = 5
 """Whose spread is the error of the kernel distance."""
 CLASSIFIER = MLP((64,), (1,))
