@@ -5,11 +5,9 @@ Each name is imported when it is first used, so that a command line can be read 
 
 from __future__ import annotations
 
-import ast
-import importlib
-import inspect
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jaxgen.workbench.first_use import first_use
 
 if TYPE_CHECKING:
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
@@ -291,26 +289,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(importlib.import_module(_home_of(name)), name)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in ("filelock", "matplotlib", "rich", "tyro"):
-            raise
-        raise ImportError(
-            f"jaxgen.workbench.{name} needs {missing}: pip install 'jaxgen[workbench]'"
-        ) from error
-
-
-def _home_of(name: str) -> str:
-    """Returns the module that the block for type checkers above imports `name` from."""
-    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[__name__]))):
-        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-            return str(node.module)
-    raise AssertionError(name)
+__getattr__ = first_use(__name__, __all__)
 
 
 def __dir__() -> list[str]:
