@@ -3,6 +3,7 @@
 import atexit
 import importlib.metadata
 import os
+import pathlib
 import shutil
 import tempfile
 
@@ -43,6 +44,16 @@ def _no_key_is_used_twice():
 @pytest.fixture(autouse=True)
 def _traces_are_counted_anew():
     chex.clear_trace_counter()  # of `chex.assert_max_traces`, which is one for the process
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back():
+    """Compiled programs of past modules would fill many GiB by the end of the session."""
+    yield
+    statm = pathlib.Path("/proc/self/statm")  # Linux: pages, the second number those in memory
+    pages = int(statm.read_text().split()[1]) if statm.exists() else 0
+    if pages * os.sysconf("SC_PAGE_SIZE") > 3 * 2**30:
+        jax.clear_caches()
 
 
 @pytest.fixture

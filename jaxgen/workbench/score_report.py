@@ -74,4 +74,4 @@ def score_table(
 def _with_error(value: float, half: float) -> str:
     if np.isnan(value):
         return "-"
-    return f"{value:.1f} ± {half:.1f}" if np.isfinite(value) else f"{value:.0f}"
+    return f"{value:.1f} ± {half:.1f}" if np.isfinite(value) else "-∞"
