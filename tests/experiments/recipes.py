@@ -317,7 +317,10 @@ RECIPES = [
         "--dataset digits --binarization threshold --epochs 2 --batch-size 400 --pixels 4",
         "draws_of_pixels learning_curves",
         {"pixels": 2, "latents": 2},
-        {"--binarization none": "dataset: got 'binarized_mnist'"},
+        {
+            "--dataset mnits": "dataset: got 'mnits'",
+            "--epochs 0": "epochs: got 0, expected an integer >= 1",
+        },
         programs=2,
     ),
     Recipe(
