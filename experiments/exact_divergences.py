@@ -55,7 +55,7 @@ class Config(wb.RunConfig):
 
     temperatures: Annotated[tuple[wb.Positive, ...], wb.RISING] = (1.0, 1.16, 1.39, 1.9)
     """Of q; p has 1. These are 0, 1, 5 and 20 nats away from it."""
-    divergences: Annotated[tuple[str, ...], wb.Among(DIVERGENCES), wb.SEVERAL] = (
+    divergences: Annotated[tuple[str, ...], wb.Among(wb.F_DIVERGENCES), wb.SEVERAL] = (
         "kl",
         "reverse_kl",
         "weighted_jensen_shannon",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jaxgen.workbench.first_use import first_use
+import jaxgen.workbench.first_use as lazy
 
 if TYPE_CHECKING:
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
@@ -289,7 +289,7 @@ __all__ = [
 ]
 
 
-__getattr__ = first_use(__name__, __all__)
+__getattr__ = lazy.first_use(__name__, __all__)
 
 
 def __dir__() -> list[str]:
