@@ -48,6 +48,9 @@ def _share_within(
     def has_another(squares: Array) -> Array:
         return jnp.sqrt(jnp.min(squares)) <= radius
 
+    # A compiler may hold all differences of a block at once (jaxlib 0.10.1 does, on a CPU).
+    block_size = min(block_size, max(1, 2**26 // points.size))
+
     found = map_distances(
         has_another,
         points,
