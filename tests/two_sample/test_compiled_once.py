@@ -53,6 +53,9 @@ CALLS = {
     ),
     "variational_bound": lambda: dv.variational_bound(*samples().T[:2], dv.DIVERGENCES["kl"]).value,
     "activated_bound": lambda: dv.activated_bound(*samples().T[:2], dv.alpha_divergence(0.5)).value,
+    "divergence_of_log_ratios": lambda: (
+        dv.divergence_of_log_ratios(*samples().T[:2], dv.DIVERGENCES["kl"]).value
+    ),
     "estimate": lambda: dv.estimate(
         key(), samples(), samples(), dv.alpha_divergence(0.5), init, linear, **SMALL
     ),
