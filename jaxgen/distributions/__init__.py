@@ -5,6 +5,7 @@ from jaxgen.distributions.bernoulli import Bernoulli
 from jaxgen.distributions.coupling import Conditioner, coupling, in_context
 from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
+from jaxgen.distributions.fixed_point import triangular_fixed_point
 from jaxgen.distributions.function_distribution import FunctionDistribution
 from jaxgen.distributions.gray_levels import GrayLevels, nearest_level
 from jaxgen.distributions.independent import Independent
@@ -42,4 +43,5 @@ __all__ = [
     "rational_quadratic_spline",
     "ring",
     "stratified_uniform",
+    "triangular_fixed_point",
 ]

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxgen.checks import of_event_shape
-from jaxgen.numerics import triangular_fixed_point
+from jaxgen.distributions.fixed_point import triangular_fixed_point
 from jaxgen.types import DistraxDistribution, Key
 
 

@@ -14,8 +14,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxgen.distributions.coupling import Conditioner
+from jaxgen.distributions.fixed_point import triangular_fixed_point
 from jaxgen.distributions.scalar_transforms import ScalarTransform
-from jaxgen.numerics import triangular_fixed_point
 
 
 class MaskedAutoregressive(distrax.Bijector):
