@@ -66,6 +66,8 @@ RECIPES = [
             "--clip-norm 0": "clip_norm: got 0.0, expected a positive number",
             "--beta nan": "beta: got nan, expected a finite number >= 0",
             "--patience 0": "patience: got 0, expected an integer >= 1",
+            "--nll-samples 0": "nll_samples: got 0, expected an integer >= 1",
+            "--likelihood gaussian --binarization threshold": "binarization: got 'threshold' with",
         },
     ),
     Recipe(
