@@ -74,13 +74,18 @@ def as_net(net: AnyNet) -> Net:
     )
 
 
-def _of_module(module: nn.Module) -> Net:
+def takes_train(module: nn.Module) -> bool:
+    """Returns whether a module is called with `train=...`."""
     # NNX through the bridge: the bridge's own call takes anything.
     called = getattr(module, "nnx_class", type(module)).__call__
-    takes_train = "train" in inspect.signature(called).parameters
+    return "train" in inspect.signature(called).parameters
+
+
+def _of_module(module: nn.Module) -> Net:
+    with_train = takes_train(module)
 
     def mode(train: bool) -> dict[str, Any]:
-        return {"train": train} if takes_train else {}
+        return {"train": train} if with_train else {}
 
     def init(key: Key, inputs: Any) -> Variables:
         # The params are drawn from the key itself, as linen does with a single one.
