@@ -8,6 +8,7 @@ from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.labeled import channels, labeled
+from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
@@ -47,6 +48,7 @@ __all__ = [
     "dcgan_channels",
     "even_degrees",
     "labeled",
+    "last_features",
     "pack",
     "random_degrees",
     "random_orders",

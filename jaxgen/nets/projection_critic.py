@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.nets.labeled import one_hot
-from jaxgen.nets.net import takes_train
-from jaxgen.nets.overheard import inputs_of
+from jaxgen.nets.net import mode_of
 
 
 class ProjectionCritic(nn.Module):
@@ -18,7 +19,8 @@ class ProjectionCritic(nn.Module):
     net it learns one vector for each class.
 
     Attributes:
-      net: a critic of samples alone, a linen module that ends with a `Dense`.
+      net: a critic of samples alone, a linen module that ends with a `Dense`, in no `nn.jit` or
+        `nn.remat`.
       num_classes: labels are integers below it; others have no vector, under jit at least.
       spectral_norm: divide V by its largest singular value, as a net does with its kernels.
       kernel_init: of V.
@@ -39,8 +41,15 @@ class ProjectionCritic(nn.Module):
     def __call__(self, inputs: tuple[Array, Array], *, train: bool) -> Float[Array, "batch"]:
         """Maps samples with labels to raw outputs, high for what looks real and of its class."""
         x, labels = inputs
-        with inputs_of(nn.Dense) as features:
-            outputs = self.net(x, train=train) if takes_train(self.net) else self.net(x)
+        features: list[Array] = []
+
+        def overhear(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            if isinstance(context.module, nn.Dense) and context.method_name == "__call__":
+                features.append(args[0] if args else kwargs["inputs"])
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(overhear):
+            outputs = self.net(x, **mode_of(self.net, train=train))
         if not features:
             raise ValueError(
                 f"net: got a {type(self.net).__name__} that calls no Dense, expected one that ends "

@@ -32,12 +32,12 @@ def test_fakes_have_the_labels_of_the_reals_and_both_players_see_them(key):
     assert changed == {}
     for side in (real, fake):
         np.testing.assert_array_equal(side[1], LABELS)
-    one_hot = np.eye(3, dtype=np.float32)[LABELS]
+    one_hot = jnp.eye(3)[LABELS]
     net = MLPGenerator((16,), (2,))
-    by_hand = net.apply(generator, np.concatenate([batch.z, one_hot], 1), train=True)
+    by_hand = net.apply(generator, jnp.concatenate([batch.z, one_hot], 1), train=True)
     np.testing.assert_allclose(fake[0], by_hand, rtol=1e-6)
     outputs, _ = model.criticize(critic, real, train=False)
-    by_hand = MLPCritic((16,)).apply(critic, np.concatenate([X, one_hot], 1), train=False)
+    by_hand = MLPCritic((16,)).apply(critic, jnp.concatenate([X, one_hot], 1), train=False)
     np.testing.assert_allclose(outputs, by_hand, rtol=1e-6)
     other, _ = model.criticize(critic, (X, (LABELS + 1) % 3), train=False)
     assert np.abs(other - outputs).min() > 1e-3
