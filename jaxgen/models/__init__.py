@@ -59,6 +59,7 @@ from jaxgen.models.mixture import (
     random_mixture,
 )
 from jaxgen.models.mixture_density import mixture_density
+from jaxgen.models.players import join_variables, variables_of
 from jaxgen.models.posteriors import (
     flow_posterior,
     gaussian_posterior,
@@ -129,6 +130,7 @@ __all__ = [
     "independent",
     "inverse_autoregressive_posterior",
     "isotropic",
+    "join_variables",
     "kalman_filter",
     "kmeans",
     "linear_gaussian",
@@ -155,6 +157,7 @@ __all__ = [
     "uniform_mixture",
     "uniform_noise",
     "vae",
+    "variables_of",
     "variational_noise",
     "variational_rnn",
 ]

@@ -26,7 +26,7 @@ from jaxgen.objectives.gan import (
     relativistic_average,
     wasserstein,
 )
-from jaxgen.objectives.gan_loss import GanLoss, gan_loss, zero_sum
+from jaxgen.objectives.gan_loss import GanLoss, gan_loss, swapped, zero_sum
 from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
@@ -90,6 +90,7 @@ __all__ = [
     "relativistic",
     "relativistic_average",
     "score_resampling",
+    "swapped",
     "wasserstein",
     "zero_sum",
 ]

@@ -82,6 +82,31 @@ def zero_sum(loss: GanLoss) -> GanLoss:
     )
 
 
+@known_by_call
+def swapped(loss: GanLoss) -> GanLoss:
+    """Returns the game in which the generator lowers the critic's loss of the two sides exchanged.
+
+    loss.critic(fake, real) pushes the output of the fake side up and that of the real side down.
+    Needed wherever the generator's player makes both sides, as in a BiGAN, ((x, E(x)); (G(z), z)):
+    the other losses forget the real side, and the encoder's gradient is exactly zero. Of
+    `non_saturating` it is the loss on both sides; it has `zero_sum`'s aim with slopes that do not
+    vanish where the critic is sure.
+
+    Args:
+      loss: whose critic is kept; its generator's loss is not used. What it does to a batch first
+        must treat the sides alike, as that of `relativistic_average` does.
+    Example:
+      losses = game_losses(bigan(...), swapped(non_saturating()))
+    Source: Donahue et al. (2017), "Adversarial feature learning", section 3.4; Dumoulin et al.
+      (2017), "Adversarially learned inference", section 2.1.
+    """
+    return gan_loss(
+        generator=lambda real, fake: loss.critic(fake, real),
+        critic=loss.critic,
+        centered=loss.centered,
+    )
+
+
 def _of_numbers(loss: PairLoss) -> PairLoss:
     def of_pair(critic_real: Array, critic_fake: Array) -> Scalar:
         for name, value in (("critic_real", critic_real), ("critic_fake", critic_fake)):
