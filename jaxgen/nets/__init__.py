@@ -7,6 +7,7 @@ from jaxgen.nets.causal_transformer import CausalTransformer
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
@@ -42,6 +43,7 @@ __all__ = [
     "as_net",
     "dcgan_channels",
     "even_degrees",
+    "last_features",
     "pack",
     "random_degrees",
     "random_orders",
