@@ -7,6 +7,7 @@ latent-variable model.
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
+from jaxgen.models.cyclegan import CycleGan, cyclegan
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
@@ -83,6 +84,7 @@ from jaxgen.models.variational_rnn import variational_rnn
 __all__ = [
     "LIKELIHOODS",
     "ComponentFamily",
+    "CycleGan",
     "Density",
     "DiagonalGaussian",
     "FactorModel",
@@ -108,6 +110,7 @@ __all__ = [
     "coupling_flow",
     "coupling_layer",
     "coupling_layers",
+    "cyclegan",
     "decoder",
     "dequantized",
     "diagonal_gaussian",

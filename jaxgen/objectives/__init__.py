@@ -1,5 +1,6 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
+from jaxgen.objectives.cycle import CycleModel, cycle_losses
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
 from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
@@ -50,6 +51,7 @@ __all__ = [
     "PENALTIES",
     "BoundEstimator",
     "Corruption",
+    "CycleModel",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
@@ -60,6 +62,7 @@ __all__ = [
     "activated_f_gan",
     "aggregate_mmd",
     "analytic_kl",
+    "cycle_losses",
     "denoising_elbo",
     "dragan_penalty",
     "elbo",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         require_devices,
         require_extra,
     )
+    from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
         Classifier,
@@ -132,7 +133,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
-    from jaxgen.workbench.training import Draws, Trained, judge_by, train
+    from jaxgen.workbench.training import Trained, judge_by, train
     from jaxgen.workbench.vae import (
         bias_of_mean,
         constant,
@@ -182,6 +183,7 @@ __all__ = [
     "Seeds",
     "SequenceConfig",
     "SequenceSets",
+    "Sets",
     "Share",
     "Swept",
     "Table",
