@@ -178,7 +178,8 @@ def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
     players = wb.image_gan(shape, config.latent_size)
 
     def climb(model: wb.ImageModel, part: wb.Run) -> Params:
-        return wb.fit_images(part, model, train.images, images.validation.images, keys)
+        held_out = images.validation.images[: config.judged]
+        return wb.fit_images(part, model, train.images, held_out, keys)
 
     def gaussians(count: int) -> Family:
         return Family(

@@ -63,6 +63,7 @@ class GameLosses(NamedTuple):
     critic: PlayerLoss
 
 
+@runtime_checkable
 class Pool(Protocol):
     """Past fakes that a critic is shown among the present ones, `jaxgen.train.image_pool` for one.
 

@@ -9,6 +9,8 @@ from jaxgen.nets.convolution import Convolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.instance_norm import instance_norm
+from jaxgen.nets.labeled import channels, labeled
+from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
@@ -17,6 +19,7 @@ from jaxgen.nets.orders import even_degrees, random_degrees, random_orders, rast
 from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.patch_critic import PatchCritic
 from jaxgen.nets.pixel_cnn import PixelCNN
+from jaxgen.nets.projection_critic import ProjectionCritic
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.resnet_generator import ResNetGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
@@ -39,6 +42,7 @@ __all__ = [
     "NetApply",
     "PatchCritic",
     "PixelCNN",
+    "ProjectionCritic",
     "ResNetGenerator",
     "ResidualCritic",
     "ResidualGenerator",
@@ -47,9 +51,12 @@ __all__ = [
     "WeightNormalized",
     "append_minibatch_stddev",
     "as_net",
+    "channels",
     "dcgan_channels",
     "even_degrees",
     "instance_norm",
+    "labeled",
+    "last_features",
     "pack",
     "random_degrees",
     "random_orders",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ FAKES, OTHERS, CRITICS, POOLS = 2**32 - 1, 2**32 - 2, 2**32 - 3, 2**32 - 4
 """Folded into a key: far from the counters that a split of the same key uses."""
 
 
+@runtime_checkable
 class CycleModel(Protocol):
     """What the losses ask of a model, `jaxgen.models.cyclegan` for one.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxgen.train import Epoch, Update, scan_draws, scan_epoch, scan_sets
 from jaxgen.types import Info, Key
@@ -47,6 +47,7 @@ class Sets(NamedTuple):
     arrays: Any
 
 
+@runtime_checkable
 class Scan(Protocol):
     """How an update becomes an epoch; equal forms share one program."""
 

@@ -9,7 +9,9 @@ from jaxgen.train import image_pool
 
 
 def numbered(first, count):
-    return jnp.broadcast_to(jnp.arange(first, first + count, dtype=jnp.float32)[:, None], (count, 3))
+    return jnp.broadcast_to(
+        jnp.arange(first, first + count, dtype=jnp.float32)[:, None], (count, 3)
+    )
 
 
 def by_hand(size, images, coins, slots):
