@@ -7,6 +7,7 @@ latent-variable model.
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
+from jaxgen.models.conditional_gan import ConditionalGan, ConditionalGanBatch, conditional_gan
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
@@ -83,6 +84,8 @@ from jaxgen.models.variational_rnn import variational_rnn
 __all__ = [
     "LIKELIHOODS",
     "ComponentFamily",
+    "ConditionalGan",
+    "ConditionalGanBatch",
     "Density",
     "DiagonalGaussian",
     "FactorModel",
@@ -104,6 +107,7 @@ __all__ = [
     "autoregressive_layers",
     "belief_network",
     "categorical",
+    "conditional_gan",
     "conditioned",
     "coupling_flow",
     "coupling_layer",

@@ -7,6 +7,7 @@ from jaxgen.nets.causal_transformer import CausalTransformer
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.labeled import channels, labeled
 from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
@@ -15,6 +16,7 @@ from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
 from jaxgen.nets.orders import even_degrees, random_degrees, random_orders, raster
 from jaxgen.nets.packing import append_minibatch_stddev, pack
 from jaxgen.nets.pixel_cnn import PixelCNN
+from jaxgen.nets.projection_critic import ProjectionCritic
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
@@ -34,6 +36,7 @@ __all__ = [
     "Net",
     "NetApply",
     "PixelCNN",
+    "ProjectionCritic",
     "ResidualCritic",
     "ResidualGenerator",
     "StridedConv",
@@ -41,8 +44,10 @@ __all__ = [
     "WeightNormalized",
     "append_minibatch_stddev",
     "as_net",
+    "channels",
     "dcgan_channels",
     "even_degrees",
+    "labeled",
     "last_features",
     "pack",
     "random_degrees",
