@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.sample_scores import Interval, Reals, score_samples
+    from jaxgen.workbench.sample_scores import Reals, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
@@ -169,7 +169,6 @@ __all__ = [
     "ImageModel",
     "Images",
     "Interrupted",
-    "Interval",
     "Known",
     "LatentConfig",
     "Mean",
