@@ -104,7 +104,7 @@ def _converted(image: Image, size: tuple[int, int] | None, channels: int | None)
     upright = ImageOps.exif_transpose(image.convert(MODES[channels]))
     if size is None:
         return upright
-    return upright.resize(size[::-1], Image.Resampling.BICUBIC)
+    return upright.resize((size[1], size[0]), Image.Resampling.BICUBIC)
 
 
 def _alike(name: str, of_each: dict[str, object], example: str) -> None:

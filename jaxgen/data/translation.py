@@ -64,11 +64,9 @@ def unpaired(train: ImageSet, test: ImageSet, translation: Translation) -> Unpai
       task = unpaired(load("digits", "train"), load("digits", "test"), TRANSLATIONS["rotated"])
       task.test_y[0]  # the partner of task.test_x[0]
     """
-    for name, images in {"train": train, "test": test}.items():
-        if images.labels is None:
-            raise ValueError(f"{name}: got {images.name} without labels, expected some to judge by")
+    train_labels, test_labels = _labels("train", train), _labels("test", test)
     half = len(train.images) // 2
-    y_labels = train.labels[half:]
+    y_labels = train_labels[half:]
     kept = translation.kept(y_labels)
     if not half or not kept.any():
         raise ValueError(
@@ -77,12 +75,18 @@ def unpaired(train: ImageSet, test: ImageSet, translation: Translation) -> Unpai
     return UnpairedDomains(
         x=train.images[:half],
         y=translation.forward(train.images[half:][kept]),
-        x_labels=train.labels[:half],
+        x_labels=train_labels[:half],
         y_labels=y_labels[kept],
         test_x=test.images,
         test_y=translation.forward(test.images),
-        test_labels=test.labels,
+        test_labels=test_labels,
     )
+
+
+def _labels(name: str, images: ImageSet) -> Int32[np.ndarray, "n"]:
+    if images.labels is None:
+        raise ValueError(f"{name}: got {images.name} without labels, expected some to judge by")
+    return images.labels
 
 
 def inverted(images: Pixels) -> Pixels:

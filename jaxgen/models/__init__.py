@@ -8,6 +8,7 @@ from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.conditional_gan import ConditionalGan, ConditionalGanBatch, conditional_gan
+from jaxgen.models.cyclegan import CycleGan, cyclegan
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
@@ -86,6 +87,7 @@ __all__ = [
     "ComponentFamily",
     "ConditionalGan",
     "ConditionalGanBatch",
+    "CycleGan",
     "Density",
     "DiagonalGaussian",
     "FactorModel",
@@ -112,6 +114,7 @@ __all__ = [
     "coupling_flow",
     "coupling_layer",
     "coupling_layers",
+    "cyclegan",
     "decoder",
     "dequantized",
     "diagonal_gaussian",

@@ -1,6 +1,7 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
 from jaxgen.objectives.augmented import Augmented, augmented
+from jaxgen.objectives.cycle import CycleModel, cycle_losses
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
 from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
@@ -53,6 +54,7 @@ __all__ = [
     "Augmented",
     "BoundEstimator",
     "Corruption",
+    "CycleModel",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
@@ -64,6 +66,7 @@ __all__ = [
     "aggregate_mmd",
     "analytic_kl",
     "augmented",
+    "cycle_losses",
     "denoising_elbo",
     "dragan_penalty",
     "elbo",
