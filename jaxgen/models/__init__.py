@@ -6,6 +6,7 @@ latent-variable model.
 
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.bigan import BiGan, bigan
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
@@ -38,6 +39,7 @@ from jaxgen.models.gaussian_components import (
     diagonal_gaussian,
     full_gaussian,
 )
+from jaxgen.models.gaussian_net import gaussian_net
 from jaxgen.models.hierarchical import hierarchical_vae
 from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
@@ -65,7 +67,7 @@ from jaxgen.models.posteriors import (
     gaussian_posterior,
     inverse_autoregressive_posterior,
 )
-from jaxgen.models.priors import gaussian_mixture, standard_normal
+from jaxgen.models.priors import gaussian_mixture, standard_normal, uniform
 from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
     Sequences,
@@ -82,6 +84,7 @@ from jaxgen.models.variational_rnn import variational_rnn
 
 __all__ = [
     "LIKELIHOODS",
+    "BiGan",
     "ComponentFamily",
     "Density",
     "DiagonalGaussian",
@@ -103,6 +106,7 @@ __all__ = [
     "autoregressive_layer",
     "autoregressive_layers",
     "belief_network",
+    "bigan",
     "categorical",
     "conditioned",
     "coupling_flow",
@@ -123,6 +127,7 @@ __all__ = [
     "full_gaussian",
     "gan",
     "gaussian_mixture",
+    "gaussian_net",
     "gaussian_posterior",
     "gaussian_vae",
     "hierarchical_vae",
@@ -153,6 +158,7 @@ __all__ = [
     "stochastic_volatility",
     "subsampled_log_prob",
     "tempered",
+    "uniform",
     "uniform_levels",
     "uniform_mixture",
     "uniform_noise",

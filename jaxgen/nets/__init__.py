@@ -4,9 +4,11 @@
 """
 
 from jaxgen.nets.causal_transformer import CausalTransformer
+from jaxgen.nets.concatenated import concatenated
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.joint_mlp import JointMLP
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
 from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
@@ -28,6 +30,7 @@ __all__ = [
     "DCGANCritic",
     "DCGANGenerator",
     "GatedPixelCNN",
+    "JointMLP",
     "MLPCritic",
     "MLPGenerator",
     "Net",
@@ -40,6 +43,7 @@ __all__ = [
     "WeightNormalized",
     "append_minibatch_stddev",
     "as_net",
+    "concatenated",
     "dcgan_channels",
     "even_degrees",
     "pack",
