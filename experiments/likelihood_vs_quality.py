@@ -30,6 +30,7 @@ import numpy as np
 from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.distributions import Squeeze, logit, rational_quadratic_spline
+from jaxgen.metrics import Interval
 from jaxgen.models import (
     Density,
     autoregressive,
@@ -99,7 +100,7 @@ def run(config: Config) -> dict[str, Any]:
     scores = {FRESH: judge.score_fresh()} | {name: judge.score(x) for name, x in samples.items()}
     nats = {name: judge.log_prob(*of) for name, of in models.items()}
 
-    def place(label: str, log_probs: np.ndarray, accuracy: wb.Interval) -> Place:
+    def place(label: str, log_probs: np.ndarray, accuracy: Interval) -> Place:
         return Place(wb.nats_interval(-log_probs), accuracy.ends, label)
 
     def among(other: str, share: float) -> Place:
@@ -178,7 +179,8 @@ def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
     players = wb.image_gan(shape, config.latent_size)
 
     def climb(model: wb.ImageModel, part: wb.Run) -> Params:
-        return wb.fit_images(part, model, train.images, images.validation.images, keys)
+        held_out = images.validation.images[: config.judged]
+        return wb.fit_images(part, model, train.images, held_out, keys)
 
     def gaussians(count: int) -> Family:
         return Family(

@@ -8,6 +8,8 @@ from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.bigan import BiGan, bigan
 from jaxgen.models.centroids import kmeans
+from jaxgen.models.conditional_gan import ConditionalGan, ConditionalGanBatch, conditional_gan
+from jaxgen.models.cyclegan import CycleGan, cyclegan
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
@@ -86,6 +88,9 @@ __all__ = [
     "LIKELIHOODS",
     "BiGan",
     "ComponentFamily",
+    "ConditionalGan",
+    "ConditionalGanBatch",
+    "CycleGan",
     "Density",
     "DiagonalGaussian",
     "FactorModel",
@@ -108,10 +113,12 @@ __all__ = [
     "belief_network",
     "bigan",
     "categorical",
+    "conditional_gan",
     "conditioned",
     "coupling_flow",
     "coupling_layer",
     "coupling_layers",
+    "cyclegan",
     "decoder",
     "dequantized",
     "diagonal_gaussian",

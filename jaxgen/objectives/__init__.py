@@ -1,5 +1,7 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
+from jaxgen.objectives.augmented import Augmented, augmented
+from jaxgen.objectives.cycle import CycleModel, cycle_losses
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
 from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
@@ -31,6 +33,7 @@ from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
 from jaxgen.objectives.latent_regression import Invertible, latent_regression
+from jaxgen.objectives.lazy import lazy
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
 from jaxgen.objectives.penalties import (
@@ -49,8 +52,10 @@ __all__ = [
     "GRADIENTS",
     "KL",
     "PENALTIES",
+    "Augmented",
     "BoundEstimator",
     "Corruption",
+    "CycleModel",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
@@ -62,6 +67,8 @@ __all__ = [
     "activated_f_gan",
     "aggregate_mmd",
     "analytic_kl",
+    "augmented",
+    "cycle_losses",
     "denoising_elbo",
     "dragan_penalty",
     "elbo",
@@ -80,6 +87,7 @@ __all__ = [
     "info_elbo",
     "instance_noise",
     "latent_regression",
+    "lazy",
     "least_squares",
     "log_importance_weights",
     "log_prior_weights",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         require_devices,
         require_extra,
     )
+    from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
         Classifier,
@@ -117,7 +118,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.sample_scores import Interval, Reals, score_samples
+    from jaxgen.workbench.sample_scores import Reals, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
@@ -132,7 +133,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.sweeps import Swept, sweep
     from jaxgen.workbench.table import print_table
     from jaxgen.workbench.tensorboard_events import tensorboard
-    from jaxgen.workbench.training import Draws, Trained, judge_by, train
+    from jaxgen.workbench.training import Trained, judge_by, train
     from jaxgen.workbench.vae import (
         bias_of_mean,
         constant,
@@ -168,7 +169,6 @@ __all__ = [
     "ImageModel",
     "Images",
     "Interrupted",
-    "Interval",
     "Known",
     "LatentConfig",
     "Mean",
@@ -182,6 +182,7 @@ __all__ = [
     "Seeds",
     "SequenceConfig",
     "SequenceSets",
+    "Sets",
     "Share",
     "Swept",
     "Table",
