@@ -32,6 +32,7 @@ from jaxgen.objectives.gan_loss import GanLoss, gan_loss, swapped, zero_sum
 from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
+from jaxgen.objectives.latent_regression import Invertible, latent_regression
 from jaxgen.objectives.lazy import lazy
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
@@ -60,6 +61,7 @@ __all__ = [
     "FilteringObjective",
     "GameModel",
     "GanLoss",
+    "Invertible",
     "OneCritic",
     "Penalty",
     "activated_f_gan",
@@ -84,6 +86,7 @@ __all__ = [
     "importance_weighted_bound",
     "info_elbo",
     "instance_noise",
+    "latent_regression",
     "lazy",
     "least_squares",
     "log_importance_weights",
