@@ -27,6 +27,18 @@ if TYPE_CHECKING:
         require_extra,
     )
     from jaxgen.workbench.data_forms import Draws, Sets
+    from jaxgen.workbench.encoder_measures import (
+        joint_tests,
+        label_accuracy,
+        round_trips,
+    )
+    from jaxgen.workbench.encoder_report import (
+        ENCODERS,
+        Labeled,
+        first_labeled,
+        judge_encoders,
+        report_encoders,
+    )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
         Classifier,
@@ -94,6 +106,7 @@ if TYPE_CHECKING:
         on_levels,
     )
     from jaxgen.workbench.implicit import fit_gan, image_gan, implicit_model
+    from jaxgen.workbench.latent_pictures import draw_codes, traversals
     from jaxgen.workbench.likelihood import (
         exact_log_prob,
         fixed_point_draws,
@@ -149,6 +162,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLLAPSE",
+    "ENCODERS",
     "F_DIVERGENCES",
     "NOT_COMPARED_ON_RESUME",
     "RISING",
@@ -170,6 +184,7 @@ __all__ = [
     "Images",
     "Interrupted",
     "Known",
+    "Labeled",
     "LatentConfig",
     "Mean",
     "NonNegative",
@@ -205,6 +220,7 @@ __all__ = [
     "coverage",
     "critic_against_noise",
     "dequantized_model",
+    "draw_codes",
     "draw_fits",
     "draw_sequences",
     "draw_vae",
@@ -216,6 +232,7 @@ __all__ = [
     "expectation",
     "feature_logits",
     "first_images",
+    "first_labeled",
     "fit",
     "fit_gan",
     "fit_gaussians",
@@ -231,10 +248,13 @@ __all__ = [
     "image_gan",
     "image_vae",
     "implicit_model",
+    "joint_tests",
     "judge_by",
     "judge_critic",
+    "judge_encoders",
     "judge_nll",
     "judge_phis",
+    "label_accuracy",
     "latent_model",
     "levels_model",
     "load_classifier",
@@ -267,10 +287,12 @@ __all__ = [
     "rate_distortion",
     "reconstruct",
     "renamed",
+    "report_encoders",
     "report_gaps",
     "report_seeds",
     "require_devices",
     "require_extra",
+    "round_trips",
     "sampled_bound",
     "samples",
     "save_classifier",
@@ -282,6 +304,7 @@ __all__ = [
     "tensorboard",
     "to_json",
     "train",
+    "traversals",
     "tune",
     "vae_of_nets",
     "verdict_table",
