@@ -5,7 +5,7 @@
 
 from jaxgen.nets.causal_transformer import CausalTransformer
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
-from jaxgen.nets.convolution import Convolution
+from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.instance_norm import instance_norm
@@ -35,6 +35,7 @@ __all__ = [
     "Convolution",
     "DCGANCritic",
     "DCGANGenerator",
+    "DoublingConvolution",
     "GatedPixelCNN",
     "MLPCritic",
     "MLPGenerator",
