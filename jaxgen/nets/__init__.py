@@ -4,11 +4,13 @@
 """
 
 from jaxgen.nets.causal_transformer import CausalTransformer
+from jaxgen.nets.concatenated import concatenated
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.instance_norm import instance_norm
+from jaxgen.nets.joint_mlp import JointMLP
 from jaxgen.nets.labeled import channels, labeled
 from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
@@ -37,6 +39,7 @@ __all__ = [
     "DCGANGenerator",
     "DoublingConvolution",
     "GatedPixelCNN",
+    "JointMLP",
     "MLPCritic",
     "MLPGenerator",
     "Net",
@@ -53,6 +56,7 @@ __all__ = [
     "append_minibatch_stddev",
     "as_net",
     "channels",
+    "concatenated",
     "dcgan_channels",
     "even_degrees",
     "instance_norm",

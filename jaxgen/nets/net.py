@@ -75,7 +75,7 @@ def as_net(net: AnyNet) -> Net:
     )
 
 
-def mode_of(module: nn.Module, *, train: bool) -> dict[str, bool]:
+def mode_of(module: nn.Module, *, train: bool) -> dict[str, Any]:
     """Returns what tells a module whether it is in training, if it takes that at all."""
     # NNX through the bridge: the bridge's own call takes anything.
     called = getattr(module, "nnx_class", type(module)).__call__
