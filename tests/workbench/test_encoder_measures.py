@@ -8,16 +8,9 @@ import pytest
 from jaxgen.data import from_arrays
 from jaxgen.models import bigan, standard_normal
 from jaxgen.nets import MLPCritic, concatenated
-from jaxgen.workbench import (
-    ENCODERS,
-    Labeled,
-    first_labeled,
-    joint_tests,
-    label_accuracy,
-    report_encoders,
-    round_trips,
-    traversals,
-)
+from jaxgen.workbench import ENCODERS, Labeled, first_labeled, report_encoders, round_trips
+from jaxgen.workbench.encoder_measures import joint_tests, label_accuracy
+from jaxgen.workbench.latent_pictures import traversals
 
 
 def scaled(factor):
