@@ -101,7 +101,7 @@ class MADE(nn.Module):
             )
         context, order = context if len(orders) > 1 else (context, 0)
         # A traced number is not known; beyond the last, JAX takes the last.
-        if not (isinstance(order, jax.core.Tracer) or 0 <= order < len(orders)):
+        if not (isinstance(order, jax.core.Tracer) or 0 <= np.asarray(order) < len(orders)):
             raise ValueError(f"order: got {order}, expected one of 0 to {len(orders) - 1}")
         known = None if isinstance(context, tuple) else context.reshape(-1)
         return x, known, jnp.asarray(orders)[order]

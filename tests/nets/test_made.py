@@ -179,3 +179,6 @@ def test_an_order_that_there_is_not_is_refused(order):
     params = random_params(net, (X, ((), 0)))
     with pytest.raises(ValueError, match=f"order: got {int(order)}, expected one of 0 to 2"):
         net.apply(params, (X, ((), order)))
+    last = jnp.array(2)  # a known number, also where something else is traced
+    told = jax.jit(lambda x: net.apply(params, (x, ((), last))))(X)
+    np.testing.assert_allclose(told, net.apply(params, (X, ((), 2))), rtol=1e-5)
