@@ -4,6 +4,7 @@ import atexit
 import importlib.metadata
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -28,6 +29,7 @@ import chex
 import jax
 import pytest
 from jaxtyping import install_import_hook
+from xdist.scheduler import LoadScopeScheduling
 
 jax.config.update("jax_num_cpu_devices", 8)
 
@@ -65,3 +67,26 @@ def key():
 def x64():
     with jax.enable_x64(True):
         yield
+
+
+class FilesAndRecipes(LoadScopeScheduling):
+    """A worker takes a whole file, which shares fixtures, but of LONG files one case alone.
+
+    The cases of one recipe go by the recipe's name, which stands first in their brackets.
+    """
+
+    LONG = ("test_recipes.py", "test_notebooks.py")
+
+    def _split_scope(self, nodeid):
+        file, _, test = nodeid.partition("::")
+        case = re.search(r"\[(\w+)", test) if file.endswith(self.LONG) else None
+        return f"{file}[{case[1]}]" if case else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return FilesAndRecipes(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest comes first, so that no worker has it alone at the end."""
+    items.sort(key=lambda item: "experiments" not in item.path.parts)

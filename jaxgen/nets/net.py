@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -18,6 +18,7 @@ Pair: TypeAlias = tuple[Callable[[Key, Any], Params], Callable[[Params, Any], An
 """`init(key, inputs) -> params` and `apply(params, inputs) -> outputs`."""
 
 
+@runtime_checkable
 class NetApply(Protocol):
     """A net's forward pass."""
 
@@ -74,18 +75,18 @@ def as_net(net: AnyNet) -> Net:
     )
 
 
-def _of_module(module: nn.Module) -> Net:
+def mode_of(module: nn.Module, *, train: bool) -> dict[str, Any]:
+    """Returns what tells a module whether it is in training, if it takes that at all."""
     # NNX through the bridge: the bridge's own call takes anything.
     called = getattr(module, "nnx_class", type(module)).__call__
-    takes_train = "train" in inspect.signature(called).parameters
+    return {"train": train} if "train" in inspect.signature(called).parameters else {}
 
-    def mode(train: bool) -> dict[str, Any]:
-        return {"train": train} if takes_train else {}
 
+def _of_module(module: nn.Module) -> Net:
     def init(key: Key, inputs: Any) -> Variables:
         # The params are drawn from the key itself, as linen does with a single one.
         rngs = {"params": key, "dropout": jax.random.fold_in(key, DROPOUT)}
-        return dict(module.init(rngs, inputs, **mode(True)))
+        return dict(module.init(rngs, inputs, **mode_of(module, train=True)))
 
     def apply(
         variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
@@ -95,7 +96,7 @@ def _of_module(module: nn.Module) -> Net:
             rngs["dropout"], rngs["params"] = jax.random.split(key)
         collections = [name for name in variables if name != "params"] if train else []
         outputs, changed = module.apply(
-            variables, inputs, rngs=rngs, mutable=collections, **mode(train)
+            variables, inputs, rngs=rngs, mutable=collections, **mode_of(module, train=train)
         )
         return outputs, dict(changed)
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.divergences import kernel_mixture, median_heuristic, rbf
 from jaxgen.metrics import (
+    Interval,
     frechet_distance,
     kernel_distance,
     parzen_bandwidth,
@@ -47,24 +48,6 @@ class Reals(NamedTuple):
     train: Features
     validation: Features
     test: Features
-
-
-class Interval(NamedTuple):
-    """A share and the ends of its 95% interval, by Wilson's formula.
-
-    Attributes:
-      value: the share.
-      low, high: the ends.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def ends(self) -> tuple[float, float, float]:
-        """All three."""
-        return self.value, self.low, self.high
 
 
 class SampleScores(NamedTuple):
