@@ -30,6 +30,7 @@ import numpy as np
 from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.distributions import Squeeze, logit, rational_quadratic_spline
+from jaxgen.metrics import Interval
 from jaxgen.models import (
     Density,
     autoregressive,
@@ -99,7 +100,7 @@ def run(config: Config) -> dict[str, Any]:
     scores = {FRESH: judge.score_fresh()} | {name: judge.score(x) for name, x in samples.items()}
     nats = {name: judge.log_prob(*of) for name, of in models.items()}
 
-    def place(label: str, log_probs: np.ndarray, accuracy: wb.Interval) -> Place:
+    def place(label: str, log_probs: np.ndarray, accuracy: Interval) -> Place:
         return Place(wb.nats_interval(-log_probs), accuracy.ends, label)
 
     def among(other: str, share: float) -> Place:

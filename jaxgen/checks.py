@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from jax.core import Tracer
 
 
 def at_least(name: str, value: Any, minimum: int) -> int:
@@ -115,6 +116,34 @@ def axis_of_samples(name: str, x: Any) -> None:
             f"{name}: got shape {found}, expected (samples >= 1,), those of one datapoint: "
             "jax.vmap over datapoints"
         )
+
+
+def class_labels(labels: Any, num_classes: int, count: int) -> None:
+    """Checks labels: one integer for each datapoint, from 0 to num_classes - 1.
+
+    Traced labels are trusted to be among the classes: numbers under jit do not raise.
+
+    Args:
+      labels: an array.
+      count: of the datapoints.
+    Raises:
+      ValueError: they are no such labels.
+    Example:
+      class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
+    """
+    dtype, found = getattr(labels, "dtype", type(labels).__name__), np.shape(labels)
+    if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != (count,):
+        raise ValueError(
+            f"labels: got {dtype} of shape {found}, expected an array of integers of shape "
+            f"{(count,)}, one for each datapoint"
+        )
+    if count and not isinstance(labels, Tracer):
+        low, high = int(np.min(labels)), int(np.max(labels))
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"labels: got values from {low} to {high}, expected 0 to {num_classes - 1}, the "
+                f"{num_classes} classes"
+            )
 
 
 def between_0_and_1(name: str, value: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,14 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxgen.data.encoded import MODES, decode_image
 from jaxgen.data.image_set import as_pixels
 from jaxgen.data.splits import Arrays
-
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's names for the numbers of channels that are read."""
-
-FORMATS = ("PNG", "JPEG")
-"""The formats that TFDS writes. Of the others that Pillow knows, EPS would start Ghostscript."""
 
 _INT32 = np.iinfo(np.int32)
 
@@ -75,18 +69,10 @@ def _pixels(
     place: str, content: bytes, channels: int
 ) -> UInt8[np.ndarray, "height width channels"]:
     """Decodes one image; `place` says in errors where it lies."""
-    from PIL import Image
-
-    expected = f"expected an 8-bit image, {' or '.join(FORMATS)}"
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            # Pillow would clip 16 bits to 8. A PNG begins with its header: byte 24 is the depth.
-            if image.format == "PNG" and content[24] > 8:
-                raise ValueError(f"data_dir: {place} has {content[24]} bits, {expected}")
-            pixels = np.asarray(image.convert(MODES[channels]))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"data_dir: {place} cannot be decoded ({error}), {expected}") from None
-    return pixels.reshape(*pixels.shape[:2], channels)
+        return decode_image(content, lambda image: image.convert(MODES[channels]))
+    except ValueError as error:
+        raise ValueError(f"data_dir: {place} {error}") from None
 
 
 def _records(shards: dict[Path, int]) -> Iterator[tuple[str, bytes]]:

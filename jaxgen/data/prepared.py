@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.data.cache import cached
-from jaxgen.data.decode import MODES, Features, decode
+from jaxgen.data.decode import Features, decode
+from jaxgen.data.encoded import MODES
 from jaxgen.data.splits import Arrays, Source
 
 _NAME = re.compile(

@@ -23,6 +23,7 @@ from jaxgen.metrics.frechet import (
 )
 from jaxgen.metrics.image_code import Sent, image_code, send_losslessly
 from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
+from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
     RateTerms,
@@ -46,28 +47,43 @@ from jaxgen.metrics.repetition import (
 )
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
+from jaxgen.metrics.translation import (
+    Permutation,
+    TranslationScore,
+    TranslationTerms,
+    best_permutation,
+    confusion_matrix,
+    translation_score,
+    translation_terms,
+)
 
 __all__ = [
     "AutoregressiveCode",
     "FrechetDistance",
     "GaussianMoments",
     "ImportanceDiagnostics",
+    "Interval",
     "JacobianNorms",
     "LatentCode",
     "LogEstimate",
     "ModeCoverage",
+    "Permutation",
     "PrecisionRecall",
     "RateTerms",
     "Repetition",
     "RepetitionScale",
     "Sent",
     "SupportSize",
+    "TranslationScore",
+    "TranslationTerms",
     "active_units",
     "autoregressive_decode",
     "autoregressive_encode",
+    "best_permutation",
     "bits_back_decode",
     "bits_back_encode",
     "bits_per_dim",
+    "confusion_matrix",
     "duplicate_share",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -81,6 +97,7 @@ __all__ = [
     "log_estimate",
     "log_marginal",
     "log_second_moment",
+    "mean_interval",
     "mode_coverage",
     "normal_bucket_probs",
     "normal_buckets",
@@ -94,5 +111,8 @@ __all__ = [
     "repetition",
     "repetition_scale",
     "send_losslessly",
+    "share_interval",
     "support_size",
+    "translation_score",
+    "translation_terms",
 ]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
+from jaxgen.models.started import start_players
 from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
 
@@ -82,26 +83,9 @@ def gan(
     generator_net, critic_net = as_net(generator), as_net(critic)
 
     def init(key: Key) -> tuple[Variables, Variables]:
-        generator_key, critic_key = jax.random.split(key)
         z = jnp.zeros((2 * packing, latent_size))
-        generator_variables = generator_net.init(jax.random.clone(generator_key), z)
-        x, _ = generator_net.apply(generator_variables, z, key=generator_key, train=True)
-        if x.shape != (2 * packing, *x_shape):
-            raise ValueError(
-                f"generator: got an output of shape {x.shape} for {2 * packing} latents, expected "
-                f"{(2 * packing, *x_shape)}"
-            )
-        packs = pack(x, packing)
-        critic_variables = critic_net.init(jax.random.clone(critic_key), packs)
-        outputs = jax.eval_shape(
-            lambda: critic_net.apply(critic_variables, packs, key=critic_key, train=True)[0]
-        )
-        if outputs.shape != (2,):
-            raise ValueError(
-                f"critic: got an output of shape {outputs.shape} for 2 packs of {packing}, "
-                "expected (2,): one number each"
-            )
-        return generator_variables, critic_variables
+        shape = (len(z), *x_shape)
+        return start_players(key, generator_net, critic_net, z, lambda x: pack(x, packing), shape)
 
     def sample_latent(key: Key, count: int) -> Array:
         return jax.random.normal(key, (count, latent_size))

@@ -1,6 +1,7 @@
 """Penalties on a critic, most on its slope, one value per datapoint; weigh and average outside.
 
-In float32 at least, whatever the critic computes in.
+In float32 at least, whatever the critic computes in. What a side has in integers, such as labels,
+is a condition: it stays as it is, and no slope is taken in it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import functools
 import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ array each, or what else the critic compares, as one pytree."""
 def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns (|slope| - 1)² at a random point between a real and a fake.
 
-    The critic must treat datapoints apart: see `one_sample_critic`.
+    The critic must treat datapoints apart: see `one_sample_critic`. Conditions are the real's.
 
     Raises:
       ValueError: the critic's output is no single number, or the shapes differ.
@@ -40,9 +41,10 @@ def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scala
     shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"fake: got shape {shapes[1]}, expected that of real, {shapes[0]}")
-    t = jax.random.uniform(key, dtype=jax.tree.leaves(real)[0].dtype)
-    between = jax.tree.map(lambda real, fake: t * real + (1 - t) * fake, real, fake)
-    return (_norm(_slope(critic, between)) - 1.0) ** 2
+    side, others = _moving(real), _moving(fake).leaves
+    t = jax.random.uniform(key, dtype=side.leaves[0].dtype)
+    between = [t * real + (1 - t) * fake for real, fake in zip(side.leaves, others, strict=True)]
+    return (_norm(_slope(critic, side.put(between))) - 1.0) ** 2
 
 
 def dragan_penalty(
@@ -54,13 +56,13 @@ def dragan_penalty(
       penalty = functools.partial(dragan_penalty, scale=0.5)
     Source: Kodali et al. (2017), "On convergence and stability of GANs", equation 4.
     """
-    leaves, structure = jax.tree.flatten(real)
-    keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
+    side = _moving(real)
+    keys = [key] if len(side.leaves) == 1 else jax.random.split(key, len(side.leaves))
     moved = [
         leaf + scale * jax.random.normal(key, leaf.shape, leaf.dtype)
-        for leaf, key in zip(leaves, keys, strict=True)
+        for leaf, key in zip(side.leaves, keys, strict=True)
     ]
-    return (_norm(_slope(critic, jax.tree.unflatten(structure, moved))) - 1.0) ** 2
+    return (_norm(_slope(critic, side.put(moved))) - 1.0) ** 2
 
 
 def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
@@ -111,11 +113,34 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
 """The penalties by name."""
 
 
-def _slope(critic: OneCritic, x: Any) -> list[Array]:
-    """The gradient in every array of x."""
+class _Moving(NamedTuple):
+    """What of a side is in floating point, and the way back to the whole side."""
 
-    def output(x: Any) -> Array:
-        value = critic(x)
+    leaves: list[Array]
+    put: Callable[[list[Array]], Any]
+
+
+def _moving(side: Any) -> _Moving:
+    leaves, structure = jax.tree.flatten(side)
+    moves = [jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in leaves]
+    if not any(moves):
+        dtypes = [str(jnp.result_type(leaf)) for leaf in leaves]
+        raise ValueError(f"side: got arrays of {', '.join(dtypes)}, expected floats, too")
+
+    def put(moved: list[Array]) -> Any:
+        others = iter(moved)
+        of_side = [next(others) if m else leaf for m, leaf in zip(moves, leaves, strict=True)]
+        return jax.tree.unflatten(structure, of_side)
+
+    return _Moving([leaf for m, leaf in zip(moves, leaves, strict=True) if m], put)
+
+
+def _slope(critic: OneCritic, x: Any) -> list[Array]:
+    """The gradient in every array of x that is in floating point."""
+    side = _moving(x)
+
+    def output(leaves: list[Array]) -> Array:
+        value = critic(side.put(leaves))
         if jnp.shape(value) != ():
             raise ValueError(
                 f"critic: got an output of shape {jnp.shape(value)} for one datapoint, expected "
@@ -123,7 +148,7 @@ def _slope(critic: OneCritic, x: Any) -> list[Array]:
             )
         return value
 
-    slopes = jax.tree.leaves(jax.grad(output)(x))
+    slopes = jax.grad(output)(side.leaves)
     return [at_least_float32("slope", slope) for slope in slopes]  # squares overflow float16
 
 

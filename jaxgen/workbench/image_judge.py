@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen.metrics import Interval
 from jaxgen.types import Key, Params
 from jaxgen.workbench.blocks import image_by_image, map_in_blocks
 from jaxgen.workbench.features import load_features
 from jaxgen.workbench.image_models import ImageModel
 from jaxgen.workbench.images import Images
 from jaxgen.workbench.sample_scores import (
-    Interval,
     Reals,
     SampleScores,
     classifier_accuracy,

@@ -23,6 +23,8 @@ FEATURES = "tensorflow_datasets.core.features"
 LABEL = {"pythonClassName": f"{FEATURES}.class_label_feature.ClassLabel", "classLabel": {}}
 TEXT = {"pythonClassName": f"{FEATURES}.text_feature.Text", "text": {}}
 
+DOMAINS = ("trainA", "trainB", "testA", "testB")
+
 
 def image_feature(channels=1, dtype="uint8"):
     return {
@@ -128,6 +130,14 @@ class TestReading:
         write_set(root, {"test": random_split(3)})
         monkeypatch.setenv("TFDS_DATA_DIR", str(root))
         assert len(load("toy", "test").images) == 3
+
+    def test_the_domains_of_a_translation_are_splits(self, root):
+        splits = {name: random_split(4, seed=i, channels=3) for i, name in enumerate(DOMAINS)}
+        features = {"image": image_feature(3), "label": LABEL}
+        write_set(root, splits, name="cycle_gan/toy", features=features)
+        for name, (images, _) in splits.items():
+            found = load("cycle_gan/toy", name, data_dir=root).images
+            np.testing.assert_array_equal(found, images)
 
     def test_the_end_of_train_is_held_out_where_there_is_no_validation(self, root):
         images, labels = random_split(60)

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 from flax.nnx import bridge
 
-from jaxgen.models import GanBatch, gan
-from jaxgen.nets import MLPCritic, MLPGenerator, pack
+from jaxgen.models import GanBatch, conditional_gan, gan
+from jaxgen.nets import MLPCritic, MLPGenerator, labeled, pack
 from jaxgen.objectives import (
     GAN_LOSSES,
     PENALTIES,
@@ -18,6 +18,7 @@ from jaxgen.objectives import (
     gradient_penalty,
     non_saturating,
     one_sample_critic,
+    output_penalty,
     r1_penalty,
     relativistic,
     relativistic_average,
@@ -293,3 +294,42 @@ def test_a_penalty_without_weight_is_refused():
     model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=2, x_shape=(2,))
     with pytest.raises(ValueError, match="penalty_weight: got None"):
         game_losses(model, non_saturating(), penalty=r1_penalty)
+
+
+@pytest.mark.parametrize("name", [*PENALTIES, "output"])
+def test_integers_of_a_side_are_conditions(name, key):
+    """No slope, no point between, no noise: the value is that of x alone, to the bit."""
+    penalty = {**PENALTIES, "output": output_penalty}[name]
+    weights = jnp.array([[1.0, -2.0], [0.5, 3.0]])
+
+    def critic(side):
+        return jnp.sum(jnp.sin(weights[side["y"]] * side["x"])) + side["flag"]
+
+    y, flag = jnp.int32(1), jnp.bool_(True)
+    sides = [{"flag": flag, "x": x, "y": y} for x in X[:2]]
+    value = penalty(jax.random.clone(key), critic, *sides)
+    alone = penalty(key, lambda x: critic({"flag": flag, "x": x, "y": y}), *X[:2])
+    np.testing.assert_array_equal(value, alone)
+    other = penalty(jax.random.key(0), critic, *({**side, "y": jnp.int32(0)} for side in sides))
+    assert abs(other - value) > 1e-3, "the class is seen"
+    if name != "output":
+        with pytest.raises(ValueError, match="side: got arrays of int32, expected floats, too"):
+            penalty(jax.random.key(0), lambda side: side, y, y)
+
+
+@pytest.mark.parametrize("look", [False, True])
+def test_a_batch_with_labels_is_looked_at_or_not(look, key):
+    model = conditional_gan(
+        labeled(MLPGenerator((), (2,)), 3), labeled(MLPCritic((4,), minibatch_stddev=look), 3),
+        num_classes=3, latent_size=3, x_shape=(2,),
+    )  # fmt: skip
+    _, critic = model.init(key)
+    labels = jnp.array([0, 1, 2, 2, 1, 0])
+    one = one_sample_critic(model.criticize, critic)
+    slope = jax.jit(jax.vmap(lambda x, y: jax.grad(lambda x: one((x, y)))(x)))
+    if look:
+        with pytest.raises(ValueError, match="critic: got one whose output of a sample depends"):
+            slope(X, labels)
+    else:
+        whole = jax.grad(lambda x: model.criticize(critic, (x, labels), train=False)[0].sum())(X)
+        np.testing.assert_allclose(slope(X, labels), whole, rtol=1e-5)

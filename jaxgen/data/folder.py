@@ -1,0 +1,118 @@
+"""A folder of images as an image set."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxgen.checks import at_least, one_of
+from jaxgen.data.encoded import FORMATS, MODES, decode_image
+from jaxgen.data.image_set import ImageSet, from_arrays
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Unreadable = Callable[[str], None]
+"""What is done with the message that names an image which cannot be read."""
+
+_CHANNELS = {"1": 1, "L": 1, "RGB": 3, "CMYK": 3, "YCbCr": 3, "LA": 4, "PA": 4, "RGBA": 4}
+"""Of Pillow's modes, in which a PNG or JPEG of 8 bits may come; a palette is looked at."""
+
+
+def refuse(message: str) -> None:
+    """Raises it as a ValueError."""
+    raise ValueError(message)
+
+
+def skip(message: str) -> None:
+    """Warns of it; the image is left out.
+
+    Example:
+      load_folder("photographs", size=(256, 256), unreadable=skip)
+    """
+    warnings.warn(f"{message}; it is left out", RuntimeWarning, stacklevel=3)
+
+
+def load_folder(
+    directory: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    unreadable: Unreadable = refuse,
+) -> ImageSet:
+    """Returns the images of a folder, in the order of their names, whole, in memory on the host.
+
+    Every file is an image, PNG or JPEG, but hidden ones (a leading dot); folders within it are not
+    entered. Photographs are turned upright as their EXIF data say, palettes become colors, and an
+    alpha beside gray becomes one beside colors.
+
+    Args:
+      directory: the folder; two of them are two domains.
+      size: (height, width) that every image is resized to, bicubic, whatever its proportions were;
+        by default all must have one size.
+      channels: 1 (gray), 3 (colors) or 4 (with alpha) to convert every image to; by default all
+        must have as many.
+      unreadable: what is done with the message about a file that is no such image: `refuse`, or
+        `skip`, which warns.
+    Raises:
+      ValueError: the folder is none or has less than two images; a file is not readable (it is
+        named); or sizes or channels differ and are not given.
+    Example:
+      horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
+    """
+    folder = Path(directory).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"directory: got {str(directory)!r}, expected a folder of images")
+    if size is not None:
+        size = at_least("size", size[0], 1), at_least("size", size[1], 1)
+    if channels is not None:
+        channels = one_of("channels", channels, MODES)
+    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    images: dict[str, np.ndarray] = {}
+    for path in entries:
+        if path.is_dir():
+            continue
+        try:
+            convert = partial(_converted, size=size, channels=channels)
+            images[path.name] = decode_image(path.read_bytes(), convert)
+        except (OSError, ValueError) as error:
+            unreadable(f"directory: {path} {error}")
+    if len(images) < 2:
+        folders = ", ".join(path.name for path in entries if path.is_dir())
+        hint = f" (it has the folders {folders})" if folders else ""
+        raise ValueError(
+            f"directory: got {len(images)} images in {folder}{hint}, expected two or more, "
+            f"{' or '.join(FORMATS)}"
+        )
+    _alike("channels", {name: image.shape[2] for name, image in images.items()}, "channels=3")
+    _alike("size", {name: image.shape[:2] for name, image in images.items()}, "size=(256, 256)")
+    return from_arrays(np.stack([*images.values()]), levels=256, name=folder.name, split="all")
+
+
+def _converted(image: Image, size: tuple[int, int] | None, channels: int | None) -> Image:
+    from PIL import Image, ImageOps
+
+    if channels is None:
+        of_palette = 4 if "transparency" in image.info else 3
+        channels = of_palette if image.mode == "P" else _CHANNELS[image.mode]
+    upright = ImageOps.exif_transpose(image.convert(MODES[channels]))
+    if size is None:
+        return upright
+    return upright.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+
+
+def _alike(name: str, of_each: dict[str, object], example: str) -> None:
+    """Refuses images that differ, and names the first two of them."""
+    (first, reference), *_ = of_each.items()
+    for other, found in of_each.items():
+        if found != reference:
+            raise ValueError(
+                f"{name}: got None of images of unlike {name}, {first} ({reference}) and {other} "
+                f"({found}); expected one to convert all to, such as {example}"
+            )

@@ -1,0 +1,195 @@
+"""How right a translation is where the true pairs are known, and what its cycle hides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.optimize import linear_sum_assignment
+
+from jaxgen.checks import at_least
+from jaxgen.metrics.interval import Interval, mean_interval, share_interval
+from jaxgen.types import Key
+
+Translate: TypeAlias = Callable[[Array], Array]
+"""Images of a domain, [n, ...] in [0, 1], to images of the other."""
+
+RESAMPLES = 200
+"""Of the images, for the interval of the best permutation; and of the labels, for its chance."""
+
+
+class TranslationTerms(NamedTuple):
+    """One number of each image; distances are mean absolute differences of pixels in [0, 1].
+
+    Attributes:
+      pair_l1: of the translation to the true partner.
+      predicted: class of the translation, as the judge sees it.
+      cycle_l1: of the image to its translation there and back.
+      rounded_cycle_l1: the same, the translation rounded to 8 bits on the way.
+      noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
+    """
+
+    pair_l1: Float[Array, "n"]
+    predicted: Int[Array, "n"]
+    cycle_l1: Float[Array, "n"]
+    rounded_cycle_l1: Float[Array, "n"]
+    noisy_cycle_l1: Float[Array, "n"]
+
+
+def translation_terms(
+    key: Key,
+    forward: Translate,
+    backward: Translate,
+    classify: Callable[[Array], Int[Array, "n"]],
+    x: Float[Array, "n ..."],
+    partners: Float[Array, "n ..."],
+) -> TranslationTerms:
+    """Returns what is measured of each image's translation; pure, to be jitted and vmapped.
+
+    Args:
+      key: of the noise.
+      forward: the translation, X to Y.
+      backward: the translation back.
+      classify: images of Y to the class of each; a judge trained on labels of Y.
+      x: test images, in [0, 1].
+      partners: their true partners in Y.
+    Raises:
+      ValueError: a translation has another shape than it should.
+    Example:
+      terms = translation_terms(key, lambda x: 1 - x, lambda y: 1 - y, classify, x, 1 - x)
+    Source: Chu et al. (2017), "CycleGAN, a master of steganography", for what hides in the cycle.
+    """
+    translated = forward(x)
+    noise = jax.random.normal(key, translated.shape) / 255
+    ways = {
+        "cycle_l1": translated,
+        "rounded_cycle_l1": jnp.rint(255 * translated) / 255,
+        "noisy_cycle_l1": translated + noise,
+    }
+    return TranslationTerms(
+        pair_l1=_distances("translation", translated, partners),
+        predicted=classify(translated),
+        **{name: _distances("cycle", backward(way), x) for name, way in ways.items()},
+    )
+
+
+class TranslationScore(NamedTuple):
+    """A translation on test images, each number with its 95% interval over them.
+
+    Another training moves these numbers more than other test images do.
+
+    Attributes:
+      pair_l1: mean distance to the true partner.
+      class_kept: share whose class is the image's own.
+      class_kept_permuted: share under the best map of classes to classes, one to one: near one if
+        classes were exchanged whole. Its interval is of the bootstrap.
+      chance: what a translation would keep whose class says nothing of the image's.
+      permuted_chance: the same under the best map, which is found after the fact and so is higher.
+      cycle_l1: mean distance of the image to what comes back.
+      hidden_by_rounding: how much more the cycle loses if the translation is rounded to 8 bits.
+      hidden_by_noise: how much more with normal noise of 1/255.
+    """
+
+    pair_l1: Interval
+    class_kept: Interval
+    class_kept_permuted: Interval
+    chance: float
+    permuted_chance: float
+    cycle_l1: Interval
+    hidden_by_rounding: Interval
+    hidden_by_noise: Interval
+
+
+def translation_score(
+    key: Key, terms: TranslationTerms, labels: Int[np.ndarray, "n"]
+) -> TranslationScore:
+    """Returns the means of the terms over test images, with intervals.
+
+    Args:
+      key: of the resampling.
+      terms: of each image.
+      labels: class of each image, 0, 1, ...
+    Raises:
+      ValueError: there are fewer than two images, or not as many labels.
+    Example:
+      translation_score(key, translation_terms(...), task.test_labels).class_kept.value
+    """
+    terms = TranslationTerms(*map(np.asarray, terms))
+    labels = np.asarray(labels)
+    if labels.shape != terms.predicted.shape:
+        raise ValueError(f"labels: got {labels.shape}, expected {terms.predicted.shape}: one each")
+    n = at_least("images", len(labels), 2)
+    kept_permuted = best_permutation(confusion_matrix(labels, terms.predicted)).share
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    resampled, shuffled = [], []
+    for _ in range(RESAMPLES):
+        of = rng.integers(n, size=n)
+        resampled.append(best_permutation(confusion_matrix(labels[of], terms.predicted[of])).share)
+        of = rng.permutation(n)
+        shuffled.append(best_permutation(confusion_matrix(labels[of], terms.predicted)).share)
+    # Reflected: the best map of resampled images overstates the share as that of the images does.
+    high, low = 2 * kept_permuted - np.quantile(resampled, [0.025, 0.975])
+    confusion = confusion_matrix(labels, terms.predicted)
+    chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0)) / n**2
+    return TranslationScore(
+        pair_l1=mean_interval(terms.pair_l1),
+        class_kept=share_interval(terms.predicted == labels),
+        class_kept_permuted=Interval(kept_permuted, max(float(low), 0.0), min(float(high), 1.0)),
+        chance=chance,
+        permuted_chance=float(np.mean(shuffled)),
+        cycle_l1=mean_interval(terms.cycle_l1),
+        hidden_by_rounding=mean_interval(terms.rounded_cycle_l1 - terms.cycle_l1),
+        hidden_by_noise=mean_interval(terms.noisy_cycle_l1 - terms.cycle_l1),
+    )
+
+
+def confusion_matrix(
+    labels: Int[np.ndarray, "n"], predicted: Int[np.ndarray, "n"]
+) -> Int[np.ndarray, "classes classes"]:
+    """Returns how many images of each class (row) were taken for each (column).
+
+    Raises:
+      ValueError: a class is below zero.
+    Example:
+      confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
+    """
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    if min(labels.min(), predicted.min()) < 0:
+        raise ValueError("labels: got a class below 0, expected classes 0, 1, ...")
+    classes = 1 + max(int(labels.max()), int(predicted.max()))
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return counts.reshape(classes, classes)
+
+
+class Permutation(NamedTuple):
+    """A map of classes to classes, one to one.
+
+    Attributes:
+      of: the class that each class becomes.
+      share: of the images that the map tells right.
+    """
+
+    of: Int[np.ndarray, "classes"]
+    share: float
+
+
+def best_permutation(confusion: Int[np.ndarray, "classes classes"]) -> Permutation:
+    """Returns the map of classes to classes, one to one, that tells most images right.
+
+    Example:
+      best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
+    Source: Kuhn (1955), "The Hungarian method for the assignment problem".
+    """
+    rows, columns = linear_sum_assignment(confusion, maximize=True)
+    return Permutation(columns, float(confusion[rows, columns].sum() / confusion.sum()))
+
+
+def _distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
+    if images.shape != targets.shape:
+        raise ValueError(f"{name}: got shape {images.shape}, expected {targets.shape}")
+    gaps = jnp.abs(images.astype(jnp.float32) - targets)
+    return jnp.mean(gaps.reshape(len(gaps), -1), axis=1)

@@ -1,0 +1,137 @@
+"""The class-conditional generative adversarial network: both players are told the label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.checks import at_least, class_labels
+from jaxgen.models.started import start_players
+from jaxgen.nets import AnyNet, NetApply, as_net, pack
+from jaxgen.types import Key, Variables
+
+Labeled: TypeAlias = tuple[Any, Any]
+"""Datapoints, or latents, and the class of each: arrays [n, ...] and integers [n]."""
+
+
+class ConditionalGanBatch(NamedTuple):
+    """Reals, their labels, and a latent for each."""
+
+    x: Array
+    labels: Array
+    z: Array
+
+
+class ConditionalGan(NamedTuple):
+    """x = G(z, y), z ~ N(0, I), and the critic's raw output of (x, y), y the label.
+
+    The fakes of a batch have the labels of its reals, so that both sides have the classes as often:
+    what the critic compares is p(x | y). Labels are integers from 0, [n], and none is an input with
+    a slope: penalties on the critic's leave them as they are.
+
+    Attributes:
+      init: `key -> (generator's variables, critic's variables)`.
+      sample_latent: `(key, count) -> z`, [count, latent].
+      generate: `(generator's variables, (z, labels), *, key=None, train=False) -> (x, changed
+        collections)`.
+      criticize: `(critic's variables, (x, labels), *, key=None, train=False) -> (one number per
+        pack, changed)`.
+      num_classes: of the labels.
+      packing: samples that the critic judges together.
+    """
+
+    init: Callable[[Key], tuple[Variables, Variables]]
+    sample_latent: Callable[[Key, int], Float[Array, "count latent"]]
+    generate: NetApply
+    criticize: NetApply
+    num_classes: int
+    packing: int
+
+    def draw(self, key: Key, x: Labeled) -> ConditionalGanBatch:
+        """Returns reals and labels, which are given as a pair, beside as many latents."""
+        reals, labels = x
+        class_labels(labels, self.num_classes, len(reals))
+        return ConditionalGanBatch(reals, labels, self.sample_latent(key, len(reals)))
+
+    def sides(
+        self, generator: Variables, key: Key, batch: ConditionalGanBatch, *, train: bool
+    ) -> tuple[Labeled, Labeled, Variables]:
+        """Returns ((x, y); (G(z, y), y)) and what the generator changed."""
+        inputs = (batch.z, batch.labels)
+        fakes, changed = self.generate(generator, inputs, key=key, train=train)
+        return (batch.x, batch.labels), (fakes, batch.labels), changed
+
+
+def conditional_gan(
+    generator: AnyNet,
+    critic: AnyNet,
+    *,
+    num_classes: int,
+    latent_size: int,
+    x_shape: tuple[int, ...],
+    packing: int = 1,
+) -> ConditionalGan:
+    """Returns the model of two nets that map batches with their labels.
+
+    Args:
+      generator: (z, labels), [n, latent_size] and [n], to samples, [n, *x_shape]; `labeled` makes
+        one of a net of z alone.
+      critic: (samples, labels) to one raw number each: `labeled` or `ProjectionCritic` of a net of
+        samples. It gets packs of samples along the last axis, and of labels: [n, packing].
+      num_classes: labels are below it.
+      latent_size: length of z.
+      x_shape: shape of one sample.
+      packing: samples that the critic judges together; every batch must be a multiple of it.
+    Raises:
+      ValueError: a count is below one; at init, if a net's output has another shape; in use, if
+        labels are not one integer for each sample, or, where they are numbers and not traced,
+        outside the classes.
+    Example:
+      model = conditional_gan(
+          labeled(DCGANGenerator((28, 28, 1)), 10), ProjectionCritic(DCGANCritic(), 10),
+          num_classes=10, latent_size=64, x_shape=(28, 28, 1),
+      )
+      losses = game_losses(model, non_saturating())  # of batches (images, labels)
+      x, _ = model.generate(generator_variables, (z, jnp.full(len(z), 7)), train=False)  # sevens
+    Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", equation 2.
+    """
+    num_classes = at_least("num_classes", num_classes, 1)
+    latent_size = at_least("latent_size", latent_size, 1)
+    packing = at_least("packing", packing, 1)
+    generator_net, critic_net = as_net(generator), as_net(critic)
+
+    def packs(data: Labeled) -> Labeled:
+        x, labels = data
+        together = pack(x, packing)
+        return together, labels if packing == 1 else labels.reshape(-1, packing)
+
+    def init(key: Key) -> tuple[Variables, Variables]:
+        labels = jnp.arange(2 * packing) % num_classes
+        inputs = jnp.zeros((len(labels), latent_size)), labels
+        shape = (len(labels), *x_shape)
+        return start_players(
+            key, generator_net, critic_net, inputs, lambda x: packs((x, labels)), shape
+        )
+
+    def sample_latent(key: Key, count: int) -> Array:
+        return jax.random.normal(key, (count, latent_size))
+
+    def generate(
+        variables: Variables, inputs: Labeled, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Array, Variables]:
+        z, labels = inputs
+        class_labels(labels, num_classes, len(z))
+        return generator_net.apply(variables, (z, labels), key=key, train=train)
+
+    def criticize(
+        variables: Variables, data: Labeled, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Array, Variables]:
+        x, labels = data
+        class_labels(labels, num_classes, len(x))
+        return critic_net.apply(variables, packs((x, labels)), key=key, train=train)
+
+    return ConditionalGan(init, sample_latent, generate, criticize, num_classes, packing)

@@ -1,0 +1,77 @@
+"""What tells a net the class: the one-hot label beside its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jaxgen.checks import at_least
+from jaxgen.nets.net import AnyNet, Net, as_net
+from jaxgen.types import Key, Variables
+
+
+def labeled(
+    net: AnyNet,
+    num_classes: int,
+    *,
+    join: Callable[[tuple[Array, Array]], Array] | None = None,
+) -> Net:
+    """Returns the net of (x, labels) that is `net` of x with the one-hot labels concatenated.
+
+    Serves both players: a generator's latents become longer, a critic's images get a channel for
+    each class, one everywhere or zero everywhere.
+
+    Args:
+      net: of what is joined.
+      num_classes: labels are integers below it; others are the zero vector, under jit at least.
+      join: of x and the one-hot labels, [n, num_classes]; `channels` by default. For images that
+        the net flattens, `vectors` has a number for each class and not a map.
+    Raises:
+      ValueError: num_classes is below one.
+    Example:
+      generator = labeled(DCGANGenerator((28, 28, 1)), 10)  # of (z, labels)
+      critic = labeled(DCGANCritic((64, 128)), 10)  # of (x, labels)
+      critic = labeled(MLPCritic((128,)), 10, join=vectors)
+    Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", section 3.2.
+    """
+    num_classes = at_least("num_classes", num_classes, 1)
+    init, apply = as_net(net)
+
+    def joined(inputs: tuple[Array, Array]) -> Array:
+        x, labels = inputs
+        return (join or channels)((x, one_hot(labels, num_classes, x.dtype)))
+
+    def apply_labeled(
+        variables: Variables,
+        inputs: tuple[Array, Array],
+        /,
+        *,
+        key: Key | None = None,
+        train: bool = False,
+    ) -> tuple[Any, Variables]:
+        return apply(variables, joined(inputs), key=key, train=train)
+
+    return Net(lambda key, inputs: init(key, joined(inputs)), apply_labeled)
+
+
+def one_hot(labels: Int[Array, "n ..."], num_classes: int, dtype: Any) -> Float[Array, "n classes"]:
+    """Returns one vector for each row of labels: of a pack, those of its labels in a row."""
+    return jax.nn.one_hot(labels, num_classes, dtype=dtype).reshape(len(labels), -1)
+
+
+def channels(
+    inputs: tuple[Float[Array, "n ... channels"], Float[Array, "n more"]],
+) -> Float[Array, "n ... both"]:
+    """Returns x with every entry of the vectors as one more channel, the same at every place.
+
+    Example:
+      channels((x, one_hot))  # [n, 28, 28, 11], x: [n, 28, 28, 1], one_hot: [n, 10]
+    """
+    x, vectors = inputs
+    places = vectors.reshape(len(vectors), *[1] * (x.ndim - 2), -1)
+    maps = jnp.broadcast_to(places, (*x.shape[:-1], vectors.shape[-1]))
+    return jnp.concatenate([x, maps], axis=-1)

@@ -1,0 +1,137 @@
+"""The score of a translation on hand-made ones: identity, exchanged classes, a hidden message."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen.metrics import (
+    TranslationTerms,
+    best_permutation,
+    confusion_matrix,
+    mean_interval,
+    share_interval,
+    translation_score,
+    translation_terms,
+)
+
+LABELS = np.arange(300) % 3
+X = jnp.asarray(LABELS / 4)[:, None, None, None] * jnp.ones((1, 2, 2, 1))  # 0, 1/4, 1/2
+Y = 1 - X
+
+
+def classify(y):
+    """Knows Y's classes by their brightness."""
+    return jnp.rint(4 * (1 - y[:, 0, 0, 0])).astype(jnp.int32)
+
+
+def score(key, forward, backward):
+    terms = jax.jit(lambda key: translation_terms(key, forward, backward, classify, X, Y))(key)
+    return translation_score(jax.random.key(1), terms, LABELS)
+
+
+def test_the_true_map(key):
+    found = score(key, lambda x: 1 - x, lambda y: 1 - y)
+    assert found.pair_l1.ends == found.cycle_l1.ends == (0, 0, 0)
+    assert found.class_kept.value == found.class_kept_permuted.value == 1
+    assert found.chance == pytest.approx(1 / 3)
+    # |N(0, 1)| / 255 on the way, four pixels of 300 images.
+    expected = np.sqrt(2 / np.pi) / 255
+    assert found.hidden_by_noise.value == pytest.approx(expected, rel=0.1)
+    assert found.hidden_by_noise.low < expected < found.hidden_by_noise.high
+    # Brightnesses of quarters lie half a level off at worst.
+    assert 0 < found.hidden_by_rounding.value <= 0.5 / 255
+
+
+def test_classes_exchanged_whole(key):
+    """0 becomes 1, 1 becomes 2, 2 becomes 0: the cycle closes and the pairs are wrong."""
+
+    def turned(x):
+        return 1 - (x + 0.25) % 0.75
+
+    def back(y):
+        return (1 - y - 0.25) % 0.75
+
+    found = score(key, turned, back)
+    assert found.cycle_l1.value == pytest.approx(0, abs=1e-6)
+    assert found.pair_l1.value == pytest.approx(1 / 3)
+    assert found.class_kept.value == 0
+    assert found.class_kept_permuted.ends == (1, 1, 1)
+    assert found.permuted_chance < 0.45
+
+
+def test_a_message_in_the_last_bits_is_found(key):
+    """All images become one class, and what they were is written below the 8 bits."""
+
+    def hide(x):
+        return jnp.full_like(x, 0.8) + 1e-3 * x
+
+    def read(y):
+        return 1e3 * (y - 0.8)
+
+    found = score(key, hide, read)
+    assert found.cycle_l1.value < 1e-3
+    assert found.hidden_by_rounding.value > 0.1
+    assert found.hidden_by_noise.value > 1
+    assert found.class_kept.value == pytest.approx(1 / 3)
+    assert found.chance == pytest.approx(1 / 3)
+
+
+def terms(predicted):
+    zero = np.zeros(len(predicted), np.float32)
+    return TranslationTerms(zero, np.asarray(predicted), zero, zero, zero)
+
+
+def test_a_known_confusion_matrix(key):
+    labels, predicted = np.repeat([0, 1, 2], [5, 4, 3]), [1, 1, 1, 0, 2, 0, 0, 0, 2, 2, 2, 0]
+    counts = confusion_matrix(labels, np.array(predicted))
+    np.testing.assert_array_equal(counts, [[1, 3, 1], [3, 0, 1], [1, 0, 2]])
+    best = best_permutation(counts)
+    np.testing.assert_array_equal(best.of, [1, 0, 2])
+    assert best.share == pytest.approx(8 / 12)
+    found = translation_score(key, terms(predicted), labels)
+    assert found.class_kept.value == pytest.approx(3 / 12)
+    assert found.class_kept_permuted.value == pytest.approx(8 / 12)
+    assert found.class_kept_permuted.low < 8 / 12 < found.class_kept_permuted.high
+    # Counts of the labels 5, 4, 3 and of the predictions 5, 3, 4.
+    assert found.chance == pytest.approx((5 * 5 + 4 * 3 + 3 * 4) / 144)
+
+
+def test_the_chance_of_the_best_map_is_that_of_independent_classes(key):
+    """The score of independent predictions lies where the score says that chance is."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 10
+    found = [
+        translation_score(k, terms(rng.integers(0, 10, 200)), labels)
+        for k in jax.random.split(key, 8)
+    ]
+    permuted = np.array([each.class_kept_permuted.value for each in found])
+    chance = np.mean([each.permuted_chance for each in found])
+    # A false alarm once in a thousand keys; the chance of a fixed map, .1, is far outside.
+    assert stats.ttest_1samp(permuted, chance).pvalue > 1e-3
+    assert stats.ttest_1samp(permuted, 0.1).pvalue < 1e-6
+
+
+def test_intervals():
+    assert share_interval(np.array([True, False, True, True])).ends == pytest.approx(
+        (0.75, 0.3006, 0.9544), abs=1e-4
+    )
+    found = mean_interval(np.array([1.0, 2.0, 4.0]))
+    low, high = stats.t.interval(0.95, 2, 7 / 3, stats.sem([1.0, 2.0, 4.0]))
+    assert found.ends == pytest.approx((7 / 3, low, high))
+
+
+def test_refused(key):
+    with pytest.raises(ValueError, match=r"labels: got \(2,\), expected \(3,\): one each"):
+        translation_score(key, terms([0, 1, 1]), np.array([0, 1]))
+    with pytest.raises(ValueError, match="images: got 1, expected an integer >= 2"):
+        translation_score(key, terms([0]), np.array([0]))
+    with pytest.raises(ValueError, match=r"translation: got shape \(300, 1, 2, 1\), expected"):
+        translation_terms(key, lambda x: x[:, :1], lambda y: y, classify, X, Y)
+    with pytest.raises(ValueError, match="labels: got a class below 0"):
+        confusion_matrix(np.array([-1, 0]), np.array([0, 0]))
+    with pytest.raises(ValueError, match="values: got 1, expected two or more"):
+        mean_interval(np.ones(1))
+    with pytest.raises(ValueError, match="happened: got none"):
+        share_interval(np.ones(0, bool))
