@@ -31,7 +31,7 @@ from jaxgen.nets import DCGANCritic, dcgan_channels, last_features
 from jaxgen.objectives import game_losses, non_saturating
 from jaxgen.pictures import learning_curve
 from jaxgen.train import Update, game_update, gradient_step, init_game, init_state, mean_over_batch
-from jaxgen.types import Info, Key, Params
+from jaxgen.types import Key
 
 LEARNING_RATE = 1e-3  # of the VAE's and the classifier's Adam
 LABELS = {
@@ -87,16 +87,13 @@ def run(config: Config) -> dict[str, Any]:
     """Trains the nets of `config` and judges all features; returns what result.json holds."""
     out = wb.begin(config)
     images, validation, test = wb.load_images(config)
-    if images.labels is None:
-        raise ValueError(f"dataset: got {config.dataset}, which has no labels to tell by features")
-    labels, num_classes = images.labels, int(images.labels.max()) + 1
+    train_set, validation_set, test_set = (
+        wb.first_labeled(of, len(of.images)) for of in (images, validation, test)
+    )
+    labels, num_classes = train_set.labels, int(train_set.labels.max()) + 1
     key_init, key_fit, key_few = config.keys(3)
     choose = jax.vmap(lambda key: wb.balanced_indices(key, labels, config.per_class))
     few = choose(jax.random.split(key_few, config.seeds)).reshape(config.seeds, -1)
-    train_set, validation_set, test_set = (
-        wb.Labeled(jnp.asarray(of.images / np.float32(255)), jnp.asarray(of.labels))
-        for of in (images, validation, test)
-    )
     learned = {
         "critic": critic(config, images),
         "vae": encoder(config, images),
@@ -178,14 +175,9 @@ def encoder(config: Config, images: ImageSet) -> Learned:
 def classifier(images: ImageSet, num_classes: int) -> Learned:
     """Returns the classifier, which is trained on all labels."""
     net, adam = wb.Classifier(num_classes), optax.adam(LEARNING_RATE)
-
-    def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:
-        logits = jnp.asarray(net.apply(params, batch[0] / 255))
-        return optax.softmax_cross_entropy_with_integer_labels(logits, batch[1]).mean(), {}
-
     return Learned(
         lambda key: init_state(net.init(key, jnp.zeros((1, *images.images.shape[1:]))), adam),
-        gradient_step(loss, adam),
+        gradient_step(wb.classifier_loss(net), adam),
         lambda state: state.params,
         lambda params, x: last_features(net, params, x),
     )

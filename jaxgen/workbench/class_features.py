@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxgen.checks import ByName
 from jaxgen.metrics import linear_probe, neighbor_accuracy
 from jaxgen.types import Info, Key
+from jaxgen.workbench.encoder_report import Labeled
 
 MEASURES: Mapping[str, str] = ByName(
     "measure",
@@ -25,18 +26,6 @@ MEASURES: Mapping[str, str] = ByName(
     },
 )
 """What `class_accuracy` returns, in words."""
-
-
-class Labeled(NamedTuple):
-    """Images and their classes.
-
-    Attributes:
-      x: pixels in [0, 1].
-      labels: 0 up to the number of classes.
-    """
-
-    x: Float[Array, "n height width channels"]
-    labels: Int[Array, "n"]
 
 
 def balanced_indices(
@@ -75,15 +64,15 @@ def class_accuracy(
     features standardized over all training images, also those whose labels they are not told.
 
     Args:
-      features: `(variables of one seed, images) -> features`.
+      features: `(variables of one seed, images in [0, 1]) -> features`.
       variables: of every seed, stacked.
       few: which training images have labels where only few have.
       train: what neighbors and probes are of.
     Example:
-      right = class_accuracy(features, critics, few, Labeled(x, y), Labeled(test_x, test_y), 10)
+      right = class_accuracy(features, critics, few, train_set, test_set, 10)
       right["probe_few"].mean(axis=1)  # the accuracy of each seed
     """
-    seen = _features(features, variables, (train.x, test.x))
+    seen = _features(features, variables, (train.images, test.images))
     told = _told(seen, few, train.labels, test.labels, num_classes=num_classes)
     return jax.device_get(told)
 
@@ -93,8 +82,8 @@ def _features(
     features: Callable[[Any, Array], Array], variables: Any, sets: tuple[Array, Array]
 ) -> tuple[Array, Array]:
     def of_seed(own: Any) -> tuple[Array, Array]:
-        def of_one(x: Array) -> Array:
-            return features(own, x[None])[0]
+        def of_one(image: Array) -> Array:
+            return features(own, _pixels(image[None]))[0]
 
         of_train, of_test = (jax.lax.map(of_one, images, batch_size=500) for images in sets)
         return of_train, of_test
@@ -138,9 +127,14 @@ def judge_by_few_labels(
 
         def of_seed(seed: tuple[Any, Array]) -> Array:
             own, chosen = seed
-            known = features(own, train.x[chosen]), train.labels[chosen]
-            return neighbor_accuracy(*known, features(own, held.x), held.labels).mean()
+            known = features(own, _pixels(train.images[chosen])), train.labels[chosen]
+            seen = features(own, _pixels(held.images))
+            return neighbor_accuracy(*known, seen, held.labels).mean()
 
         return {"accuracy": jax.lax.map(of_seed, (variables, few)).mean()}
 
     return judge
+
+
+def _pixels(images: Array) -> Array:
+    return jnp.asarray(images, jnp.float32) / 255

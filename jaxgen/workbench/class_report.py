@@ -1,146 +1,155 @@
-"""Accuracies of several features side by side: intervals over seeds and images apart, in pairs."""
+"""What the samples of a class-conditional model are worth, class by class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
-from scipy import stats
+from jaxtyping import Array, Float, Int, UInt8
 
-from jaxgen.metrics import mean_interval
-from jaxgen.pictures import dots_with_bars
-from jaxgen.workbench.class_features import MEASURES
-from jaxgen.workbench.run import Table
+from jaxgen.checks import class_labels
+from jaxgen.metrics import frechet_distance
+from jaxgen.pictures import side_by_side
+from jaxgen.types import Key
+from jaxgen.workbench.classifying import classifier_terms, fit_classifier
+from jaxgen.workbench.features import (
+    TrainedClassifier,
+    feature_logits,
+    image_features,
+    load_classifier,
+)
+from jaxgen.workbench.images import Images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-class SeedsAndImages(NamedTuple):
-    """A mean over seeds and test images, and how far either choice may have moved it.
-
-    Attributes:
-      value: the mean.
-      over_seeds: half width of the 95% interval, had other seeds been drawn, of these images.
-      over_images: half width, had other test images been drawn, of these seeds.
-    """
-
-    value: float
-    over_seeds: float
-    over_images: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} ± {self.over_seeds:.4f} ± {self.over_images:.4f}"
+Bytes: TypeAlias = UInt8[np.ndarray, "n height width channels"]
+Features: TypeAlias = Callable[[Array | np.ndarray], Float[Array, "n features"]]
+SHOWN = 10
+"""Samples of each class in the picture."""
 
 
-def over_seeds_and_images(values: Float[np.ndarray, "seeds m"]) -> SeedsAndImages:
-    """Returns the mean with both intervals, by Student's t.
+class ClassReport(NamedTuple):
+    """Numbers for result.json; rows of a table (samples, other images of the data); a picture."""
 
-    Raises:
-      ValueError: there is one seed, or one image.
-    Example:
-      over_seeds_and_images(right["probe"])  # prints as 0.9800 ± 0.0020 ± 0.0150
-    """
-    seeds, images = (mean_interval(np.asarray(values, np.float64).mean(axis=a)) for a in (1, 0))
-    return SeedsAndImages(seeds.value, seeds.high - seeds.value, images.high - images.value)
+    result: dict[str, Any]
+    rows: list[list[Any]]
+    picture: Figure
 
 
-class Paired(NamedTuple):
-    """By how much one thing is better than another, seed by seed on the same images.
+class Labels(NamedTuple):
+    """The labels of three splits, from 0 to num_classes - 1."""
 
-    Attributes:
-      difference: the mean, with both intervals.
-      p_value: of Student's test over the seeds that it is zero; 1 where no seed differs.
-    """
-
-    difference: SeedsAndImages
-    p_value: float
+    num_classes: int
+    train: Int[np.ndarray, "n"]
+    validation: Int[np.ndarray, "n"]
+    test: Int[np.ndarray, "n"]
 
 
-def paired(ours: Float[np.ndarray, "seeds m"], theirs: Float[np.ndarray, "seeds m"]) -> Paired:
-    """Returns the paired comparison of two accuracies.
+def labels_of(images: Images, *, wanted: bool = True) -> Labels:
+    """Returns the labels of the splits; zeros, of one class, where none are wanted.
 
     Raises:
-      ValueError: there is one seed, or one image.
+      ValueError: the set has none; a split has classes that training has not.
     Example:
-      paired(of_trained["probe"], of_untrained["probe"]).p_value
+      num_classes, train_y, held_out_y, test_y = labels_of(images)
     """
-    apart = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
-    by_seed = apart.mean(axis=1)
-    test: Any = stats.ttest_1samp(by_seed, 0.0) if np.ptp(by_seed) else None
-    return Paired(over_seeds_and_images(apart), 1.0 if test is None else float(test.pvalue))
+    if not wanted:
+        return Labels(1, *(np.zeros(len(of.images), np.int32) for of in images))
+    if images.train.labels is None:
+        raise ValueError(f"conditional: got {images.train.name}, which has no labels")
+    num_classes = int(images.train.labels.max()) + 1
+    for of in images:
+        class_labels(of.labels, num_classes, len(of.images))
+    return Labels(num_classes, *(np.asarray(of.labels) for of in images))
 
 
-def report_features(
-    right: Mapping[str, Mapping[str, np.ndarray]],
-    labels: Mapping[str, str],
-    pair: tuple[str, str],
-    title: str,
-) -> tuple[dict[str, Any], list[Table]]:
-    """Returns the result and two tables: of all features, and of a pair of them compared.
+def known_classes(run_directory: str | None, key: Key, images: Images) -> TrainedClassifier:
+    """Returns the classifier of a run directory, or, with none, a small one that is trained now.
 
     Args:
-      right: what `class_accuracy` returns, by the names of the features.
-      labels: the names in words.
-      pair: the features compared, the second subtracted.
-      title: of the first table.
+      key: of the training; it is folded, so that it may be used again.
+    Raises:
+      ValueError: it knows another number of classes than the images have.
     Example:
-      result, tables = report_features(right, {"pixels": "raw pixels", "critic": "critic"},
-                                       ("critic", "pixels"), "digits")
+      classifier = known_classes(config.features, key, images)
     """
-    found = {
-        name: {measure: over_seeds_and_images(of[measure]) for measure in MEASURES}
-        for name, of in right.items()
-    }
-    ours, theirs = pair
-    gains = {measure: paired(right[ours][measure], right[theirs][measure]) for measure in MEASURES}
+    if run_directory is None:
+        return fit_classifier(jax.random.fold_in(key, 0), images.train)
+    classifier, expected = load_classifier(run_directory), labels_of(images).num_classes
+    if classifier.net.num_classes != expected:
+        raise ValueError(
+            f"features: got a classifier of {classifier.net.num_classes} classes, expected one of "
+            f"the {expected} of {images.train.name}"
+        )
+    return classifier
+
+
+def report_classes(
+    classifier: TrainedClassifier, images: Images, fakes: Bytes, features: Features
+) -> ClassReport:
+    """Returns how near the samples of each class are to its test images, and how well they show it.
+
+    Beside each distance stands that of as many other images of the data, in the place of samples;
+    beside the accuracy that on the test images.
+
+    Args:
+      classifier: whose accuracy on the samples is taken.
+      images: the splits, with labels.
+      fakes: one of the class of every test image, in their order.
+      features: what distances are taken between.
+    Example:
+      report_classes(classifier, images, fakes, features).result["class_accuracy"]
+    """
+    y = labels_of(images).test
+    classes = [int(k) for k in np.unique(y)]
+    others, other_y = as_test(images, y)
+    seen = jax.jit(features)
+    of_test, of_fakes, of_others = (
+        np.asarray(seen(x)) for x in (images.test.images, fakes, others)
+    )
+    near, best = (
+        [
+            float(frechet_distance(jnp.asarray(of_test[y == k]), jnp.asarray(of[ys == k])).value)
+            for k in classes
+        ]
+        for of, ys in ((of_fakes, y), (of_others, other_y))
+    )
+    shown, right = (accuracy(classifier, x, y) for x in (fakes, images.test.images))
     result = {
-        "accuracy": {
-            name: {measure: mean._asdict() for measure, mean in of.items()}
-            for name, of in found.items()
-        },
-        "difference": {
-            measure: {**gain.difference._asdict(), "p_value": gain.p_value}
-            for measure, gain in gains.items()
-        },
-        "of_seeds": {
-            name: {measure: np.mean(of[measure], axis=1) for measure in MEASURES}
-            for name, of in right.items()
-        },
+        "class_frechet": near,
+        "class_frechet_of_reals": best,
+        "class_accuracy": shown,
+        "class_accuracy_of_reals": right,
     }
-    rows = [[label, *map(str, found[name].values())] for name, label in labels.items()]
-    compared = [
-        [MEASURES[measure], str(gain.difference), gain.p_value] for measure, gain in gains.items()
-    ]
-    columns = ["", f"{labels[ours]} less {labels[theirs]}", "p-value over seeds"]
-    return result, [
-        Table(f"{title}: ± over seeds ± over images", ["", *MEASURES.values()], rows),
-        Table("seed by seed", columns, compared),
-    ]
+    rows = [[f"distance, class {k}", *pair] for k, *pair in zip(classes, near, best, strict=True)]
+    rows.append(["accuracy of a classifier on them", shown, right])
+    picture = {str(k): fakes[y == k][:SHOWN] / 255 for k in classes}
+    fewest = min(map(len, picture.values()))
+    title = f"Samples of each class: a classifier finds {shown:.1%} of them"
+    figure = side_by_side({k: x[:fewest] for k, x in picture.items()}, title=title)
+    return ClassReport(result, rows, figure)
 
 
-def draw_features(
-    result: Mapping[str, Any], labels: Mapping[str, str], few: str, title: str
-) -> Figure:
-    """Returns the accuracies of `report_features` as dots, with all labels and with few.
+def as_test(images: Images, y: Int[np.ndarray, "n"]) -> tuple[Bytes, Int[np.ndarray, "n"]]:
+    """Returns images of validation and training, as many of each class as `y` has, and labels."""
+    x, labels = (
+        np.concatenate([getattr(of, name) for of in (images.validation, images.train)])
+        for name in ("images", "labels")
+    )
+    chosen = np.concatenate([np.flatnonzero(labels == k)[: np.sum(y == k)] for k in np.unique(y)])
+    return x[chosen], labels[chosen]
 
-    Args:
-      few: how many, in words.
-    Example:
-      draw_features(result, labels, "10 labels of each class", "digits")
-    """
-    kinds = {"neighbor": "1-NN", "probe": "linear probe"}
-    plots = {
-        name: {
-            kind: {
-                label: tuple(result["accuracy"][features][f"{measure}{suffix}"].values())
-                for features, label in labels.items()
-            }
-            for measure, kind in kinds.items()
-        }
-        for name, suffix in (("all labels", ""), (few, "_few"))
-    }
-    xlabel = "accuracy; 95% intervals: thick over seeds, thin over test images"
-    return dots_with_bars(plots, xlabel=xlabel, title=title)
+
+def accuracy(classifier: TrainedClassifier, x: Bytes, y: Int[np.ndarray, "n"]) -> float:
+    """Returns the share of images whose class the classifier finds the likeliest."""
+
+    @jax.jit
+    def of(x: Array, y: Array) -> Array:
+        logits = feature_logits(classifier, image_features(classifier, x))
+        return jnp.mean(classifier_terms(logits, y)["accuracy"])
+
+    return float(of(x, y))

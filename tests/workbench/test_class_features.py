@@ -39,7 +39,8 @@ def test_as_many_of_every_class_are_chosen_and_none_twice():
 
 
 def test_every_seed_is_judged_by_its_own_features_and_labels():
-    x = (RNG.normal(size=(36, 1, 2, 1)) + LABELS[:, None, None, None]).astype(np.float32)
+    x = RNG.normal(size=(36, 1, 2, 1)) + LABELS[:, None, None, None]
+    x = (20 * x + 100).clip(0, 255).astype(np.uint8)
     train = Labeled(jnp.asarray(x[:24]), jnp.asarray(LABELS[:24]))
     test = Labeled(jnp.asarray(x[24:]), jnp.asarray(LABELS[24:]))
     turns = jnp.array([[1.0, 0.0], [0.3, -2.0]])  # of the two pixels, by seed
@@ -50,7 +51,7 @@ def test_every_seed_is_judged_by_its_own_features_and_labels():
 
     right = class_accuracy(features, turns, few, train, test, 3)
     assert set(right) == set(MEASURES)
-    of_train, of_test = features(turns[1], train.x), features(turns[1], test.x)
+    of_train, of_test = (features(turns[1], of.images / np.float32(255)) for of in (train, test))
     for name, known in (("", slice(None)), ("_few", few[1])):
         told = of_train[known], train.labels[known]
         expected = neighbor_accuracy(*told, of_test, test.labels)
