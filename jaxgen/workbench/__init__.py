@@ -11,6 +11,8 @@ import jaxgen.workbench.first_use as lazy
 
 if TYPE_CHECKING:
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
+    from jaxgen.workbench.class_report import known_classes, labels_of, report_classes
+    from jaxgen.workbench.classifying import classifier_loss, classifier_terms
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
+    from jaxgen.workbench.image_game_pictures import draw_image_game
     from jaxgen.workbench.image_judge import ImageJudge
     from jaxgen.workbench.image_models import (
         ImageModel,
@@ -164,23 +167,24 @@ __all__ = [
     "Rule", "Run", "RunConfig", "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets",
     "Share", "Swept", "Table", "Trained", "TrainedClassifier", "TrainingConfig", "TrainingFailed",
     "TwoSided", "Whole", "adversaries", "averaged_params", "begin", "best_phi", "bias_of_mean",
-    "bound_draws", "check_fields", "choose", "collapse", "constant", "coverage",
-    "critic_against_noise", "dequantized_model", "draw_codes", "draw_fits", "draw_sequences",
-    "draw_vae", "each_phi", "elbo_at", "encoded_phi", "estimator_loss", "exact_log_prob",
-    "expectation", "feature_logits", "first_images", "first_labeled", "fit", "fit_gan",
-    "fit_gaussians", "fit_images", "fitted_phi", "fixed_point_draws", "gaussian_model",
-    "generated_images", "hamiltonian", "image_belief_network", "image_by_image", "image_features",
-    "image_gan", "image_vae", "implicit_model", "judge_by", "judge_critic", "judge_encoders",
-    "judge_nll", "judge_phis", "latent_model", "levels_model", "load_classifier", "load_features",
-    "load_images", "load_pixels", "load_sequences", "log_probs", "main", "make_optimizer",
-    "map_in_blocks", "mean_bounds", "mean_image", "mean_over_draws", "mean_over_images",
-    "mean_over_seeds", "measure_gaps", "nats_interval", "negative_bound", "negative_elbo",
-    "negative_log_prob", "negative_log_px", "new_path", "on_levels", "open_run", "plane_gan",
-    "play", "print_table", "progress", "rate_distortion", "reconstruct", "renamed",
-    "report_encoders", "report_gaps", "report_seeds", "require_devices", "require_extra",
-    "round_trips", "sampled_bound", "samples", "save_classifier", "score_samples", "score_table",
-    "side_by_side", "sweep", "tabulate_bounds", "tensorboard", "to_json", "train", "tune",
-    "vae_of_nets", "verdict_table", "verdicts", "with_classes",
+    "bound_draws", "check_fields", "choose", "classifier_loss", "classifier_terms", "collapse",
+    "constant", "coverage", "critic_against_noise", "dequantized_model", "draw_codes", "draw_fits",
+    "draw_image_game", "draw_sequences", "draw_vae", "each_phi", "elbo_at", "encoded_phi",
+    "estimator_loss", "exact_log_prob", "expectation", "feature_logits", "first_images",
+    "first_labeled", "fit", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi",
+    "fixed_point_draws", "gaussian_model", "generated_images", "hamiltonian",
+    "image_belief_network", "image_by_image", "image_features", "image_gan", "image_vae",
+    "implicit_model", "judge_by", "judge_critic", "judge_encoders", "judge_nll", "judge_phis",
+    "known_classes", "labels_of", "latent_model", "levels_model", "load_classifier",
+    "load_features", "load_images", "load_pixels", "load_sequences", "log_probs", "main",
+    "make_optimizer", "map_in_blocks", "mean_bounds", "mean_image", "mean_over_draws",
+    "mean_over_images", "mean_over_seeds", "measure_gaps", "nats_interval", "negative_bound",
+    "negative_elbo", "negative_log_prob", "negative_log_px", "new_path", "on_levels", "open_run",
+    "plane_gan", "play", "print_table", "progress", "rate_distortion", "reconstruct", "renamed",
+    "report_classes", "report_encoders", "report_gaps", "report_seeds", "require_devices",
+    "require_extra", "round_trips", "sampled_bound", "samples", "save_classifier", "score_samples",
+    "score_table", "side_by_side", "sweep", "tabulate_bounds", "tensorboard", "to_json", "train",
+    "tune", "vae_of_nets", "verdict_table", "verdicts", "with_classes",
 ]  # fmt: skip
 
 

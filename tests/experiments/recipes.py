@@ -256,13 +256,14 @@ RECIPES = [
     ),
     Recipe(
         "dcgan",
-        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
-        "samples over_time neighbors frechet critic",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3 --conditional projection",
+        "samples over_time neighbors frechet critic classes",
         {"": 2},
         {
             "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
             "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
             "--features nowhere": "features: got nowhere, expected the run directory",
+            "--conditional yes": "yes",
         },
     ),
     Recipe(
