@@ -73,7 +73,9 @@ def test_the_sides_are_the_nets_own(key):
 def test_both_nets_move_under_a_penalty_on_pairs():
     critic = concatenated(MLPCritic((8,), spectral_norm=True))
     model = bigan(G, E, critic, prior=uniform(3), x_shape=(2, 2))
-    losses = game_losses(model, swapped(non_saturating()), penalty=gradient_penalty, penalty_weight=1.0)
+    losses = game_losses(
+        model, swapped(non_saturating()), penalty=gradient_penalty, penalty_weight=1.0
+    )
     adam = optax.adam(1e-3)
     game = jax.jit(lambda key: init_game(key, model, adam, adam, ema=True))(jax.random.key(0))
     update = jax.jit(game_update(losses, adam, adam, ema_decay=0.9))
