@@ -7,8 +7,8 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 
 def at_least(name: str, value: Any, minimum: int) -> int:
@@ -137,7 +137,7 @@ def class_labels(labels: Any, num_classes: int, count: int) -> None:
             f"labels: got {dtype} of shape {found}, expected an array of integers of shape "
             f"{(count,)}, one for each datapoint"
         )
-    if count and not isinstance(labels, jax.core.Tracer):
+    if count and not isinstance(labels, Tracer):
         low, high = int(np.min(labels)), int(np.max(labels))
         if low < 0 or high >= num_classes:
             raise ValueError(

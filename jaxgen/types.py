@@ -64,6 +64,22 @@ class GameLosses(NamedTuple):
 
 
 @runtime_checkable
+class Pool(Protocol):
+    """Past fakes that a critic is shown among the present ones, `jaxgen.train.image_pool` for one.
+
+    Its state is explicit, and stands in the critic's collections.
+    """
+
+    def init(self, image: Any) -> Any:
+        """Returns the empty pool for images of the shape and dtype of `image`."""
+        ...
+
+    def swap(self, state: Any, key: Key, images: Array) -> tuple[Array, Any]:
+        """Returns as many images to show, and the pool after them."""
+        ...
+
+
+@runtime_checkable
 class Distribution(Protocol):
     """Anything that samples and scores, in distrax's spelling."""
 

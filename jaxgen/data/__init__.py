@@ -4,6 +4,7 @@ They stay uint8 on the host, and become floats, and random views, in the compile
 """
 
 from jaxgen.data.augment import Transform, compose, random_crop, random_flip, resize
+from jaxgen.data.differentiable_augment import random_color, random_cutout, random_translation
 from jaxgen.data.folder import load_folder, refuse, skip
 from jaxgen.data.image_set import ImageSet, from_arrays
 from jaxgen.data.load import load
@@ -33,8 +34,11 @@ __all__ = [
     "inverted",
     "load",
     "load_folder",
+    "random_color",
     "random_crop",
+    "random_cutout",
     "random_flip",
+    "random_translation",
     "rare_upper_half",
     "refuse",
     "resize",

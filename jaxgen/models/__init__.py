@@ -6,8 +6,10 @@ latent-variable model.
 
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
+from jaxgen.models.bigan import BiGan, bigan
 from jaxgen.models.centroids import kmeans
 from jaxgen.models.conditional_gan import ConditionalGan, ConditionalGanBatch, conditional_gan
+from jaxgen.models.cyclegan import CycleGan, cyclegan
 from jaxgen.models.decoder import decoder
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.dequantized import dequantized, uniform_noise, variational_noise
@@ -39,6 +41,7 @@ from jaxgen.models.gaussian_components import (
     diagonal_gaussian,
     full_gaussian,
 )
+from jaxgen.models.gaussian_net import gaussian_net
 from jaxgen.models.hierarchical import hierarchical_vae
 from jaxgen.models.kalman import KalmanResult, kalman_filter, linear_gaussian_sequence
 from jaxgen.models.latent_variable import LatentVariableModel, Observed, observe
@@ -66,7 +69,7 @@ from jaxgen.models.posteriors import (
     gaussian_posterior,
     inverse_autoregressive_posterior,
 )
-from jaxgen.models.priors import gaussian_mixture, standard_normal
+from jaxgen.models.priors import gaussian_mixture, standard_normal, uniform
 from jaxgen.models.reshaped import reshaped
 from jaxgen.models.sequential import (
     Sequences,
@@ -83,9 +86,11 @@ from jaxgen.models.variational_rnn import variational_rnn
 
 __all__ = [
     "LIKELIHOODS",
+    "BiGan",
     "ComponentFamily",
     "ConditionalGan",
     "ConditionalGanBatch",
+    "CycleGan",
     "Density",
     "DiagonalGaussian",
     "FactorModel",
@@ -106,12 +111,14 @@ __all__ = [
     "autoregressive_layer",
     "autoregressive_layers",
     "belief_network",
+    "bigan",
     "categorical",
     "conditional_gan",
     "conditioned",
     "coupling_flow",
     "coupling_layer",
     "coupling_layers",
+    "cyclegan",
     "decoder",
     "dequantized",
     "diagonal_gaussian",
@@ -127,6 +134,7 @@ __all__ = [
     "full_gaussian",
     "gan",
     "gaussian_mixture",
+    "gaussian_net",
     "gaussian_posterior",
     "gaussian_vae",
     "hierarchical_vae",
@@ -157,6 +165,7 @@ __all__ = [
     "stochastic_volatility",
     "subsampled_log_prob",
     "tempered",
+    "uniform",
     "uniform_levels",
     "uniform_mixture",
     "uniform_noise",

@@ -1,4 +1,4 @@
-"""p(z): a standard normal, or a mixture of Gaussians that is learned."""
+"""p(z): a standard normal, a uniform, or a mixture of Gaussians that is learned."""
 
 from __future__ import annotations
 
@@ -32,6 +32,31 @@ def standard_normal(size: int | tuple[int, ...]) -> Density:
 
     def distribution(params: Params, context: Any) -> Independent:
         return Independent(distrax.Normal(jnp.zeros(shape), jnp.ones(shape)), len(shape))
+
+    return Density(init, distribution)
+
+
+def uniform(size: int, low: float = -1.0, high: float = 1.0) -> Density:
+    """Returns U[low, high] over each entry of one vector, in any context, with nothing to learn.
+
+    Args:
+      size: of the vector.
+      low: the least value of an entry.
+      high: the greatest.
+    Raises:
+      ValueError: size is below one, or low is not below high.
+    Example:
+      bigan(generator, encoder, critic, prior=uniform(50), x_shape=(28, 28, 1))
+    """
+    shape = (at_least("size", size, 1),)
+    if not low < high:
+        raise ValueError(f"high: got {high}, expected a number above low={low}")
+
+    def init(key: Key, context: Any) -> Params:
+        return {}
+
+    def distribution(params: Params, context: Any) -> Independent:
+        return Independent(distrax.Uniform(jnp.full(shape, low), jnp.full(shape, high)), 1)
 
     return Density(init, distribution)
 

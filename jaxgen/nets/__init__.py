@@ -4,9 +4,13 @@
 """
 
 from jaxgen.nets.causal_transformer import CausalTransformer
+from jaxgen.nets.concatenated import concatenated
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
+from jaxgen.nets.convolution import Convolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.instance_norm import instance_norm
+from jaxgen.nets.joint_mlp import JointMLP
 from jaxgen.nets.labeled import channels, labeled
 from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
@@ -15,9 +19,11 @@ from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
 from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
 from jaxgen.nets.orders import even_degrees, random_degrees, random_orders, raster
 from jaxgen.nets.packing import append_minibatch_stddev, pack
+from jaxgen.nets.patch_critic import PatchCritic
 from jaxgen.nets.pixel_cnn import PixelCNN
 from jaxgen.nets.projection_critic import ProjectionCritic
 from jaxgen.nets.residual import ResidualCritic, ResidualGenerator
+from jaxgen.nets.resnet_generator import ResNetGenerator
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.nets.weight_normalized import WeightNormalized
 
@@ -28,15 +34,19 @@ __all__ = [
     "CausalTransformer",
     "ConvDecoder",
     "ConvEncoder",
+    "Convolution",
     "DCGANCritic",
     "DCGANGenerator",
     "GatedPixelCNN",
+    "JointMLP",
     "MLPCritic",
     "MLPGenerator",
     "Net",
     "NetApply",
+    "PatchCritic",
     "PixelCNN",
     "ProjectionCritic",
+    "ResNetGenerator",
     "ResidualCritic",
     "ResidualGenerator",
     "StridedConv",
@@ -45,8 +55,10 @@ __all__ = [
     "append_minibatch_stddev",
     "as_net",
     "channels",
+    "concatenated",
     "dcgan_channels",
     "even_degrees",
+    "instance_norm",
     "labeled",
     "last_features",
     "pack",

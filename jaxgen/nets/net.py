@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -18,6 +18,7 @@ Pair: TypeAlias = tuple[Callable[[Key, Any], Params], Callable[[Params, Any], An
 """`init(key, inputs) -> params` and `apply(params, inputs) -> outputs`."""
 
 
+@runtime_checkable
 class NetApply(Protocol):
     """A net's forward pass."""
 
@@ -74,7 +75,7 @@ def as_net(net: AnyNet) -> Net:
     )
 
 
-def mode_of(module: nn.Module, *, train: bool) -> dict[str, bool]:
+def mode_of(module: nn.Module, *, train: bool) -> dict[str, Any]:
     """Returns what tells a module whether it is in training, if it takes that at all."""
     # NNX through the bridge: the bridge's own call takes anything.
     called = getattr(module, "nnx_class", type(module)).__call__

@@ -1,5 +1,7 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
+from jaxgen.objectives.augmented import Augmented, augmented
+from jaxgen.objectives.cycle import CycleModel, cycle_losses
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
 from jaxgen.objectives.elbo import KL, ElboTerms, analytic_kl, elbo, monte_carlo_kl
 from jaxgen.objectives.entropy_elbo import EntropyTerms, entropy_elbo
@@ -30,6 +32,8 @@ from jaxgen.objectives.gan_loss import GanLoss, gan_loss, swapped, zero_sum
 from jaxgen.objectives.gradients import GRADIENTS, BoundEstimator
 from jaxgen.objectives.info_vae import aggregate_mmd, info_elbo
 from jaxgen.objectives.iwae import importance_weighted_bound, log_importance_weights
+from jaxgen.objectives.latent_regression import Invertible, latent_regression
+from jaxgen.objectives.lazy import lazy
 from jaxgen.objectives.naive_monte_carlo import log_prior_weights
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
 from jaxgen.objectives.penalties import (
@@ -48,18 +52,23 @@ __all__ = [
     "GRADIENTS",
     "KL",
     "PENALTIES",
+    "Augmented",
     "BoundEstimator",
     "Corruption",
+    "CycleModel",
     "ElboTerms",
     "EntropyTerms",
     "FilteringObjective",
     "GameModel",
     "GanLoss",
+    "Invertible",
     "OneCritic",
     "Penalty",
     "activated_f_gan",
     "aggregate_mmd",
     "analytic_kl",
+    "augmented",
+    "cycle_losses",
     "denoising_elbo",
     "dragan_penalty",
     "elbo",
@@ -77,6 +86,8 @@ __all__ = [
     "importance_weighted_bound",
     "info_elbo",
     "instance_noise",
+    "latent_regression",
+    "lazy",
     "least_squares",
     "log_importance_weights",
     "log_prior_weights",

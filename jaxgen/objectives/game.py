@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -58,7 +59,8 @@ def game_losses(
       loss: per pair of a real and a fake.
       penalty: on the critic's slope, averaged over the pairs.
       penalty_weight: its weight in the critic's loss; or a function of the number of the critic's
-        updates so far, such as an optax schedule.
+        updates so far, such as an optax schedule or `lazy`. Where that is zero the penalty is not
+        computed, and shown as zero. (Of games under one `vmap` it is, and counts for nothing.)
     Raises:
       ValueError: `loss` is no GanLoss; a penalty comes without a weight.
     Example:
@@ -108,12 +110,22 @@ def game_losses(
         if penalty is not None:
             packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
             one = one_sample_critic(model.criticize, own, packing=packing)
-            info["penalty"] = _mean_penalty(penalty, one, key, sides, packing)
-            weight: Any = penalty_weight(step) if callable(penalty_weight) else penalty_weight
+            mean = partial(_mean_penalty, penalty, one, key, sides, packing)
+            weight: Any = penalty_weight
+            if callable(penalty_weight):
+                weight = penalty_weight(step)
+                info["penalty"] = _unless_zero(weight, mean)
+            else:
+                info["penalty"] = mean()
             value += weight * info["penalty"]
         return value, changed, info
 
     return GameLosses(model.draw, sides, of_generator, of_critic)
+
+
+def _unless_zero(weight: Any, measure: Callable[[], Array]) -> Array:
+    found = jax.eval_shape(measure)
+    return jax.lax.cond(weight != 0, measure, lambda: jnp.zeros(found.shape, found.dtype))
 
 
 def _mean_penalty(

@@ -8,7 +8,7 @@ use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
 
 from jaxgen.train.alternating import alternating_step, clip_weights
 from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
-from jaxgen.train.epoch import scan_draws, scan_epoch
+from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
     EstimatorLoss,
     EstimatorTrainState,
@@ -28,19 +28,24 @@ from jaxgen.train.game import (
     simultaneous,
 )
 from jaxgen.train.game_update import game_update
+from jaxgen.train.image_pool import ImagePool, PoolState, image_pool
 from jaxgen.train.loss import mean_over_batch
 from jaxgen.train.per_device import per_device
+from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
 
 __all__ = [
     "CheckpointError",
+    "Epoch",
     "EstimatorLoss",
     "EstimatorTrainState",
     "Game",
+    "ImagePool",
     "Order",
     "Player",
     "PlayerStep",
+    "PoolState",
     "TrainState",
     "Update",
     "alternating_step",
@@ -52,6 +57,7 @@ __all__ = [
     "game_update",
     "generator_first",
     "gradient_step",
+    "image_pool",
     "init_estimator_state",
     "init_game",
     "init_player",
@@ -64,6 +70,7 @@ __all__ = [
     "save",
     "scan_draws",
     "scan_epoch",
+    "scan_sets",
     "shard",
     "simultaneous",
 ]

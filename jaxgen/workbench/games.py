@@ -16,8 +16,9 @@ from jaxgen.objectives import one_sample_critic
 from jaxgen.train import Game, game_update, gradient_step, init_game, init_state, scan_draws
 from jaxgen.types import Distribution, GameLosses, Info, Key, Params
 from jaxgen.workbench.config import AlternatingConfig
+from jaxgen.workbench.data_forms import Draws
 from jaxgen.workbench.run import Run
-from jaxgen.workbench.training import Draws, train
+from jaxgen.workbench.training import train
 
 _start = jax.jit(
     init_game, static_argnames=("model", "generator_optimizer", "critic_optimizer", "ema")

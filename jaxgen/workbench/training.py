@@ -11,42 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.train import Update, data_mesh, replicate, scan_draws, scan_epoch, shard
+from jaxgen.train import data_mesh, replicate, shard
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.data_forms import passed_through
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.tensorboard_events import tensorboard
-
-
-class Draws(NamedTuple):
-    """Data that are a distribution: no datapoint comes twice.
-
-    Attributes:
-      draw: `key -> batch`.
-      num_steps: updates per epoch.
-
-    Example:
-      Draws(lambda key: ring().sample(seed=key, sample_shape=512), config.steps_per_epoch)
-    """
-
-    draw: Callable[[Key], Any]
-    num_steps: int
-
-    def scan(self, update: Update) -> Callable[[Any, Key, Any], tuple[Any, Info]]:
-        """Returns the epoch of fresh draws."""
-        epoch = scan_draws(update, self.draw, self.num_steps)
-        return lambda state, key, arrays: epoch(state, key)
-
-
-class _Passes(NamedTuple):
-    """Arrays on the devices, permuted anew in every epoch."""
-
-    batch_size: int
-
-    def scan(self, update: Update) -> Callable[[Any, Key, Any], tuple[Any, Info]]:
-        return scan_epoch(update, self.batch_size)
 
 
 class Trained(NamedTuple):
@@ -90,7 +62,7 @@ def train(
       update: `(state, key, batch) -> (state, info)`; with `weights`, a function from the epoch's
         weights to that.
       data: a pytree of arrays with one leading axis, passed through in a new order every epoch in
-        batches of `config.batch_size`; or `Draws`.
+        batches of `config.batch_size`; `Sets` of such, passed through apart; or `Draws`.
       judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data;
         compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
@@ -119,7 +91,7 @@ def train(
     config = run.config
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
-    arrays, scan = ((), data) if isinstance(data, Draws) else (data, _Passes(config.batch_size))
+    arrays, scan = passed_through(data, config.batch_size)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)

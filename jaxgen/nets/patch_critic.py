@@ -1,0 +1,64 @@
+"""A critic of the patches of an image: one number for each, none for the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxgen.nets.convolution import Convolution
+from jaxgen.nets.dcgan import KERNEL
+from jaxgen.nets.instance_norm import instance_norm
+
+
+class PatchCritic(nn.Module):
+    """4x4 convolutions, leaky ReLUs of slope .2, and one raw output for each patch.
+
+    Layer i has `width` 2^i channels, at most eight times `width`, and is followed by an instance
+    norm, but the first and the last. A convolution of stride 1 to one channel ends it. All pad by
+    one zero. Images in [0, 1] are taken to [-1, 1] first.
+
+    The default is the authors' critic of patches of 70x70: C64 - C128 - C256 - C512. `PatchCritic(
+    32, strides=(2, 1))` judges patches of 16x16, and suits images of 28x28 or 8x8.
+
+    Attributes:
+      width: channels of the first feature map.
+      strides: of every layer before the last; there are as many.
+    Raises:
+      ValueError: there is no layer, or the image is too small for them.
+    Example:
+      net = PatchCritic()
+      logits = net.apply(net.init(key, x), x)  # [n, 6, 6] from [n, 64, 64, 3]
+    Source: Isola et al. (2017), "Image-to-image translation with conditional adversarial
+      networks", section 3.2.2 and appendix 6.1.2; Zhu et al. (2017), "Unpaired image-to-image
+      translation using cycle-consistent adversarial networks", appendix 7.2.
+    """
+
+    width: int = 64
+    strides: tuple[int, ...] = (2, 2, 2, 1)
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "n height width channels"]) -> Float[Array, "n h w"]:
+        """Maps images to raw outputs, high for what looks real."""
+        if not self.strides:
+            raise ValueError(f"strides: got {self.strides}, expected one or more")
+        size = x.shape[1:3]
+        x = 2 * x - 1
+        for i, stride in enumerate(self.strides):
+            features = self.width * min(2**i, 8)
+            x = self._convolved(x, features, size, stride=stride, use_bias=i == 0)
+            if i > 0:
+                x = instance_norm(x)
+            x = nn.leaky_relu(x, 0.2)
+        return self._convolved(x, 1, size)[..., 0]
+
+    def _convolved(self, x: Array, features: int, size: tuple[int, ...], **options: Any) -> Array:
+        if min(x.shape[1:3]) < 2:
+            raise ValueError(
+                f"x: got {size[0]}x{size[1]}, expected larger images for strides={self.strides}"
+            )
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        return Convolution(features, 4, kernel_init=KERNEL, dtype=self.dtype, **options)(x)

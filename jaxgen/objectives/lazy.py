@@ -1,0 +1,41 @@
+"""A penalty of every k-th step alone: the same in the mean, at a k-th of the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxgen.checks import at_least
+from jaxgen.values import known_by_call
+
+
+@known_by_call
+def lazy(weight: Any, *, every: int = 16) -> Callable[[Any], Array]:
+    """Returns the weight of a penalty that is taken every so many updates of the critic.
+
+    At updates 0, k, 2k, ... it is k times the weight, and zero between, where `game_losses` does
+    not compute the penalty at all. Its mean over k updates is the weight. It goes by the number of
+    updates alone, so that a resumed training goes on where it was.
+
+    Args:
+      weight: a number, or a function of the number of updates.
+      every: k.
+    Raises:
+      ValueError: every is below one.
+    Example:
+      losses = game_losses(model, non_saturating(), penalty=r1_penalty,
+                           penalty_weight=lazy(gamma / 2, every=16))
+    Source: Karras et al. (2020), "Analyzing and improving the image quality of StyleGAN",
+      section 3.1; its Adam sees k / (k + 1) as many steps, since there the penalty is a step of its
+      own, and here a part of the loss.
+    """
+    every = at_least("every", every, 1)
+
+    def at(step: Any) -> Array:
+        now: Any = weight(step) if callable(weight) else weight
+        return jnp.where(jnp.asarray(step) % every == 0, every * now, 0.0)
+
+    return at
