@@ -56,6 +56,7 @@ from jaxgen.metrics.translation import (
     translation_score,
     translation_terms,
 )
+from jaxgen.metrics.unpaired import UnpairedScores, disagreement, unpaired_scores
 
 __all__ = [
     "AutoregressiveCode",
@@ -76,6 +77,7 @@ __all__ = [
     "SupportSize",
     "TranslationScore",
     "TranslationTerms",
+    "UnpairedScores",
     "active_units",
     "autoregressive_decode",
     "autoregressive_encode",
@@ -84,6 +86,7 @@ __all__ = [
     "bits_back_encode",
     "bits_per_dim",
     "confusion_matrix",
+    "disagreement",
     "duplicate_share",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -115,4 +118,5 @@ __all__ = [
     "support_size",
     "translation_score",
     "translation_terms",
+    "unpaired_scores",
 ]
