@@ -25,12 +25,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxgen import workbench as wb
 from jaxgen.data import TRANSLATIONS, unpaired
 from jaxgen.models import CycleGan, cyclegan
-from jaxgen.nets import MLPCritic, PatchCritic, ResNetGenerator
+from jaxgen.nets import MLPCritic, MLPTranslator, PatchCritic, ResNetGenerator
 from jaxgen.objectives import cycle_losses
 from jaxgen.pictures import learning_curves, side_by_side
 from jaxgen.train import Game, Update, game_update, image_pool, init_game, simultaneous
@@ -44,20 +44,6 @@ JUDGED = 1000
 """Test images, at most."""
 
 
-class MLPTranslator(nn.Module):
-    """Dense layers from an image to an image of the same shape, in [0, 1]."""
-
-    hidden: tuple[int, ...] = (256, 256)
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-        """Maps images; no two places of them are related to begin with."""
-        h = x.reshape(len(x), -1)
-        for width in self.hidden:
-            h = nn.relu(nn.Dense(width)(h))
-        return nn.sigmoid(nn.Dense(x[0].size)(h)).reshape(x.shape)
-
-
 class Players(NamedTuple):
     """How a generator and a critic of images with so many channels are made."""
 
@@ -68,9 +54,11 @@ class Players(NamedTuple):
 NETS = {
     "conv": Players(
         lambda channels: ResNetGenerator(channels, width=16, halvings=0, blocks=2, edge=3),
-        lambda: PatchCritic(32, strides=(2, 1)),
+        lambda: PatchCritic(16, strides=(2, 1)),
     ),
-    "mlp": Players(lambda channels: MLPTranslator(), lambda: MLPCritic((256, 256), nn.leaky_relu)),
+    "mlp": Players(
+        lambda channels: MLPTranslator((256, 256)), lambda: MLPCritic((256, 256), nn.leaky_relu)
+    ),
 }
 
 
@@ -122,7 +110,9 @@ def run(config: Config) -> dict[str, Any]:
     }
     models = {net: make_model(config, net, train.images.shape[1:]) for net in config.nets}
     steps = config.passes * len(train.images) // 2 // config.batch_size
-    optimizer = make_optimizer(config, steps * config.epochs)
+    optimizer = wb.make_optimizer(
+        config.learning_rate, steps * config.epochs, schedule="half_linear", b1=0.5
+    )
     updates = {
         (net, loss): make_update(config, model, loss, optimizer)
         for net, model in models.items()
@@ -165,7 +155,7 @@ def run(config: Config) -> dict[str, Any]:
         f"translations_{name}": side_by_side(cell.shown, columns=SHOWN, title=name)
         for name, cell in swept.results.items()
     }
-    curves = {"validation_class_kept": "class kept", "validation_cycle": "cycle, L1"}
+    curves = {"validation_class_kept": "class kept", "validation_cycle_l1": "cycle, L1"}
     figures["learning_curves"] = learning_curves(swept.records, curves)
     return out.finish(result, figures, tables, notes=[*swept.failed.values()])
 
@@ -181,15 +171,6 @@ def make_model(config: Config, net: str, shape: tuple[int, ...]) -> CycleGan:
         x_shape=shape,
         y_shape=shape,
         pool=image_pool(config.pool),
-    )
-
-
-def make_optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """Returns the Adam of either player: a constant rate, and from half time a line to zero."""
-    rate, half = config.learning_rate, steps // 2
-    falling = optax.linear_schedule(rate, 0.0, steps - half)
-    return optax.adam(
-        optax.join_schedules([optax.constant_schedule(rate), falling], [half]), b1=0.5
     )
 
 
