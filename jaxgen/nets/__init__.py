@@ -4,9 +4,9 @@
 """
 
 from jaxgen.nets.causal_transformer import CausalTransformer
-from jaxgen.nets.concatenated import concatenated
+from jaxgen.nets.concatenated import concatenated, vectors
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
-from jaxgen.nets.convolution import Convolution
+from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
 from jaxgen.nets.instance_norm import instance_norm
@@ -37,6 +37,7 @@ __all__ = [
     "Convolution",
     "DCGANCritic",
     "DCGANGenerator",
+    "DoublingConvolution",
     "GatedPixelCNN",
     "JointMLP",
     "MLPCritic",
@@ -66,4 +67,5 @@ __all__ = [
     "random_degrees",
     "random_orders",
     "raster",
+    "vectors",
 ]

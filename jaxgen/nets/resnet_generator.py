@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.nets.convolution import Convolution
+from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import KERNEL
 from jaxgen.nets.instance_norm import instance_norm
 
@@ -75,9 +75,7 @@ class ResNetGenerator(nn.Module):
             h = self._layer(x.shape[-1], 3, _reflected(x, 1))
             x = x + instance_norm(self._convolution(x.shape[-1], 3)(_reflected(h, 1)))
         for i in reversed(range(self.halvings)):
-            doubling = nn.ConvTranspose(
-                2**i * self.width, (3, 3), (2, 2), use_bias=False, kernel_init=KERNEL
-            )
+            doubling = DoublingConvolution(2**i * self.width, KERNEL, self.dtype)
             x = nn.relu(instance_norm(doubling(x)))
         last = self._convolution(self.channels, self.edge, use_bias=True)
         return self.output(last(_reflected(x, reach)))

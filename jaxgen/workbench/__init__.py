@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     )
     from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.domains import Domains, jittered, load_domains, pooled
+    from jaxgen.workbench.encoder_measures import round_trips
+    from jaxgen.workbench.encoder_report import (
+        ENCODERS,
+        Labeled,
+        first_labeled,
+        judge_encoders,
+        report_encoders,
+    )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.features import (
         Classifier,
@@ -96,6 +104,7 @@ if TYPE_CHECKING:
         on_levels,
     )
     from jaxgen.workbench.implicit import fit_gan, image_gan, implicit_model
+    from jaxgen.workbench.latent_pictures import draw_codes
     from jaxgen.workbench.likelihood import (
         exact_log_prob,
         fixed_point_draws,
@@ -163,31 +172,32 @@ if TYPE_CHECKING:
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion, sampled_bound
 
 __all__ = [
-    "COLLAPSE", "F_DIVERGENCES", "NOT_COMPARED_ON_RESUME", "RISING", "SEVERAL", "TARGETS",
-    "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count", "Directory", "Domains", "Draws",
-    "GameConfig", "GapConfig", "GapReport", "ImageConfig", "ImageJudge", "ImageModel", "Images",
-    "Interrupted", "Judged", "JudgedBy", "JudgedCell", "Known", "LatentConfig", "Mean",
-    "NonNegative", "Positive", "Reals", "Rule", "Run", "RunConfig", "RunDirectory", "Seeds",
-    "SequenceConfig", "SequenceSets", "Sets", "Share", "Swept", "Table", "Trained",
-    "TrainedClassifier", "TrainingConfig", "TrainingFailed", "TwoSided", "Whole", "adversaries",
-    "averaged_params", "begin", "best_phi", "bias_of_mean", "bound_draws", "check_fields", "choose",
-    "collapse", "constant", "coverage", "critic_against_noise", "dequantized_model", "draw_fits",
-    "draw_sequences", "draw_vae", "each_phi", "elbo_at", "encoded_phi", "estimator_loss",
-    "exact_log_prob", "expectation", "feature_logits", "first_images", "first_of", "fit",
-    "fit_classifier", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi", "fixed_point_draws",
-    "gaussian_model", "generated_images", "hamiltonian", "image_belief_network", "image_by_image",
-    "image_features", "image_gan", "image_vae", "implicit_model", "jittered", "judge_by",
-    "judge_critic", "judge_nll", "judge_phis", "judge_translations", "judged_by", "latent_model",
+    "COLLAPSE", "ENCODERS", "F_DIVERGENCES", "NOT_COMPARED_ON_RESUME", "RISING", "SEVERAL",
+    "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count", "Directory",
+    "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig", "ImageJudge",
+    "ImageModel", "Images", "Interrupted", "Judged", "JudgedBy", "JudgedCell", "Known", "Labeled",
+    "LatentConfig", "Mean", "NonNegative", "Positive", "Reals", "Rule", "Run", "RunConfig",
+    "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets", "Share", "Swept", "Table",
+    "Trained", "TrainedClassifier", "TrainingConfig", "TrainingFailed", "TwoSided", "Whole",
+    "adversaries", "averaged_params", "begin", "best_phi", "bias_of_mean", "bound_draws",
+    "check_fields", "choose", "collapse", "constant", "coverage", "critic_against_noise",
+    "dequantized_model", "draw_codes", "draw_fits", "draw_sequences", "draw_vae", "each_phi",
+    "elbo_at", "encoded_phi", "estimator_loss", "exact_log_prob", "expectation", "feature_logits",
+    "first_images", "first_labeled", "first_of", "fit", "fit_classifier", "fit_gan",
+    "fit_gaussians", "fit_images", "fitted_phi", "fixed_point_draws", "gaussian_model",
+    "generated_images", "hamiltonian", "image_belief_network", "image_by_image", "image_features",
+    "image_gan", "image_vae", "implicit_model", "jittered", "judge_by", "judge_critic",
+    "judge_encoders", "judge_nll", "judge_phis", "judge_translations", "judged_by", "latent_model",
     "levels_model", "load_classifier", "load_domains", "load_features", "load_images",
     "load_pixels", "load_sequences", "log_probs", "main", "make_optimizer", "map_in_blocks",
     "mean_bounds", "mean_image", "mean_over_draws", "mean_over_images", "mean_over_seeds",
     "measure_gaps", "nats_interval", "negative_bound", "negative_elbo", "negative_log_prob",
     "negative_log_px", "new_path", "on_levels", "open_run", "plane_gan", "play", "pooled",
     "print_table", "progress", "rank_correlation", "rate_distortion", "reconstruct", "renamed",
-    "report_gaps", "report_seeds", "report_translations", "require_devices", "require_extra",
-    "sampled_bound", "samples", "save_classifier", "score_samples", "score_table", "side_by_side",
-    "sweep", "tabulate_bounds", "tensorboard", "to_json", "train", "translation_numbers", "tune",
-    "vae_of_nets", "verdict_table", "verdicts", "with_classes",
+    "report_encoders", "report_gaps", "report_seeds", "report_translations", "require_devices",
+    "require_extra", "round_trips", "sampled_bound", "samples", "save_classifier", "score_samples",
+    "score_table", "side_by_side", "sweep", "tabulate_bounds", "tensorboard", "to_json", "train",
+    "translation_numbers", "tune", "vae_of_nets", "verdict_table", "verdicts", "with_classes",
 ]  # fmt: skip
 
 

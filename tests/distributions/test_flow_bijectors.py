@@ -149,11 +149,16 @@ def test_squeezing_puts_squares_of_pixels_into_channels():
     ("make", "message"),
     [
         (lambda: Permutation([0, 2]), r"order: got \[0 2\], expected each of 0 to 1 once"),
+        (
+            lambda: Permutation(np.array([1.0, 0.0])),
+            r"order: got \[1. 0.\], expected each of 0 to 1 once",
+        ),
         (lambda: Squeeze(0), "side: got 0, expected an integer >= 1"),
         (lambda: Squeeze(2).forward(jnp.zeros((3, 4, 1))), "x: got an image of 3x4, expected mul"),
         (lambda: Squeeze(2).inverse(jnp.zeros((2, 2, 6))), "y: got 6 channels, expected a multi"),
         (lambda: logit(0.5), "alpha: got 0.5, expected a number above 0 and below 0.5"),
         (lambda: affine(0.0), "max_log_scale: got 0.0, expected a positive number"),
+        (lambda: affine(-math.inf), "max_log_scale: got -inf, expected a positive number"),
         (lambda: rational_quadratic_spline(1), "num_bins: got 1, expected an integer >= 2"),
         (lambda: rational_quadratic_spline(501), "num_bins: got 501, expected at most 500"),
         (lambda: rational_quadratic_spline(8, smallest=0.0), "smallest: got 0.0, expected a numb"),

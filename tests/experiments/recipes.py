@@ -293,6 +293,21 @@ RECIPES = [
         checks_keys=False,
     ),
     Recipe(
+        "bigan",
+        "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
+        "--neighbors 100",
+        "samples reconstructions interpolations traversals round_trips critic",
+        {"": 2},
+        {
+            "--encoder vae": "vae",
+            "--decay-epochs 3 --epochs 2": "decay_epochs: got 3, expected at most epochs=2",
+            "--r1 -1": "r1: got -1.0, expected",
+            "--judged 0": "judged: got 0, expected an integer >= 20",
+        },
+        # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
+        checks_keys=False,
+    ),
+    Recipe(
         "compression",
         "--hidden 32 --latent-size 4 --epochs 20 --batch-size 128 --learning-rate 3e-3 "
         "--betas 0.2 1 --buckets 512 --nll-samples 50",
