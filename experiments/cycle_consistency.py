@@ -102,8 +102,9 @@ def run(config: Config) -> dict[str, Any]:
     train = wb.first_of(train, 2 * (config.images or len(train.images)))
     test = wb.first_of(test, JUDGED)
     key_init, key_fit, key_judge, key_classes, key_score = config.keys(5)
-    tasks = {name: unpaired(train, test, TRANSLATIONS[name]) for name in config.tasks}
-    classifier = wb.Classifier(int(test.labels.max()) + 1)
+    with wb.renamed("train", "dataset"):
+        tasks = {name: unpaired(train, test, TRANSLATIONS[name]) for name in config.tasks}
+    classifier = wb.Classifier(int(tasks[config.tasks[0]].x_labels.max()) + 1)
     judges = {
         name: wb.judged_by(key_classes, classifier, train, task, TRANSLATIONS[name])
         for name, task in tasks.items()
@@ -145,7 +146,8 @@ def run(config: Config) -> dict[str, Any]:
         ).params
         judged = judge_all[net](generators, jax.random.clone(key_judge), judges[name])
         first = jax.tree.map(lambda of_seeds: of_seeds[0], generators)
-        shown = show(model, first, task.test_x[:SHOWN] / 255, task.test_y[:SHOWN] / 255)
+        pair = [jnp.asarray(of[:SHOWN]) / 255 for of in (task.test_x, task.test_y)]
+        shown = show(model, first, *pair)
         return wb.JudgedCell(judged, task.test_labels, shown)
 
     settings = {"_".join(s): s for s in product(config.nets, config.losses, config.tasks)}

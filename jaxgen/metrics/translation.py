@@ -33,11 +33,11 @@ class TranslationTerms(NamedTuple):
       noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
     """
 
-    pair_l1: Float[Array, "n"]
-    predicted: Int[Array, "n"]
-    cycle_l1: Float[Array, "n"]
-    rounded_cycle_l1: Float[Array, "n"]
-    noisy_cycle_l1: Float[Array, "n"]
+    pair_l1: Float[Array | np.ndarray, "n"]
+    predicted: Int[Array | np.ndarray, "n"]
+    cycle_l1: Float[Array | np.ndarray, "n"]
+    rounded_cycle_l1: Float[Array | np.ndarray, "n"]
+    noisy_cycle_l1: Float[Array | np.ndarray, "n"]
 
 
 def translation_terms(

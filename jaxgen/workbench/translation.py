@@ -130,11 +130,11 @@ def judge_translations(
     """
 
     def classify(params: Params) -> Callable[[Array], Int[Array, "n"]]:
-        return lambda images: jnp.argmax(net.apply(params, images), axis=1)
+        return lambda images: jnp.argmax(jnp.asarray(net.apply(params, images)), axis=1)
 
     @jax.jit
     def judge(generators: Variables, key: Key, by: JudgedBy) -> Judged:
-        x, y, test_x, test_y = (images.astype(jnp.float32) / 255 for images in by[:4])
+        x, y, test_x, test_y = (jnp.asarray(images) / jnp.float32(255) for images in by[:4])
         kernel = rbf(median_heuristic(_vectors(y), _vectors(x)))
         key_there, key_back = jax.random.split(key)
 
@@ -145,19 +145,18 @@ def judge_translations(
             def backward(images: Array) -> Array:
                 return model.backward(variables, images)[0]
 
-            there = classify(by.classifier_y)
-            back = classify(by.classifier_x)
+            of_y, of_x = classify(by.classifier_y), classify(by.classifier_x)
             return (
-                translation_terms(key_there, forward, backward, there, test_x, test_y),
-                translation_terms(key_back, backward, forward, back, test_y, test_x),
+                translation_terms(key_there, forward, backward, of_y, test_x, test_y),
+                translation_terms(key_back, backward, forward, of_x, test_y, test_x),
                 unpaired_scores(forward, backward, x, y, kernel),
                 forward(x),
             )
 
-        *measured, translated = jax.lax.map(one, generators)
+        there, back, without_pairs, translated = jax.lax.map(one, generators)
         alone = len(translated) < 2
         apart = jnp.zeros(len(translated)) if alone else disagreement(translated)
-        return Judged(*measured, apart)
+        return Judged(there, back, without_pairs, apart)
 
     return judge
 

@@ -116,7 +116,8 @@ def rank_correlation(scores: Float[np.ndarray, "n"], truth: Float[np.ndarray, "n
     """
     if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(truth) == 0:
         return None
-    return float(stats.spearmanr(scores, truth).statistic)
+    found: Any = stats.spearmanr(scores, truth)
+    return float(found.statistic)
 
 
 def _rank(records: list[dict[str, Any]], score: str) -> float | None:
