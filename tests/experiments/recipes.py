@@ -267,6 +267,18 @@ RECIPES = [
         },
     ),
     Recipe(
+        "critic_features",
+        "--seeds 2 --epochs 2 --width 8 --batch-size 648 --latent-size 3 --encoded-size 64 "
+        "--components 64",  # 64 features of each kind: one program for them all
+        "accuracy over_time",
+        {"critic": 2, "vae": 2, "classifier": 2},
+        {
+            "--seeds 1": "seeds: got 1, expected an integer >= 2",
+            "--per-class 1000": "per_class: got 1000, expected at most",
+        },
+        programs=3,
+    ),
+    Recipe(
         "bigan",
         "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
         "--neighbors 100",
