@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from jaxgen.certify import bijector_errors
 from jaxgen.distributions import (
@@ -137,6 +138,12 @@ def test_a_log_scale_is_bounded_unless_that_is_not_wanted():
     numbers = jnp.array([[0.0, 50.0]])
     assert affine(2.0).bijector(numbers).forward(jnp.ones(1)) == pytest.approx(math.exp(2))
     assert affine(math.inf).bijector(numbers).forward(jnp.ones(1)) == pytest.approx(math.exp(50))
+
+
+def test_a_logit_is_of_what_is_drawn_in_from_the_edges():
+    x = np.array([0.0, 0.2, 0.5, 1.0], np.float32)
+    expected = special.logit(0.1 + 0.8 * x)
+    np.testing.assert_allclose(logit(0.1, 1).forward(jnp.asarray(x)), expected, atol=1e-5)
 
 
 def test_squeezing_puts_squares_of_pixels_into_channels():
