@@ -26,7 +26,6 @@ from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array
 
 from jaxgen import workbench as wb
@@ -83,24 +82,18 @@ def trained(
         config.learning_rate, config.num_steps(len(images.images)), schedule="cosine"
     )
 
-    def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:
-        pixels, labels = batch
-        logits = jnp.asarray(net.apply(params, pixels / 255.0))
-        info = jax.tree.map(jnp.mean, terms(logits, labels))
-        return info["cross_entropy"], info
-
     @jax.jit
     def judge(params: Params, key: Key, held_out: tuple[Array, Array]) -> Info:
         pixels, labels = held_out
         classifier = wb.TrainedClassifier(net, params, image_shape)
         logits = wb.feature_logits(classifier, wb.image_features(classifier, pixels))
-        return jax.tree.map(jnp.mean, terms(logits, labels))
+        return jax.tree.map(jnp.mean, wb.classifier_terms(logits, labels))
 
     params = jax.jit(net.init)(key_init, jnp.zeros((1, *image_shape)))
     params, _ = wb.train(
         out,
         init_state(params, optimizer),
-        gradient_step(loss, optimizer),
+        gradient_step(wb.classifier_loss(net), optimizer),
         (images.images, images.labels),
         judge,
         key=key_fit,
@@ -108,14 +101,6 @@ def trained(
         monitor="accuracy",
     )
     return wb.TrainedClassifier(net, params, image_shape)
-
-
-def terms(logits: Array, labels: Array) -> Info:
-    """Returns the cross-entropy of every image, in nats, and whether its class is the likeliest."""
-    return {
-        "cross_entropy": optax.softmax_cross_entropy_with_integer_labels(logits, labels),
-        "accuracy": (jnp.argmax(logits, axis=1) == labels).astype(jnp.float32),
-    }
 
 
 def evaluate(
@@ -126,7 +111,8 @@ def evaluate(
     @jax.jit
     def numbers(key: Key, validation: Array, images: Array, labels: Array) -> Info:
         pair = wb.image_features(classifier, validation), wb.image_features(classifier, images)
-        means = jax.tree.map(jnp.mean, terms(wb.feature_logits(classifier, pair[1]), labels))
+        logits = wb.feature_logits(classifier, pair[1])
+        means = jax.tree.map(jnp.mean, wb.classifier_terms(logits, labels))
         kernel = kernel_distance(key, *pair, subset_size=min(1000, min(map(len, pair)) // 10))
         return {
             "test_accuracy": means["accuracy"],

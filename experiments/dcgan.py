@@ -26,34 +26,29 @@ work, and 50 for the classifier.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, UInt8
+from jaxtyping import Array
 
 from jaxgen import workbench as wb
 from jaxgen.metrics import RepetitionScale, frechet_distance, repetition, repetition_scale
-from jaxgen.models import Gan, gan
-from jaxgen.nets import DCGANCritic, DCGANGenerator, dcgan_channels
+from jaxgen.models import ConditionalGan, Gan, conditional_gan, gan
+from jaxgen.nets import DCGANCritic, DCGANGenerator, ProjectionCritic, dcgan_channels, labeled
 from jaxgen.objectives import GAN_LOSSES, game_losses
 from jaxgen.pairwise import nearest
-from jaxgen.pictures import geometric_steps, image_grid, learning_curve, side_by_side
 from jaxgen.train import Game, game_update, init_game
 from jaxgen.types import Info, Key, Variables
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-Bytes: TypeAlias = UInt8[np.ndarray, "n height width channels"]
 
 JUDGED, PAIRED = 2000, 200
 """Samples, and at most as many held-out images, that epochs are judged by, and one by one."""
 NEAR = 0.01
 """Share of held-out images that have another one within the radius of a duplicate."""
-FRAMES, SHOWN = 8, 10
-"""Rows of the picture of samples over time, and images in each."""
+SHOWN = 10
+"""Images in a row of the picture of samples over time."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +74,9 @@ class Config(wb.ImageConfig):
     """Of the average of the generator's params."""
     features: wb.Directory = None
     """Run directory of the classifier whose features are compared; pixels if not given."""
+    conditional: Literal["none", "concatenation", "projection"] = "none"
+    """How both players are told the class: not; the one-hot label beside what they see; or so the
+    generator, and the critic by how its features fit the class."""
     patience: wb.Count | None = None
     """Stop after as many epochs without a smaller Fréchet distance, and use the best epoch."""
     schedule: ClassVar[str] = "constant"
@@ -95,46 +93,53 @@ class Config(wb.ImageConfig):
 def run(config: Config) -> dict[str, Any]:
     """Trains the players of `config`; returns what result.json holds."""
     out = wb.begin(config)
-    images, validation, test = wb.load_images(config)
+    images, validation, test = sets = wb.load_images(config)
     train_x, validation_x, test_x = images.images, validation.images[:JUDGED], test.images
     pixels, features = (wb.load_features(of, train_x.shape[1:]) for of in (None, config.features))
     compute = jax.jit(features)
-    model = make_model(config, train_x.shape[1:])
     key_init, key_fit, key_watch, key_test = config.keys(4)
+    told = config.conditional != "none"
+    num_classes, train_y, held_out_y, test_y = wb.labels_of(sets, wanted=told)
+    classifier = wb.known_classes(config.features, key_test, sets) if told else None
+    model = make_model(config, train_x.shape[1:], num_classes)
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     losses = game_losses(model, GAN_LOSSES[config.loss]())
     of_pixels = game_update(losses, optimizer, optimizer, ema_decay=config.ema_decay)
 
-    def update(game: Game, key: Key, batch: Array) -> tuple[Game, Info]:
+    def update(game: Game, key: Key, batch: tuple[Array, Array]) -> tuple[Game, Info]:
         key_x, key_update = jax.random.split(key)
-        return of_pixels(game, key_update, images.prepare(key_x, batch))
+        x = images.prepare(key_x, batch[0])
+        return of_pixels(game, key_update, (x, batch[1]) if told else x)
 
-    def samples(generator: Variables, key: Key, count: int) -> Array:
-        return wb.generated_images(model.generate, generator, model.sample_latent(key, count))
+    def samples(generator: Variables, key: Key, y: Array | np.ndarray) -> Array:
+        z = model.sample_latent(key, len(y))
+        inputs = (z, jnp.asarray(y)) if told else z
+        return wb.generated_images(model.generate, generator, inputs)
 
     @jax.jit
     def judge(generator: Variables, key: Key, held_out: tuple[Array, RepetitionScale]) -> Info:
-        fakes, (reals, scale) = samples(generator, key, JUDGED), held_out
+        fakes, (reals, scale) = samples(generator, key, np.resize(held_out_y, JUDGED)), held_out
         distance = frechet_distance(reals, features(fakes[: len(reals)])).value
         return {"frechet": distance, **repetition(pixels(fakes[:PAIRED]), scale)._asdict()}
 
+    shown_y = np.arange(SHOWN) % num_classes
     scale = repetition_scale(pixels(train_x), pixels(validation_x[:PAIRED]), share=NEAR)
     generator, frames = wb.train(
         out,
         jax.jit(lambda key: init_game(key, model, optimizer, optimizer, ema=True))(key_init),
         update,
-        train_x,
+        (train_x, train_y),
         judge,
         key=key_fit,
         judge_key=key_watch,
         held_out=(compute(validation_x), scale),
         evaluated=lambda game: game.generator.averaged,
-        look=lambda generator: samples(generator, jax.random.clone(key_watch), SHOWN),
+        look=lambda generator: samples(generator, jax.random.clone(key_watch), shown_y),
         monitor="frechet",
         better="lower",
         patience=config.patience,
     )
-    fakes = np.asarray(jax.jit(samples, static_argnums=2)(generator, key_test, len(test_x)))
+    fakes = np.asarray(jax.jit(samples)(generator, jax.random.clone(key_test), test_y))
     others = np.concatenate([validation.images, train_x])[: len(test_x)]
     of_test, of_fakes, of_others = map(compute, (test_x, fakes, others))
     records = out.records()
@@ -156,52 +161,33 @@ def run(config: Config) -> dict[str, Any]:
         ["accuracy of the critic", result["critic_accuracy"], ""],
     ]
     neighbors = train_x[np.asarray(nearest(pixels(fakes[: 3 * SHOWN]), pixels(train_x)).which)]
-    figures = {
-        **draw_images(frames, fakes, neighbors, result["frechet"]),
-        **draw_curves(config, records, kind),
-    }
+    frechet = result["frechet"]
+    figures = wb.draw_image_game(
+        frames, fakes, neighbors, records, frechet=frechet, of=kind, loss=config.loss
+    )
+    if classifier is not None:
+        report = wb.report_classes(classifier, sets, fakes, features)
+        result, rows = {**result, **report.result}, rows + report.rows
+        figures["classes"] = report.picture
     title = f"DCGAN on {config.dataset}, {len(records)} epochs"
     return out.finish(result, figures, [wb.Table(title, ["", "samples", "held-out images"], rows)])
 
 
-def make_model(config: Config, image_shape: tuple[int, ...]) -> Gan:
+def make_model(
+    config: Config, image_shape: tuple[int, ...], num_classes: int = 1
+) -> Gan | ConditionalGan:
     """Returns the players, with two doublings or as many as lead down to an odd size or to 4x4."""
     channels, spectral = dcgan_channels(image_shape, config.width), config.critic == "spectral_norm"
     height, width, colors = image_shape
-    return gan(
-        DCGANGenerator((height, width, colors), channels[::-1]),
-        DCGANCritic(channels, batch_norm=not spectral, spectral_norm=spectral),
-        latent_size=config.latent_size,
-        x_shape=image_shape,
-    )
-
-
-def draw_images(frames: Bytes, fakes: Bytes, neighbors: Bytes, frechet: float) -> dict[str, Figure]:
-    """Returns samples, samples over time, and samples beside their neighbors in the data."""
-    moments = geometric_steps(len(frames) - 1, FRAMES)  # most happens early
-    over_time = {f"epoch {moment}": frames[moment] / 255 for moment in moments}
-    beside = {"sample": fakes[: len(neighbors)] / 255, "nearest": neighbors / 255}
-    return {
-        "samples": image_grid(fakes[:100] / 255, title=f"Samples: Fréchet distance {frechet:.3g}"),
-        "over_time": side_by_side(over_time, title="The same latents over time"),
-        "neighbors": side_by_side(beside, title="Samples, each above the nearest training image"),
-    }
-
-
-def draw_curves(config: Config, records: list[dict[str, Any]], kind: str) -> dict[str, Figure]:
-    """Returns the Fréchet distance and the state of the game over time."""
-    frechet = {"validation_frechet": "samples and held-out images"}
-    game = {
-        "train_critic_accuracy": "accuracy of the critic",
-        "validation_duplicates": "near duplicates, share of the samples",
-        "validation_distance_to_train": "distance to the data over held-out images'",
-    }
-    title, ylabel = "Fréchet distance over time", f"Fréchet distance of {kind}"
-    rules = f"The game of the loss {config.loss}"
-    return {
-        "frechet": learning_curve(records, frechet, title=title, ylabel=ylabel),
-        "critic": learning_curve(records, game, title=rules, ylabel="share, or ratio of distances"),
-    }
+    generator = DCGANGenerator((height, width, colors), channels[::-1])
+    critic = DCGANCritic(channels, batch_norm=not spectral, spectral_norm=spectral)
+    sizes = {"latent_size": config.latent_size, "x_shape": image_shape}
+    if config.conditional == "none":
+        return gan(generator, critic, **sizes)
+    judge = labeled(critic, num_classes)
+    if config.conditional == "projection":
+        judge = ProjectionCritic(critic, num_classes, spectral_norm=spectral)
+    return conditional_gan(labeled(generator, num_classes), judge, num_classes=num_classes, **sizes)
 
 
 if __name__ == "__main__":

@@ -80,20 +80,22 @@ def density_report(
       false_alarm: chance that the test of sampling rejects what is right.
     Raises:
       ValueError: num_draws is too small, false_alarm is no probability, values has not two distinct
-        numbers, bounds do not rise, or both are given.
+        numbers, bounds do not rise, or both are given; order is not of the event's size.
     Example:
       coin = lambda params, context: distrax.Bernoulli(logits=params)
       density_report(Density(lambda key, context: 0.3, coin), 0.3, jax.random.key(0), values=(0, 1))
     """
     at_least("num_draws", num_draws, 2 * HINTS)
     between_0_and_1("false_alarm", false_alarm)
-    if values is not None and (len(values) < 2 or len(set(values)) < len(values)):
+    if values is not None and (len(values) < 2 or len(np.unique(values)) < len(values)):
         raise ValueError(f"values: got {values}, expected two or more distinct numbers")
     if bounds is not None and (values is not None or not bounds[0] < bounds[1]):
         raise ValueError(f"bounds: got {bounds}, expected none with values, or a rising pair")
     key_draw, key_move = jax.random.split(key)
     p = Scored(density, params, context)
     xs, told = p.draw(key_draw, num_draws + HINTS)
+    if order is not None and np.size(order) != xs[0].size:
+        raise ValueError(f"order: got {np.size(order)} steps, expected {xs[0].size}, one an entry")
     findings = [*scores(p, xs, told), support(xs, values, bounds)]
     if findings[-1].holds:
         findings += sampling(p, xs, key_move, values, bounds, false_alarm)

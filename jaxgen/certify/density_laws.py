@@ -50,13 +50,15 @@ def scores(p: Scored, xs: np.ndarray, told: np.ndarray) -> Iterator[Finding]:
 def support(xs: np.ndarray, values: Values | None, bounds: Bounds | None) -> Finding:
     """Returns whether the draws are where they may be."""
     if values is not None:
-        outside = np.min([np.abs(xs - value) for value in values], axis=0) > 1e-5
+        inside = np.min([np.abs(xs - value) for value in values], axis=0) <= 1e-5
     elif bounds is not None:
-        outside = (xs < bounds[0]) | (xs > bounds[1])
+        inside = (xs >= bounds[0]) & (xs <= bounds[1])
     else:
-        outside = ~np.isfinite(xs)
+        inside = np.isfinite(xs)
     where = f"{values[:4]}..." if values is not None else bounds or "the reals"
-    return Finding("support", not outside.any(), f"{outside.mean():.2g} of entries not in {where}")
+    return Finding(
+        "support", bool(inside.all()), f"{1 - inside.mean():.2g} of entries not in {where}"
+    )
 
 
 def sampling(

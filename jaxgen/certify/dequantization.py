@@ -42,13 +42,14 @@ def check_dequantizer(
       print(check_dequantizer(middles, 2, jax.random.key(0)))
     Source: Theis et al. (2016), section 3.1; Kolmogorov's test.
     """
-    at_least("levels", levels, 2)
+    if at_least("levels", levels, 2) > 256:
+        raise ValueError(f"levels: got {levels}, expected at most 256, those of bytes")
     between_0_and_1("false_alarm", false_alarm)
     k = np.arange(at_least("num_draws", num_draws, 1000)) % levels
     pixels = np.rint(255 * k / (levels - 1)).astype(np.uint8)
     x = np.asarray(jax.jit(prepare)(key, jnp.asarray(pixels)), np.float64)
     u = levels * x - k
-    outside = np.mean((u < -1e-4) | (u > 1 + 1e-4))
+    outside = 1 - np.mean((u >= -1e-4) & (u <= 1 + 1e-4))  # what is no number, too
     # Level by level: over all of them, what each lacks may fill what others do.
     p_values = [stats.kstest(u[k == level], "uniform").pvalue for level in range(levels)]
     worst = int(np.argmin(p_values))

@@ -33,9 +33,10 @@ def random_translation(share: float = 0.125, *, fill: float = 0.0) -> Transform:
 
     def augment(key: Key, images: Array) -> Array:
         _check_images(images)
-        most = [_pixels(size, share) for size in images.shape[1:3]]
+        height, width = images.shape[1:3]
+        most = [_pixels(size, share) for size in (height, width)]
         padded = jnp.pad(images, [(0, 0), *((m, m) for m in most), (0, 0)], constant_values=fill)
-        return random_crop(images.shape[1:3])(key, padded)
+        return random_crop((height, width))(key, padded)
 
     return augment
 

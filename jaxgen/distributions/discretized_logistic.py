@@ -46,7 +46,7 @@ class DiscretizedLogistic(distrax.Distribution):
         return jnp.broadcast_shapes(self.loc.shape, self.scale.shape)
 
     def log_prob(self, value: Array) -> Array:
-        """Log mass of the gray level nearest to `value` in [0, 1], elementwise, in nats.
+        """Log mass of the gray level nearest to `value` in [0, 1], elementwise, nats; NaN of NaN.
 
         sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
         equal numbers, however far out the bin lies.
@@ -60,7 +60,7 @@ class DiscretizedLogistic(distrax.Distribution):
         log_upper = jnp.where(last, 0.0, jax.nn.log_sigmoid(upper))
         log_lower = jnp.where(first, 0.0, jax.nn.log_sigmoid(-lower))
         width = jnp.where(first | last, 0.0, jnp.log(-jnp.expm1(-2.0 * half / self.scale)))
-        return log_upper + log_lower + width
+        return jnp.where(jnp.isnan(value), jnp.nan, log_upper + log_lower + width)
 
     def _sample_n(self, key, n):  # distrax's hook
         noise = jax.random.logistic(key, (n, *self.batch_shape), self.loc.dtype)

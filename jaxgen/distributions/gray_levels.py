@@ -30,7 +30,7 @@ class GrayLevels(distrax.Distribution):
     Args:
       logits: [..., levels], two at least; half precision is widened to float32.
     Raises:
-      ValueError: fewer than two levels.
+      ValueError: fewer than two levels, or logits are not of floating point.
     Example:
       GrayLevels(jnp.zeros(17)).log_prob(jnp.array(0.5))  # -log 17
     """
@@ -38,7 +38,7 @@ class GrayLevels(distrax.Distribution):
     def __init__(self, logits: Float[Array, "*batch levels"]):
         super().__init__()
         self.logits: Array = at_least_float32("logits", logits)
-        self.levels: int = at_least("levels", logits.shape[-1], 2)
+        self.levels: int = at_least("levels", (logits.shape or (0,))[-1], 2)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -51,13 +51,14 @@ class GrayLevels(distrax.Distribution):
         return self.logits.shape[:-1]
 
     def log_prob(self, value: ArrayLike) -> Array:
-        """Log mass of the level nearest to `value`, elementwise, in nats."""
+        """Log mass of the level nearest to `value`, elementwise, in nats; NaN of NaN."""
         k = nearest_level(value, self.levels)
         shape = jnp.broadcast_shapes(k.shape, self.batch_shape)
         log_probs = jax.nn.log_softmax(self.logits)
         log_probs = jnp.broadcast_to(log_probs, (*shape, self.levels))
         k = jnp.broadcast_to(k, shape)
-        return jnp.take_along_axis(log_probs, k[..., None], axis=-1)[..., 0]
+        log_prob = jnp.take_along_axis(log_probs, k[..., None], axis=-1)[..., 0]
+        return jnp.where(jnp.isnan(value), jnp.nan, log_prob)
 
     def _sample_n(self, key, n):  # distrax's hook
         k = jax.random.categorical(key, self.logits, shape=(n, *self.batch_shape))

@@ -29,7 +29,8 @@ class Permutation(distrax.Bijector):
     def __init__(self, order: Sequence[int] | np.ndarray, event_ndims: int = 1):
         super().__init__(event_ndims_in=event_ndims, is_constant_jacobian=True)
         order = np.asarray(order)
-        if not np.array_equal(np.sort(order), np.arange(order.size)):
+        integers = np.issubdtype(order.dtype, np.integer)
+        if not integers or not np.array_equal(np.sort(order), np.arange(order.size)):
             raise ValueError(f"order: got {order}, expected each of 0 to {order.size - 1} once")
         self._order = tuple(order.tolist())
 

@@ -40,7 +40,7 @@ def affine(max_log_scale: float = 1.0) -> ScalarTransform:
       affine().bijector(jnp.zeros((3, 2))).forward(jnp.ones(3))  # [1., 1., 1.]
     Source: Dinh et al. (2017), section 3.2 and appendix.
     """
-    if not math.isinf(max_log_scale):
+    if max_log_scale != math.inf:
         positive("max_log_scale", max_log_scale)
 
     def bijector(numbers: Array) -> distrax.Bijector:

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from jaxgen.checks import at_least
+
 Given: TypeAlias = Callable[[int], ArrayLike]
 """A place to the probabilities of its levels for every image of the batch, [images, levels]."""
 
@@ -55,13 +57,14 @@ def autoregressive_encode(
       symbols: the level of every place of every image.
     Raises:
       ValueError: symbols have the wrong shape or type, one is not a level; a table has the wrong
-        shape or holds no probabilities; order is no order of the places.
+        shape or holds no probabilities; the code has a count that is too small, or its order is no
+        order of the places.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       Path("digits.jx").write_bytes(autoregressive_encode(code, symbols))
     Source: Pasco (1976) and Martin (1979) for the range coder, constriction's.
     """
-    order = _order(code)
+    code, order = _checked(code)
     symbols = _symbols(code, symbols)
     stream = _entropy_coding()
     coder, family = stream.queue.RangeEncoder(), stream.model.Categorical(perfect=False)
@@ -89,12 +92,12 @@ def autoregressive_decode(code: AutoregressiveCode, file: bytes) -> Int[np.ndarr
     Raises:
       ValueError: the file is none of these; it is damaged, or another model, program or batch size
         wrote it; or what is read is not what was written, which shows conditionals that are not
-        causal; a table has the wrong shape or holds no probabilities.
+        causal; a table has the wrong shape or holds no probabilities; the code is malformed.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       symbols = autoregressive_decode(code, Path("digits.jx").read_bytes())
     """
-    order = _order(code)
+    code, order = _checked(code)
     images, header, written, sum_of_symbols, message = _parsed(file)
     if binascii.crc_hqx(message, _fingerprint(code, header)) != written:
         raise ValueError(
@@ -159,7 +162,7 @@ def _count(images: int) -> bytes:
 
 def _fingerprint(code: AutoregressiveCode, count: bytes) -> int:
     """Returns a checksum of the count, the code's sizes, and what it says of empty images."""
-    order = _order(code)
+    code, order = _checked(code)
     given = code.tables(_filled(code, np.zeros((0, code.dims), np.int32)))
     tables = [_table(code, given(place), place) for place in (order[0], order[-1])]
     sizes = repr((code.dims, code.levels, code.batch_size, order)).encode()
@@ -170,11 +173,16 @@ def _sum_of(symbols: Int[np.ndarray, "images dims"]) -> int:
     return binascii.crc_hqx(symbols.astype("<i4").tobytes(), 0)
 
 
-def _order(code: AutoregressiveCode) -> tuple[int, ...]:
-    order = tuple(range(code.dims)) if code.order is None else code.order
-    if sorted(order) != list(range(code.dims)):
-        raise ValueError(f"order: got {order}, expected each of 0 to {code.dims - 1} once")
-    return order
+def _checked(code: AutoregressiveCode) -> tuple[AutoregressiveCode, tuple[int, ...]]:
+    """Returns the code with Python's integers, so that equal codes have one checksum; its order."""
+    dims, levels = at_least("dims", code.dims, 1), at_least("levels", code.levels, 2)
+    size = at_least("batch_size", code.batch_size, 1)
+    order = np.arange(dims) if code.order is None else np.asarray(code.order)
+    integers = np.issubdtype(order.dtype, np.integer)
+    if not integers or not np.array_equal(np.sort(order), np.arange(dims)):
+        raise ValueError(f"order: got {code.order}, expected each of 0 to {dims - 1} once")
+    places = tuple(order.tolist())
+    return AutoregressiveCode(code.tables, dims, levels, size, places), places
 
 
 def _symbols(code: AutoregressiveCode, symbols: Any) -> Int[np.ndarray, "images dims"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -21,7 +22,7 @@ def kmeans(
       count: of centroids, at most as many as there are data.
       seed: of the start, one of k-means++.
     Raises:
-      ValueError: count is out of range.
+      ValueError: count is out of range, or the data are not of floating point, as their means are.
     Example:
       centroids, labels = kmeans(train_images, 200)
     Source: Lloyd (1982); Arthur & Vassilvitskii (2007), "k-means++". Computed by scikit-learn.
@@ -31,6 +32,8 @@ def kmeans(
     if at_least("count", count, 1) > len(xs):
         raise ValueError(f"count: got {count}, expected at most {len(xs)}, the datapoints")
     flat = np.asarray(xs).reshape(len(xs), -1)
+    if not jnp.issubdtype(flat.dtype, jnp.floating):
+        raise ValueError(f"xs: got {flat.dtype}, expected floating-point numbers")
     fitted = KMeans(count, n_init="auto", random_state=seed).fit(flat)  # once, for k-means++
     centroids = fitted.cluster_centers_.astype(flat.dtype).reshape(count, *xs.shape[1:])
     return centroids, np.asarray(fitted.labels_)

@@ -51,11 +51,11 @@ class ConditionalGan(NamedTuple):
     num_classes: int
     packing: int
 
-    def draw(self, key: Key, data: Labeled) -> ConditionalGanBatch:
-        """Returns reals and labels beside as many latents."""
-        x, labels = data
-        class_labels(labels, self.num_classes, len(x))
-        return ConditionalGanBatch(x, labels, self.sample_latent(key, len(x)))
+    def draw(self, key: Key, x: Labeled) -> ConditionalGanBatch:
+        """Returns reals and labels, which are given as a pair, beside as many latents."""
+        reals, labels = x
+        class_labels(labels, self.num_classes, len(reals))
+        return ConditionalGanBatch(reals, labels, self.sample_latent(key, len(reals)))
 
     def sides(
         self, generator: Variables, key: Key, batch: ConditionalGanBatch, *, train: bool

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from jaxgen.checks import positive
 from jaxgen.distributions import FunctionDistribution
 from jaxgen.models.density import Density
-from jaxgen.numerics import log_mean_exp
+from jaxgen.numerics import at_least_float32, log_mean_exp
 from jaxgen.types import Key, Params, Scalar
 
 Points = Float[Array | np.ndarray, "n *event"]
@@ -29,9 +29,9 @@ def memorizer(points: Points) -> Density:
     likes better than the data. Params: `points`.
 
     Args:
-      points: of any one shape.
+      points: of any one shape; half precision is widened to float32.
     Raises:
-      ValueError: there are none.
+      ValueError: there are none, or they are not of floating point.
     Example:
       p = memorizer(train_images)
       p.distribution(p.init(key, ()), ()).sample(seed=key)
@@ -51,10 +51,11 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
     Params: `points`.
 
     Args:
-      points: of any one shape.
+      points: of any one shape; half precision is widened to float32.
       bandwidth: standard deviation of the noise.
     Raises:
-      ValueError: there are no points, or the bandwidth is not positive.
+      ValueError: there are no points, they are not of floating point, or the bandwidth is not
+        positive.
     Example:
       p = parzen_window(train_images, 0.1)
       p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
@@ -73,10 +74,10 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
     return _of_points(points, sample, log_prob)
 
 
-def _of_points(points: Points, sample: Any, log_prob: Any) -> Density:
+def _of_points(points: Any, sample: Any, log_prob: Any) -> Density:
     """Returns the density that draws about a point, any with the same probability."""
-    points = jnp.asarray(points)
-    if not len(points):
+    points = at_least_float32("points", jnp.asarray(points))
+    if not points.ndim or not len(points):
         raise ValueError(f"points: got shape {points.shape}, expected at least one")
 
     def draw(key: Key, points: Array) -> Array:

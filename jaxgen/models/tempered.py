@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from jaxtyping import Array
+
 from jaxgen.checks import positive
+from jaxgen.distributions import Independent
 from jaxgen.models.likelihoods import Likelihood
 
 
@@ -17,10 +20,18 @@ def tempered(head: Likelihood, temperature: float) -> Likelihood:
       head: whose numbers are logits: `LIKELIHOODS["bernoulli"]` or `categorical(levels)`.
       temperature: one changes nothing.
     Raises:
-      ValueError: temperature is not positive.
+      ValueError: temperature is not positive; in use, what the head says has no logits.
     Example:
       sharper = autoregressive(net, tempered(categorical(17), 0.8), (8, 8, 1))  # the same params
     Source: Ackley, Hinton & Sejnowski (1985), "A learning algorithm for Boltzmann machines".
     """
     positive("temperature", temperature)
-    return head._replace(distribution=lambda outputs: head.distribution(outputs / temperature))
+
+    def distribution(outputs: Array) -> Independent:
+        p = head.distribution(outputs / temperature)
+        if not hasattr(p.distribution, "logits"):
+            kind = type(p.distribution).__name__
+            raise ValueError(f"head: got one of {kind}, expected one whose numbers are logits")
+        return p
+
+    return head._replace(distribution=distribution)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
@@ -55,7 +56,8 @@ def uniform_mixture(component: Density, count: int, event_shape: tuple[int, ...]
         return of_each(held, lambda p: p.sample(seed=jax.random.clone(key_x)))[k]
 
     def init(key: Key, context: Any) -> Params:
-        return component.init(key, (context, jnp.array(0)))
+        # The last of them, as a known number, so that a net of fewer can refuse it.
+        return component.init(key, (context, np.int32(count - 1)))
 
     def distribution(
         params: Params, context: Any, *, key: Key | None = None

@@ -4,7 +4,7 @@
 """
 
 from jaxgen.nets.causal_transformer import CausalTransformer
-from jaxgen.nets.concatenated import concatenated
+from jaxgen.nets.concatenated import concatenated, vectors
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
@@ -66,4 +66,5 @@ __all__ = [
     "random_degrees",
     "random_orders",
     "raster",
+    "vectors",
 ]

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.nets.contexts import none_forgotten
+
 
 class CausalTransformer(nn.Module):
     """Attention from every entry of x to the entries before it, row by row, channel by channel.
@@ -58,7 +60,9 @@ class CausalTransformer(nn.Module):
         h = jnp.concatenate([start.astype(known.dtype), known[:-1]])
         place = self.param("place", nn.initializers.normal(0.02), h.shape)
         h = h + place.astype(h.dtype)
-        if context is not None:
+        if context is None:
+            none_forgotten(self)
+        else:
             h = h + dense("context", self.features, context.reshape(-1))
         mask = nn.make_causal_mask(jnp.ones(x.size))
         for i in range(self.layers):

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.pixel_outputs import ChannelByChannel, image_and_context
 from jaxgen.nets.shifted import above, left, shifted_copies
 
@@ -49,6 +50,8 @@ class GatedPixelCNN(nn.Module):
     ) -> Float[Array, "height width channels outputs"]:
         """Maps an image, or (image, context), to what each pixel is told by those before it."""
         x, context = image_and_context(inputs)
+        if context is None:
+            none_forgotten(self)
         width, here = 2 * self.features, ((0, 0),)
 
         def dense(name: str, features: int, x: Array) -> Array:

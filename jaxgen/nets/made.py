@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
+from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.orders import even_degrees, raster
 
 
@@ -35,7 +37,8 @@ class MADE(nn.Module):
       output_bias_init: `(key, [*x_shape, outputs], dtype) -> array`: the start at the data's mean.
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Raises:
-      ValueError: the order is missing; what `orders` or `degrees` gave is of another kind.
+      ValueError: the order is missing, or is known not to be among those that there are; what
+        `orders` or `degrees` gave is of another kind.
     Example:
       net = MADE((500,), orders=random_orders(8))
       logits = net.apply(net.init(key, inputs), inputs)  # inputs: (x, (context, order))
@@ -61,6 +64,8 @@ class MADE(nn.Module):
           inputs: where there are several orders, (x, (context, order)), with () for no context.
         """
         x, context, position = self._unpacked(inputs)
+        if context is None:
+            none_forgotten(self)
         h, seen = x.reshape(-1), position
         for i, width in enumerate(self.hidden):
             degree = self._degree(i, width, x.size)
@@ -95,6 +100,9 @@ class MADE(nn.Module):
                 f"there, got a context of type {type(context).__name__} for {len(orders)}"
             )
         context, order = context if len(orders) > 1 else (context, 0)
+        # A traced number is not known; beyond the last, JAX takes the last.
+        if not (isinstance(order, jax.core.Tracer) or 0 <= np.asarray(order) < len(orders)):
+            raise ValueError(f"order: got {order}, expected one of 0 to {len(orders) - 1}")
         known = None if isinstance(context, tuple) else context.reshape(-1)
         return x, known, jnp.asarray(orders)[order]
 

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.pixel_outputs import ChannelByChannel, image_and_context
 from jaxgen.nets.shifted import above, left, patches, shifted_copies
 
@@ -80,7 +81,9 @@ class PixelCNN(nn.Module):
         position = self.param("position", nn.initializers.zeros, (len(own), self.features))
         h = dense("convolution", use_bias=False)(seen)
         h += position.astype(h.dtype)[places]
-        if context is not None:
+        if context is None:
+            none_forgotten(self)
+        else:
             h += dense("context", use_bias=False)(context)
         for i in range(self.layers):
             y = nn.relu(dense(f"block_{i}_in")(nn.relu(h)))

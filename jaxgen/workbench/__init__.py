@@ -11,6 +11,14 @@ import jaxgen.workbench.first_use as lazy
 
 if TYPE_CHECKING:
     from jaxgen.workbench.blocks import image_by_image, map_in_blocks
+    from jaxgen.workbench.class_features import (
+        MEASURES,
+        balanced_indices,
+        class_accuracy,
+        judge_by_few_labels,
+    )
+    from jaxgen.workbench.class_report import known_classes, labels_of, report_classes
+    from jaxgen.workbench.classifying import classifier_loss, classifier_terms
     from jaxgen.workbench.cli import choose, main
     from jaxgen.workbench.config import (
         NOT_COMPARED_ON_RESUME,
@@ -27,7 +35,21 @@ if TYPE_CHECKING:
         require_extra,
     )
     from jaxgen.workbench.data_forms import Draws, Sets
+    from jaxgen.workbench.encoder_measures import round_trips
+    from jaxgen.workbench.encoder_report import (
+        ENCODERS,
+        Labeled,
+        first_labeled,
+        judge_encoders,
+        report_encoders,
+    )
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
+    from jaxgen.workbench.feature_report import (
+        draw_features,
+        over_seeds_and_images,
+        paired,
+        report_features,
+    )
     from jaxgen.workbench.features import (
         Classifier,
         TrainedClassifier,
@@ -77,6 +99,7 @@ if TYPE_CHECKING:
         fitted_phi,
         judge_phis,
     )
+    from jaxgen.workbench.image_game_pictures import draw_image_game
     from jaxgen.workbench.image_judge import ImageJudge
     from jaxgen.workbench.image_models import (
         ImageModel,
@@ -94,6 +117,7 @@ if TYPE_CHECKING:
         on_levels,
     )
     from jaxgen.workbench.implicit import fit_gan, image_gan, implicit_model
+    from jaxgen.workbench.latent_pictures import draw_codes
     from jaxgen.workbench.likelihood import (
         exact_log_prob,
         fixed_point_draws,
@@ -110,7 +134,6 @@ if TYPE_CHECKING:
         coverage,
         plane_gan,
         report_seeds,
-        side_by_side,
     )
     from jaxgen.workbench.progress_bar import progress
     from jaxgen.workbench.quadrature import expectation
@@ -120,6 +143,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sample_scores import Reals, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
+    from jaxgen.workbench.seeds import seed_by_seed, side_by_side
     from jaxgen.workbench.sequence_pictures import draw_sequences
     from jaxgen.workbench.sequences import Known, SequenceSets, load_sequences
     from jaxgen.workbench.spoiled import adversaries
@@ -148,29 +172,33 @@ if TYPE_CHECKING:
     from jaxgen.workbench.vae_measures import negative_log_px, rate_distortion, sampled_bound
 
 __all__ = [
-    "COLLAPSE", "F_DIVERGENCES", "NOT_COMPARED_ON_RESUME", "RISING", "SEVERAL", "TARGETS",
-    "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count", "Directory", "Draws",
-    "GameConfig", "GapConfig", "GapReport", "ImageConfig", "ImageJudge", "ImageModel", "Images",
-    "Interrupted", "Known", "LatentConfig", "Mean", "NonNegative", "Positive", "Reals", "Rule",
-    "Run", "RunConfig", "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets", "Share",
-    "Swept", "Table", "Trained", "TrainedClassifier", "TrainingConfig", "TrainingFailed",
-    "TwoSided", "Whole", "adversaries", "averaged_params", "begin", "best_phi", "bias_of_mean",
-    "bound_draws", "check_fields", "choose", "collapse", "constant", "coverage",
-    "critic_against_noise", "dequantized_model", "draw_fits", "draw_sequences", "draw_vae",
-    "each_phi", "elbo_at", "encoded_phi", "estimator_loss", "exact_log_prob", "expectation",
-    "feature_logits", "first_images", "fit", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi",
+    "COLLAPSE", "ENCODERS", "F_DIVERGENCES", "MEASURES", "NOT_COMPARED_ON_RESUME", "RISING",
+    "SEVERAL", "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count",
+    "Directory", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig", "ImageJudge",
+    "ImageModel", "Images", "Interrupted", "Known", "Labeled", "LatentConfig", "Mean",
+    "NonNegative", "Positive", "Reals", "Rule", "Run", "RunConfig", "RunDirectory", "Seeds",
+    "SequenceConfig", "SequenceSets", "Sets", "Share", "Swept", "Table", "Trained",
+    "TrainedClassifier", "TrainingConfig", "TrainingFailed", "TwoSided", "Whole", "adversaries",
+    "averaged_params", "balanced_indices", "begin", "best_phi", "bias_of_mean", "bound_draws",
+    "check_fields", "choose", "class_accuracy", "classifier_loss", "classifier_terms", "collapse",
+    "constant", "coverage", "critic_against_noise", "dequantized_model", "draw_codes",
+    "draw_features", "draw_fits", "draw_image_game", "draw_sequences", "draw_vae", "each_phi",
+    "elbo_at", "encoded_phi", "estimator_loss", "exact_log_prob", "expectation", "feature_logits",
+    "first_images", "first_labeled", "fit", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi",
     "fixed_point_draws", "gaussian_model", "generated_images", "hamiltonian",
     "image_belief_network", "image_by_image", "image_features", "image_gan", "image_vae",
-    "implicit_model", "judge_by", "judge_critic", "judge_nll", "judge_phis", "latent_model",
-    "levels_model", "load_classifier", "load_features", "load_images", "load_pixels",
-    "load_sequences", "log_probs", "main", "make_optimizer", "map_in_blocks", "mean_bounds",
-    "mean_image", "mean_over_draws", "mean_over_images", "mean_over_seeds", "measure_gaps",
-    "nats_interval", "negative_bound", "negative_elbo", "negative_log_prob", "negative_log_px",
-    "new_path", "on_levels", "open_run", "plane_gan", "play", "print_table", "progress",
-    "rate_distortion", "reconstruct", "renamed", "report_gaps", "report_seeds", "require_devices",
-    "require_extra", "sampled_bound", "samples", "save_classifier", "score_samples", "score_table",
-    "side_by_side", "sweep", "tabulate_bounds", "tensorboard", "to_json", "train", "tune",
-    "vae_of_nets", "verdict_table", "verdicts", "with_classes",
+    "implicit_model", "judge_by", "judge_by_few_labels", "judge_critic", "judge_encoders",
+    "judge_nll", "judge_phis", "known_classes", "labels_of", "latent_model", "levels_model",
+    "load_classifier", "load_features", "load_images", "load_pixels", "load_sequences", "log_probs",
+    "main", "make_optimizer", "map_in_blocks", "mean_bounds", "mean_image", "mean_over_draws",
+    "mean_over_images", "mean_over_seeds", "measure_gaps", "nats_interval", "negative_bound",
+    "negative_elbo", "negative_log_prob", "negative_log_px", "new_path", "on_levels", "open_run",
+    "over_seeds_and_images", "paired", "plane_gan", "play", "print_table", "progress",
+    "rate_distortion", "reconstruct", "renamed", "report_classes", "report_encoders",
+    "report_features", "report_gaps", "report_seeds", "require_devices", "require_extra",
+    "round_trips", "sampled_bound", "samples", "save_classifier", "score_samples", "score_table",
+    "seed_by_seed", "side_by_side", "sweep", "tabulate_bounds", "tensorboard", "to_json", "train",
+    "tune", "vae_of_nets", "verdict_table", "verdicts", "with_classes",
 ]  # fmt: skip
 
 

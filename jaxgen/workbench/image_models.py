@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, UInt8
 
 from jaxgen.data import ImageSet, dequantizer
-from jaxgen.models import Density, LatentVariableModel
+from jaxgen.models import Density, LatentVariableModel, conditioned
 from jaxgen.numerics import log_mean_exp
 from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params, Scalar
@@ -68,9 +68,8 @@ def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageM
 
     def nll(params: Params, key: Key, image: Array, training: bool = True) -> Scalar:
         key_x, key_net = jax.random.split(key)
-        takes_key = {"key": key_net} if training else {}
-        x = images.prepare(key_x, image)
-        return -density.distribution(params, (), **takes_key).log_prob(x)
+        p = conditioned(density, params, (), key_net if training else None)
+        return -p.log_prob(images.prepare(key_x, image))
 
     def own_draw(params: Params, key: Key) -> Array:
         return density.distribution(params, ()).sample(seed=key)

@@ -140,7 +140,7 @@ def on_levels(images: Images, levels: int) -> Images:
 def generated_images(
     generate: Callable[..., tuple[Array, Any]],
     variables: Variables,
-    z: Array,
+    z: Any,
     *,
     batch_size: int = 100,
 ) -> UInt8[Array, "n height width channels"]:
@@ -149,14 +149,14 @@ def generated_images(
     Args:
       generate: `(variables, z, train=False) -> (images in [0, 1], changed)`, as a `Gan` has it.
       variables: the generator's, or their average.
-      z: latents, [n, latent].
+      z: latents, [n, latent], or a pair of latents and labels, [n].
       batch_size: images at a time.
     Example:
       fakes = generated_images(model.generate, game.generator.averaged, model.sample_latent(key, 9))
     """
 
-    def of_one(z: Array) -> Array:
-        x, _ = generate(variables, z[None], train=False)
+    def of_one(z: Any) -> Array:
+        x, _ = generate(variables, jax.tree.map(lambda array: array[None], z), train=False)
         return jnp.rint(255 * x[0]).astype(jnp.uint8)
 
     return jax.lax.map(of_one, z, batch_size=batch_size)

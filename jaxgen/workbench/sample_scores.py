@@ -130,7 +130,7 @@ def classifier_accuracy(key: Key, test: Features, samples: Features) -> Interval
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests"; Rüger (1978), for
       twice the median of p-values.
     """
-    accuracy, _ = jax.device_get(_told_apart(jax.random.clone(key), test, jnp.asarray(samples)))
+    accuracy, _ = jax.device_get(told_apart(jax.random.clone(key), test, jnp.asarray(samples)))
     return _interval(accuracy, 2 * min(len(test), len(samples)))
 
 
@@ -139,7 +139,7 @@ def _measured(key: Key, reals: Reals, samples: Features) -> dict[str, Any]:
     key_mmd, key_classifier, key_kernel = jax.random.split(key, 3)
     median = median_heuristic(reals.test, samples)
     kernel = kernel_mixture(*(rbf(factor * median) for factor in BANDWIDTHS))
-    accuracy, accuracy_p = _told_apart(key_classifier, reals.test, samples)
+    accuracy, accuracy_p = told_apart(key_classifier, reals.test, samples)
     subset_size = min(len(reals.test), len(samples)) // SUBSETS
     distance = kernel_distance(key_kernel, reals.test, samples, subset_size=subset_size)
     memorized = memorization_test(reals.train, reals.test, samples)
@@ -158,7 +158,7 @@ def _measured(key: Key, reals: Reals, samples: Features) -> dict[str, Any]:
 
 
 @jax.jit
-def _told_apart(key: Key, test: Features, samples: Features) -> tuple[Array, Array]:
+def told_apart(key: Key, test: Features, samples: Features) -> tuple[Array, Array]:
     """Returns the mean accuracy over splits, and twice the median of their p-values."""
 
     fewer = min(len(test), len(samples))

@@ -13,8 +13,9 @@ from experiments.dcgan import Config
 
 @pytest.fixture(scope="module")
 def result():
-    # Convolutions that LLVM has not optimized are slow; the comparison needs no large batch.
-    with mock.patch("benchmarks.dcgan_step.RecipeConfig", functools.partial(Config, batch_size=4)):
+    # Convolutions that LLVM has not optimized are slow; the comparison needs no large ones.
+    tiny = functools.partial(Config, batch_size=4, width=8)
+    with mock.patch("benchmarks.dcgan_step.RecipeConfig", tiny):
         return measure(steps=1, rounds=1)
 
 

@@ -287,3 +287,24 @@ def test_malformed_settings_are_refused(settings, message):
         density_report(fixed(normal), {}, jax.random.key(0), **settings)
     with pytest.raises(ValueError, match="batch shape"):
         density_report(fixed(distrax.Normal(jnp.zeros(3), 1.0)), {}, jax.random.key(0))
+
+
+def test_an_order_of_another_shape_and_too_many_levels_are_refused():
+    density = chain(np.arange(9))
+    params = density.init(jax.random.key(0), ())
+    with pytest.raises(ValueError, match="order: got 1 steps, expected 9, one an entry"):
+        density_report(density, params, jax.random.key(0), values=BINARY, order=np.array([0]))
+    with pytest.raises(ValueError, match="levels: got 300, expected at most 256"):
+        check_dequantizer(dequantizer(256), 300, jax.random.key(0))
+
+
+@pytest.mark.parametrize("settings", [BITS, {"bounds": (0.0, 1.0)}, {}])
+def test_draws_that_are_no_numbers_are_refused(settings):
+    p = FunctionDistribution((), (3,), lambda key, _: jnp.full(3, jnp.nan), lambda _, x: 0.0)
+    report = density_report(fixed(p), {}, jax.random.key(0), **settings, num_draws=4000)
+    assert "support" in [of.law for of in report.failures]
+
+
+def test_noise_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="prepare: breaks noise within its level: 1 of the draws"):
+        check_dequantizer(lambda key, x: jnp.nan * x, 17, jax.random.key(0))

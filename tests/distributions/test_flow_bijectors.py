@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from jaxgen.certify import bijector_errors
 from jaxgen.distributions import (
@@ -139,6 +140,12 @@ def test_a_log_scale_is_bounded_unless_that_is_not_wanted():
     assert affine(math.inf).bijector(numbers).forward(jnp.ones(1)) == pytest.approx(math.exp(50))
 
 
+def test_a_logit_is_of_what_is_drawn_in_from_the_edges():
+    x = np.array([0.0, 0.2, 0.5, 1.0], np.float32)
+    expected = special.logit(0.1 + 0.8 * x)
+    np.testing.assert_allclose(logit(0.1, 1).forward(jnp.asarray(x)), expected, atol=1e-5)
+
+
 def test_squeezing_puts_squares_of_pixels_into_channels():
     x = jnp.arange(16.0).reshape(4, 4, 1)
     np.testing.assert_array_equal(Squeeze(2).forward(x)[0, 1], [2, 3, 6, 7])
@@ -149,11 +156,16 @@ def test_squeezing_puts_squares_of_pixels_into_channels():
     ("make", "message"),
     [
         (lambda: Permutation([0, 2]), r"order: got \[0 2\], expected each of 0 to 1 once"),
+        (
+            lambda: Permutation(np.array([1.0, 0.0])),
+            r"order: got \[1. 0.\], expected each of 0 to 1 once",
+        ),
         (lambda: Squeeze(0), "side: got 0, expected an integer >= 1"),
         (lambda: Squeeze(2).forward(jnp.zeros((3, 4, 1))), "x: got an image of 3x4, expected mul"),
         (lambda: Squeeze(2).inverse(jnp.zeros((2, 2, 6))), "y: got 6 channels, expected a multi"),
         (lambda: logit(0.5), "alpha: got 0.5, expected a number above 0 and below 0.5"),
         (lambda: affine(0.0), "max_log_scale: got 0.0, expected a positive number"),
+        (lambda: affine(-math.inf), "max_log_scale: got -inf, expected a positive number"),
         (lambda: rational_quadratic_spline(1), "num_bins: got 1, expected an integer >= 2"),
         (lambda: rational_quadratic_spline(501), "num_bins: got 501, expected at most 500"),
         (lambda: rational_quadratic_spline(8, smallest=0.0), "smallest: got 0.0, expected a numb"),

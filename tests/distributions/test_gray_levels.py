@@ -5,7 +5,7 @@ import pytest
 from laws import assert_unbiased
 from scipy import special
 
-from jaxgen.distributions import GrayLevels, nearest_level
+from jaxgen.distributions import DiscretizedLogistic, GrayLevels, nearest_level
 
 LOGITS = jax.random.normal(jax.random.key(0), (3, 5))
 
@@ -31,3 +31,9 @@ def test_half_precision_is_widened_and_one_level_refused():
     assert GrayLevels(LOGITS.astype(jnp.bfloat16)).log_prob(jnp.zeros(3)).dtype == jnp.float32
     with pytest.raises(ValueError, match="levels: got 1, expected an integer >= 2"):
         GrayLevels(jnp.zeros((3, 1)))
+
+
+def test_what_is_no_number_has_no_mass():
+    for p in (GrayLevels(jnp.zeros((2, 3))), DiscretizedLogistic(jnp.zeros(2), jnp.ones(2), 3)):
+        log_probs = p.log_prob(jnp.array([jnp.nan, 0.5]))
+        np.testing.assert_array_equal(np.isnan(log_probs), [True, False])

@@ -256,14 +256,42 @@ RECIPES = [
     ),
     Recipe(
         "dcgan",
-        "--epochs 2 --batch-size 432 --width 2 --latent-size 3",
-        "samples over_time neighbors frechet critic",
+        "--epochs 2 --batch-size 432 --width 2 --latent-size 3 --conditional projection",
+        "samples over_time neighbors frechet critic classes",
         {"": 2},
         {
             "--loss wasserstein": "critic: got 'batch_norm' with the wasserstein loss",
             "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
             "--features nowhere": "features: got nowhere, expected the run directory",
+            "--conditional yes": "yes",
         },
+    ),
+    Recipe(
+        "critic_features",
+        "--seeds 2 --epochs 2 --width 8 --batch-size 648 --latent-size 3 --encoded-size 64 "
+        "--components 64",  # 64 features of each kind: one program for them all
+        "accuracy over_time",
+        {"critic": 2, "vae": 2, "classifier": 2},
+        {
+            "--seeds 1": "seeds: got 1, expected an integer >= 2",
+            "--per-class 1000": "per_class: got 1000, expected at most",
+        },
+        programs=3,
+    ),
+    Recipe(
+        "bigan",
+        "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
+        "--neighbors 100",
+        "samples reconstructions interpolations traversals round_trips critic",
+        {"": 2},
+        {
+            "--encoder vae": "vae",
+            "--decay-epochs 3 --epochs 2": "decay_epochs: got 3, expected at most epochs=2",
+            "--r1 -1": "r1: got -1.0, expected",
+            "--judged 0": "judged: got 0, expected an integer >= 20",
+        },
+        # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
+        checks_keys=False,
     ),
     Recipe(
         "compression",

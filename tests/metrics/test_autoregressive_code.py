@@ -70,6 +70,16 @@ def test_any_distribution_is_read_back_and_the_file_is_as_long_as_its_nll(
     assert 6 < excess < 17  # 7 or 8 bytes of header, and the coder's end
 
 
+def test_equal_codes_have_one_checksum():
+    code = tabular(0, 4, 3, 64, (3, 1, 0, 2))
+    xs = images(code, 50)
+    file = autoregressive_encode(code, xs)
+    for order in (tuple(np.array(code.order)), list(code.order), np.array(code.order)):
+        same = code._replace(order=order, dims=np.int64(4), levels=np.int32(3))
+        assert autoregressive_encode(same, xs) == file
+        np.testing.assert_array_equal(autoregressive_decode(same, file), xs)
+
+
 def test_the_order_is_the_model_s():
     code = tabular(0, 4, 3, 64, (3, 1, 0, 2))
     wrong = code._replace(order=None)
@@ -264,6 +274,11 @@ def test_a_bad_file_is_named(code, file, message):
         ({}, np.zeros((2, 5), int), r"symbols: got shape \(2, 5\)"),
         ({}, np.full((2, 4), 3), "symbols: got 3, expected levels 0 to 2"),
         ({}, np.full((2, 4), -1), "symbols: got -1, expected levels 0 to 2"),
+        ({"order": (0.0, 1.0, 2.0, 3.0)}, XS, r"order: got \(0.0, 1.0, 2.0, 3.0\), expected each"),
+        ({"order": (0, 1, None, 2)}, XS, r"order: got \(0, 1, None, 2\), expected each"),
+        ({"batch_size": 0}, XS, "batch_size: got 0, expected an integer >= 1"),
+        ({"dims": 0}, XS, "dims: got 0, expected an integer >= 1"),
+        ({"levels": 1}, XS, "levels: got 1, expected an integer >= 2"),
         ({"tables": lambda x: lambda i: np.full((64, 3), np.nan)}, XS, "tables: got NaN"),
         ({"tables": lambda x: lambda i: np.full((64, 3), -0.1)}, XS, "tables: got NaN, a number"),
         ({"tables": lambda x: lambda i: np.ones((64, 2))}, XS, r"tables: got shape \(64, 2\) at p"),

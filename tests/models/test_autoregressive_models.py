@@ -191,3 +191,5 @@ def test_dropout_and_shapes_are_seen_to(key):
         autoregressive(MADE((9,)), categorical(3), SHAPE).init(key, ())
     with pytest.raises(ValueError, match="count: got 0"):
         uniform_mixture(density, 0, SHAPE)
+    with pytest.raises(ValueError, match="order: got 7, expected one of 0 to 2"):
+        uniform_mixture(COMPONENT, 8, SHAPE).init(jax.random.key(0), ())

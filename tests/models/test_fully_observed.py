@@ -1,5 +1,7 @@
 """Fully observed baselines, and the adversaries of likelihoods and of tests of samples."""
 
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +27,7 @@ from jaxgen.models import (
 LEVELS_3 = (0, 0.5, 1)
 IMAGES = np.float32([[[0], [0.5]], [[1], [0]], [[0], [0.5]]])
 NOISE = uniform_levels((2, 1), 3)
+HALF = jnp.zeros((300, 2), jnp.bfloat16)
 UNLIKE = mixed(NOISE, standard_normal(2), 0.5)
 
 DENSITIES = {
@@ -33,6 +36,7 @@ DENSITIES = {
     "noise": (uniform_levels((2, 2, 1), 3), {"values": LEVELS_3}),
     "memorizer and noise": (mixed(memorizer(IMAGES), NOISE, 0.1), {"values": LEVELS_3}),
     "densities mixed": (mixed(standard_normal(2), parzen_window(IMAGES[..., 0], 0.3), 0.3), {}),
+    "copies in half precision": (parzen_window(HALF, 0.1), {}),
     "reshaped": (reshaped(mixture_density(full_gaussian(), 2, 2), (2, 1)), {}),
 }
 
@@ -89,10 +93,20 @@ def test_centroids_are_the_means_of_what_is_nearest_to_them():
     np.testing.assert_array_equal(distances.argmin(axis=1), labels)
 
 
+def of_a_gaussian(head_of):
+    """A log probability whose numbers are no logits."""
+    return head_of(LIKELIHOODS["gaussian"], 2.0).distribution(jnp.ones((2, 2, 1, 2)))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: memorizer(np.zeros((0, 2), np.float32)), r"points: got shape \(0, 2\)"),
+        (lambda: unwrap(memorizer)(jnp.ones(())), r"points: got shape \(\), expected at least one"),
+        (lambda: unwrap(memorizer)(np.uint8(IMAGES)), "points: got uint8, expected floating"),
+        (lambda: unwrap(parzen_window)(np.int32(IMAGES), 1.0), "points: got int32, expected flo"),
+        (lambda: unwrap(kmeans)(np.uint8(IMAGES), 2), "xs: got uint8, expected floating-point"),
+        (lambda: of_a_gaussian(tempered), "head: got one of Normal, expected one whose numbers"),
         (lambda: parzen_window(IMAGES, 0.0), "bandwidth: got 0.0"),
         (lambda: mixed(NOISE, NOISE, 1.0), "share: got 1.0"),
         (lambda: UNLIKE.distribution({"p": {}, "q": {}}, ()), "q: got events of shape"),

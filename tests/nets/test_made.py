@@ -163,3 +163,22 @@ def test_what_is_no_order_or_no_degree_is_refused(options, message, key):
         random_orders(0)
     with pytest.raises(ValueError, match=r"inputs: .* got a context of type tuple for 1"):
         MADE((7,)).init(key, (X, ((), 0)))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_context_is_not_forgotten(name):
+    net = NETS[name]
+    params = random_params(net, (X, jnp.ones(2)))
+    with pytest.raises(ValueError, match=r"inputs: got no context, expected \(x, context\)"):
+        net.apply(params, X)
+
+
+@pytest.mark.parametrize("order", [3, -1, jnp.array(3)])
+def test_an_order_that_there_is_not_is_refused(order):
+    net = MADE((7,), orders=random_orders(3))
+    params = random_params(net, (X, ((), 0)))
+    with pytest.raises(ValueError, match=f"order: got {int(order)}, expected one of 0 to 2"):
+        net.apply(params, (X, ((), order)))
+    last = jnp.array(2)  # a known number, also where something else is traced
+    told = jax.jit(lambda x: net.apply(params, (x, ((), last))))(X)
+    np.testing.assert_allclose(told, net.apply(params, (X, ((), 2))), rtol=1e-5)

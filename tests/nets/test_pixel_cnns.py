@@ -143,3 +143,10 @@ def test_dropout_is_for_training_and_half_precision_for_those_who_ask(name):
 def test_a_batch_is_refused(name, key):
     with pytest.raises(ValueError, match=r"x: got shape \(1, 5, 4, 2\), expected one image"):
         NETS[name].init(key, jnp.ones((1, *SHAPE)))
+
+
+@pytest.mark.parametrize("name", ["wide", "gated"])
+def test_a_context_is_not_forgotten(name):
+    params = random_params(NETS[name], (jnp.ones(SHAPE), jnp.ones(2)))
+    with pytest.raises(ValueError, match=r"inputs: got no context, expected \(x, context\)"):
+        NETS[name].apply(params, jnp.ones(SHAPE))

@@ -82,3 +82,18 @@ def test_the_frontier_shows_what_has_no_place_in_its_margin():
     assert [text.get_text() for text in whole.texts] == ["PixelCNN"]
     with pytest.raises(ValueError, match="points: got none with a finite x"):
         frontier([nowhere], {}, **options, margin="none")
+
+
+def test_what_takes_no_key_has_a_loss_and_what_takes_one_is_given_it():
+    images, image = from_arrays(BYTES, levels=LEVELS), jnp.asarray(BYTES[0])
+    noise = uniform_levels((2, 2, 1), LEVELS)
+    loss, info = wb.levels_model(noise, images).loss({}, jax.random.key(0), image)
+    assert loss == info["nll"]
+    np.testing.assert_allclose(loss, 4 * np.log(LEVELS), rtol=1e-5)
+    keys = []
+    noted = lambda params, context, *, key=None: keys.append(key) or noise.distribution({}, ())  # noqa: E731
+    model = wb.levels_model(noise._replace(distribution=noted), images)
+    model.loss({}, jax.random.key(0), image)
+    model.log_prob({}, jax.random.key(0), image)
+    assert keys[0] is not None
+    assert keys[1] is None

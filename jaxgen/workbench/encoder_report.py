@@ -1,0 +1,147 @@
+"""The report on encoders of several seeds: every number of theirs beside what it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
+
+from jaxgen.checks import ByName
+from jaxgen.data import ImageSet
+from jaxgen.models import BiGan, variables_of
+from jaxgen.nets import last_features
+from jaxgen.types import Key, Variables
+from jaxgen.workbench.encoder_measures import joint_tests, label_accuracy, round_trips
+from jaxgen.workbench.run import Table
+from jaxgen.workbench.summary import mean_over_seeds
+
+ENCODERS: Mapping[str, str] = ByName(
+    "number",
+    {
+        "neighbors_encoded": "1-NN accuracy, E(x)",
+        "neighbors_before": "1-NN accuracy, layer before",
+        "reconstruction": "|x - G(E(x))|",
+        "reconstruction_shuffled": "  of another image's x",
+        "inversion": "|z - E(G(z))|",
+        "inversion_shuffled": "  of another sample's z",
+        "mmd_p": "joint MMD test, p-value",
+        "told_apart": "pairs told apart, accuracy",
+    },
+)
+"""What `judge_encoders` returns, in words."""
+
+
+class Labeled(NamedTuple):
+    """Images in bytes and their classes.
+
+    Attributes:
+      images: pixels, 0 to 255.
+      labels: one class each.
+    """
+
+    images: UInt8[Array | np.ndarray, "n ..."]
+    labels: Int[Array | np.ndarray, "n"]
+
+
+def first_labeled(images: ImageSet, count: int) -> Labeled:
+    """Returns the first `count` images of a set, or all if there are fewer, with their labels.
+
+    Raises:
+      ValueError: the set has no labels; the message names the flag --dataset.
+    Example:
+      train = first_labeled(images.train, config.neighbors)
+    """
+    if images.labels is None:
+        raise ValueError(f"dataset: got {images.name} without labels, expected a labeled set")
+    return Labeled(images.images[:count], images.labels[:count])
+
+
+@partial(jax.jit, static_argnames=("model", "net"))
+def judge_encoders(
+    key: Key, model: BiGan, net: nn.Module, players: Variables, train: Labeled, test: Labeled
+) -> dict[str, Float[Array, "seeds"]]:
+    """Returns the numbers of `ENCODERS` of every seed's nets; the key is cloned.
+
+    A Gaussian encoder is its mean, but in the tests of the joint, where it is drawn.
+
+    Args:
+      key: of latents and tests, the same for all seeds.
+      model: the BiGAN.
+      net: its encoder's linen module, whose last layer is a `Dense`.
+      players: both nets' variables, stacked.
+      train: that the nearest neighbor is looked for among.
+      test: that are judged.
+    Example:
+      judge_encoders(key, model, net, players, train, test)["neighbors_before"]
+    """
+    x = jnp.asarray(test.images, jnp.float32) / 255.0
+
+    def encoded(player: Variables, images: Array) -> tuple[Array, Array]:
+        """E(x), and what the encoder's last layer is given, a block at a time."""
+
+        def of_one(image: Array) -> tuple[Array, Array]:
+            x = image[None].astype(jnp.float32) / 255.0
+            features = last_features(net, variables_of(player, "E"), x)
+            return model.encode(player, x)[0][0], features[0]
+
+        return jax.lax.map(of_one, jnp.asarray(images), batch_size=500)
+
+    def of_seed(player: Variables) -> dict[str, Array]:
+        key_z, key_sides, key_tests = jax.random.split(jax.random.clone(key), 3)
+        batch = model.draw(key_z, x)
+        real, fake, _ = model.sides(player, key_sides, batch, train=False)
+        pairs = zip(*(encoded(player, of.images) for of in (train, test)), strict=True)
+        accuracies = (label_accuracy(a, train.labels, b, test.labels) for a, b in pairs)
+        return {
+            **dict(zip(("neighbors_encoded", "neighbors_before"), accuracies, strict=True)),
+            **round_trips(model, player, batch.x, batch.z),
+            **joint_tests(key_tests, real, fake),
+        }
+
+    return jax.lax.map(of_seed, players)
+
+
+def report_encoders(
+    title: str,
+    trained: Mapping[str, Float[Array, "seeds"]],
+    untrained: Mapping[str, Float[Array, "seeds"]],
+    train: Labeled,
+    test: Labeled,
+) -> tuple[dict[str, Any], Table]:
+    """Returns all numbers and their table: every seed, mean with a 95% interval, and baselines.
+
+    Args:
+      title: of the table.
+      trained: what `judge_encoders` found.
+      untrained: of the same seeds before training.
+      train: as it was given.
+      test: as it was given.
+    Example:
+      result, table = report_encoders("BiGAN on digits", trained, untrained, train, test)
+    """
+    seeds, starts = (
+        {name: np.asarray(of[name]) for name in ENCODERS} for of in (trained, untrained)
+    )
+    means = {name: mean_over_seeds(values) for name, values in seeds.items()}
+    known, queries = (jnp.asarray(of.images, jnp.float32) for of in (train, test))
+    pixels = float(label_accuracy(known, train.labels, queries, test.labels))
+    result = {
+        "of_seeds": seeds,
+        "means": {name: mean.value for name, mean in means.items()},
+        "half_widths": {name: mean.half_width for name, mean in means.items()},
+        "untrained": {name: values.mean() for name, values in starts.items()},
+        "neighbors_pixels": pixels,
+    }
+    rows: list[list[Any]] = [
+        [label, *map(float, (*seeds[name], means[name].value, starts[name].mean()))]
+        for name, label in ENCODERS.items()
+    ]
+    names = [f"seed {i}" for i in range(len(seeds["inversion"]))]
+    rows.insert(2, ["1-NN accuracy, pixels", *[""] * (len(names) + 1), pixels])
+    return result, Table(title, ["", *names, "mean", "untrained"], rows)
