@@ -151,7 +151,8 @@ def test_a_run_is_resumed_by_the_flags_that_it_began_with(tmp_path):
 def test_a_run_is_resumed_with_its_own_flags_said_again(again, tmp_path):
     open_run(tmp_path / "run", Config(conditional=True))
     config = resumed(tmp_path / "run", *again)
-    assert config.conditional and config.epochs == 7
+    assert config.conditional
+    assert config.epochs == 7
 
 
 def test_no_run_to_resume_is_refused(tmp_path, capsys):
