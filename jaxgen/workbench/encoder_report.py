@@ -82,7 +82,7 @@ def judge_encoders(
     """
     x = jnp.asarray(test.images, jnp.float32) / 255.0
 
-    def encoded(player: Variables, images: Array) -> tuple[Array, Array]:
+    def encoded(player: Variables, images: Array | np.ndarray) -> tuple[Array, Array]:
         """E(x), and what the encoder's last layer is given, a block at a time."""
 
         def of_one(image: Array) -> tuple[Array, Array]:
