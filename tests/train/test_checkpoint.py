@@ -346,7 +346,7 @@ def test_one_player_alone_is_restored_as_with_the_whole_game(tmp_path):
         "key": jax.random.key(3),
     }
     save(tmp_path, 7, tree)
-    step, whole = restore(tmp_path, tree)
+    _, whole = restore(tmp_path, tree)
     template = jax.eval_shape(player, 0.0)
     for name in ("critic", "generator"):
         step, alone = restore(tmp_path, template, part=f"['state'].{name}")
@@ -354,7 +354,7 @@ def test_one_player_alone_is_restored_as_with_the_whole_game(tmp_path):
         assert_identical(alone, getattr(whole["state"], name))
     # Of a part of a part, a single leaf, and a key.
     stats = restore(tmp_path, template.mutable, part="['state'].critic.mutable")[1]
-    assert_identical(stats, game.critic.mutable)
+    assert_identical(stats, tree["state"].critic.mutable)
     mean = restore(tmp_path, jnp.zeros(3), part="['state'].critic.mutable['stats']['mean']")[1]
     assert_identical(mean, jnp.full(3, 2.0))
     assert_identical(restore(tmp_path, jax.random.key(0), part="['key']")[1], tree["key"])
