@@ -13,6 +13,7 @@ from jaxgen.metrics.bits_back import (
     normal_bucket_probs,
     normal_buckets,
 )
+from jaxgen.metrics.class_neighbors import neighbor_accuracy
 from jaxgen.metrics.duplicates import duplicate_share
 from jaxgen.metrics.frechet import (
     FrechetDistance,
@@ -32,6 +33,7 @@ from jaxgen.metrics.latents import (
     latent_information,
     rate_terms,
 )
+from jaxgen.metrics.linear_probe import LinearProbe, linear_probe
 from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
 from jaxgen.metrics.modes import ModeCoverage, mode_coverage
 from jaxgen.metrics.nll import log_marginal
@@ -56,6 +58,7 @@ from jaxgen.metrics.translation import (
     translation_score,
     translation_terms,
 )
+from jaxgen.metrics.unpaired import UnpairedScores, disagreement, unpaired_scores
 
 __all__ = [
     "AutoregressiveCode",
@@ -65,6 +68,7 @@ __all__ = [
     "Interval",
     "JacobianNorms",
     "LatentCode",
+    "LinearProbe",
     "LogEstimate",
     "ModeCoverage",
     "Permutation",
@@ -76,6 +80,7 @@ __all__ = [
     "SupportSize",
     "TranslationScore",
     "TranslationTerms",
+    "UnpairedScores",
     "active_units",
     "autoregressive_decode",
     "autoregressive_encode",
@@ -84,6 +89,7 @@ __all__ = [
     "bits_back_encode",
     "bits_per_dim",
     "confusion_matrix",
+    "disagreement",
     "duplicate_share",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -94,11 +100,13 @@ __all__ = [
     "kernel_distance",
     "kl_per_dimension",
     "latent_information",
+    "linear_probe",
     "log_estimate",
     "log_marginal",
     "log_second_moment",
     "mean_interval",
     "mode_coverage",
+    "neighbor_accuracy",
     "normal_bucket_probs",
     "normal_buckets",
     "one_pixel_code",
@@ -115,4 +123,5 @@ __all__ = [
     "support_size",
     "translation_score",
     "translation_terms",
+    "unpaired_scores",
 ]

@@ -33,11 +33,11 @@ class TranslationTerms(NamedTuple):
       noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
     """
 
-    pair_l1: Float[Array, "n"]
-    predicted: Int[Array, "n"]
-    cycle_l1: Float[Array, "n"]
-    rounded_cycle_l1: Float[Array, "n"]
-    noisy_cycle_l1: Float[Array, "n"]
+    pair_l1: Float[Array | np.ndarray, "n"]
+    predicted: Int[Array | np.ndarray, "n"]
+    cycle_l1: Float[Array | np.ndarray, "n"]
+    rounded_cycle_l1: Float[Array | np.ndarray, "n"]
+    noisy_cycle_l1: Float[Array | np.ndarray, "n"]
 
 
 def translation_terms(
@@ -118,32 +118,32 @@ def translation_score(
     Example:
       translation_score(key, translation_terms(...), task.test_labels).class_kept.value
     """
-    terms = TranslationTerms(*map(np.asarray, terms))
-    labels = np.asarray(labels)
-    if labels.shape != terms.predicted.shape:
-        raise ValueError(f"labels: got {labels.shape}, expected {terms.predicted.shape}: one each")
+    labels, predicted = np.asarray(labels), np.asarray(terms.predicted)
+    if labels.shape != predicted.shape:
+        raise ValueError(f"labels: got {labels.shape}, expected {predicted.shape}: one each")
     n = at_least("images", len(labels), 2)
-    kept_permuted = best_permutation(confusion_matrix(labels, terms.predicted)).share
+    confusion = confusion_matrix(labels, predicted)
+    kept_permuted = best_permutation(confusion).share
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     resampled, shuffled = [], []
     for _ in range(RESAMPLES):
         of = rng.integers(n, size=n)
-        resampled.append(best_permutation(confusion_matrix(labels[of], terms.predicted[of])).share)
+        resampled.append(best_permutation(confusion_matrix(labels[of], predicted[of])).share)
         of = rng.permutation(n)
-        shuffled.append(best_permutation(confusion_matrix(labels[of], terms.predicted)).share)
+        shuffled.append(best_permutation(confusion_matrix(labels[of], predicted)).share)
     # Reflected: the best map of resampled images overstates the share as that of the images does.
     high, low = 2 * kept_permuted - np.quantile(resampled, [0.025, 0.975])
-    confusion = confusion_matrix(labels, terms.predicted)
     chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0)) / n**2
+    cycle_l1 = np.asarray(terms.cycle_l1)
     return TranslationScore(
-        pair_l1=mean_interval(terms.pair_l1),
-        class_kept=share_interval(terms.predicted == labels),
+        pair_l1=mean_interval(np.asarray(terms.pair_l1)),
+        class_kept=share_interval(predicted == labels),
         class_kept_permuted=Interval(kept_permuted, max(float(low), 0.0), min(float(high), 1.0)),
         chance=chance,
         permuted_chance=float(np.mean(shuffled)),
-        cycle_l1=mean_interval(terms.cycle_l1),
-        hidden_by_rounding=mean_interval(terms.rounded_cycle_l1 - terms.cycle_l1),
-        hidden_by_noise=mean_interval(terms.noisy_cycle_l1 - terms.cycle_l1),
+        cycle_l1=mean_interval(cycle_l1),
+        hidden_by_rounding=mean_interval(np.asarray(terms.rounded_cycle_l1) - cycle_l1),
+        hidden_by_noise=mean_interval(np.asarray(terms.noisy_cycle_l1) - cycle_l1),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.numerics import at_least_float32
@@ -65,8 +67,8 @@ def cycle_losses(
     model: CycleModel,
     loss: GanLoss | None = None,
     *,
-    cycle_weight: float | Array = 10.0,
-    identity_weight: float | Array = 5.0,
+    cycle_weight: ArrayLike = 10.0,
+    identity_weight: ArrayLike = 5.0,
 ) -> GameLosses:
     """Returns what training needs of G: x to y, F: y to x and their critics, for unpaired (x, y).
 
@@ -196,7 +198,7 @@ def cycle_losses(
 
 
 def _is_on(weight: Any) -> bool:
-    return not isinstance(weight, int | float) or weight != 0
+    return not isinstance(weight, int | float | np.number) or weight != 0
 
 
 def _judged(

@@ -9,6 +9,7 @@ from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curve_panels import curve_panels
 from jaxgen.pictures.curves import against_count, against_steps, band_in_time
 from jaxgen.pictures.densities import densities
+from jaxgen.pictures.dots import Dots, dots_with_bars
 from jaxgen.pictures.ellipses import ellipses
 from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.frontier import Place, frontier
@@ -25,6 +26,7 @@ from jaxgen.pictures.variance import cost_bars, variance_curves
 __all__ = [
     "DPI",
     "INK",
+    "Dots",
     "Place",
     "against_count",
     "against_steps",
@@ -34,6 +36,7 @@ __all__ = [
     "cost_bars",
     "curve_panels",
     "densities",
+    "dots_with_bars",
     "ellipses",
     "frontier",
     "geometric_steps",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.types import Key
@@ -15,10 +15,15 @@ from jaxgen.types import Key
 
 @struct.dataclass
 class PoolState:
-    """What a pool holds: the first `count` of `images`; zeros beyond."""
+    """What a pool holds.
 
-    images: Float[Array, "size ..."]
-    count: Int[Array, ""]
+    Attributes:
+      images: [size, ...], zeros where there is none yet.
+      count: images that it holds, the first of them; an int32 scalar.
+    """
+
+    images: Any
+    count: Any
 
 
 class ImagePool(NamedTuple):

@@ -15,9 +15,7 @@ from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
-from jaxgen.train import Update
 from jaxgen.two_sample import nearest_neighbor_test
-from jaxgen.types import Info, Key
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
@@ -107,25 +105,6 @@ def collapse(
         }
 
     return jax.vmap(one)(samples)
-
-
-def side_by_side(update: Update) -> Update:
-    """Returns the update of several stacked states by one key and batch; the infos are averaged.
-
-    One draw serves all: on the ring, drawing takes a third of a step.
-
-    Example:
-      games = jax.vmap(lambda key: init_game(key, model, adam, adam))(jax.random.split(key, 3))
-      games, info = side_by_side(update)(games, key, reals)
-    """
-    each = jax.vmap(update, in_axes=(0, None, None))
-
-    def updated(states: Any, key: Key, batch: Any) -> tuple[Any, Info]:
-        states, infos = each(states, key, batch)
-        finite = infos.pop("all_finite").all()
-        return states, {**jax.tree.map(jnp.mean, infos), "all_finite": finite}
-
-    return updated
 
 
 def report_seeds(

@@ -6,7 +6,6 @@ A new recipe adds its line to the table in recipes.py.
 import math
 import re
 import shlex
-import shutil
 
 import jax
 import pytest
@@ -58,26 +57,17 @@ RESUMED = [recipe for recipe in RECIPES if recipe.resumes]
 
 @pytest.mark.parametrize("recipe", RESUMED, ids=lambda recipe: recipe.name)
 def test_an_interrupted_run_resumes_to_the_same_end(recipe, tiny, tmp_path, capsys):
-    """Interrupted in the last of its trainings, and continued with the command that it prints.
-
-    The trainings before the last are those of the whole run, finished there.
-    """
-    *finished, last = recipe.trainings
-    whole, path, flags = tiny(recipe.name), tmp_path / "run", recipe.flags
-    if finished:
-        path.mkdir()
-        shutil.copy(whole.path / "config.json", path)
-        for part in finished:
-            shutil.copytree(whole.path / part, path / part)
-        flags = "--resume"  # the rest is in config.json
+    """Interrupted in the last of its trainings, and continued with the command that it prints."""
+    *_, last = recipe.trainings
+    path = tmp_path / "run"
     with jax.debug_key_reuse(recipe.checks_keys):
-        code = run_interrupted(recipe.name, flags, path, epoch=1, part=last or None)
+        code = run_interrupted(recipe.name, recipe.flags, path, epoch=1, part=last or None)
         assert code == 128 + 15
         (command,) = re.findall(
             r"continue with: python -m experiments (.*)", capsys.readouterr().err
         )
         cli.choose(shlex.split(command))
-    resumed = Run(path, "", {})
+    resumed, whole = Run(path, "", {}), tiny(recipe.name)
     assert untimed(resumed.result) == untimed(whole.result)
     for part in recipe.trainings:
         assert untimed(resumed.records(part)) == untimed(whole.records(part))
