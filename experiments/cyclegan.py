@@ -41,6 +41,7 @@ from jaxgen.types import Info, Key, Variables
 
 JUDGED, SHOWN = 100, 8
 """Images of each domain that epochs are judged by, and that a picture shows."""
+TITLES = {"to_y": "From X to Y and back", "to_x": "From Y to X and back"}
 NUMBERS = {
     "rounded_cycle": "cycle in 8 bits, L1, both ways",
     "frechet": "Fréchet distance of pixels, both ways",
@@ -67,7 +68,7 @@ class Config(wb.ImageConfig):
     """Height and width, in training, from which a window of the images' own size is cut."""
     flip: bool = False
     """Mirror half of the images in training."""
-    epochs: wb.Count = 40
+    epochs: wb.Count = 20
     batch_size: wb.Count = 32
     """Images of each domain per update."""
     learning_rate: wb.Positive = 5e-4
@@ -159,7 +160,7 @@ def run(config: Config) -> dict[str, Any]:
     rows = [[label, result[f"{name}_at_first"], result[name]] for name, label in NUMBERS.items()]
     named = {f"validation_{name}": label for name, label in NUMBERS.items()}
     figures = {
-        name: side_by_side({row: of[-1] for row, of in rows.items()}, columns=SHOWN, title=name)
+        name: side_by_side({row: of[-1] for row, of in rows.items()}, title=TITLES[name])
         for name, rows in frames.items()
     }
     curve = learning_curve(records, named, title="Without pairs", ylabel="distance")
