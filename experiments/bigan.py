@@ -151,9 +151,9 @@ def make_model(config: Config, shape: tuple[int, ...]) -> tuple[JointMLP, BiGan]
     latent = (config.latent_size,)
     bounded = config.prior == "uniform" and config.encoder != "ali"
     encoder = (
-        mlp((2, *latent))
+        mlp(output_shape=(2, *latent))
         if config.encoder == "ali"
-        else mlp(latent, output_activation=nn.tanh if bounded else lambda z: z)
+        else mlp(output_shape=latent, output_activation=nn.tanh if bounded else lambda z: z)
     )
     leaky = partial(nn.leaky_relu, negative_slope=0.2)
     critic: AnyNet = mlp()
@@ -161,7 +161,7 @@ def make_model(config: Config, shape: tuple[int, ...]) -> tuple[JointMLP, BiGan]
         spectral = config.critic == "spectral_norm"
         critic = concatenated(MLPCritic(config.hidden, leaky, spectral_norm=spectral))
     return encoder, bigan(
-        mlp(shape, activation=nn.relu, output_activation=nn.sigmoid),
+        mlp(output_shape=shape, activation=nn.relu, output_activation=nn.sigmoid),
         gaussian_net(encoder) if config.encoder == "ali" else encoder,
         of_images(critic) if config.encoder == "regressor" else critic,
         prior={"uniform": uniform, "normal": standard_normal}[config.prior](*latent),

@@ -29,7 +29,7 @@ MEASURES: Mapping[str, str] = ByName(
 
 
 def balanced_indices(
-    key: Key, labels: Int[np.ndarray, "n"], per_class: int
+    key: Key, labels: Int[Array | np.ndarray, "n"], per_class: int
 ) -> Int[Array, "classes per_class"]:
     """Returns the indices of `per_class` random samples of every class, none twice.
 
@@ -38,7 +38,7 @@ def balanced_indices(
     Example:
       few = jax.vmap(lambda key: balanced_indices(key, train.labels, 10))(keys).reshape(seeds, -1)
     """
-    counts = np.bincount(labels)
+    counts = np.bincount(np.asarray(labels))
     if counts.min() < per_class:
         raise ValueError(
             f"per_class: got {per_class}, expected at most {counts.min()}, the images of class "
@@ -136,5 +136,5 @@ def judge_by_few_labels(
     return judge
 
 
-def _pixels(images: Array) -> Array:
+def _pixels(images: Any) -> Array:
     return jnp.asarray(images, jnp.float32) / 255

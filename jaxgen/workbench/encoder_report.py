@@ -14,10 +14,11 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxgen.checks import ByName
 from jaxgen.data import ImageSet
+from jaxgen.metrics import neighbor_accuracy
 from jaxgen.models import BiGan, variables_of
 from jaxgen.nets import last_features
 from jaxgen.types import Key, Variables
-from jaxgen.workbench.encoder_measures import joint_tests, label_accuracy, round_trips
+from jaxgen.workbench.encoder_measures import joint_tests, round_trips
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
@@ -82,7 +83,7 @@ def judge_encoders(
     """
     x = jnp.asarray(test.images, jnp.float32) / 255.0
 
-    def encoded(player: Variables, images: Array) -> tuple[Array, Array]:
+    def encoded(player: Variables, images: Array | np.ndarray) -> tuple[Array, Array]:
         """E(x), and what the encoder's last layer is given, a block at a time."""
 
         def of_one(image: Array) -> tuple[Array, Array]:
@@ -97,9 +98,11 @@ def judge_encoders(
         batch = model.draw(key_z, x)
         real, fake, _ = model.sides(player, key_sides, batch, train=False)
         pairs = zip(*(encoded(player, of.images) for of in (train, test)), strict=True)
-        accuracies = (label_accuracy(a, train.labels, b, test.labels) for a, b in pairs)
+        right = (neighbor_accuracy(a, train.labels, b, test.labels) for a, b in pairs)
         return {
-            **dict(zip(("neighbors_encoded", "neighbors_before"), accuracies, strict=True)),
+            **dict(
+                zip(("neighbors_encoded", "neighbors_before"), map(jnp.mean, right), strict=True)
+            ),
             **round_trips(model, player, batch.x, batch.z),
             **joint_tests(key_tests, real, fake),
         }
@@ -130,7 +133,7 @@ def report_encoders(
     )
     means = {name: mean_over_seeds(values) for name, values in seeds.items()}
     known, queries = (jnp.asarray(of.images, jnp.float32) for of in (train, test))
-    pixels = float(label_accuracy(known, train.labels, queries, test.labels))
+    pixels = float(neighbor_accuracy(known, train.labels, queries, test.labels).mean())
     result = {
         "of_seeds": seeds,
         "means": {name: mean.value for name, mean in means.items()},
