@@ -10,7 +10,25 @@ with a start, noise, order of the data and ten labels of its own.
 
   python -m experiments critic_features
 
-The training of the DCGANs takes most of some six minutes of one CPU core.
+Measured, twenty seeds, accuracy on the 300 test digits (± half a 95% interval over seeds):
+
+                         all labels                  10 labels of each class
+                    1-NN          linear probe    1-NN          linear probe
+  raw pixels        .980          .950            .915 ± .009   .890 ± .008
+  principal comp.   .980          .957            .916 ± .008   .868 ± .011
+  untrained critic  .981 ± .002   .981 ± .002     .895 ± .012   .901 ± .008
+  critic            .986 ± .002   .984 ± .002     .910 ± .009   .914 ± .008
+  VAE's encoder     .978 ± .002   .938 ± .003     .901 ± .009   .876 ± .010
+  classifier        .984 ± .002   .980 ± .003     .970 ± .004   .971 ± .003
+  critic less
+  untrained critic  .005 ± .002   .003 ± .002     .015 ± .008   .013 ± .005
+    p-value         .0003         .01             .0006         .00003
+
+So training helps, by little. With all labels a linear probe owes the architecture ten times what it
+owes the game, and other test images might turn the gain round (± .006 over images); with few, as
+much (.011 and .013), and they would not (± .009, .008). The nearest of few labels is no better in a
+critic than in pixels. On validation images it gets worse before it gets better: .890 after one
+epoch, .884 after twelve, .910 after sixty. Nine minutes of one CPU core of a busy machine.
 """
 
 from __future__ import annotations
