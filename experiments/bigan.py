@@ -48,7 +48,7 @@ class Config(wb.ImageConfig):
     """Widths of the hidden layers of each of the three nets."""
     seeds: wb.Count = 3
     """Trainings in one program, each from a start of its own, over the same batches and latents."""
-    epochs: wb.Count = 200
+    epochs: wb.Count = 60
     batch_size: wb.Count = 64
     """Reals, and as many fakes, per step of either player."""
     learning_rate: wb.Positive = 5e-4
@@ -107,7 +107,7 @@ def run(config: Config) -> dict[str, Any]:
 
     start = jax.jit(jax.vmap(lambda key: init_game(key, model, *optimizers, ema=True)))
     games = start(jax.random.split(key_init, config.seeds))
-    untrained = games.generator.variables
+    begun = games.generator.variables
     players, _ = wb.train(
         out,
         games,
@@ -122,9 +122,11 @@ def run(config: Config) -> dict[str, Any]:
         better="lower",
     )
     sets = wb.first_labeled(images, config.neighbors), wb.first_labeled(test, config.judged)
-    judged = [wb.judge_encoders(key_test, model, encoder, of, *sets) for of in (players, untrained)]
+    trained, untrained = (
+        wb.judge_encoders(key_test, model, encoder, of, *sets) for of in (players, begun)
+    )
     title = f"{config.encoder} on {config.dataset}, {len(out.records())} epochs"
-    result, table = wb.report_encoders(title, *judged, *sets)
+    result, table = wb.report_encoders(title, trained, untrained, *sets)
     player = jax.tree.map(lambda leaf: leaf[0], players)
     codes = wb.draw_codes(model, player, in_floats(test.images), key_watch)
     figures = {**codes, **draw_curves(out.records())}
