@@ -56,9 +56,10 @@ def test_every_seed_is_judged_by_its_own_features_and_labels():
         told = of_train[known], train.labels[known]
         expected = neighbor_accuracy(*told, of_test, test.labels)
         np.testing.assert_array_equal(right[f"neighbor{name}"][1], expected)
-        probe = linear_probe(*told, 3, standardized_by=of_train)
-        expected = probe.logits(of_test).argmax(axis=1) == test.labels
-        np.testing.assert_array_equal(right[f"probe{name}"][1], expected)
+    probe = linear_probe(*told, 3, standardized_by=of_train)
+    expected = probe.logits(of_test).argmax(axis=1) == test.labels
+    np.testing.assert_array_equal(right["probe_few"][1], expected)
+    assert right["probe"].mean() > right["probe_few"].mean()
     judged = judge_by_few_labels(features)(turns, jax.random.key(0), (few, train, test))
     np.testing.assert_allclose(judged["accuracy"], right["neighbor_few"].mean(), rtol=1e-6)
 
