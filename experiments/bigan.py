@@ -20,8 +20,9 @@ Measured on digits, means of three seeds with 95% intervals, 300 test images; 66
 
 The regressor has the best codes, though its critic sees no code; none beats the pixels. BiGAN's
 pairs are the hardest to tell apart, after more epochs than the others had. Its |x - G(E(x))| of
-validation images is least, 1.25, after some 60 epochs, and rises again. Without the average of the players it was 2.0 against 1.3 (one
-seed, 150 epochs), and with batch normalization for R1 in the critic 2.6 against 1.6 (100 epochs).
+validation images is least, 1.25, after some 60 epochs, and rises again. Of one seed it was 2.0 at
+the last players against 1.3 at their average (150 epochs), and with batch normalization in place of
+R1 in the critic 2.6 against 1.6 (100 epochs).
 
   python -m experiments bigan --dataset mnist --epochs 8 --latent-size 50 --batch-size 128 \
     --learning-rate 2e-4 --critic-learning-rate 2e-4 --init-scale 0.02
