@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from jaxgen.workbench.encoder_measures import round_trips
     from jaxgen.workbench.encoder_report import (
         ENCODERS,
+        ROUND_TRIPS,
         Labeled,
         first_labeled,
+        in_floats,
         judge_encoders,
         report_encoders,
     )
@@ -188,8 +190,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLLAPSE", "ENCODERS", "F_DIVERGENCES", "MEASURES", "NOT_COMPARED_ON_RESUME", "RISING",
-    "SEVERAL", "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count",
-    "Directory", "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig",
+    "ROUND_TRIPS", "SEVERAL", "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier",
+    "Count", "Directory", "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig",
     "ImageJudge", "ImageModel", "Images", "Interrupted", "Judged", "JudgedBy", "JudgedCell",
     "Known", "Labeled", "LatentConfig", "Mean", "NonNegative", "Positive", "Reals", "Rule", "Run",
     "RunConfig", "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets", "Share",
@@ -203,7 +205,7 @@ __all__ = [
     "fit", "fit_classifier", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi",
     "fixed_point_draws", "gaussian_model", "generated_images", "hamiltonian",
     "image_belief_network", "image_by_image", "image_features", "image_gan", "image_vae",
-    "implicit_model", "jittered", "judge_by", "judge_by_few_labels", "judge_critic",
+    "implicit_model", "in_floats", "jittered", "judge_by", "judge_by_few_labels", "judge_critic",
     "judge_encoders", "judge_nll", "judge_phis", "judge_translations", "judged_by", "known_classes",
     "labels_of", "latent_model", "levels_model", "load_classifier", "load_domains", "load_features",
     "load_images", "load_pixels", "load_sequences", "log_probs", "main", "make_optimizer",

@@ -308,7 +308,7 @@ RECIPES = [
     Recipe(
         "bigan",
         "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
-        "--neighbors 100",
+        "--neighbors 100 --r1 0",
         "samples reconstructions interpolations traversals round_trips critic",
         {"": 2},
         {
