@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         balanced_indices,
         class_accuracy,
         judge_by_few_labels,
+        principal_components,
     )
     from jaxgen.workbench.class_report import known_classes, labels_of, report_classes
     from jaxgen.workbench.classifying import classifier_loss, classifier_terms
@@ -212,12 +213,12 @@ __all__ = [
     "map_in_blocks", "mean_bounds", "mean_image", "mean_over_draws", "mean_over_images",
     "mean_over_seeds", "measure_gaps", "nats_interval", "negative_bound", "negative_elbo",
     "negative_log_prob", "negative_log_px", "new_path", "on_levels", "open_run",
-    "over_seeds_and_images", "paired", "plane_gan", "play", "pooled", "print_table", "progress",
-    "rank_correlation", "rate_distortion", "reconstruct", "renamed", "report_classes",
-    "report_encoders", "report_features", "report_gaps", "report_seeds", "report_translations",
-    "require_devices", "require_extra", "round_trips", "sampled_bound", "samples",
-    "save_classifier", "score_samples", "score_table", "seed_by_seed", "side_by_side", "sweep",
-    "tabulate_bounds", "tensorboard", "to_json", "train", "translation_numbers", "tune",
+    "over_seeds_and_images", "paired", "plane_gan", "play", "pooled", "principal_components",
+    "print_table", "progress", "rank_correlation", "rate_distortion", "reconstruct", "renamed",
+    "report_classes", "report_encoders", "report_features", "report_gaps", "report_seeds",
+    "report_translations", "require_devices", "require_extra", "round_trips", "sampled_bound",
+    "samples", "save_classifier", "score_samples", "score_table", "seed_by_seed", "side_by_side",
+    "sweep", "tabulate_bounds", "tensorboard", "to_json", "train", "translation_numbers", "tune",
     "vae_of_nets", "verdict_table", "verdicts", "with_classes",
 ]  # fmt: skip
 
