@@ -24,7 +24,7 @@ Measured, twenty seeds, accuracy on the 300 test digits (± half a 95% interval 
 
 So training helps, by little. With all labels a linear probe owes the architecture ten times what it
 owes the game, and other test images might turn the gain round (± .006 over images). With few it
-owes them as much (.011, .013), and they would not (± .009). One nearest neighbor of few is no better
+owes them as much (.011, .013), and they would not (± .009). The nearest of few is no better there
 than in pixels; on validation images it is .890 after one epoch, .884 after twelve, .910 after all.
 Nine minutes of one CPU core of a busy machine.
 """
