@@ -119,16 +119,17 @@ def _of_patches(x: Array, kernel: Array, stride: int) -> Array:
         ],
         axis=-1,
     )
-    y = patches.reshape(n * h * w, -1) @ kernel.reshape(size * size * channels, features)
+    taps = size * size * channels
+    y = patches.reshape(n * h * w, taps) @ kernel.reshape(taps, features)
     return y.reshape(n, h, w, features)
 
 
 def _shifted_after(x: Array, kernel: Array) -> Array:
-    size, _, channels, _ = kernel.shape
+    size, _, channels, features = kernel.shape
     h, w = (side - size + 1 for side in x.shape[1:3])
     y = x.reshape(-1, channels) @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
     # The rows of all columns first, then the columns: twice `size` sums and not its square.
-    rows = jnp.split(y.reshape(*x.shape[:3], -1), size, axis=-1)
+    rows = jnp.split(y.reshape(*x.shape[:3], size * size * features), size, axis=-1)
     y = sum((row[:, a : a + h] for a, row in enumerate(rows[1:], 1)), start=rows[0][:, :h])
     columns = jnp.split(y, size, axis=-1)
     return sum(

@@ -75,6 +75,13 @@ def test_doubling_is_pytorchs(key):
     np.testing.assert_allclose(found, expected.permute(0, 2, 3, 1).numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_image_gives_none(name, key):
+    ours, theirs = LAYERS[name]
+    variables = theirs.init(key, X)
+    assert ours.apply(variables, X[:0]).shape == theirs.apply(variables, X[:0]).shape
+
+
 def test_an_image_smaller_than_the_kernel_is_named(key):
     with pytest.raises(ValueError, match="x: got images of 7x6, expected 7x7 or larger"):
         Convolution(3, size=7).init(key, X)
