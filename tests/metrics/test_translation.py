@@ -114,6 +114,9 @@ def test_the_chance_of_the_best_map_is_that_of_independent_classes(key):
     # A false alarm once in a thousand keys; the chance of a fixed map, .1, is far outside.
     assert stats.ttest_1samp(permuted, chance).pvalue > 1e-3
     assert stats.ttest_1samp(permuted, 0.1).pvalue < 1e-6
+    # What resampling adds to the share of the best map once more is taken away.
+    ends = np.array([each.class_kept_permuted.ends for each in found])
+    assert (ends[:, 1:].mean(axis=1) < ends[:, 0]).all()
 
 
 def test_without_pairs_an_exchange_of_classes_looks_right():
@@ -133,6 +136,12 @@ def test_without_pairs_an_exchange_of_classes_looks_right():
     assert faded.mmd > 0.01
     # Half of each way is lost twice: x comes back as x / 4.
     assert faded.rounded_cycle == pytest.approx(2 * 0.75 * 0.25, abs=0.01)
+
+
+def test_without_pairs_both_ways_count():
+    halved = unpaired_scores(lambda x: x / 2, lambda y: y, X, Y, rbf(1.0))
+    # X is 1/4 in the mean and Y 3/4, and a half of either is lost.
+    assert halved.rounded_cycle == pytest.approx(1 / 8 + 3 / 8, abs=0.005)
 
 
 def test_disagreement():

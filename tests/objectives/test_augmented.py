@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxgen.data import compose, random_cutout, random_translation
-from jaxgen.models import conditional_gan, gan
-from jaxgen.nets import DCGANCritic, DCGANGenerator, MLPCritic, labeled
+from jaxgen.models import conditional_gan, gan, gaussian_net
+from jaxgen.nets import DCGANCritic, DCGANGenerator, MLPCritic, MLPGenerator, labeled
 from jaxgen.objectives import (
     Augmented,
     augmented,
@@ -75,6 +75,18 @@ def test_either_side_has_draws_of_its_own(key):
     batch = model.draw(jax.random.key(1), jnp.broadcast_to(X[0], (6, 8, 8, 1)))
     real, fake, _ = model.sides(generator, jax.random.key(2), batch, train=True)
     assert (real != fake).any(axis=(1, 2, 3)).sum() > 2  # of 25 moves each, alike by chance
+
+
+def test_the_draws_of_the_model_stay_as_they_were(key):
+    noisy = gaussian_net(MLPGenerator((), (2, 8, 8, 1)))
+    model = gan(noisy, Linear(), latent_size=1, x_shape=(8, 8, 1))
+    generator, _ = model.init(key)
+    batch = model.draw(jax.random.key(1), X)
+    sides = [
+        of.sides(generator, jax.random.key(2), batch, train=True)
+        for of in (model, augmented(model, lambda key, x: x))
+    ]
+    chex.assert_trees_all_equal(*sides)
 
 
 class RealsAlone(Augmented):
