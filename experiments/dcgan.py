@@ -21,6 +21,12 @@ Measured so, one seed: Fréchet distance 1.41 to the 10,000 test images (other i
 come to .04), 8.4 after the first epoch and still falling at the eighth; no near duplicates, the
 training images 1.3 times as far as from held-out ones. 358 seconds on two CPU cores beside other
 work, and 50 for the classifier.
+
+With --conditional both players are told the class, and the report goes by it: how far the samples
+of each class are from its test images, and how many a classifier takes for what was asked for.
+Measured on the digits: concatenation .239 and .247 (two seeds, 3% and 6% of near duplicates) and
+100%, projection .248 (one seed, 9%) and 99.7%, where the classifier finds 97% of the test images;
+75 seconds of one CPU core.
 """
 
 from __future__ import annotations

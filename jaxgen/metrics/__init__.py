@@ -58,6 +58,7 @@ from jaxgen.metrics.translation import (
     translation_score,
     translation_terms,
 )
+from jaxgen.metrics.unpaired import UnpairedScores, disagreement, unpaired_scores
 
 __all__ = [
     "AutoregressiveCode",
@@ -79,6 +80,7 @@ __all__ = [
     "SupportSize",
     "TranslationScore",
     "TranslationTerms",
+    "UnpairedScores",
     "active_units",
     "autoregressive_decode",
     "autoregressive_encode",
@@ -87,6 +89,7 @@ __all__ = [
     "bits_back_encode",
     "bits_per_dim",
     "confusion_matrix",
+    "disagreement",
     "duplicate_share",
     "frechet_distance",
     "gaussian_frechet_distance",
@@ -120,4 +123,5 @@ __all__ = [
     "support_size",
     "translation_score",
     "translation_terms",
+    "unpaired_scores",
 ]

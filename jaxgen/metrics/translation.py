@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.types import Key
 
@@ -33,11 +33,11 @@ class TranslationTerms(NamedTuple):
       noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
     """
 
-    pair_l1: Float[Array, "n"]
-    predicted: Int[Array, "n"]
-    cycle_l1: Float[Array, "n"]
-    rounded_cycle_l1: Float[Array, "n"]
-    noisy_cycle_l1: Float[Array, "n"]
+    pair_l1: Float[Array | np.ndarray, "n"]
+    predicted: Int[Array | np.ndarray, "n"]
+    cycle_l1: Float[Array | np.ndarray, "n"]
+    rounded_cycle_l1: Float[Array | np.ndarray, "n"]
+    noisy_cycle_l1: Float[Array | np.ndarray, "n"]
 
 
 def translation_terms(
@@ -71,9 +71,9 @@ def translation_terms(
         "noisy_cycle_l1": translated + noise,
     }
     return TranslationTerms(
-        pair_l1=_distances("translation", translated, partners),
+        pair_l1=distances("translation", translated, partners),
         predicted=classify(translated),
-        **{name: _distances("cycle", backward(way), x) for name, way in ways.items()},
+        **{name: distances("cycle", backward(way), x) for name, way in ways.items()},
     )
 
 
@@ -118,46 +118,48 @@ def translation_score(
     Example:
       translation_score(key, translation_terms(...), task.test_labels).class_kept.value
     """
-    terms = TranslationTerms(*map(np.asarray, terms))
-    labels = np.asarray(labels)
-    if labels.shape != terms.predicted.shape:
-        raise ValueError(f"labels: got {labels.shape}, expected {terms.predicted.shape}: one each")
+    labels, predicted = np.asarray(labels), np.asarray(terms.predicted)
+    if labels.shape != predicted.shape:
+        raise ValueError(f"labels: got {labels.shape}, expected {predicted.shape}: one each")
     n = at_least("images", len(labels), 2)
-    kept_permuted = best_permutation(confusion_matrix(labels, terms.predicted)).share
+    confusion = confusion_matrix(labels, predicted)
+    kept_permuted = best_permutation(confusion).share
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     resampled, shuffled = [], []
     for _ in range(RESAMPLES):
         of = rng.integers(n, size=n)
-        resampled.append(best_permutation(confusion_matrix(labels[of], terms.predicted[of])).share)
+        resampled.append(best_permutation(confusion_matrix(labels[of], predicted[of])).share)
         of = rng.permutation(n)
-        shuffled.append(best_permutation(confusion_matrix(labels[of], terms.predicted)).share)
+        shuffled.append(best_permutation(confusion_matrix(labels[of], predicted)).share)
     # Reflected: the best map of resampled images overstates the share as that of the images does.
     high, low = 2 * kept_permuted - np.quantile(resampled, [0.025, 0.975])
-    confusion = confusion_matrix(labels, terms.predicted)
     chance = float(confusion.sum(axis=1) @ confusion.sum(axis=0)) / n**2
+    cycle_l1 = np.asarray(terms.cycle_l1)
     return TranslationScore(
-        pair_l1=mean_interval(terms.pair_l1),
-        class_kept=share_interval(terms.predicted == labels),
+        pair_l1=mean_interval(np.asarray(terms.pair_l1)),
+        class_kept=share_interval(predicted == labels),
         class_kept_permuted=Interval(kept_permuted, max(float(low), 0.0), min(float(high), 1.0)),
         chance=chance,
         permuted_chance=float(np.mean(shuffled)),
-        cycle_l1=mean_interval(terms.cycle_l1),
-        hidden_by_rounding=mean_interval(terms.rounded_cycle_l1 - terms.cycle_l1),
-        hidden_by_noise=mean_interval(terms.noisy_cycle_l1 - terms.cycle_l1),
+        cycle_l1=mean_interval(cycle_l1),
+        hidden_by_rounding=mean_interval(np.asarray(terms.rounded_cycle_l1) - cycle_l1),
+        hidden_by_noise=mean_interval(np.asarray(terms.noisy_cycle_l1) - cycle_l1),
     )
 
 
 def confusion_matrix(
-    labels: Int[np.ndarray, "n"], predicted: Int[np.ndarray, "n"]
+    labels: Int[np.ndarray, "_"], predicted: Int[np.ndarray, "_"]
 ) -> Int[np.ndarray, "classes classes"]:
     """Returns how many images of each class (row) were taken for each (column).
 
     Raises:
-      ValueError: a class is below zero.
+      ValueError: there are no images, not as many predictions as labels, or a class below zero.
     Example:
       confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
+    of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
+    of_shape("labels", labels, predicted.shape)
     if min(labels.min(), predicted.min()) < 0:
         raise ValueError("labels: got a class below 0, expected classes 0, 1, ...")
     classes = 1 + max(int(labels.max()), int(predicted.max()))
@@ -177,18 +179,29 @@ class Permutation(NamedTuple):
     share: float
 
 
-def best_permutation(confusion: Int[np.ndarray, "classes classes"]) -> Permutation:
+def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
     """Returns the map of classes to classes, one to one, that tells most images right.
 
+    Raises:
+      ValueError: the counts are no square matrix, or there is no image.
     Example:
       best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
+    of_shape("confusion", confusion, (len(confusion), len(confusion)))
+    at_least("images", int(np.sum(confusion)), 1)
     rows, columns = linear_sum_assignment(confusion, maximize=True)
     return Permutation(columns, float(confusion[rows, columns].sum() / confusion.sum()))
 
 
-def _distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
+def distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
+    """Returns the mean absolute difference of each image to its target, in float32.
+
+    Raises:
+      ValueError: they are not of one shape.
+    Example:
+      distances("cycle", backward(forward(x)), x)
+    """
     if images.shape != targets.shape:
         raise ValueError(f"{name}: got shape {images.shape}, expected {targets.shape}")
     gaps = jnp.abs(images.astype(jnp.float32) - targets)

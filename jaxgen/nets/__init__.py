@@ -15,7 +15,7 @@ from jaxgen.nets.labeled import channels, labeled
 from jaxgen.nets.last_features import last_features
 from jaxgen.nets.made import MADE
 from jaxgen.nets.mlp import MLP
-from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator
+from jaxgen.nets.mlp_players import MLPCritic, MLPGenerator, MLPTranslator
 from jaxgen.nets.net import AnyNet, Net, NetApply, as_net
 from jaxgen.nets.orders import even_degrees, random_degrees, random_orders, raster
 from jaxgen.nets.packing import append_minibatch_stddev, pack
@@ -42,6 +42,7 @@ __all__ = [
     "JointMLP",
     "MLPCritic",
     "MLPGenerator",
+    "MLPTranslator",
     "Net",
     "NetApply",
     "PatchCritic",

@@ -44,6 +44,34 @@ class MLPGenerator(nn.Module):
         return z.reshape(-1, *self.output_shape)
 
 
+class MLPTranslator(nn.Module):
+    """Dense layers from an image to another of the same shape, in [0, 1].
+
+    To begin with no place of the one belongs to a place of the other.
+
+    Attributes:
+      hidden: widths of the hidden layers.
+      activation: after every hidden layer.
+      kernel_init: of every layer.
+    Example:
+      net = MLPTranslator((256, 256))
+      y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
+    """
+
+    hidden: tuple[int, ...]
+    activation: Callable[[Array], Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch *x"]) -> Float[Array, "batch *x"]:
+        """Maps images of one domain to images of the other."""
+        h = x.reshape(len(x), -1)
+        dims = h.shape[1]
+        for width in self.hidden:
+            h = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(h))
+        return nn.sigmoid(nn.Dense(dims, kernel_init=self.kernel_init)(h)).reshape(x.shape)
+
+
 def _themselves(x: Array) -> Array:
     return x
 

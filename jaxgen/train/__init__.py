@@ -7,7 +7,7 @@ use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
 """
 
 from jaxgen.train.alternating import alternating_step, clip_weights
-from jaxgen.train.checkpoint import CheckpointError, latest_step, restore, save
+from jaxgen.train.checkpoint import latest_step, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
     EstimatorLoss,
@@ -30,6 +30,7 @@ from jaxgen.train.game import (
 from jaxgen.train.game_update import game_update
 from jaxgen.train.image_pool import ImagePool, PoolState, image_pool
 from jaxgen.train.loss import mean_over_batch
+from jaxgen.train.manifest import CheckpointError
 from jaxgen.train.per_device import per_device
 from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard

@@ -1,16 +1,15 @@
-"""What an encoder is worth beside its generator: round trips, neighbors and tests of the joint."""
+"""What an encoder is worth beside its generator: round trips and tests of the joint."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from jaxgen.divergences import median_heuristic, rbf
 from jaxgen.models import BiGan
 from jaxgen.nets import vectors
-from jaxgen.pairwise import nearest, sample_vectors
+from jaxgen.pairwise import sample_vectors
 from jaxgen.two_sample import mmd_permutation_test
 from jaxgen.types import Key, Variables
 from jaxgen.workbench.sample_scores import told_apart
@@ -46,20 +45,6 @@ def round_trips(
 
 def _mean_distance(a: Array, b: Array) -> Float[Array, ""]:
     return jnp.mean(jnp.linalg.norm(vectors(a) - vectors(b), axis=1))
-
-
-def label_accuracy(
-    known: Float[Array, "n ..."],
-    labels: Int[Array | np.ndarray, "n"],
-    queries: Float[Array, "m ..."],
-    expected: Int[Array | np.ndarray, "m"],
-) -> Float[Array, ""]:
-    """Returns the share of queries whose nearest known point has the label that is expected.
-
-    Example:
-      label_accuracy(train_features, train.labels, test_features, test.labels)
-    """
-    return jnp.mean(jnp.asarray(labels)[nearest(queries, known).which] == expected)
 
 
 def joint_tests(

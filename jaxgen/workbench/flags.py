@@ -57,6 +57,8 @@ def parse(
     # The same flags without the checks, whose refusals are told apart from the parser's.
     unchecked = dataclasses.make_dataclass(config_type.__name__, fields, kw_only=True)
     shown = _Shown(sys.stdout)
+    # What a run began with may be said again: a switch that is on by default has both words then.
+    switches = (tyro.conf.FlagCreatePairsOff,) if stored is None else ()
     try:
         with contextlib.redirect_stdout(shown):
             values = tyro.cli(
@@ -64,7 +66,7 @@ def parse(
                 prog=command,
                 description="",
                 args=list(arguments),
-                config=(tyro.conf.FlagCreatePairsOff,),
+                config=switches,
             )
     except SystemExit:
         usage, _, rest = shown.getvalue().partition("\n\n")

@@ -71,6 +71,16 @@ def first_images(images: ImageSet, count: int) -> UInt8[np.ndarray, "n height wi
     return images.images[:count]
 
 
+def first_of(images: ImageSet, count: int) -> ImageSet:
+    """Returns the set of the first `count` images, or of all if there are fewer.
+
+    Example:
+      train = first_of(train, 2000)
+    """
+    labels = None if images.labels is None else images.labels[:count]
+    return images._replace(images=images.images[:count], labels=labels)
+
+
 def load_pixels(
     config: ImageConfig,
     likelihood: str = "bernoulli",

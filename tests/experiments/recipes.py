@@ -267,6 +267,33 @@ RECIPES = [
         },
     ),
     Recipe(
+        "cyclegan",
+        "--epochs 2 --batch-size 324 --width 2 --blocks 1 --critic-width 2",
+        "to_y to_x unpaired_scores",
+        {"": 2},
+        {
+            "--x-folder horses": "x_folder: got one folder alone, expected y_folder beside it",
+            "--x-folder horses --y-folder zebras": "x_folder: got 'horses', expected a folder",
+            "--dataset cycle_gan/none": "dataset: got 'cycle_gan/none'",
+            "--enlarge 7": "enlarge: got 7, expected at least 8",
+            "--edge 2": "edge: got 2, expected an odd number",
+            "--batch-size 700": "batch_size: got 700, expected at most 649",
+        },
+    ),
+    Recipe(
+        "cycle_consistency",
+        "--nets mlp --tasks local --seeds 2 --epochs 2 --passes 1 --images 64",
+        "translations_mlp_cycle_local translations_mlp_none_local class_kept",
+        {"mlp_cycle_local": 2, "mlp_none_local": 2},
+        {
+            "--losses cycle cycle": "losses: got ('cycle', 'cycle'), expected one or more",
+            "--tasks sepia": "sepia",
+            "--passes 0": "passes: got 0, expected an integer >= 1",
+        },
+        programs=2,
+        checks_keys=False,
+    ),
+    Recipe(
         "critic_features",
         "--seeds 2 --epochs 2 --width 8 --batch-size 648 --latent-size 3 --encoded-size 64 "
         "--components 64",  # 64 features of each kind: one program for them all
@@ -281,7 +308,7 @@ RECIPES = [
     Recipe(
         "bigan",
         "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
-        "--neighbors 100",
+        "--neighbors 100 --r1 0",
         "samples reconstructions interpolations traversals round_trips critic",
         {"": 2},
         {

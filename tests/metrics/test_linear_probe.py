@@ -36,17 +36,17 @@ def test_the_probe_is_scikit_learns_logistic_regression(l2):
 
 
 def test_at_the_optimum_each_class_is_expected_as_often_as_it_comes():
-    probe = linear_probe(FEATURES, LABELS, 3, l2=0.5)
-    p = jax.nn.softmax(probe.logits(FEATURES))
-    x, y = (FEATURES - probe.mean) / probe.scale, np.eye(3)[LABELS]
+    probe = linear_probe(FEATURES[KNOWN], LABELS[KNOWN], 3, l2=0.5)
+    p = jax.nn.softmax(probe.logits(FEATURES[KNOWN]))
+    x, y = (FEATURES[KNOWN] - probe.mean) / probe.scale, np.eye(3)[LABELS[KNOWN]]
     np.testing.assert_allclose(p.sum(axis=0), y.sum(axis=0), atol=1e-3)
     np.testing.assert_allclose(x.T @ (y - p), 0.5 * probe.weights, atol=2e-3)
 
 
 def test_the_probe_of_no_feature_is_the_share_of_each_class():
-    labels = np.array([0, 0, 0, 1])
-    probe = linear_probe(np.full((4, 2), 3.0), labels, 2)
-    np.testing.assert_allclose(jax.nn.softmax(probe.bias), [0.75, 0.25], atol=1e-4)
+    labels = np.arange(40) // 20 * (1 + np.arange(40) % 2)  # 20, 10 and 10 of them
+    probe = linear_probe(np.full((40, 6), 3.0, np.float32), labels, 3)
+    np.testing.assert_allclose(jax.nn.softmax(probe.bias), [0.5, 0.25, 0.25], atol=1e-4)
     np.testing.assert_allclose(probe.weights, 0, atol=1e-6)
 
 
@@ -66,9 +66,10 @@ def test_probes_of_many_seeds_are_those_of_each_and_are_compiled_once():
 
 
 def test_others_may_say_what_the_features_are_standardized_by():
-    probe = linear_probe(FEATURES[:9], LABELS[:9], 3, standardized_by=FEATURES)
-    np.testing.assert_allclose(probe.mean, FEATURES.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(probe.scale[:5], FEATURES.std(axis=0)[:5], rtol=1e-5)
+    others = FEATURES[20:]
+    probe = linear_probe(FEATURES[KNOWN], LABELS[KNOWN], 3, standardized_by=others)
+    np.testing.assert_allclose(probe.mean, others.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(probe.scale[:5], others.std(axis=0)[:5], rtol=1e-5)
     assert probe.scale[5] == 1
 
 

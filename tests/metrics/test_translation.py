@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxgen.divergences import rbf
 from jaxgen.metrics import (
     TranslationTerms,
     best_permutation,
     confusion_matrix,
+    disagreement,
     mean_interval,
     share_interval,
     translation_score,
     translation_terms,
+    unpaired_scores,
 )
 
 LABELS = np.arange(300) % 3
@@ -113,6 +116,32 @@ def test_the_chance_of_the_best_map_is_that_of_independent_classes(key):
     assert stats.ttest_1samp(permuted, 0.1).pvalue < 1e-6
 
 
+def test_without_pairs_an_exchange_of_classes_looks_right():
+    """The distances are of whole domains: they cannot see which image became which."""
+    exchanged = jax.jit(
+        lambda: unpaired_scores(
+            lambda x: 1 - (x + 0.25) % 0.75, lambda y: (1 - y - 0.25) % 0.75, X, Y, rbf(1.0)
+        )
+    )()
+    np.testing.assert_allclose(exchanged.frechet, 0, atol=1e-5)
+    np.testing.assert_allclose(exchanged.mmd, 0, atol=1e-5)
+    assert exchanged.rounded_cycle < 1 / 255
+    faded = unpaired_scores(lambda x: 1 - x / 2, lambda y: (1 - y) / 2, X, Y, rbf(1.0))
+    # Of each way the means differ by 1/8 and the deviations by a half, at all of four pixels.
+    deviation = np.std(np.asarray(X[:, 0, 0, 0]), ddof=1)
+    assert faded.frechet == pytest.approx(2 * 4 * (1 / 8**2 + (deviation / 2) ** 2), rel=1e-3)
+    assert faded.mmd > 0.01
+    # Half of each way is lost twice: x comes back as x / 4.
+    assert faded.rounded_cycle == pytest.approx(2 * 0.75 * 0.25, abs=0.01)
+
+
+def test_disagreement():
+    of = jnp.array([0.0, 0.0, 1.0])[:, None, None] * jnp.ones((3, 5, 4))
+    np.testing.assert_allclose(disagreement(of), [0.5, 0.5, 1.0], rtol=1e-6)
+    with pytest.raises(ValueError, match="translations: got 1, expected two or more"):
+        disagreement(of[:1])
+
+
 def test_intervals():
     assert share_interval(np.array([True, False, True, True])).ends == pytest.approx(
         (0.75, 0.3006, 0.9544), abs=1e-4
@@ -135,3 +164,28 @@ def test_refused(key):
         mean_interval(np.ones(1))
     with pytest.raises(ValueError, match="happened: got none"):
         share_interval(np.ones(0, bool))
+    with pytest.raises(ValueError, match=r"values: got shape \(3, 2\), expected \(3,\)"):
+        mean_interval(np.ones((3, 2)))
+    for wrong in (np.ones((2, 2), bool), np.array([2.0, 3.0])):
+        with pytest.raises(ValueError, match=r"happened: got (bool|float64) of shape \(2"):
+            share_interval(wrong)
+    with pytest.raises(ValueError, match=r"predicted: got shape \(1,\), expected \(3,\)"):
+        confusion_matrix(np.array([0, 1, 1]), np.array([1]))
+    with pytest.raises(ValueError, match="images: got 0, expected an integer >= 1"):
+        confusion_matrix(np.zeros(0, int), np.zeros(0, int))
+    with pytest.raises(ValueError, match="images: got 0, expected an integer >= 1"):
+        best_permutation(np.zeros((2, 2), int))
+    with pytest.raises(ValueError, match=r"confusion: got shape \(2, 3\), expected \(2, 2\)"):
+        best_permutation(np.ones((2, 3), int))
+    with pytest.raises(ValueError, match="translations: got uint8, expected floating-point"):
+        disagreement(jnp.array([[[1, 200]], [[2, 100]]], jnp.uint8))
+    with pytest.raises(ValueError, match=r"cycle: got shape \(300, 2, 2, 3\), expected \(300, 2"):
+        unpaired_scores(
+            lambda x: 1 - x, lambda y: jnp.repeat(1 - y, 3, axis=-1), X, Y, rbf(1.0),
+            features=lambda x: x[..., :1],
+        )  # fmt: skip
+
+
+def test_half_precision_does_not_overflow():
+    found = mean_interval(np.full(3, 60_000, np.float16))
+    assert found.ends == (60_000, 60_000, 60_000)

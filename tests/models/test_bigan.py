@@ -32,36 +32,52 @@ X = jax.random.normal(jax.random.key(1), (6, 2, 2))
 G = JointMLP((8, 8), (2, 2), nn.relu, nn.sigmoid)
 E = JointMLP((8, 8), (3,), output_activation=nn.tanh)
 MODEL = bigan(G, E, JointMLP((8, 8)), prior=uniform(3), x_shape=(2, 2))
+BATCH = MODEL.draw(jax.random.key(2), X)
+start = jax.jit(MODEL.init)
+
+
+def equal(a, b):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), a, b)
 
 
 def test_the_sides_are_the_nets_own(key):
-    player, critic = MODEL.init(key)
+    player, critic = start(key)
     assert set(player["params"]) == set(player["batch_stats"]) == {"G", "E"}
-    batch = MODEL.draw(jax.random.key(2), X)
-    assert batch.z.shape == (6, 3)
-    assert np.abs(batch.z).max() <= 1
-    real, fake, changed = MODEL.sides(player, jax.random.key(3), batch, train=True)
-    x, by_g = G.apply(variables_of(player, "G"), batch.z, train=True, mutable=["batch_stats"])
-    z, by_e = E.apply(variables_of(player, "E"), X, train=True, mutable=["batch_stats"])
-    jax.tree.map(np.testing.assert_array_equal, (real, fake), ((X, z), (x, batch.z)))
-    jax.tree.map(np.testing.assert_array_equal, changed, join_variables(G=by_g, E=by_e))
-    outputs, _ = MODEL.criticize(critic, real, train=True)
+    assert BATCH.z.shape == (6, 3)
+    assert np.abs(BATCH.z).max() <= 1
+
+    @jax.jit
+    def by_hand(player):
+        train = {"train": True, "mutable": ["batch_stats"]}
+        of_g, of_e = (variables_of(player, net) for net in ("G", "E"))
+        x, by_g = G.apply(of_g, BATCH.z, **train)
+        z, by_e = E.apply(of_e, X, **train)
+        settled = G.apply(of_g, BATCH.z, train=False), E.apply(of_e, X, train=False)
+        return (X, z), (x, BATCH.z), join_variables(G=by_g, E=by_e), settled
+
+    @jax.jit
+    def found(player):
+        sides = MODEL.sides(player, jax.random.key(3), BATCH, train=True)
+        settled = MODEL.generate(player, BATCH.z), MODEL.encode(player, X)
+        return *sides, settled
+
+    *expected, (x, z) = by_hand(player)
+    *sides, settled = found(player)
+    equal(sides, expected)
+    equal(settled, ((x, {}), (z, {})))
+    assert not np.allclose(z, expected[0][1])  # running statistics, not the batch's
+    outputs, _ = jax.jit(lambda critic: MODEL.criticize(critic, sides[0], train=True))(critic)
     assert outputs.shape == (6,)
-    # What is settled: running statistics, nothing changed.
-    settled, nothing = MODEL.encode(player, X)
-    assert nothing == {}
-    assert not np.allclose(settled, z)
-    again, _ = MODEL.generate(player, batch.z)
-    np.testing.assert_array_equal(again, G.apply(variables_of(player, "G"), batch.z, train=False))
 
 
-@pytest.mark.parametrize("penalty", [None, gradient_penalty])
-def test_both_nets_and_the_critic_move(penalty):
+def test_both_nets_move_under_a_penalty_on_pairs():
     critic = concatenated(MLPCritic((8,), spectral_norm=True))
     model = bigan(G, E, critic, prior=uniform(3), x_shape=(2, 2))
-    losses = game_losses(model, swapped(non_saturating()), penalty=penalty, penalty_weight=1.0)
+    losses = game_losses(
+        model, swapped(non_saturating()), penalty=gradient_penalty, penalty_weight=1.0
+    )
     adam = optax.adam(1e-3)
-    game = init_game(jax.random.key(0), model, adam, adam, ema=True)
+    game = jax.jit(lambda key: init_game(key, model, adam, adam, ema=True))(jax.random.key(0))
     update = jax.jit(game_update(losses, adam, adam, ema_decay=0.9))
     moved, info = update(game, jax.random.key(1), X)
     assert bool(info["all_finite"])
@@ -97,32 +113,29 @@ def test_a_gaussian_encoder_is_drawn_by_its_key():
 
 
 def test_the_regression_moves_the_encoder_and_not_the_generator(key):
-    losses = game_losses(MODEL, non_saturating())
-    regressed = latent_regression(MODEL, losses)
-    player, critic = MODEL.init(key)
-    batch = MODEL.draw(jax.random.key(2), X)
+    plain = game_losses(MODEL, non_saturating())
+    player, critic = start(key)
 
-    def slopes(losses):
-        def value(params):
+    @jax.jit
+    def found(player):
+        def value(params, losses):
             own = {**player, "params": params}
-            value, changed, info = losses.generator(own, critic, jax.random.key(3), batch)
-            return value, (changed, info)
+            value, *others = losses.generator(own, critic, jax.random.key(3), BATCH)
+            return value, others
 
-        return jax.grad(value, has_aux=True)(player["params"])
+        slopes = [
+            jax.grad(value, has_aux=True)(player["params"], losses)
+            for losses in (plain, latent_regression(MODEL, plain))
+        ]
+        x, _ = MODEL.generate(player, BATCH.z, train=True)
+        return slopes, MODEL.encode(player, x, train=True)
 
-    plain, (_, _) = slopes(losses)
-    both, (changed, info) = slopes(regressed)
-    jax.tree.map(np.testing.assert_array_equal, both["G"], plain["G"])
-    assert all(not leaf.any() for leaf in jax.tree.leaves(plain["E"]))
+    ((alone, _), (both, (changed, info))), (z, by_encoder) = found(player)
+    equal(both["G"], alone["G"])
+    assert all(not leaf.any() for leaf in jax.tree.leaves(alone["E"]))
     assert any(leaf.any() for leaf in jax.tree.leaves(both["E"]))
-    x, _ = MODEL.generate(player, batch.z, train=True)
-    z, by_encoder = MODEL.encode(player, x, train=True)
-    np.testing.assert_allclose(info["regression"], ((z - batch.z) ** 2).sum(1).mean(), rtol=1e-5)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5),
-        changed["batch_stats"]["E"],
-        by_encoder["batch_stats"]["E"],
-    )
+    np.testing.assert_allclose(info["regression"], ((z - BATCH.z) ** 2).sum(1).mean(), rtol=1e-5)
+    equal(changed["batch_stats"]["E"], by_encoder["batch_stats"]["E"])
 
 
 def test_what_does_not_fit_is_refused(key):

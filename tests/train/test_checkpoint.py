@@ -17,8 +17,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgen.train import (
     CheckpointError,
+    Game,
     data_mesh,
     gradient_step,
+    init_player,
     init_state,
     latest_step,
     replicate,
@@ -326,6 +328,58 @@ def test_another_tree_is_refused(two_steps, template, message):
         CheckpointError, match=f"template: the checkpoint is of another tree.*{message}"
     ):
         restore(two_steps, template)
+
+
+def player(start):
+    variables = {
+        "params": {"w": jnp.arange(6.0) + start, "none": jnp.zeros((0, 2))},
+        "stats": {"mean": jnp.full(3, start)},
+    }
+    return init_player(variables, optax.adam(1e-3), ema=True)
+
+
+def test_one_player_alone_is_restored_as_with_the_whole_game(tmp_path):
+    # `critics` begins as `critic` does: it is no part of it.
+    tree = {
+        "state": Game(player(1.0), player(2.0)),
+        "critics": jnp.zeros(4),
+        "key": jax.random.key(3),
+    }
+    save(tmp_path, 7, tree)
+    _, whole = restore(tmp_path, tree)
+    template = jax.eval_shape(player, 0.0)
+    for name in ("critic", "generator"):
+        step, alone = restore(tmp_path, template, part=f"['state'].{name}")
+        assert step == 7
+        assert_identical(alone, getattr(whole["state"], name))
+    # Of a part of a part, a single leaf, and a key.
+    stats = restore(tmp_path, template.mutable, part="['state'].critic.mutable")[1]
+    assert_identical(stats, tree["state"].critic.mutable)
+    mean = restore(tmp_path, jnp.zeros(3), part="['state'].critic.mutable['stats']['mean']")[1]
+    assert_identical(mean, jnp.full(3, 2.0))
+    assert_identical(restore(tmp_path, jax.random.key(0), part="['key']")[1], tree["key"])
+    assert_identical(restore(tmp_path, jnp.zeros(4), part="['critics']")[1], jnp.zeros(4))
+
+
+def test_a_part_that_does_not_fit_or_is_damaged_is_refused(tmp_path):
+    save(tmp_path, 1, {"state": Game(player(1.0), player(2.0))})
+    wider = {"w": jnp.zeros(7), "none": jnp.zeros((0, 2))}
+    for template, message in (
+        (wider, r"\['state'\].critic.train.params\['w'\]: got float32\[6\], expected float32\[7\]"),
+        ({"w": jnp.zeros(6)}, r"params\['none'\]: got float32\[0,2\], expected nothing"),
+    ):
+        with pytest.raises(CheckpointError, match=f"template: .*{message}"):
+            restore(tmp_path, template, part="['state'].critic.train.params")
+    for part in ("['state'].crit", "critic", "['state'].critic.train.params['w'].x"):
+        with pytest.raises(
+            CheckpointError, match=r"part: got .*, expected the path of a part .*\['st"
+        ):
+            restore(tmp_path, jnp.zeros(6), part=part)
+    (folder,) = (path for path in tmp_path.glob("1.*") if path.is_dir())
+    largest = max((f for f in folder.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    flip(largest, 10)
+    with pytest.raises(CheckpointError, match=f"{largest.name}: damaged"):
+        restore(tmp_path, jnp.zeros(3), part="['state'].critic.mutable['stats']['mean']")
 
 
 def test_misuse_is_named(tmp_path):

@@ -31,6 +31,8 @@ class Config(ImageConfig):
     epochs: int = 7
     latent_size: int = 3
     """Dimensions of the latent."""
+    conditional: bool = False
+    """Whether classes are told."""
 
 
 def run_with(error):
@@ -143,6 +145,14 @@ def test_a_run_is_resumed_by_the_flags_that_it_began_with(tmp_path):
     place = {"run_dir": str(tmp_path / "run"), "resume": True}
     assert resumed(tmp_path / "run") == Config(latent_size=5, seed=3, **place)
     assert resumed(tmp_path / "run", "--seed", "4") == Config(latent_size=5, seed=4, **place)
+
+
+@pytest.mark.parametrize("again", [[], ["--conditional"], ["--conditional", "--epochs", "7"]])
+def test_a_run_is_resumed_with_its_own_flags_said_again(again, tmp_path):
+    open_run(tmp_path / "run", Config(conditional=True))
+    config = resumed(tmp_path / "run", *again)
+    assert config.conditional
+    assert config.epochs == 7
 
 
 def test_no_run_to_resume_is_refused(tmp_path, capsys):

@@ -9,7 +9,7 @@ from jaxgen.data import from_arrays
 from jaxgen.models import bigan, standard_normal
 from jaxgen.nets import MLPCritic, concatenated
 from jaxgen.workbench import ENCODERS, Labeled, first_labeled, report_encoders, round_trips
-from jaxgen.workbench.encoder_measures import joint_tests, label_accuracy
+from jaxgen.workbench.encoder_measures import joint_tests
 from jaxgen.workbench.latent_pictures import traversals
 
 
@@ -35,13 +35,6 @@ def test_round_trips_are_distances_of_vectors_beside_shuffled_ones():
     shuffled = np.linalg.norm(np.asarray(x) - 1.1 * np.roll(x, 1, axis=0), axis=1).mean()
     np.testing.assert_allclose(found["reconstruction_shuffled"], shuffled, rtol=1e-5)
     np.testing.assert_allclose(found["inversion_shuffled"], 10 * shuffled, rtol=1e-5)
-
-
-def test_an_accuracy_is_that_of_the_nearest_label():
-    known, labels = jnp.array([[0.0], [1.0], [5.0]]), jnp.array([7, 8, 9])
-    queries = jnp.array([[0.2], [0.9], [3.5], [-4.0]])
-    share = label_accuracy(known, labels, queries, jnp.array([7, 8, 8, 9]))
-    np.testing.assert_allclose(share, 0.5)
 
 
 def test_pairs_are_told_apart_by_the_joint_and_not_by_its_margins():

@@ -26,6 +26,11 @@ def test_the_schedule_is_constant_or_falls_to_a_hundredth():
     np.testing.assert_allclose(rates(20, "cosine"), expected, rtol=1e-3)
 
 
+def test_half_the_steps_are_constant_and_half_fall_along_a_line():
+    expected = [0.1] * 5 + [0.1 * (1 - i / 5) for i in range(5)]
+    np.testing.assert_allclose(rates(10, "half_linear"), expected, rtol=1e-3)
+
+
 def is_adam(node):
     return isinstance(node, optax.ScaleByAdamState)
 

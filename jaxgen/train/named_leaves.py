@@ -1,0 +1,95 @@
+"""A pytree as arrays by their paths, and back in the kinds and places of a template's leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.train.manifest import CheckpointError
+
+
+def named_leaves(argument: str, tree: Any, *kinds: type, part: str = "") -> dict[str, Any]:
+    """Returns the leaves of `tree` by their paths, each of one of `kinds`.
+
+    Args:
+      argument: what errors call the tree.
+      part: the path of the tree itself, in a larger one.
+    Raises:
+      ValueError: a leaf is of another kind.
+    """
+    leaves = {
+        part + jax.tree_util.keystr(path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    for name, leaf in leaves.items():
+        if not isinstance(leaf, kinds):
+            came = type(leaf).__name__
+            raise ValueError(f"{argument}: got {came} at {name}, expected a jax.Array")
+    return leaves
+
+
+def within(part: str, described: dict[str, str]) -> dict[str, str]:
+    """Returns the leaves that stand at the path `part` or below it.
+
+    Raises:
+      CheckpointError: there are none.
+    """
+    found = {
+        name: leaf
+        for name, leaf in described.items()
+        if name.startswith(part) and name[len(part) : len(part) + 1] in ("", ".", "[")
+    }
+    if part and not found:
+        listed = ", ".join(list(described)[:5])
+        raise CheckpointError(
+            f"part: got {part}, expected the path of a part of the checkpoint, whose leaves are "
+            f"{listed}{' and others' if len(described) > 5 else ''}"
+        )
+    return found
+
+
+def same_leaves(expected: dict[str, str], saved: dict[str, str]) -> None:
+    """Checks that the leaves have the same paths, shapes and types.
+
+    Raises:
+      CheckpointError: they have not; the message names the first paths that differ.
+    """
+    names = list(expected) + [name for name in saved if name not in expected]
+    wrong = [name for name in names if expected.get(name) != saved.get(name)]
+    if wrong:
+        listed = "; ".join(
+            f"{name}: got {saved.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}"
+            for name in wrong[:5]
+        )
+        more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise CheckpointError(f"template: the checkpoint is of another tree: {listed}{more}")
+
+
+def plain(leaf: Any) -> Any:
+    """Returns the leaf, of a typed key its data."""
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def describe(leaf: Any) -> str:
+    """Returns type and shape, such as float32[20,30]."""
+    return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+
+
+def placed(array: np.ndarray | None, leaf: Any) -> jax.Array:
+    """Returns `array` as a `jax.Array` of its own, of the kind and in the place of `leaf`."""
+    if array is None:
+        value = jnp.zeros(leaf.shape, leaf.dtype)
+    elif _is_key(leaf):
+        impl = jax.random.key_impl(jnp.zeros((), leaf.dtype))
+        value = jax.random.wrap_key_data(jnp.array(array), impl=impl)
+    else:
+        value = jnp.array(array)
+    # An uncommitted array stays free to follow the rest of a computation onto a mesh.
+    return jax.device_put(value, leaf.sharding if getattr(leaf, "committed", True) else None)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
