@@ -1,13 +1,40 @@
-"""BiGAN: a GAN that learns to read its own latents, judged by numbers with a baseline each.
+"""BiGAN: a GAN that learns to read its own latents, every number beside what it must beat.
 
 An encoder E beside the generator G, and a critic of pairs: (x, E(x)) of the data, (G(z), z) of the
-model (Donahue et al. 2017; Dumoulin et al. 2017). Where the critic can tell the pairs no longer
-apart, E inverts G. Both nets lower the critic's loss of the sides exchanged (`swapped`): with the
-loss on fakes alone, which a GAN takes, the encoder would never move. `--encoder ali` draws z from
-a Gaussian that E says; `--encoder regressor` is the baseline: a GAN of images whose encoder learns
-z from G(z).
+model (Donahue et al. 2017; Dumoulin et al. 2017). Where no critic tells the pairs apart, E inverts
+G. Both nets lower the critic's loss of the sides exchanged (`swapped`): under a GAN's loss on fakes
+alone the encoder would never move. `ali` draws z from a Gaussian that E says; `regressor` is the
+baseline, a GAN of images whose encoder learns z from G(z).
 
   python -m experiments bigan
+  python -m experiments bigan --encoder ali --prior normal
+  python -m experiments bigan --encoder regressor
+
+Measured on digits, means of three seeds with 95% intervals, 300 test images; 66 CPU seconds for
+60 epochs, 108 for 200. 1-NN untrained: .897 on E(x), .972 on the layer before; of pixels: .980.
+
+                   1-NN E(x), before        |x - G(E(x))|, of another x   pairs told apart
+  bigan, 200 ep.   .942 +- .03, .957 +- .03   1.40 +- .05, 3.14           .75 +- .09
+  ali              .958 +- .04, .976 +- .01   1.50 +- .20, 2.73           .92 +- .04
+  regressor        .968 +- .02, .979 +- .01   1.03 +- .04, 2.87           .96 +- .01
+
+The regressor has the best codes, though its critic sees no code; none beats the pixels. BiGAN's
+pairs are the hardest to tell apart, after more epochs than the others had. Its |x - G(E(x))| of
+validation images is least, 1.25, after some 60 epochs, and rises again. Of one seed it was 2.0 at
+the last players against 1.3 at their average (150 epochs), and with batch normalization in place of
+R1 in the critic 2.6 against 1.6 (100 epochs).
+
+  python -m experiments bigan --dataset mnist --epochs 8 --latent-size 50 --batch-size 128 \
+    --learning-rate 2e-4 --critic-learning-rate 2e-4 --init-scale 0.02
+
+Measured, three seeds at once, 259 CPU seconds, 1,000 test images: E(x) .926 +- .004 (untrained
+.898), layer before .943 +- .013 (untrained .954), pixels .974; |x - G(E(x))| 5.81 +- .19, 9.35 of
+another image's x; p = .005 of the joint test in every seed. The authors' own schedule, not run
+here; in their log the layer before ends at .973, from .968 untrained:
+
+  python -m experiments bigan --dataset mnist --critic batch_norm --r1 0 --hidden 1024 1024 \
+    --epochs 400 --decay-epochs 200 --latent-size 50 --batch-size 128 --weight-decay 2.5e-5 \
+    --learning-rate 2e-4 --critic-learning-rate 2e-4 --init-scale 0.02 --judged 10000
 """
 
 from __future__ import annotations
@@ -48,7 +75,7 @@ class Config(wb.ImageConfig):
     """Widths of the hidden layers of each of the three nets."""
     seeds: wb.Count = 3
     """Trainings in one program, each from a start of its own, over the same batches and latents."""
-    epochs: wb.Count = 200
+    epochs: wb.Count = 60
     batch_size: wb.Count = 64
     """Reals, and as many fakes, per step of either player."""
     learning_rate: wb.Positive = 5e-4
@@ -107,7 +134,7 @@ def run(config: Config) -> dict[str, Any]:
 
     start = jax.jit(jax.vmap(lambda key: init_game(key, model, *optimizers, ema=True)))
     games = start(jax.random.split(key_init, config.seeds))
-    untrained = games.generator.variables
+    begun = games.generator.variables
     players, _ = wb.train(
         out,
         games,
@@ -116,24 +143,20 @@ def run(config: Config) -> dict[str, Any]:
         judge,
         key=key_fit,
         judge_key=key_watch,
-        held_out=in_floats(validation.images[: config.judged]),
+        held_out=wb.in_floats(validation.images[: config.judged]),
         evaluated=lambda games: games.generator.averaged,
         monitor="reconstruction",
         better="lower",
     )
     sets = wb.first_labeled(images, config.neighbors), wb.first_labeled(test, config.judged)
-    judged = [wb.judge_encoders(key_test, model, encoder, of, *sets) for of in (players, untrained)]
-    title = f"{config.encoder} on {config.dataset}, {len(out.records())} epochs"
-    result, table = wb.report_encoders(title, *judged, *sets)
+    trained, untrained = (
+        wb.judge_encoders(key_test, model, encoder, of, *sets) for of in (players, begun)
+    )
+    title = f"{config.encoder} on {config.dataset}"
+    result, table = wb.report_encoders(title, trained, untrained, *sets)
     player = jax.tree.map(lambda leaf: leaf[0], players)
-    codes = wb.draw_codes(model, player, in_floats(test.images), key_watch)
-    figures = {**codes, **draw_curves(out.records())}
-    return out.finish(result, figures, [table])
-
-
-def in_floats(images: Any) -> Array:
-    """Returns pixels in [0, 1]."""
-    return jnp.asarray(images, jnp.float32) / 255.0
+    codes = wb.draw_codes(model, player, wb.in_floats(test.images), key_watch)
+    return out.finish(result, {**codes, **draw_curves(out.records())}, [table])
 
 
 def make_optimizer(config: Config, rate: float, size: int) -> optax.GradientTransformation:
@@ -149,12 +172,9 @@ def make_model(config: Config, shape: tuple[int, ...]) -> tuple[JointMLP, BiGan]
     """Returns the encoder's module and the model of the three nets."""
     mlp = partial(JointMLP, config.hidden, kernel_init=nn.initializers.normal(config.init_scale))
     latent = (config.latent_size,)
-    bounded = config.prior == "uniform" and config.encoder != "ali"
-    encoder = (
-        mlp(output_shape=(2, *latent))
-        if config.encoder == "ali"
-        else mlp(output_shape=latent, output_activation=nn.tanh if bounded else lambda z: z)
-    )
+    gaussian = config.encoder == "ali"
+    squash = nn.tanh if config.prior == "uniform" and not gaussian else lambda z: z
+    encoder = mlp(output_shape=(2, *latent) if gaussian else latent, output_activation=squash)
     leaky = partial(nn.leaky_relu, negative_slope=0.2)
     critic: AnyNet = mlp()
     if config.critic != "batch_norm":
@@ -162,7 +182,7 @@ def make_model(config: Config, shape: tuple[int, ...]) -> tuple[JointMLP, BiGan]
         critic = concatenated(MLPCritic(config.hidden, leaky, spectral_norm=spectral))
     return encoder, bigan(
         mlp(output_shape=shape, activation=nn.relu, output_activation=nn.sigmoid),
-        gaussian_net(encoder) if config.encoder == "ali" else encoder,
+        gaussian_net(encoder) if gaussian else encoder,
         of_images(critic) if config.encoder == "regressor" else critic,
         prior={"uniform": uniform, "normal": standard_normal}[config.prior](*latent),
         x_shape=shape,
@@ -188,12 +208,7 @@ def make_losses(config: Config, model: BiGan) -> GameLosses:
 
 def draw_curves(records: list[dict[str, Any]]) -> dict[str, Figure]:
     """Returns the round trips and the state of the game over time, means of the seeds."""
-    trips = {
-        "validation_reconstruction": "|x - G(E(x))|",
-        "validation_reconstruction_shuffled": "of another image's x",
-        "validation_inversion": "|z - E(G(z))|",
-        "validation_inversion_shuffled": "of another sample's z",
-    }
+    trips = {f"validation_{name}": label for name, label in wb.ROUND_TRIPS.items()}
     game = {"train_critic_loss": "critic's loss, nats", "train_critic_accuracy": "its accuracy"}
     return {
         "round_trips": learning_curve(records, trips, title="Round trips", ylabel="distance"),

@@ -3,14 +3,30 @@
 Features are taken from the input of the critic's last layer (`last_features`), of a DCGAN trained
 without labels. One nearest neighbor and a linear probe (standardized features, L2, solved to its
 optimum) then tell the classes of test images, with all labels and with ten for each class. Beside
-them: the pixels; their first principal components; *the same critic before training*, which
-architecture alone makes a strong baseline; a VAE's encoder (the mean of q); and the last hidden
-layer of a classifier, which alone has seen all labels. Twenty seeds of each in one program, each
-with a start, noise, order of the data and ten labels of its own.
+them: the pixels; their first principal components; *the same critic before training*; a VAE's
+encoder (the mean of q); and the last hidden layer of a classifier, which alone has seen all labels.
+Twenty seeds of each in one program, with start, noise, order of the data and labels of their own.
 
   python -m experiments critic_features
 
-The training of the DCGANs takes most of some six minutes of one CPU core.
+Measured, twenty seeds, accuracy on the 300 test digits (± half a 95% interval over seeds):
+
+                         all labels                  10 labels of each class
+                    1-NN          linear probe    1-NN          linear probe
+  raw pixels        .980          .950            .915 ± .009   .890 ± .008
+  principal comp.   .980          .957            .916 ± .008   .868 ± .011
+  untrained critic  .981 ± .002   .981 ± .002     .895 ± .012   .901 ± .008
+  critic            .986 ± .002   .984 ± .002     .910 ± .009   .914 ± .008
+  VAE's encoder     .978 ± .002   .938 ± .003     .901 ± .009   .876 ± .010
+  classifier        .984 ± .002   .980 ± .003     .970 ± .004   .971 ± .003
+  by training       .005 ± .002   .003 ± .002     .015 ± .008   .013 ± .005
+    p-value         .0003         .01             .0006         .00003
+
+So training helps, by little. With all labels a linear probe owes the architecture ten times what it
+owes the game, and other test images might turn the gain round (± .006 over images). With few it
+owes them as much (.011, .013), and they would not (± .009). The nearest of few is no better there
+than in pixels; on validation images it is .890 after one epoch, .884 after twelve, .910 after all.
+Nine minutes of one CPU core of a busy machine.
 """
 
 from __future__ import annotations
@@ -21,7 +37,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array
 
@@ -34,14 +49,8 @@ from jaxgen.train import Update, game_update, gradient_step, init_game, init_sta
 from jaxgen.types import Key
 
 LEARNING_RATE = 1e-3  # of the VAE's and the classifier's Adam
-LABELS = {
-    "pixels": "raw pixels",
-    "pca": "principal components",
-    "untrained": "untrained critic",
-    "critic": "critic",
-    "vae": "VAE's encoder",
-    "classifier": "classifier",
-}
+LABELS = {"pixels": "raw pixels", "pca": "principal components", "untrained": "untrained critic"}
+LABELS |= {"critic": "critic", "vae": "VAE's encoder", "classifier": "classifier"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,18 +95,16 @@ class Learned(NamedTuple):
 def run(config: Config) -> dict[str, Any]:
     """Trains the nets of `config` and judges all features; returns what result.json holds."""
     out = wb.begin(config)
-    images, validation, test = wb.load_images(config)
-    train_set, validation_set, test_set = (
-        wb.first_labeled(of, len(of.images)) for of in (images, validation, test)
-    )
-    labels, num_classes = train_set.labels, int(train_set.labels.max()) + 1
+    splits = wb.load_images(config)
+    train_set, validation, test = (wb.first_labeled(of, len(of.images)) for of in splits)
+    images, labels = splits.train, train_set.labels
     key_init, key_fit, key_few = config.keys(3)
     choose = jax.vmap(lambda key: wb.balanced_indices(key, labels, config.per_class))
     few = choose(jax.random.split(key_few, config.seeds)).reshape(config.seeds, -1)
     learned = {
         "critic": critic(config, images),
         "vae": encoder(config, images),
-        "classifier": classifier(images, num_classes),
+        "classifier": classifier(images, int(labels.max()) + 1),
     }
 
     def start(name: str) -> Any:
@@ -112,7 +119,7 @@ def run(config: Config) -> dict[str, Any]:
             wb.Sets(((images.images, labels),) * config.seeds),
             wb.judge_by_few_labels(net.features),
             key=jax.random.fold_in(key_fit, list(learned).index(part.title)),
-            held_out=(few, train_set, validation_set),
+            held_out=(few, train_set, validation),
             evaluated=net.variables,
             monitor="accuracy",
         ).params
@@ -121,12 +128,12 @@ def run(config: Config) -> dict[str, Any]:
     no_variables, game = jnp.zeros(config.seeds), learned["critic"]
     features = {
         "pixels": (lambda _, x: x.reshape(len(x), -1), no_variables),
-        "pca": (pca(images, config.components), no_variables),
+        "pca": (wb.principal_components(images.images, config.components), no_variables),
         "untrained": (game.features, game.variables(start("critic"))),
         **{name: (net.features, swept[name]) for name, net in learned.items()},
     }
     right = {
-        name: wb.class_accuracy(of, variables, few, train_set, test_set, num_classes)
+        name: wb.class_accuracy(of, variables, few, train_set, test, int(labels.max()) + 1)
         for name, (of, variables) in features.items()
     }
     title = f"Classes of {config.dataset} by features, {config.seeds} seeds"
@@ -137,7 +144,7 @@ def run(config: Config) -> dict[str, Any]:
         "over_time": learning_curve(
             swept.curves("validation_accuracy"),
             {name: LABELS[name] for name in learned},
-            ylabel=f"1-NN accuracy, {few_labels}",
+            ylabel=f"1-NN, {few_labels}",
             title="Features of validation images, mean of the seeds",
         ),
     }
@@ -181,15 +188,6 @@ def classifier(images: ImageSet, num_classes: int) -> Learned:
         lambda state: state.params,
         lambda params, x: last_features(net, params, x),
     )
-
-
-def pca(images: ImageSet, components: int) -> Callable[[Any, Array], Array]:
-    """Returns the features that are the first principal components of the training pixels."""
-    pixels = images.images.reshape(len(images.images), -1) / 255
-    mean = pixels.mean(axis=0)
-    axes = np.linalg.svd(pixels - mean, full_matrices=False)[2][:components].T
-    shift, turn = jnp.asarray(mean, jnp.float32), jnp.asarray(axes, jnp.float32)
-    return lambda _, x: jnp.matmul(x.reshape(len(x), -1) - shift, turn, precision="highest")
 
 
 if __name__ == "__main__":

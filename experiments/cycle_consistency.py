@@ -10,7 +10,17 @@ that see places alike and by MLPs that see no places.
   python -m experiments cycle_consistency --nets conv mlp --losses cycle none identity \
     --tasks local rotated imbalanced
 
-MEASURED
+Measured (the first command; five seeds, 95% intervals over them, 300 test images): class kept from
+X to Y .961 ± .005 with the cycle loss and .616 ± .032 without; L1 to the true partner .037 ± .001
+and .102 ± .002. 310 CPU seconds on cores shared with much other work. Without the cycle rare
+classes turn into frequent ones, more with every epoch (.88, .77, .71, .66, .62).
+
+No pairs are needed to see it, but not every score does. Over these epochs and seeds the Fréchet
+distance and the MMD of pixels improve while classes are lost (rank correlations with the class kept
+-.82 and -.68), since Y lacks those classes; how far the seeds' translations are apart tells
+(.89 within these, .81 over both cells). Nothing hides in the cycle here: its error after rounding
+to 8 bits is the same within .001. The rest of the table, and MNIST (--dataset mnist --images 3000
+--passes 1), have not been measured with this recipe.
 """
 
 from __future__ import annotations
@@ -32,7 +42,7 @@ from jaxgen.data import TRANSLATIONS, unpaired
 from jaxgen.models import CycleGan, cyclegan
 from jaxgen.nets import MLPCritic, MLPTranslator, PatchCritic, ResNetGenerator
 from jaxgen.objectives import cycle_losses
-from jaxgen.pictures import learning_curves, side_by_side
+from jaxgen.pictures import learning_curve, side_by_side
 from jaxgen.train import Game, Update, game_update, image_pool, init_game, simultaneous
 from jaxgen.types import Info, Key, Variables
 
@@ -79,13 +89,13 @@ class Config(wb.ImageConfig):
     """What Y is of X."""
     seeds: wb.Count = 5
     """Trainings of every cell in one program, from starts of their own, over the same batches."""
-    epochs: wb.Count = 10
+    epochs: wb.Count = 5
     """How often translations are judged."""
     passes: wb.Count = 4
     """Over X between two judgements."""
     images: wb.Count | None = None
     """Of each domain, at most; all if not given."""
-    batch_size: wb.Count = 32
+    batch_size: wb.Count = 16
     """Images of each domain per update."""
     learning_rate: wb.Positive = 5e-4
     """Of Adam (b1 = .5) for the first half, then down to zero along a line."""
@@ -157,8 +167,8 @@ def run(config: Config) -> dict[str, Any]:
         f"translations_{name}": side_by_side(cell.shown, columns=SHOWN, title=name)
         for name, cell in swept.results.items()
     }
-    curves = {"validation_class_kept": "class kept", "validation_cycle_l1": "cycle, L1"}
-    figures["learning_curves"] = learning_curves(swept.records, curves)
+    curves = swept.curves("validation_class_kept"), {name: name for name in swept.results}
+    figures["class_kept"] = learning_curve(*curves, title="From X to Y", ylabel="class kept")
     return out.finish(result, figures, tables, notes=[*swept.failed.values()])
 
 

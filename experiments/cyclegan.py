@@ -7,7 +7,9 @@ carry no hidden message, and how far translations are from the domain that they 
 
   python -m experiments cyclegan
 
-translates digits to other digits, inverted: MEASURED. Photographs, with the published nets and
+translates digits to other digits, inverted. Measured, one seed: the error of the cycle, both ways
+added, falls from .39 after the first epoch to .082 after the twentieth, and the Fréchet distance of
+pixels from 29 to 1.15; 50 CPU seconds beside other work. Photographs, with the published nets and
 settings (Horse2zebra from two folders, or `--dataset cycle_gan/horse2zebra` where TFDS prepared
 it):
 
@@ -16,7 +18,9 @@ it):
     --critic-width 64 --critic-strides 2 2 2 1 --batch-size 1 --learning-rate 2e-4 \
     --identity-weight 5 --ema-decay .999 --epochs 200
 
-needs a GPU: MEMORY. It has not been run to its end here.
+needs a GPU. From the compilation of a step: .4 GiB of players, optimizers and pools, and 1.5 GiB
+beside them (without the workspace of cuDNN); the photographs are .44 GiB as bytes. It has not been
+run: a test takes two steps at that size with thin nets.
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ from jaxgen.types import Info, Key, Variables
 
 JUDGED, SHOWN = 100, 8
 """Images of each domain that epochs are judged by, and that a picture shows."""
+ROWS = {"to_y": ("x", "to y", "and back"), "to_x": ("y", "to x", "and back")}
 NUMBERS = {
     "rounded_cycle": "cycle in 8 bits, L1, both ways",
     "frechet": "Fréchet distance of pixels, both ways",
@@ -67,7 +72,7 @@ class Config(wb.ImageConfig):
     """Height and width, in training, from which a window of the images' own size is cut."""
     flip: bool = False
     """Mirror half of the images in training."""
-    epochs: wb.Count = 40
+    epochs: wb.Count = 20
     batch_size: wb.Count = 32
     """Images of each domain per update."""
     learning_rate: wb.Positive = 5e-4
@@ -130,14 +135,11 @@ def run(config: Config) -> dict[str, Any]:
         forward, backward = translations(model, generators)
         return unpaired_scores(forward, backward, x, y, kernel, wb.pooled)._asdict()
 
-    def look(generators: Variables) -> dict[str, dict[str, Array]]:
+    def look(generators: Variables) -> dict[str, tuple[Array, ...]]:
         there, back = translations(model, generators)
         x, y = (jnp.asarray(of[:SHOWN]) for of in judged)
         to_y, to_x = there(x), back(y)
-        return {
-            "to_y": {"x": x, "to y": to_y, "and back": back(to_y)},
-            "to_x": {"y": y, "to x": to_x, "and back": there(to_x)},
-        }
+        return {"to_y": (x, to_y, back(to_y)), "to_x": (y, to_x, there(to_x))}
 
     _, frames = wb.train(
         out,
@@ -159,7 +161,7 @@ def run(config: Config) -> dict[str, Any]:
     rows = [[label, result[f"{name}_at_first"], result[name]] for name, label in NUMBERS.items()]
     named = {f"validation_{name}": label for name, label in NUMBERS.items()}
     figures = {
-        name: side_by_side({row: of[-1] for row, of in rows.items()}, columns=SHOWN, title=name)
+        name: side_by_side(dict(zip(ROWS[name], (of[-1] for of in rows), strict=True)))
         for name, rows in frames.items()
     }
     curve = learning_curve(records, named, title="Without pairs", ylabel="distance")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from jax.core import Tracer
+from jax.dtypes import issubdtype
 
 
 def at_least(name: str, value: Any, minimum: int) -> int:
@@ -100,6 +101,18 @@ def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
     found, expected = np.shape(value), tuple(event_shape)
     if found[max(len(found) - len(expected), 0) :] != expected:
         raise ValueError(f"value: got shape {found}, expected {expected}, or more axes before it")
+
+
+def floats(name: str, x: Any) -> None:
+    """Checks that x is of floating point: pixels in bytes would wrap around.
+
+    Raises:
+      ValueError: it is not.
+    Example:
+      floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
+    """
+    if not issubdtype(x.dtype, np.floating):
+        raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
 
 
 def axis_of_samples(name: str, x: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,6 @@ def decode_image(
             if image.format == "PNG" and content[24] > 8:
                 raise ValueError(f"has {content[24]} bits, {expected}")
             pixels = np.asarray(convert(image))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded ({error}), {expected}") from None
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -6,9 +6,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 
+from jaxgen.checks import of_shape
 from jaxgen.numerics import wilson_interval
 
 
@@ -30,31 +31,38 @@ class Interval(NamedTuple):
         return self.value, self.low, self.high
 
 
-def share_interval(happened: Bool[np.ndarray, "n"]) -> Interval:
+def share_interval(happened: Shaped[np.ndarray, "..."]) -> Interval:
     """Returns the share of what happened, by Wilson's formula.
 
     Raises:
-      ValueError: there is nothing to count.
+      ValueError: there is nothing to count, or not one truth value each.
     Example:
       share_interval(predicted == labels)
     """
     if not len(happened):
         raise ValueError("happened: got none, expected at least one")
+    if np.ndim(happened) != 1 or np.asarray(happened).dtype != bool:
+        raise ValueError(
+            f"happened: got {np.asarray(happened).dtype} of shape {np.shape(happened)}, expected "
+            "one truth value each, of shape (n,)"
+        )
     share = float(np.mean(happened))
     low, high = wilson_interval(share, len(happened))
     return Interval(share, float(low), float(high))
 
 
-def mean_interval(values: Float[np.ndarray, "n"]) -> Interval:
+def mean_interval(values: Float[np.ndarray, "..."]) -> Interval:
     """Returns the mean of independent numbers, by Student's t.
 
     Raises:
-      ValueError: there are fewer than two.
+      ValueError: there are fewer than two, or more axes than one.
     Example:
       mean_interval(np.abs(translated - partners).mean((1, 2, 3)))
     """
     if len(values) < 2:
         raise ValueError(f"values: got {len(values)}, expected two or more")
+    of_shape("values", values, (len(values),))
+    values = np.asarray(values, np.float64)  # sums of half precision overflow
     mean = float(np.mean(values))
     half = float(
         stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))

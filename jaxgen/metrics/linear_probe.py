@@ -58,8 +58,9 @@ def linear_probe(
 
       sum over samples of -log p(label | features) + l2 / 2 |weights|², in nats,
 
-    which has one minimum. L-BFGS finds it from zero. It compiles once and runs under vmap, say over
-    seeds; `probe.gradient` says whether the minimum was reached.
+    which has one minimum where every class occurs, up to a constant in all biases; the bias of one
+    that does not falls on and on. L-BFGS finds it from zero. It compiles once and runs under vmap,
+    say over seeds; `probe.gradient` says whether the minimum was reached.
 
     Args:
       features: of the samples whose labels are known, [n, ...].

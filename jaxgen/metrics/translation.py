@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import linear_sum_assignment
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.types import Key
 
@@ -71,9 +71,9 @@ def translation_terms(
         "noisy_cycle_l1": translated + noise,
     }
     return TranslationTerms(
-        pair_l1=_distances("translation", translated, partners),
+        pair_l1=distances("translation", translated, partners),
         predicted=classify(translated),
-        **{name: _distances("cycle", backward(way), x) for name, way in ways.items()},
+        **{name: distances("cycle", backward(way), x) for name, way in ways.items()},
     )
 
 
@@ -148,16 +148,18 @@ def translation_score(
 
 
 def confusion_matrix(
-    labels: Int[np.ndarray, "n"], predicted: Int[np.ndarray, "n"]
+    labels: Int[np.ndarray, "_"], predicted: Int[np.ndarray, "_"]
 ) -> Int[np.ndarray, "classes classes"]:
     """Returns how many images of each class (row) were taken for each (column).
 
     Raises:
-      ValueError: a class is below zero.
+      ValueError: there are no images, not as many predictions as labels, or a class below zero.
     Example:
       confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
+    of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
+    of_shape("labels", labels, predicted.shape)
     if min(labels.min(), predicted.min()) < 0:
         raise ValueError("labels: got a class below 0, expected classes 0, 1, ...")
     classes = 1 + max(int(labels.max()), int(predicted.max()))
@@ -177,18 +179,29 @@ class Permutation(NamedTuple):
     share: float
 
 
-def best_permutation(confusion: Int[np.ndarray, "classes classes"]) -> Permutation:
+def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
     """Returns the map of classes to classes, one to one, that tells most images right.
 
+    Raises:
+      ValueError: the counts are no square matrix, or there is no image.
     Example:
       best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
+    of_shape("confusion", confusion, (len(confusion), len(confusion)))
+    at_least("images", int(np.sum(confusion)), 1)
     rows, columns = linear_sum_assignment(confusion, maximize=True)
     return Permutation(columns, float(confusion[rows, columns].sum() / confusion.sum()))
 
 
-def _distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
+def distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
+    """Returns the mean absolute difference of each image to its target, in float32.
+
+    Raises:
+      ValueError: they are not of one shape.
+    Example:
+      distances("cycle", backward(forward(x)), x)
+    """
     if images.shape != targets.shape:
         raise ValueError(f"{name}: got shape {images.shape}, expected {targets.shape}")
     gaps = jnp.abs(images.astype(jnp.float32) - targets)

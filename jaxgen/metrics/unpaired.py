@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxgen.divergences import Kernel, mmd_biased
 from jaxgen.metrics.frechet import frechet_distance
-from jaxgen.metrics.translation import Translate
+from jaxgen.metrics.translation import Translate, distances
+from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 
 
@@ -50,35 +51,39 @@ def unpaired_scores(
       kernel: of the features.
       features: of images, [n, ...]; by default the pixels.
     Raises:
-      ValueError: a domain has fewer than two images.
+      ValueError: a domain has fewer than two images, or what comes back is of another shape.
     Example:
       unpaired_scores(lambda x: 1 - x, lambda y: 1 - y, x, y, rbf(2.0)).frechet
     """
     fake_y, fake_x = forward(x), backward(y)
     pairs = [(fake_y, y), (fake_x, x)]
     of = [tuple(_vectors(features(images)) for images in pair) for pair in pairs]
-    ways = [(x, backward(_rounded(fake_y))), (y, forward(_rounded(fake_x)))]
+    ways = [(backward(_rounded(fake_y)), x), (forward(_rounded(fake_x)), y)]
     return UnpairedScores(
-        rounded_cycle=sum((jnp.mean(jnp.abs(a - b)) for a, b in ways), start=jnp.float32(0)),
+        rounded_cycle=sum(
+            (jnp.mean(distances("cycle", *way)) for way in ways), start=jnp.float32(0)
+        ),
         frechet=sum((frechet_distance(b, a).value for a, b in of), start=jnp.float32(0)),
         mmd=sum((mmd_biased(a, b, kernel).value for a, b in of), start=jnp.float32(0)),
     )
 
 
-def disagreement(translations: Float[Array, "seeds n ..."]) -> Float[Array, "seeds"]:
+def disagreement(translations: Num[Array, "seeds n ..."]) -> Float[Array, "seeds"]:
     """Returns how far each of several translations of the same images is from the others.
 
     The mean absolute difference of pixels to each other one. Trainings that differ in their start
     alone agree where the data and the nets leave one map; wrong maps are many.
 
     Raises:
-      ValueError: there are fewer than two.
+      ValueError: there are fewer than two, or they are not of floating point.
     Example:
       disagreement(jnp.stack([translate(params, x) for params in trained]))
     """
     seeds = len(translations)
     if seeds < 2:
         raise ValueError(f"translations: got {seeds}, expected two or more")
+
+    translations = at_least_float32("translations", translations)
 
     def one(own: Array) -> Scalar:  # itself is at distance zero
         return jnp.mean(jnp.abs(translations - own)) * seeds / (seeds - 1)

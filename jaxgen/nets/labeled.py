@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.nets.net import AnyNet, Net, as_net
 from jaxgen.types import Key, Variables
 
@@ -31,7 +31,7 @@ def labeled(
       join: of x and the one-hot labels, [n, num_classes]; `channels` by default. For images that
         the net flattens, `vectors` has a number for each class and not a map.
     Raises:
-      ValueError: num_classes is below one.
+      ValueError: num_classes is below one; in use, if labels are not one for each of x.
     Example:
       generator = labeled(DCGANGenerator((28, 28, 1)), 10)  # of (z, labels)
       critic = labeled(DCGANCritic((64, 128)), 10)  # of (x, labels)
@@ -43,7 +43,7 @@ def labeled(
 
     def joined(inputs: tuple[Array, Array]) -> Array:
         x, labels = inputs
-        return (join or channels)((x, one_hot(labels, num_classes, x.dtype)))
+        return (join or channels)((x, one_hot(labels, num_classes, x)))
 
     def apply_labeled(
         variables: Variables,
@@ -58,9 +58,18 @@ def labeled(
     return Net(lambda key, inputs: init(key, joined(inputs)), apply_labeled)
 
 
-def one_hot(labels: Int[Array, "n ..."], num_classes: int, dtype: Any) -> Float[Array, "n classes"]:
-    """Returns one vector for each row of labels: of a pack, those of its labels in a row."""
-    return jax.nn.one_hot(labels, num_classes, dtype=dtype).reshape(len(labels), -1)
+def one_hot(
+    labels: Int[Array, "n ..."], num_classes: int, x: Num[Array, "_ ..."]
+) -> Float[Array, "n classes"]:
+    """Returns one vector for each row of labels: of a pack, those of its labels in a row.
+
+    Args:
+      x: what they are of, whose dtype they get.
+    Raises:
+      ValueError: they are not of so many.
+    """
+    of_shape("labels", labels, (len(x), *jnp.shape(labels)[1:]))
+    return jax.nn.one_hot(labels, num_classes, dtype=x.dtype).reshape(len(labels), -1)
 
 
 def channels(

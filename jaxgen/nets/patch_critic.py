@@ -6,8 +6,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
+from jaxgen.checks import floats
 from jaxgen.nets.convolution import Convolution
 from jaxgen.nets.dcgan import KERNEL
 from jaxgen.nets.instance_norm import instance_norm
@@ -27,7 +28,7 @@ class PatchCritic(nn.Module):
       width: channels of the first feature map.
       strides: of every layer before the last; there are as many.
     Raises:
-      ValueError: there is no layer, or the image is too small for them.
+      ValueError: x is not of floating point; there is no layer, or the image is too small for them.
     Example:
       net = PatchCritic()
       logits = net.apply(net.init(key, x), x)  # [n, 6, 6] from [n, 64, 64, 3]
@@ -41,10 +42,11 @@ class PatchCritic(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n height width channels"]) -> Float[Array, "n h w"]:
+    def __call__(self, x: Num[Array, "n height width channels"]) -> Float[Array, "n h w"]:
         """Maps images to raw outputs, high for what looks real."""
         if not self.strides:
             raise ValueError(f"strides: got {self.strides}, expected one or more")
+        floats("x", x)
         size = x.shape[1:3]
         x = 2 * x - 1
         for i, stride in enumerate(self.strides):

@@ -25,7 +25,7 @@ class ProjectionCritic(nn.Module):
       spectral_norm: divide V by its largest singular value, as a net does with its kernels.
       kernel_init: of V.
     Raises:
-      ValueError: the net calls no `Dense`.
+      ValueError: the net calls no `Dense`; labels are not one for each sample.
     Example:
       net = ProjectionCritic(DCGANCritic((64, 128)), 10)
       logits = net.apply(net.init(key, (x, labels), train=True), (x, labels), train=False)
@@ -60,6 +60,6 @@ class ProjectionCritic(nn.Module):
         layer = nn.DenseGeneral(
             phi.shape[-1], use_bias=False, kernel_init=self.kernel_init, name="V"
         )
-        y = one_hot(labels, self.num_classes, phi.dtype)
+        y = one_hot(labels, self.num_classes, phi)
         embedded = nn.SpectralNorm(layer)(y, update_stats=train) if self.spectral_norm else layer(y)
         return outputs + jnp.sum(embedded * phi, axis=-1)

@@ -7,8 +7,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
+from jaxgen.checks import floats
 from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import KERNEL
 from jaxgen.nets.instance_norm import instance_norm
@@ -39,7 +40,8 @@ class ResNetGenerator(nn.Module):
       edge: size of the first and the last kernel; odd.
       output: what the last layer's numbers become; by default pixels in [0, 1].
     Raises:
-      ValueError: height or width cannot be halved that often; edge is even.
+      ValueError: x is not of floating point; height or width cannot be halved that often; edge is
+        even.
     Example:
       net = ResNetGenerator(3, blocks=6)
       y = net.apply(net.init(key, x), x)  # [n, 64, 64, 3] from [n, 64, 64, 3]
@@ -57,8 +59,9 @@ class ResNetGenerator(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n height width in"]) -> Float[Array, "n height width out"]:
+    def __call__(self, x: Num[Array, "n height width in"]) -> Float[Array, "n height width out"]:
         """Maps images of one domain to images of the other, of the same size."""
+        floats("x", x)
         times = 2**self.halvings
         if x.shape[1] % times or x.shape[2] % times:
             raise ValueError(

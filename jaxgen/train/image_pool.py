@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.types import Key
 
 
@@ -41,7 +41,12 @@ class ImagePool(NamedTuple):
     def swap(
         self, state: PoolState, key: Key, images: Float[Array, "n ..."]
     ) -> tuple[Float[Array, "n ..."], PoolState]:
-        """Returns as many images, of the past and the present, and the pool after them."""
+        """Returns as many images, of the past and the present, and the pool after them.
+
+        Raises:
+          ValueError: the images are of another shape than those of the pool.
+        """
+        of_shape("images", images, (len(images), *state.images.shape[1:]))
         coin_key, slot_key = jax.random.split(key)
         swapped = jax.random.bernoulli(coin_key, shape=images.shape[:1])
         slots = jax.random.randint(slot_key, images.shape[:1], 0, self.size)

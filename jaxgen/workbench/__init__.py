@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         balanced_indices,
         class_accuracy,
         judge_by_few_labels,
+        principal_components,
     )
     from jaxgen.workbench.class_report import known_classes, labels_of, report_classes
     from jaxgen.workbench.classifying import classifier_loss, classifier_terms
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from jaxgen.workbench.encoder_measures import round_trips
     from jaxgen.workbench.encoder_report import (
         ENCODERS,
+        ROUND_TRIPS,
         Labeled,
         first_labeled,
+        in_floats,
         judge_encoders,
         report_encoders,
     )
@@ -188,8 +191,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLLAPSE", "ENCODERS", "F_DIVERGENCES", "MEASURES", "NOT_COMPARED_ON_RESUME", "RISING",
-    "SEVERAL", "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier", "Count",
-    "Directory", "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig",
+    "ROUND_TRIPS", "SEVERAL", "TARGETS", "AlternatingConfig", "Among", "AtLeast", "Classifier",
+    "Count", "Directory", "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig",
     "ImageJudge", "ImageModel", "Images", "Interrupted", "Judged", "JudgedBy", "JudgedCell",
     "Known", "Labeled", "LatentConfig", "Mean", "NonNegative", "Positive", "Reals", "Rule", "Run",
     "RunConfig", "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets", "Share",
@@ -203,19 +206,19 @@ __all__ = [
     "fit", "fit_classifier", "fit_gan", "fit_gaussians", "fit_images", "fitted_phi",
     "fixed_point_draws", "gaussian_model", "generated_images", "hamiltonian",
     "image_belief_network", "image_by_image", "image_features", "image_gan", "image_vae",
-    "implicit_model", "jittered", "judge_by", "judge_by_few_labels", "judge_critic",
+    "implicit_model", "in_floats", "jittered", "judge_by", "judge_by_few_labels", "judge_critic",
     "judge_encoders", "judge_nll", "judge_phis", "judge_translations", "judged_by", "known_classes",
     "labels_of", "latent_model", "levels_model", "load_classifier", "load_domains", "load_features",
     "load_images", "load_pixels", "load_sequences", "log_probs", "main", "make_optimizer",
     "map_in_blocks", "mean_bounds", "mean_image", "mean_over_draws", "mean_over_images",
     "mean_over_seeds", "measure_gaps", "nats_interval", "negative_bound", "negative_elbo",
     "negative_log_prob", "negative_log_px", "new_path", "on_levels", "open_run",
-    "over_seeds_and_images", "paired", "plane_gan", "play", "pooled", "print_table", "progress",
-    "rank_correlation", "rate_distortion", "reconstruct", "renamed", "report_classes",
-    "report_encoders", "report_features", "report_gaps", "report_seeds", "report_translations",
-    "require_devices", "require_extra", "round_trips", "sampled_bound", "samples",
-    "save_classifier", "score_samples", "score_table", "seed_by_seed", "side_by_side", "sweep",
-    "tabulate_bounds", "tensorboard", "to_json", "train", "translation_numbers", "tune",
+    "over_seeds_and_images", "paired", "plane_gan", "play", "pooled", "principal_components",
+    "print_table", "progress", "rank_correlation", "rate_distortion", "reconstruct", "renamed",
+    "report_classes", "report_encoders", "report_features", "report_gaps", "report_seeds",
+    "report_translations", "require_devices", "require_extra", "round_trips", "sampled_bound",
+    "samples", "save_classifier", "score_samples", "score_table", "seed_by_seed", "side_by_side",
+    "sweep", "tabulate_bounds", "tensorboard", "to_json", "train", "translation_numbers", "tune",
     "vae_of_nets", "verdict_table", "verdicts", "with_classes",
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from jaxgen.checks import ByName
 from jaxgen.metrics import linear_probe, neighbor_accuracy
@@ -26,6 +26,22 @@ MEASURES: Mapping[str, str] = ByName(
     },
 )
 """What `class_accuracy` returns, in words."""
+
+
+def principal_components(
+    images: UInt8[np.ndarray, "n height width channels"], count: int
+) -> Callable[[Any, Array], Array]:
+    """Returns the features, of no variables, that are the first principal components of pixels.
+
+    Example:
+      features = principal_components(train.images, 30)
+      features((), test.images / np.float32(255))  # [m, 30]
+    """
+    pixels = images.reshape(len(images), -1) / 255
+    mean = pixels.mean(axis=0)
+    axes = np.linalg.svd(pixels - mean, full_matrices=False)[2][:count].T
+    shift, turn = jnp.asarray(mean, jnp.float32), jnp.asarray(axes, jnp.float32)
+    return lambda _, x: jnp.matmul(x.reshape(len(x), -1) - shift, turn, precision="highest")
 
 
 def balanced_indices(

@@ -87,7 +87,7 @@ def load_domains(
     Of each folder the last tenth is held out, and two images at least.
 
     A set of `cycle_gan/` has its domains, and splits for them. Any other set is split in halves,
-    the second inverted; its test images are held out, in true pairs.
+    the second inverted; its test images, halved in the same way, are held out.
 
     Args:
       config: whose `dataset` is read if there are no folders.
@@ -120,8 +120,9 @@ def load_domains(
             )
     else:
         train, _, test = load_images(config)
-        task = unpaired(train, test, TRANSLATIONS["local"])
-        x, y, held_out_x, held_out_y = task.x, task.y, task.test_x, task.test_y
+        with renamed("train", "dataset"):
+            task, other = (unpaired(of, of, TRANSLATIONS["local"]) for of in (train, test))
+        x, y, held_out_x, held_out_y = task.x, task.y, other.x, other.y
     if config.batch_size > max(len(x), len(y)):
         raise ValueError(
             f"batch_size: got {config.batch_size}, expected at most {max(len(x), len(y))}, the "

@@ -22,20 +22,37 @@ from jaxgen.workbench.encoder_measures import joint_tests, round_trips
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 
+ROUND_TRIPS: Mapping[str, str] = ByName(
+    "number",
+    {
+        "reconstruction": "|x - G(E(x))|",
+        "reconstruction_shuffled": "  of another image's x",
+        "inversion": "|z - E(G(z))|",
+        "inversion_shuffled": "  of another sample's z",
+    },
+)
+"""What `round_trips` returns, in words."""
+
 ENCODERS: Mapping[str, str] = ByName(
     "number",
     {
         "neighbors_encoded": "1-NN accuracy, E(x)",
         "neighbors_before": "1-NN accuracy, layer before",
-        "reconstruction": "|x - G(E(x))|",
-        "reconstruction_shuffled": "  of another image's x",
-        "inversion": "|z - E(G(z))|",
-        "inversion_shuffled": "  of another sample's z",
+        **ROUND_TRIPS,
         "mmd_p": "joint MMD test, p-value",
         "told_apart": "pairs told apart, accuracy",
     },
 )
 """What `judge_encoders` returns, in words."""
+
+
+def in_floats(images: UInt8[Array | np.ndarray, "n ..."]) -> Float[Array, "n ..."]:
+    """Returns pixels in [0, 1].
+
+    Example:
+      x = in_floats(test.images)
+    """
+    return jnp.asarray(images, jnp.float32) / 255.0
 
 
 class Labeled(NamedTuple):
@@ -81,7 +98,7 @@ def judge_encoders(
     Example:
       judge_encoders(key, model, net, players, train, test)["neighbors_before"]
     """
-    x = jnp.asarray(test.images, jnp.float32) / 255.0
+    x = in_floats(test.images)
 
     def encoded(player: Variables, images: Array | np.ndarray) -> tuple[Array, Array]:
         """E(x), and what the encoder's last layer is given, a block at a time."""
@@ -132,7 +149,7 @@ def report_encoders(
         {name: np.asarray(of[name]) for name in ENCODERS} for of in (trained, untrained)
     )
     means = {name: mean_over_seeds(values) for name, values in seeds.items()}
-    known, queries = (jnp.asarray(of.images, jnp.float32) for of in (train, test))
+    known, queries = (in_floats(of.images) for of in (train, test))
     pixels = float(neighbor_accuracy(known, train.labels, queries, test.labels).mean())
     result = {
         "of_seeds": seeds,

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 def tensorboard(run: Path) -> Callable[..., None]:
     """Returns the function that also writes a record under RUN/tensorboard, by its epoch.
 
     Watch it with `tensorboard --logdir RUN`. Steps that a resumed run makes again are written
-    again; metrics.jsonl is the record that counts.
+    again; metrics.jsonl is the record that counts. Lists, such as a number of every seed, are left
+    to it.
 
     Example:
       watch = tensorboard(out.path)
@@ -23,7 +26,7 @@ def tensorboard(run: Path) -> Callable[..., None]:
 
     def watch(record: Mapping[str, Any], evaluated: Any = None) -> None:
         for name, value in record.items():
-            if name != "epoch":
+            if name != "epoch" and np.ndim(value) == 0:
                 writer.add_scalar(name, float(value), record["epoch"])
 
     return watch

@@ -1,5 +1,7 @@
 """Folders of images: what is read, and what is refused or left out."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,10 +66,18 @@ def broken(name):
         "cut.jpg": b"\xff\xd8\xff\xe0",
         "drawing.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
         "empty.png": b"",
+        "exif.jpg": cut_exif(),
     }[name]
 
 
-@pytest.mark.parametrize("name", ["text.png", "cut.jpg", "drawing.eps", "empty.png"])
+def cut_exif():
+    """A JPEG whose EXIF data end in their header."""
+    content = io.BytesIO()
+    Image.new("RGB", (4, 5)).save(content, "JPEG", exif=b"Exif\0\0MM\0\x2a\0\0")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", ["text.png", "cut.jpg", "drawing.eps", "empty.png", "exif.jpg"])
 def test_what_is_no_image_is_named_and_left_out_only_if_asked(folder, name):
     (folder / name).write_bytes(broken(name))
     with pytest.raises(ValueError, match=rf"directory: .*{name} cannot be decoded .* expected an"):

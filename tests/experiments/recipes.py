@@ -283,7 +283,7 @@ RECIPES = [
     Recipe(
         "cycle_consistency",
         "--nets mlp --tasks local --seeds 2 --epochs 2 --passes 1 --images 64",
-        "translations_mlp_cycle_local translations_mlp_none_local learning_curves",
+        "translations_mlp_cycle_local translations_mlp_none_local class_kept",
         {"mlp_cycle_local": 2, "mlp_none_local": 2},
         {
             "--losses cycle cycle": "losses: got ('cycle', 'cycle'), expected one or more",
@@ -308,7 +308,7 @@ RECIPES = [
     Recipe(
         "bigan",
         "--epochs 2 --hidden 8 8 --latent-size 3 --seeds 2 --batch-size 432 --judged 40 "
-        "--neighbors 100",
+        "--neighbors 100 --r1 0",
         "samples reconstructions interpolations traversals round_trips critic",
         {"": 2},
         {

@@ -8,8 +8,8 @@ from recipes import run_recipe
 from experiments import cyclegan
 from jaxgen.workbench.run_directory import RunDirectory
 
-PUBLISHED = (
-    "--size 256 --enlarge 286 --flip --halvings 2 --edge 7 --critic-strides 2 2 2 1 --batch-size 1"
+SETTINGS = (
+    "--size 256 --enlarge 286 --flip --halvings 2 --edge 3 --critic-strides 2 2 --batch-size 1"
 )
 THIN = "--width 2 --blocks 1 --critic-width 2 --epochs 1"
 
@@ -27,10 +27,10 @@ def folders(tmp_path):
 
 
 def test_two_steps_of_two_folders(folders, tmp_path):
-    flags = f"{folders} {PUBLISHED} {THIN} --channels 3 --identity-weight 5"
+    flags = f"{folders} {SETTINGS} {THIN} --channels 3 --pool 2"
     assert run_recipe("cyclegan", flags, tmp_path / "run") == 0
     (record,) = RunDirectory(tmp_path / "run").metrics()
-    assert record["train_identity"] > 0
+    assert record["train_generator_cycle"] > 0
     pictures = {path.stem for path in (tmp_path / "run" / "pictures").iterdir()}
     assert pictures == {"to_y", "to_x", "unpaired_scores"}
 

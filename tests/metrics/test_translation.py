@@ -164,3 +164,28 @@ def test_refused(key):
         mean_interval(np.ones(1))
     with pytest.raises(ValueError, match="happened: got none"):
         share_interval(np.ones(0, bool))
+    with pytest.raises(ValueError, match=r"values: got shape \(3, 2\), expected \(3,\)"):
+        mean_interval(np.ones((3, 2)))
+    for wrong in (np.ones((2, 2), bool), np.array([2.0, 3.0])):
+        with pytest.raises(ValueError, match=r"happened: got (bool|float64) of shape \(2"):
+            share_interval(wrong)
+    with pytest.raises(ValueError, match=r"predicted: got shape \(1,\), expected \(3,\)"):
+        confusion_matrix(np.array([0, 1, 1]), np.array([1]))
+    with pytest.raises(ValueError, match="images: got 0, expected an integer >= 1"):
+        confusion_matrix(np.zeros(0, int), np.zeros(0, int))
+    with pytest.raises(ValueError, match="images: got 0, expected an integer >= 1"):
+        best_permutation(np.zeros((2, 2), int))
+    with pytest.raises(ValueError, match=r"confusion: got shape \(2, 3\), expected \(2, 2\)"):
+        best_permutation(np.ones((2, 3), int))
+    with pytest.raises(ValueError, match="translations: got uint8, expected floating-point"):
+        disagreement(jnp.array([[[1, 200]], [[2, 100]]], jnp.uint8))
+    with pytest.raises(ValueError, match=r"cycle: got shape \(300, 2, 2, 3\), expected \(300, 2"):
+        unpaired_scores(
+            lambda x: 1 - x, lambda y: jnp.repeat(1 - y, 3, axis=-1), X, Y, rbf(1.0),
+            features=lambda x: x[..., :1],
+        )  # fmt: skip
+
+
+def test_half_precision_does_not_overflow():
+    found = mean_interval(np.full(3, 60_000, np.float16))
+    assert found.ends == (60_000, 60_000, 60_000)

@@ -136,3 +136,9 @@ class Convolutional(nn.Module):
 def test_a_net_without_a_dense_layer_has_no_features_to_project():
     with pytest.raises(ValueError, match="net: got a Convolutional that calls no Dense"):
         ProjectionCritic(Convolutional(), 3).init(jax.random.key(0), (IMAGES, LABELS), train=True)
+
+
+def test_one_label_for_several_images_is_refused():
+    for net in (labeled(MLPCritic((4,)), 3), as_net(ProjectionCritic(MLPCritic((4,)), 3))):
+        with pytest.raises(ValueError, match=r"labels: got shape \(1,\), expected \(4,\)"):
+            net.init(jax.random.key(0), (IMAGES, LABELS[:1]))

@@ -69,6 +69,14 @@ def test_the_identity_changes_no_bit(key):
     assert all(np.abs(slope).max() > 0 for slope in slopes), "no gradient to the generator"
 
 
+def test_either_side_has_draws_of_its_own(key):
+    model = augmented(gan(Constant(), Linear(), latent_size=1, x_shape=(8, 8, 1)), SHIFT)
+    generator, _ = model.init(key)
+    batch = model.draw(jax.random.key(1), jnp.broadcast_to(X[0], (6, 8, 8, 1)))
+    real, fake, _ = model.sides(generator, jax.random.key(2), batch, train=True)
+    assert (real != fake).any(axis=(1, 2, 3)).sum() > 2  # of 25 moves each, alike by chance
+
+
 class RealsAlone(Augmented):
     """The twin that augments one side: the generator has to learn the augmentation."""
 

@@ -52,3 +52,6 @@ def test_a_pool_of_none_is_refused():
     with pytest.raises(ValueError, match="size: got 0, expected an integer >= 1"):
         image_pool(0)
     assert np.array_equal(image_pool(3), image_pool(3))
+    gray, colored = jnp.zeros((4, 2, 2, 1)), jnp.zeros((2, 2, 3))
+    with pytest.raises(ValueError, match=r"images: got shape \(4, 2, 2, 1\), expected \(4, 2"):
+        image_pool(3).swap(image_pool(3).init(colored), jax.random.key(0), gray)

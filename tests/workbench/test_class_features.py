@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from scipy import stats
+from sklearn.decomposition import PCA
 
 from jaxgen.metrics import linear_probe, neighbor_accuracy
 from jaxgen.train import gradient_step, init_state
@@ -17,6 +18,7 @@ from jaxgen.workbench import (
     judge_by_few_labels,
     over_seeds_and_images,
     paired,
+    principal_components,
     report_features,
     seed_by_seed,
 )
@@ -62,6 +64,14 @@ def test_every_seed_is_judged_by_its_own_features_and_labels():
     assert right["probe"].mean() > right["probe_few"].mean()
     judged = judge_by_few_labels(features)(turns, jax.random.key(0), (few, train, test))
     np.testing.assert_allclose(judged["accuracy"], right["neighbor_few"].mean(), rtol=1e-6)
+
+
+def test_principal_components_are_scikit_learns():
+    x = RNG.integers(0, 256, size=(30, 2, 3, 1), dtype=np.uint8)
+    scaled = x / np.float32(255)
+    found = principal_components(x, 4)((), jnp.asarray(scaled))
+    expected = PCA(4).fit_transform(scaled.reshape(30, -1))
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-5)
 
 
 def test_intervals_over_seeds_and_over_images_and_the_paired_test_are_scipys():

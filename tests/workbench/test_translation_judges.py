@@ -89,6 +89,6 @@ def test_rank_correlation():
 def test_a_set_is_two_domains_that_share_no_image():
     (x, y), (held_out_x, held_out_y) = load_domains(ImageConfig())
     assert not {image.tobytes() for image in 255 - x} & {image.tobytes() for image in y}
-    np.testing.assert_array_equal(held_out_y, 255 - held_out_x)
+    assert (len(x), len(y), len(held_out_x), len(held_out_y)) == (648, 649, 150, 150)
     with pytest.raises(ValueError, match="batch_size: got 700, expected at most 649"):
         load_domains(ImageConfig(batch_size=700))
