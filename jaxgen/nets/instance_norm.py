@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -28,4 +27,5 @@ def instance_norm(x: Float[Array, "n height width channels"]) -> Float[Array, ".
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     centered = wide - jnp.mean(wide, axis=(1, 2), keepdims=True)
     variance = jnp.mean(centered**2, axis=(1, 2), keepdims=True)
-    return (centered * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
+    # By rsqrt the compiler no longer sees that both players of a game make the same fakes.
+    return (centered * (variance + 1e-5) ** -0.5).astype(x.dtype)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
@@ -101,7 +101,7 @@ class MADE(nn.Module):
             )
         context, order = context if len(orders) > 1 else (context, 0)
         # A traced number is not known; beyond the last, JAX takes the last.
-        if not (isinstance(order, jax.core.Tracer) or 0 <= np.asarray(order) < len(orders)):
+        if not (isinstance(order, Tracer) or 0 <= np.asarray(order) < len(orders)):
             raise ValueError(f"order: got {order}, expected one of 0 to {len(orders) - 1}")
         known = None if isinstance(context, tuple) else context.reshape(-1)
         return x, known, jnp.asarray(orders)[order]

@@ -21,7 +21,8 @@ def dots_with_bars(plots: Mapping[str, Dots], *, xlabel: str, title: str) -> Fig
 
     Args:
       plots: by the titles of the plots, each with the same kinds and names.
-      xlabel: of the numbers, common to all plots: what they are, and what the bars.
+      xlabel: of the numbers, of each plot.
+      title: of the figure; it says what the bars are.
     Example:
       dots_with_bars({"all labels": {"1-NN": {"pixels": (0.98, 0.001, 0.015)}}},
                      xlabel="accuracy", title="Features of the digits")
@@ -49,7 +50,7 @@ def dots_with_bars(plots: Mapping[str, Dots], *, xlabel: str, title: str) -> Fig
             )
         axes.set_yticks(places, names)
         axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlabel(xlabel)
         axes.grid(axis="x", alpha=0.25)
-    figure.supxlabel(xlabel, fontsize=10)
     legend_below(figure, all_axes[0])
     return figure

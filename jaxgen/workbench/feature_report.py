@@ -142,5 +142,5 @@ def draw_features(
         }
         for name, suffix in (("all labels", ""), (few, "_few"))
     }
-    xlabel = "accuracy; 95% intervals: thick over seeds, thin over test images"
-    return dots_with_bars(plots, xlabel=xlabel, title=title)
+    title = f"{title}; 95% intervals: thick over seeds, thin over test images"
+    return dots_with_bars(plots, xlabel="accuracy", title=title)
