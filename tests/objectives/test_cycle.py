@@ -123,6 +123,17 @@ def test_terms_and_gradients_are_the_formulas(name, x64, key):
     by_hand = slope(lambda of: critics_loss(of, of_critics), CRITICS)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, by_hand)
 
+    outputs = {
+        "of_reals": {"x": curve(CRITICS["x"], X), "y": curve(CRITICS["y"], Y)},
+        "of_fakes": {d: curve(CRITICS[d], np.asarray(sides[d][1])) for d in "xy"},
+    }
+    expected = {side: np.mean([of["x"].mean(), of["y"].mean()]) for side, of in outputs.items()}
+    right = [(of > 0).mean() for of in outputs["of_reals"].values()]
+    right += [(of < 0).mean() for of in outputs["of_fakes"].values()]
+    expected["accuracy"] = np.mean(right)
+    info = losses.critic(other, sides, key, batch)[2]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), info, expected)
+
 
 def game(sgd):
     return Game(
