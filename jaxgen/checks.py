@@ -7,9 +7,9 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.dtypes import issubdtype
 
 
 def at_least(name: str, value: Any, minimum: int) -> int:
@@ -111,7 +111,7 @@ def floats(name: str, x: Any) -> None:
     Example:
       floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
     """
-    if not issubdtype(x.dtype, np.floating):
+    if not jnp.issubdtype(x.dtype, np.floating):
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
 
 
