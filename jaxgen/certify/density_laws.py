@@ -88,7 +88,11 @@ def sampling(
         law = f"the integral over {len(masses)} cells"
     else:
         p_value = stationarity(p.log_prob, *_move(key, tested, values, bounds))
-        yield _follows("draws stay so under a Metropolis move", p_value, false_alarm)
+        law = "draws stay so under a Metropolis move"
+        taken = len(np.unique(tested))
+        if values is None and taken < len(tested):  # ties, which draws of a density do not have
+            law += f" (entries take {taken} values alone: pass them as values=... if p is a mass)"
+        yield _follows(law, p_value, false_alarm)
         return
     total = masses.sum()
     whole = bool(abs(total - 1) <= TOLERANCE and error <= 5 * TOLERANCE)

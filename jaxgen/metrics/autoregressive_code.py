@@ -190,7 +190,9 @@ def _symbols(code: AutoregressiveCode, symbols: Any) -> Int[np.ndarray, "images 
     if not np.issubdtype(symbols.dtype, np.integer):
         raise ValueError(f"symbols: got {symbols.dtype}, expected integers")
     if symbols.ndim != 2 or symbols.shape[1] != code.dims or not 0 < len(symbols) < 2**35:
-        raise ValueError(f"symbols: got shape {symbols.shape}, expected (images, {code.dims})")
+        raise ValueError(
+            f"symbols: got shape {symbols.shape}, expected (images, {code.dims}), one image or more"
+        )
     if symbols.min() < 0 or symbols.max() >= code.levels:
         worst = symbols.min() if symbols.min() < 0 else symbols.max()
         raise ValueError(f"symbols: got {worst}, expected levels 0 to {code.levels - 1}")

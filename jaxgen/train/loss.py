@@ -23,8 +23,8 @@ def mean_over_batch(one: Callable[..., tuple[jax.Array, Info]]) -> Loss:
       one: `(params, key, datapoint) -> (scalar to lower, info)`; if it declares a keyword-only
         parameter `step`, it is given the number of updates made so far.
     Raises:
-      ValueError: the batch's arrays have no common leading axis; `one` returns no pair of a single
-        number and an info.
+      ValueError: the batch is empty, or its arrays have no common leading axis; `one` returns no
+        pair of a single number and an info.
     Example:
       def one(params, key, x):
           error = jnp.sum((x - params) ** 2)
@@ -35,7 +35,10 @@ def mean_over_batch(one: Callable[..., tuple[jax.Array, Info]]) -> Loss:
 
     @functools.wraps(one)  # its signature too, which says whether it sees the step
     def loss(params: Params, key: Key, batch: Any, **step: Any) -> tuple[jax.Array, Info]:
-        keys = jax.random.split(key, leading_axis("batch", batch))
+        size = leading_axis("batch", batch)
+        if size == 0:
+            raise ValueError("batch: got 0 datapoints, expected at least one")
+        keys = jax.random.split(key, size)
         both = jax.vmap(functools.partial(one, params, **step))(keys, batch)
         if type(both) is not tuple or len(both) != 2 or not isinstance(both[0], jax.Array):
             raise ValueError(

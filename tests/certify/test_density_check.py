@@ -242,6 +242,15 @@ def test_a_chain_rule_in_any_order_is_a_density(order):
     assert "sum over 512 events is 1" in str(report)
 
 
+def test_a_mass_that_is_taken_for_a_density_is_told_so():
+    def bits(params, context):
+        return distrax.Independent(distrax.Bernoulli(probs=jnp.full(3, 0.3), dtype=jnp.float32), 1)
+
+    report = density_report(Density(lambda key, context: (), bits), (), jax.random.key(0))
+    (found,) = [of for of in report.failures if of.law.startswith("sampling")]
+    assert "take 2 values alone: pass them as values=" in found.law
+
+
 def test_averaged_logits_sum_to_more_than_one():
     report = density_report(
         AVERAGED, AVERAGED.init(jax.random.key(0), ()), jax.random.key(0), values=BINARY

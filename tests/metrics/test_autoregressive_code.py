@@ -270,7 +270,11 @@ def test_a_bad_file_is_named(code, file, message):
 @pytest.mark.parametrize(
     ("changes", "xs", "message"),
     [
-        ({}, np.zeros((0, 4), int), r"symbols: got shape \(0, 4\), expected \(images, 4\)"),
+        (
+            {},
+            np.zeros((0, 4), int),
+            r"symbols: got shape \(0, 4\), expected \(images, 4\), one image or more",
+        ),
         ({}, np.zeros((2, 5), int), r"symbols: got shape \(2, 5\)"),
         ({}, np.full((2, 4), 3), "symbols: got 3, expected levels 0 to 2"),
         ({}, np.full((2, 4), -1), "symbols: got -1, expected levels 0 to 2"),

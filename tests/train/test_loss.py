@@ -43,6 +43,8 @@ def test_misuse_of_a_batch_is_named():
         loss(None, jax.random.key(0), X)
     with pytest.raises(ValueError, match=r"batch: got shapes .* one common leading axis"):
         loss(None, jax.random.key(0), (X, LABELS[:4]))
+    with pytest.raises(ValueError, match="batch: got 0 datapoints, expected at least one"):
+        loss(None, jax.random.key(0), X[:0])
 
 
 def warming(params, key, x, *, step):
