@@ -18,6 +18,7 @@ from jaxgen.train import (
     scan_epoch,
 )
 from jaxgen.train import checkpoint as checkpoint_module
+from jaxgen.train import manifest as manifest_module
 from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
@@ -135,16 +136,16 @@ def before_the_manifest(monkeypatch):
     def commit(source, target):
         return die() if str(target).endswith("4.manifest") else replace(source, target)
 
-    monkeypatch.setattr(checkpoint_module.os, "replace", commit)
+    monkeypatch.setattr(manifest_module.os, "replace", commit)
 
 
 def after_the_manifest(monkeypatch):
-    clean = checkpoint_module._clean
+    clean = manifest_module._clean
 
     def never(root, folder, kept):
         return die() if 4 in kept else clean(root, folder, kept)
 
-    monkeypatch.setattr(checkpoint_module, "_clean", never)
+    monkeypatch.setattr(manifest_module, "_clean", never)
 
 
 def before_the_first_save(monkeypatch):
