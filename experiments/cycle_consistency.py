@@ -173,10 +173,8 @@ def run(config: Config) -> dict[str, Any]:
     for name, (net, loss, task) in settings.items():
         of_epochs = [record["validation_class_kept"] for record in swept.records.get(name, [])]
         kept[task][f"{net}, {loss}"] = of_epochs if name in swept.results else float("nan")
-    said = {"columns": len(config.tasks), "xlabel": "epoch", "ylabel": "class kept, X to Y"}
-    figures["class_kept"] = curve_panels(
-        1 + np.arange(config.epochs), kept, ylim=(0.0, 1.0), **said
-    )
+    by = {"columns": len(config.tasks), "xlabel": "epoch", "ylabel": "class kept, X to Y"}
+    figures["class_kept"] = curve_panels(1 + np.arange(config.epochs), kept, ylim=(0.0, 1.0), **by)
     return out.finish(result, figures, tables, notes=[*swept.failed.values()])
 
 
