@@ -22,13 +22,14 @@ from typing import Any, TypeAlias
 import jax
 import optax
 
-from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
+from benchmarks.record import TimingConfig, write_record
+from benchmarks.step_report import measure_steps, report_steps
+from benchmarks.timing import torch_on_the_same_device
 from experiments.bigan import Config as RecipeConfig
 from experiments.bigan import make_losses, make_model
 from jaxgen.checks import at_least
 from jaxgen.train import game_update, init_game, scan_draws, simultaneous
-from jaxgen.workbench import Count, main, print_table
+from jaxgen.workbench import Count, main
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the critic over its steps, in nats`."""
@@ -130,39 +131,14 @@ def measure(steps: int, width: int, rounds: int) -> dict[str, Any]:
         "jaxgen": jaxgen_steps(steps, width),
         **{name: make(steps, width) for name, make in peers.items()},
     }
-    before = environment(PACKAGES)
-    timings = interleaved(contestants, rounds)
-    return {
-        "environment": before,
-        "steps": steps,
-        "width": width,
-        "seconds": {name: timing.summary() for name, timing in timings.items()},
-        "milliseconds_per_step": {
-            name: 1000 * timing.median / steps for name, timing in timings.items()
-        },
-        "ratios": {f"jaxgen / {name}": ratio(timings["jaxgen"], timings[name]) for name in peers},
-        "absent": [name for name in PEERS if name not in peers],
-    }
+    return measure_steps(
+        contestants, steps, rounds, peers=PEERS, packages=PACKAGES, sizes={"width": width}
+    )
 
 
 def report(result: dict[str, Any]) -> None:
     """Prints the times as a table, then the ratio."""
-    rows = [
-        [
-            name,
-            *(1000 * seconds[k] / result["steps"] for k in ("median", "min", "max")),
-            seconds["answers"][-1],
-        ]
-        for name, seconds in result["seconds"].items()
-    ]
-    where = result["environment"]
-    print_table(
-        f"A BiGAN of 28x28, nets of {result['width']}, {result['steps']} steps a round, "
-        f"{where['threads']} threads of {where['processor']}",
-        ["", "median ms", "min ms", "max ms", "critic's loss, nats"],
-        rows,
-    )
-    print_caveats(result)
+    report_steps(result, f"A BiGAN of 28x28, nets of {result['width']}", "critic's loss, nats")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

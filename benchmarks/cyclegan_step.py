@@ -23,13 +23,14 @@ from typing import Any, TypeAlias
 import jax
 import optax
 
-from benchmarks.record import TimingConfig, print_caveats, write_record
-from benchmarks.timing import environment, interleaved, ratio, torch_on_the_same_device
+from benchmarks.record import TimingConfig, write_record
+from benchmarks.step_report import measure_steps, report_steps
+from benchmarks.timing import torch_on_the_same_device
 from jaxgen.models import cyclegan
 from jaxgen.nets import PatchCritic, ResNetGenerator
 from jaxgen.objectives import cycle_losses
 from jaxgen.train import game_update, image_pool, init_game, scan_draws, simultaneous
-from jaxgen.workbench import Count, main, print_table
+from jaxgen.workbench import Count, main
 
 Steps: TypeAlias = Callable[[int], float]
 """`index of the call -> mean loss of the generators over its steps`."""
@@ -184,39 +185,20 @@ def measure(steps: int, rounds: int, size: Size | None = None) -> dict[str, Any]
     contestants = {
         name: make(steps, size) for name, make in {"jaxgen": jaxgen_steps, **peers}.items()
     }
-    before = environment(PACKAGES)
-    timings = interleaved(contestants, rounds)
-    return {
-        "environment": before,
-        "steps": steps,
-        "size": dataclasses.asdict(size),
-        "seconds": {name: timing.summary() for name, timing in timings.items()},
-        "milliseconds_per_step": {
-            name: 1000 * timing.median / steps for name, timing in timings.items()
-        },
-        "ratios": {f"jaxgen / {name}": ratio(timings["jaxgen"], timings[name]) for name in peers},
-        "absent": [name for name in PEERS if name not in peers],
-    }
+    return measure_steps(
+        contestants,
+        steps,
+        rounds,
+        peers=PEERS,
+        packages=PACKAGES,
+        sizes={"size": dataclasses.asdict(size)},
+    )
 
 
 def report(result: dict[str, Any]) -> None:
     """Prints the times as a table, then the ratios."""
-    rows = [
-        [
-            name,
-            *(1000 * seconds[k] / result["steps"] for k in ("median", "min", "max")),
-            seconds["answers"][-1],
-        ]
-        for name, seconds in result["seconds"].items()
-    ]
-    where, side = result["environment"], result["size"]["side"]
-    print_table(
-        f"A CycleGAN of {side}x{side}, {result['steps']} steps a round, {where['threads']} threads "
-        f"of {where['processor']}",
-        ["", "median ms", "min ms", "max ms", "generators' loss"],
-        rows,
-    )
-    print_caveats(result)
+    side = result["size"]["side"]
+    report_steps(result, f"A CycleGAN of {side}x{side}", "generators' loss")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
