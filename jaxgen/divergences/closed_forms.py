@@ -24,7 +24,7 @@ def discrete_divergence(
     Raises:
       ValueError: the two are no vectors of one length.
     Example:
-      discrete_divergence(jnp.array([0.5, 0.5, 0.0]), jnp.full(3, 1 / 3), DIVERGENCES["kl"])
+      >>> discrete_divergence(jnp.array([0.5, 0.5, 0.0]), jnp.full(3, 1 / 3), DIVERGENCES["kl"])
     """
     if p_probs.ndim != 1 or p_probs.shape != q_probs.shape:
         raise ValueError(
@@ -65,8 +65,8 @@ def gaussian_alpha_divergence(
     Raises:
       ValueError: the four are no vectors of one length.
     Example:
-      zeros, ones = jnp.zeros(3), jnp.ones(3)
-      2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0)  # Pearson's chi², e^3 - 1
+      >>> zeros, ones = jnp.zeros(3), jnp.ones(3)
+      >>> 2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0)  # Pearson's chi², e^3 - 1
     Source: Liese & Vajda (1987), "Convex Statistical Distances", proposition 2.22; Gil et al.
       (2013), "Rényi divergence measures for commonly used univariate continuous distributions",
       table 2.

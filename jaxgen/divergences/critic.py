@@ -25,8 +25,8 @@ class TrainedCritic(NamedTuple):
       params: at the end of training.
       bounds: the bound on each step's batch, before the step.
     Example:
-      critic = train_critic(key, xs, ys, bound, init, apply, num_steps=100, batch_size=64)
-      apply(critic.params, xs)
+      >>> critic = train_critic(key, xs, ys, bound, init, apply, num_steps=100, batch_size=64)
+      >>> apply(critic.params, xs)
     """
 
     params: Params
@@ -48,7 +48,7 @@ def split_held_out(
     Raises:
       ValueError: held_out is not between 0 and 1, or leaves fewer than two samples on a side.
     Example:
-      train, rest = split_held_out(key, xs, ys, 0.5, (len(xs), len(ys)))
+      >>> train, rest = split_held_out(key, xs, ys, 0.5, (len(xs), len(ys)))
     """
     between_0_and_1("held_out", held_out)
     train, rest = [], []
@@ -92,8 +92,8 @@ def train_critic(
     Raises:
       ValueError: a count is below one.
     Example:
-      bound = partial(variational_bound, divergence=DIVERGENCES["kl"])
-      train_critic(key, xs, ys, bound, init, apply, num_steps=1000, batch_size=256).params
+      >>> bound = partial(variational_bound, divergence=DIVERGENCES["kl"])
+      >>> train_critic(key, xs, ys, bound, init, apply, num_steps=1000, batch_size=256).params
     """
     key_init, key_steps = jax.random.split(key)
     return _climb(

@@ -36,7 +36,7 @@ class BoundEstimate(NamedTuple):
       training_bounds: on each training batch; far above `value` where the critic has overfitted.
       all_finite: whether all of these, and the samples, are finite.
     Example:
-      estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
+      >>> estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
     """
 
     value: Scalar
@@ -85,9 +85,9 @@ def estimate(
         a count below one, a part or confidence not between 0 and 1, or the canonical bound of a
         divergence with a kink, which has no gradient.
     Example:
-      net = MLPCritic((64, 64))
-      init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
-      estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
+      >>> net = MLPCritic((64, 64))
+      >>> init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
+      >>> estimate(key, xs, ys, DIVERGENCES["kl"], init, apply).lower
     Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
       convex risk minimization"; Nowozin et al. (2016), "f-GAN", section 2.2.
     """

@@ -39,7 +39,7 @@ class FDivergence(Value):
         close to q.
       at_one: f(1), the divergence of p from itself: 0 but for GAN.
     Example:
-      DIVERGENCES["kl"].canonical(jnp.array(0.0))  # f'(1) = 1
+      >>> DIVERGENCES["kl"].canonical(jnp.array(0.0))  # f'(1) = 1
     """
 
     name: str

@@ -24,7 +24,7 @@ def alpha_divergence(alpha: float) -> FDivergence:
     Raises:
       ValueError: alpha is 0 or 1 (the limits, `reverse_kl` and `kl`) or not finite.
     Example:
-      alpha_divergence(0.5)
+      >>> alpha_divergence(0.5)
     Source: Nowozin et al. (2016), "f-GAN", table 4; Amari (1985), "Differential-Geometrical Methods
       in Statistics".
     """
@@ -71,7 +71,7 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
     Raises:
       ValueError: weight is not between 0 and 1.
     Example:
-      weighted_jensen_shannon(0.5)
+      >>> weighted_jensen_shannon(0.5)
     Source: Nowozin et al. (2016), "f-GAN", table 4; Lin (1991), "Divergence measures based on the
       Shannon entropy", equation 4.1.
     """

@@ -38,7 +38,7 @@ def gram_product(
     Raises:
       ValueError: `kernel` returns no Gram matrix, or block_size is below one.
     Example:
-      gram_product(rbf(1.0), xs, ys, jnp.full((len(ys), 1), 1 / len(ys)))  # mean over ys
+      >>> gram_product(rbf(1.0), xs, ys, jnp.full((len(ys), 1), 1 / len(ys)))  # mean over ys
     """
     own = jnp.full(len(rows), -1) if own is None else own
     block_size = at_least("block_size", block_size, 1)
@@ -97,7 +97,7 @@ def sharded_gram_product(mesh: Mesh) -> GramProduct:
     Raises:
       ValueError: `mesh` has no axis "data".
     Example:
-      mmd_unbiased(xs, ys, rbf(1.0), product=sharded_gram_product(data_mesh(8)))
+      >>> mmd_unbiased(xs, ys, rbf(1.0), product=sharded_gram_product(data_mesh(8)))
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')

@@ -23,7 +23,9 @@ def divergence_of_log_ratios(
       ratios_p: at samples of p, in nats, within ±80 in float32.
       ratios_q: at samples of q.
     Example:
-      terms = divergence_of_log_ratios(log_p - log_q, log_p_at_q - log_q_at_q, DIVERGENCES["kl"])
+      >>> terms = divergence_of_log_ratios(
+      ...     log_p - log_q, log_p_at_q - log_q_at_q, DIVERGENCES["kl"]
+      ... )
     """
 
     def t(r: Array) -> Array:

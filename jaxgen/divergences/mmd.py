@@ -36,7 +36,7 @@ def mmd_biased(
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
     Example:
-      mmd_biased(xs, ys, rbf(1.0)).value
+      >>> mmd_biased(xs, ys, rbf(1.0)).value
     Source: Gretton et al. (2012), "A kernel two-sample test", equations 5 and 11.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -69,8 +69,8 @@ def mmd_unbiased(
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
     Example:
-      terms = mmd_unbiased(xs, ys, rbf(1.0))
-      per_sample = jnp.mean(terms.p) - terms.q
+      >>> terms = mmd_unbiased(xs, ys, rbf(1.0))
+      >>> per_sample = jnp.mean(terms.p) - terms.q
     Source: Gretton et al. (2012), "A kernel two-sample test", equation 3.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -100,7 +100,7 @@ def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> Indepe
     Raises:
       ValueError: the sets differ in number, or as in `mmd_unbiased`.
     Example:
-      mmd_linear(xs, ys, rbf(1.0)).stderr
+      >>> mmd_linear(xs, ys, rbf(1.0)).stderr
     Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -126,7 +126,7 @@ def witness(
     Raises:
       ValueError: as `mmd_biased`, or the points are not shaped as the samples.
     Example:
-      witness(jnp.linspace(-3.0, 3.0, 100), xs[:, 0], ys[:, 0], rbf(0.5))
+      >>> witness(jnp.linspace(-3.0, 3.0, 100), xs[:, 0], ys[:, 0], rbf(0.5))
     Source: Gretton et al. (2012), "A kernel two-sample test", section 2.3.
     """
     xs, ys, ts = sample_vectors(p_samples=p_samples, q_samples=q_samples, points=points)
@@ -147,7 +147,7 @@ def energy_distance(
     Raises:
       ValueError: as `mmd_biased`.
     Example:
-      energy_distance(xs, ys).value
+      >>> energy_distance(xs, ys).value
     Source: Székely & Rizzo (2013), "Energy statistics", equation 5; Sejdinovic et al. (2013),
       "Equivalence of distance-based and RKHS-based statistics in hypothesis testing", theorem 22.
     """

@@ -39,8 +39,10 @@ class NormalsOnLine(NamedTuple):
       variances: of each.
       grid: the points of the quadrature, at equal distances, over all that matters.
     Example:
-      data = NormalsOnLine((0.33, 0.67), (-1.0, 2.0), (0.065, 2.0), np.linspace(-30, 30, 15_001))
-      data.closest(DIVERGENCES["kl"], mean=0.0, sd=1.5)  # NormalFit(1.0100, 1.8307, .2831)
+      >>> data = NormalsOnLine(
+      ...     (0.33, 0.67), (-1.0, 2.0), (0.065, 2.0), np.linspace(-30, 30, 15_001)
+      ... )
+      >>> data.closest(DIVERGENCES["kl"], mean=0.0, sd=1.5)  # NormalFit(1.0100, 1.8307, .2831)
     """
 
     weights: Sequence[float]
@@ -57,7 +59,7 @@ class NormalsOnLine(NamedTuple):
         """Returns draws of p from uniform ones: the lowest are the first component's.
 
         Example:
-          x = data.from_uniform(stratified_uniform(key, 512))
+          >>> x = data.from_uniform(stratified_uniform(key, 512))
         """
         starts = np.cumsum([0.0, *self.weights])[:-1]
         scales = jnp.sqrt(jnp.asarray(self.variances))
@@ -88,7 +90,7 @@ class NormalsOnLine(NamedTuple):
         """Returns for which sd the divergence is infinite, in words.
 
         Example:
-          data.infinite_for(DIVERGENCES["pearson"])  # "sd <= 1"
+          >>> data.infinite_for(DIVERGENCES["pearson"])  # "sd <= 1"
         """
         for order in tail_orders(divergence):
             if order not in (0, 1):
@@ -145,8 +147,8 @@ def tail_orders(divergence: FDivergence) -> tuple[float, float]:
     is.
 
     Example:
-      tail_orders(DIVERGENCES["pearson"])  # (2, 0)
-      tail_orders(DIVERGENCES["kl"])  # (1, 0)
+      >>> tail_orders(DIVERGENCES["pearson"])  # (2, 0)
+      >>> tail_orders(DIVERGENCES["kl"])  # (1, 0)
     """
     ends = np.exp([20.0, 22.0, -20.0, -22.0])
     with jax.enable_x64(True):

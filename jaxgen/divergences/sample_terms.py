@@ -18,7 +18,7 @@ class SampleTerms(NamedTuple):
       p: at each sample of p, the data.
       q: at each sample of q, the model.
     Example:
-      mmd_unbiased(xs, ys, rbf(1.0)).value
+      >>> mmd_unbiased(xs, ys, rbf(1.0)).value
     """
 
     p: Float[Array, "*batch n"]
@@ -36,7 +36,7 @@ class IndependentTerms(NamedTuple):
     Attributes:
       values: of each pair of samples, line or subset.
     Example:
-      mmd_linear(xs, ys, rbf(1.0)).stderr
+      >>> mmd_linear(xs, ys, rbf(1.0)).stderr
     """
 
     values: Float[Array, "*batch terms"]

@@ -34,7 +34,7 @@ def sliced_wasserstein(
     Raises:
       ValueError: the samples do not match (see `mmd_biased`), or a count is below one.
     Example:
-      jnp.sqrt(sliced_wasserstein(key, xs, ys, 100).value)  # the distance of order 2
+      >>> jnp.sqrt(sliced_wasserstein(key, xs, ys, 100).value)  # the distance of order 2
     Source: Bonneel et al. (2015), "Sliced and Radon Wasserstein barycenters of measures", section
       2; Peyré & Cuturi (2019), "Computational Optimal Transport", remark 2.30.
     """

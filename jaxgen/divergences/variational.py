@@ -23,7 +23,7 @@ def variational_bound(
     Raises:
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
-      variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
+      >>> variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
     Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
       convex risk minimization", equation 6; Nowozin et al. (2016), "f-GAN", equation 4.
     """
@@ -44,7 +44,7 @@ def activated_bound(
     Raises:
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
-      activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
+      >>> activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
     Source: Nowozin et al. (2016), "f-GAN", equation 6 and table 6.
     """
     v_p, v_q = _vectors(v_p, v_q)

@@ -37,7 +37,7 @@ def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) 
     Raises:
       ValueError: the scores are no vectors of one length.
     Example:
-      accuracy_test(classifier(held_out_p), classifier(held_out_q)).statistic  # the accuracy
+      >>> accuracy_test(classifier(held_out_p), classifier(held_out_q)).statistic  # the accuracy
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Kim et
       al. (2021), "Classification accuracy as a proxy for two-sample testing", section 2.
     """
@@ -86,9 +86,9 @@ def classifier_test(
       ValueError: samples of unlike shape, too few of them, a classifier without one output per
         sample, a count below one, or held_out not between 0 and 1.
     Example:
-      net = MLPCritic((64, 64))
-      init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
-      classifier_test(key, xs, ys, init, apply).p_value
+      >>> net = MLPCritic((64, 64))
+      >>> init, apply = partial(net.init, x=xs, train=True), partial(net.apply, train=False)
+      >>> classifier_test(key, xs, ys, init, apply).p_value
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)

@@ -36,7 +36,7 @@ def memorization_test(
     Raises:
       ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
-      memorization_test(train_features, test_features, sample_features).p_value
+      >>> memorization_test(train_features, test_features, sample_features).p_value
     Source: Meehan et al. (2020), "A non-parametric test to detect data-copying in generative
       models", section 3; Mann & Whitney (1947), "On a test of whether one of two random variables
       is stochastically larger than the other".

@@ -27,7 +27,7 @@ class NeighborAccuracy(NamedTuple):
       p: of the data.
       q: of the model's samples.
     Example:
-      neighbor_accuracy(test_features, sample_features).q
+      >>> neighbor_accuracy(test_features, sample_features).q
     """
 
     p: Scalar
@@ -49,7 +49,7 @@ def neighbor_accuracy(
     Raises:
       ValueError: samples of unlike shape or not as many of q as of p, or block_size is below one.
     Example:
-      neighbor_accuracy(test_features, sample_features).q
+      >>> neighbor_accuracy(test_features, sample_features).q
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Xu et al.
       (2018), "An empirical study on evaluation metrics of generative adversarial networks", section
       2.
@@ -80,7 +80,7 @@ def nearest_neighbor_test(
       ValueError: samples of unlike shape, or not as many of q as of p, fewer than 2, or block_size
         is below one.
     Example:
-      nearest_neighbor_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
+      >>> nearest_neighbor_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3, with the
       1-nearest-neighbor classifier.
     """

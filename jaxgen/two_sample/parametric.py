@@ -22,7 +22,7 @@ def mean_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     Raises:
       ValueError: the samples do not match (see `mmd_biased`).
     Example:
-      mean_test(xs, ys).p_value < 0.05
+      >>> mean_test(xs, ys).p_value < 0.05
     Source: Welch (1947), "The generalization of Student's problem when several different population
       variances are involved".
     """
@@ -45,7 +45,7 @@ def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
       ValueError: the samples do not match (see `mmd_biased`), or there are fewer than three: two
         lie equally far from their median, whatever the variance.
     Example:
-      variance_test(xs, ys).p_value < 0.05
+      >>> variance_test(xs, ys).p_value < 0.05
     Source: Brown & Forsythe (1974), "Robust tests for the equality of variances".
     """
     xs, ys = sample_vectors(3, p_samples=p_samples, q_samples=q_samples)
@@ -66,7 +66,7 @@ def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> T
     Raises:
       ValueError: as `mmd_linear`, or fewer than four samples.
     Example:
-      mmd_linear_test(xs, ys, rbf(1.0)).p_value
+      >>> mmd_linear_test(xs, ys, rbf(1.0)).p_value
     Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(4, p_samples=p_samples, q_samples=q_samples)

@@ -44,7 +44,7 @@ def permutation_test(
       ValueError: the samples do not match (see `mmd_biased`), the statistic is not one number, or a
         count is below one.
     Example:
-      permutation_test(key, lambda x, y: jnp.abs(x.mean() - y.mean()), xs, ys, 999).p_value
+      >>> permutation_test(key, lambda x, y: jnp.abs(x.mean() - y.mean()), xs, ys, 999).p_value
     Source: Phipson & Smyth (2010), "Permutation p-values should never be zero", section 4.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
@@ -117,7 +117,7 @@ def mmd_permutation_test(
     Raises:
       ValueError: as `mmd_unbiased`, or num_permutations is below one.
     Example:
-      mmd_permutation_test(key, xs, ys, rbf(median_heuristic(xs, ys)), 999).p_value
+      >>> mmd_permutation_test(key, xs, ys, rbf(median_heuristic(xs, ys)), 999).p_value
     Source: Gretton et al. (2012), "A kernel two-sample test", section 5; Phipson & Smyth (2010),
       "Permutation p-values should never be zero".
     """

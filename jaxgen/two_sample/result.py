@@ -20,7 +20,7 @@ class TestResult(NamedTuple):
         be believed, where `all_finite` is false.
       all_finite: whether the samples and the statistic are finite.
     Example:
-      mean_test(xs, ys).p_value < 0.05
+      >>> mean_test(xs, ys).p_value < 0.05
     """
 
     __test__ = False  # not a class of tests, whatever pytest thinks of its name
