@@ -74,7 +74,7 @@ def renyi(alpha: float) -> Bound:
     Raises:
       ValueError: alpha is not finite.
     Example:
-      renyi(0.5)(log_importance_weights(key, log_joint, q, 50))
+      >>> renyi(0.5)(log_importance_weights(key, log_joint, q, 50))
     Source: Li & Turner (2016), equations 3 and 6. Path weights: the derivation of Tucker et al.
       (2019), section 4, with the slopes v_k of this bound: alpha v_k + (1 - alpha) v_k².
     """
@@ -107,7 +107,7 @@ def chi_upper_bound(order: float = 2.0) -> Bound:
     Raises:
       ValueError: order is below one or infinite.
     Example:
-      gap = chi_upper_bound()(log_weights) - ELBO(log_weights)
+      >>> gap = chi_upper_bound()(log_weights) - ELBO(log_weights)
     Source: Dieng et al. (2017), equation 4.
     """
     if not 1 <= order < math.inf:
@@ -137,7 +137,7 @@ def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5)  # log of ((1 + 2) / 2)²
+      >>> log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5)  # log of ((1 + 2) / 2)²
     """
     axis_of_samples("log_weights", log_weights)
     powers = power * log_weights

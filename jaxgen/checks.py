@@ -18,7 +18,7 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     Raises:
       ValueError: `value` is no integer, or is below `minimum`.
     Example:
-      num_samples = at_least("num_samples", num_samples, 1)
+      >>> num_samples = at_least("num_samples", num_samples, 1)
     """
     try:
         number = operator.index(value)
@@ -35,7 +35,7 @@ def positive(name: str, value: Any) -> Any:
     Raises:
       ValueError: it is such a number.
     Example:
-      temperature = positive("temperature", temperature)
+      >>> temperature = positive("temperature", temperature)
     """
     if isinstance(value, int | float | np.number) and not 0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a positive number")
@@ -51,7 +51,7 @@ def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     Raises:
       ValueError: the batch shape is not ().
     Example:
-      one_distribution(distrax.Normal(jnp.zeros(3), 1.0))  # raises
+      >>> one_distribution(distrax.Normal(jnp.zeros(3), 1.0))  # raises
     """
     found = tuple(getattr(q, "batch_shape", ()) if batch_shape is None else batch_shape)
     if found:
@@ -67,7 +67,7 @@ def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
     Raises:
       ValueError: it is not; the message lists what is.
     Example:
-      one_of("binarization", "otsu", ("none", "threshold"))  # raises
+      >>> one_of("binarization", "otsu", ("none", "threshold"))  # raises
     """
     choices = list(accepted)
     if value not in choices:
@@ -83,7 +83,7 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     Raises:
       ValueError: its shape is another.
     Example:
-      of_shape("x", jnp.zeros((8, 8)), (8, 8, 1))  # raises
+      >>> of_shape("x", jnp.zeros((8, 8)), (8, 8, 1))  # raises
     """
     found = np.shape(x)
     if found != tuple(expected):
@@ -96,7 +96,7 @@ def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
     Raises:
       ValueError: they are not.
     Example:
-      of_event_shape(jnp.zeros((100, 3)), (3,))  # a hundred events
+      >>> of_event_shape(jnp.zeros((100, 3)), (3,))  # a hundred events
     """
     found, expected = np.shape(value), tuple(event_shape)
     if found[max(len(found) - len(expected), 0) :] != expected:
@@ -109,7 +109,7 @@ def floats(name: str, x: Any) -> None:
     Raises:
       ValueError: it is not.
     Example:
-      floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
+      >>> floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
     """
     if not jnp.issubdtype(x.dtype, np.floating):
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
@@ -121,7 +121,7 @@ def axis_of_samples(name: str, x: Any) -> None:
     Raises:
       ValueError: it has another number of axes, or no entry.
     Example:
-      axis_of_samples("log_weights", jnp.zeros((100, 5)))  # raises: which axis are the samples?
+      >>> axis_of_samples("log_weights", jnp.zeros((100, 5)))  # raises: which axis are the samples?
     """
     found = np.shape(x)
     if len(found) != 1 or not found[0]:
@@ -142,7 +142,7 @@ def class_labels(labels: Any, num_classes: int, count: int) -> None:
     Raises:
       ValueError: they are no such labels.
     Example:
-      class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
+      >>> class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
     """
     dtype, found = getattr(labels, "dtype", type(labels).__name__), np.shape(labels)
     if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != (count,):
@@ -165,7 +165,7 @@ def between_0_and_1(name: str, value: float) -> float:
     Raises:
       ValueError: it is not above 0 and below 1.
     Example:
-      confidence = between_0_and_1("confidence", confidence)
+      >>> confidence = between_0_and_1("confidence", confidence)
     """
     if not 0 < value < 1:
         raise ValueError(f"{name}: got {value}, expected a number between 0 and 1")
@@ -188,7 +188,7 @@ class ByName(Mapping[str, _V]):
     Raises:
       UnknownName: of a name that is not in it; a KeyError and a ValueError.
     Example:
-      ByName("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
+      >>> ByName("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
     """
 
     def __init__(self, of: str, entries: Mapping[str, _V]):

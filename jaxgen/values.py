@@ -24,8 +24,8 @@ class Value:
     `dataclasses.replace` changes a field: the new record is known by its fields.
 
     Example:
-      class Bound(Value):
-          value: Callable[[Array], Array]
+      >>> class Bound(Value):
+      ...     value: Callable[[Array], Array]
     """
 
     _known_by: ClassVar[Any] = None
@@ -62,8 +62,8 @@ def known_by_call(factory: Callable[_P, _T]) -> Callable[_P, _T]:
     equal values, pass Python numbers.
 
     Example:
-      @known_by_call
-      def pathwise(num_samples: int = 1) -> Estimator: ...
+      >>> @known_by_call
+      ... def pathwise(num_samples: int = 1) -> Estimator: ...
     """
     signature = inspect.signature(factory)
 
@@ -85,7 +85,7 @@ def known_by_name(name: str, value: _V) -> _V:
     """Returns `value` with `name` as its repr: for constants, of which there is one.
 
     Example:
-      ELBO = known_by_name("ELBO", Bound("elbo", jnp.mean))
+      >>> ELBO = known_by_name("ELBO", Bound("elbo", jnp.mean))
     """
     return _known(value, _Name(name))
 

@@ -82,10 +82,11 @@ def pytest_collection_finish():
 class FilesAndRecipes(LoadScopeScheduling):
     """A worker takes a whole file, which shares fixtures, but of LONG files one case alone.
 
-    The cases of one recipe go by the recipe's name, which stands first in their brackets.
+    The cases of one recipe go by the recipe's name, which stands first in their brackets, as do
+    the examples of one room.
     """
 
-    LONG = ("test_recipes.py", "test_notebooks.py")
+    LONG = ("test_recipes.py", "test_notebooks.py", "test_examples.py")
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")

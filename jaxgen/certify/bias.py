@@ -47,12 +47,12 @@ def paired_bias(
     Raises:
       ValueError: as for `grad_moments`.
     Example:
-      f = lambda b: (b - 0.45) ** 2
-      loss = lambda logit, key: relaxed(2).apply((), key, f, distrax.Bernoulli(logit))[0]
-      p = jax.nn.sigmoid(0.3)
-      exact = 0.1 * p * (1 - p)
-      gradient = lambda key: jax.grad(loss)(0.3, key)
-      paired_bias(gradient, lambda key: exact, jax.random.key(0), 10_000).worst_z
+      >>> f = lambda b: (b - 0.45) ** 2
+      >>> loss = lambda logit, key: relaxed(2).apply((), key, f, distrax.Bernoulli(logit))[0]
+      >>> p = jax.nn.sigmoid(0.3)
+      >>> exact = 0.1 * p * (1 - p)
+      >>> gradient = lambda key: jax.grad(loss)(0.3, key)
+      >>> paired_bias(gradient, lambda key: exact, jax.random.key(0), 10_000).worst_z
     """
 
     def difference(key: Key) -> tuple[Params, Params]:

@@ -34,7 +34,9 @@ def bijector_errors(bijector: Any, xs: Float[Array, "n ..."]) -> BijectorErrors:
     Raises:
       ValueError: the image has another number of entries.
     Example:
-      bijector_errors(distrax.Block(distrax.ScalarAffine(1.0, 2.0), 1), jnp.ones((4, 3))).inverse
+      >>> bijector_errors(
+      ...     distrax.Block(distrax.ScalarAffine(1.0, 2.0), 1), jnp.ones((4, 3))
+      ... ).inverse
     """
 
     def one(x: Array) -> tuple[Array, ...]:

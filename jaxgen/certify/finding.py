@@ -25,7 +25,7 @@ class DensityReport(NamedTuple):
     Attributes:
       findings: in the order in which they were made. What does not apply is not among them.
     Example:
-      print(density_report(density, params, key))
+      >>> print(density_report(density, params, key))
     """
 
     findings: tuple[Finding, ...]

@@ -47,9 +47,9 @@ def frozen_vae() -> FrozenVAE:
     Beside its log p(x), by `log_prob_by_quadrature`, the gap of any bound is a true gap, in images.
 
     Example:
-      vae = frozen_vae()
-      z, x = simulate(jax.random.key(0), vae.model, vae.params, 2)
-      log_px = log_prob_by_quadrature(vae.model, vae.params, x, points=100)
+      >>> vae = frozen_vae()
+      >>> z, x = simulate(jax.random.key(0), vae.model, vae.params, 2)
+      >>> log_px = log_prob_by_quadrature(vae.model, vae.params, x, points=100)
     """
     # N(0, I) has no params, and a file has no place for none.
     return FrozenVAE(two_latent_vae((28, 28, 1)), {"prior": {}, **frozen_params("latents")})
@@ -59,7 +59,7 @@ def two_latent_vae(x_shape: tuple[int, ...]) -> LatentVariableModel:
     """Returns the model of which the frozen VAE has the params, for images of any shape.
 
     Example:
-      params = two_latent_vae((8, 8, 1)).init(jax.random.key(0))
+      >>> params = two_latent_vae((8, 8, 1)).init(jax.random.key(0))
     """
     bernoulli = LIKELIHOODS["bernoulli"]
     return gaussian_vae(
@@ -75,8 +75,8 @@ def simulate(key: Key, model: LatentVariableModel, params: Params, count: int) -
     """Returns z from the prior and x from p(x|z).
 
     Example:
-      vae = frozen_vae()
-      x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
+      >>> vae = frozen_vae()
+      >>> x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
     """
 
     def one(key: Key) -> Simulated:

@@ -52,11 +52,11 @@ def kl_from_draws(
       ValueError: not two vectors of one length, two entries at least; confidence is not between 0
         and 1.
     Example:
-      p = teacher()
-      x, log_p = p.draw(jax.random.key(0), 4)
-      honest, boast = kl_from_draws(log_p, log_p - 1.0), kl_from_draws(log_p, log_p + 10.0)
-      assert honest.value == 1 and honest.p_value == 1
-      assert boast.value < 0 and boast.p_value < 1e-9
+      >>> p = teacher()
+      >>> x, log_p = p.draw(jax.random.key(0), 4)
+      >>> honest, boast = kl_from_draws(log_p, log_p - 1.0), kl_from_draws(log_p, log_p + 10.0)
+      >>> assert honest.value == 1 and honest.p_value == 1
+      >>> assert boast.value < 0 and boast.p_value < 1e-9
     Source: Markov's inequality, of the product of all ratios.
     """
     if log_p.ndim != 1 or log_p.shape != log_q.shape or len(log_p) < 2:

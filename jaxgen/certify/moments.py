@@ -60,9 +60,9 @@ def grad_moments(
     Raises:
       ValueError: batch_size is below 2, or num_draws below its double.
     Example:
-      f = lambda b: (b - 0.45) ** 2
-      loss = lambda logit, key: disarm(2).apply((), key, f, distrax.Bernoulli(logit))[0]
-      grad_moments(lambda key: jax.grad(loss)(0.3, key), jax.random.key(0), 2000).trace
+      >>> f = lambda b: (b - 0.45) ** 2
+      >>> loss = lambda logit, key: disarm(2).apply((), key, f, distrax.Bernoulli(logit))[0]
+      >>> grad_moments(lambda key: jax.grad(loss)(0.3, key), jax.random.key(0), 2000).trace
     Source: Welford (1962); Chan et al. (1983) for joining the batches.
     """
     batch_size = max(2, num_draws // 20) if batch_size is None else batch_size

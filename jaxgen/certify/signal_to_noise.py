@@ -53,9 +53,9 @@ def signal_to_noise(
     Raises:
       ValueError: num_draws is below four; an estimator refuses a count, the f or the q.
     Example:
-      target = lambda mean, x: (lambda z: (z - x) ** 2, distrax.Normal(mean, 1.0))
-      both, xs = (pathwise, score_function), jnp.ones(3)
-      signal_to_noise(target, both, (1, 4), 200, 0.5, jax.random.key(0), xs).slopes  # about .5
+      >>> target = lambda mean, x: (lambda z: (z - x) ** 2, distrax.Normal(mean, 1.0))
+      >>> both, xs = (pathwise, score_function), jnp.ones(3)
+      >>> signal_to_noise(target, both, (1, 4), 200, 0.5, jax.random.key(0), xs).slopes  # about .5
     Source: Rainforth et al. (2018), section 3.
     """
 

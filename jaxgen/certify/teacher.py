@@ -65,10 +65,10 @@ def teacher(temperature: float = 1.0) -> Teacher:
     Raises:
       ValueError: temperature is not positive.
     Example:
-      p, q = teacher(), teacher(1.2)
-      x, log_p = p.draw(jax.random.key(0), 8)
-      log_q = jax.vmap(q.density.distribution(q.params, ()).log_prob)(x)
-      kl_from_draws(log_p, log_q).value
+      >>> p, q = teacher(), teacher(1.2)
+      >>> x, log_p = p.draw(jax.random.key(0), 8)
+      >>> log_q = jax.vmap(q.density.distribution(q.params, ()).log_prob)(x)
+      >>> kl_from_draws(log_p, log_q).value
     """
     if not temperature > 0:
         raise ValueError(f"temperature: got {temperature}, expected a positive number")

@@ -26,8 +26,8 @@ def compose(*transforms: Transform) -> Transform:
     Raises:
       ValueError: there are none.
     Example:
-      view = compose(horses.prepare, resize((286, 286)), random_crop((256, 256)), random_flip)
-      x = view(key, jnp.asarray(horses.images[:4]))  # in the compiled step
+      >>> view = compose(horses.prepare, resize((286, 286)), random_crop((256, 256)), random_flip)
+      >>> x = view(key, jnp.asarray(horses.images[:4]))  # in the compiled step
     """
     if not transforms:
         raise ValueError("transforms: got none, expected at least one")
@@ -48,7 +48,7 @@ def resize(size: tuple[int, int]) -> Transform:
     Raises:
       ValueError: size is below one; at the call, if the images are no floats.
     Example:
-      resize((286, 286))(key, x)
+      >>> resize((286, 286))(key, x)
     """
     height, width = (at_least("size", side, 1) for side in size)
 
@@ -68,7 +68,7 @@ def random_crop(size: tuple[int, int]) -> Transform:
     Raises:
       ValueError: size is below one; at the call, if an image is smaller.
     Example:
-      random_crop((256, 256))(key, x)
+      >>> random_crop((256, 256))(key, x)
     """
     height, width = (at_least("size", side, 1) for side in size)
 
@@ -93,7 +93,7 @@ def random_flip(key: Key, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "n 
     """Mirrors each image left to right with probability one half.
 
     Example:
-      random_flip(key, x)
+      >>> random_flip(key, x)
     """
     mirrored = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
     return jnp.where(mirrored, images[:, :, ::-1], images)

@@ -31,7 +31,7 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
       ValueError: a file is missing, truncated or damaged; a record holds no PNG or JPEG image of 8
         bits, or a label that is no int32; or the images differ in size.
     Example:
-      decode({Path("a.array_record-00000-of-00001"): 10_000}, Features("image", 1, "label"))
+      >>> decode({Path("a.array_record-00000-of-00001"): 10_000}, Features("image", 1, "label"))
     """
     import tensorflow_datasets as tfds
     from tqdm import tqdm

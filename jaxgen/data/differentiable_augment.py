@@ -25,7 +25,7 @@ def random_translation(share: float = 0.125, *, fill: float = 0.0) -> Transform:
     Raises:
       ValueError: share is outside [0, 1]; in use, if images are no floats of four axes.
     Example:
-      x = random_translation(0.125)(key, images)  # up to 3 pixels of 28, each way
+      >>> x = random_translation(0.125)(key, images)  # up to 3 pixels of 28, each way
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """
@@ -51,7 +51,7 @@ def random_cutout(share: float = 0.5, *, fill: float = 0.0) -> Transform:
     Raises:
       ValueError: as `random_translation`.
     Example:
-      x = random_cutout(0.5)(key, images)
+      >>> x = random_cutout(0.5)(key, images)
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """
@@ -82,7 +82,7 @@ def random_color(
     Raises:
       ValueError: in use, if images are no floats of four axes.
     Example:
-      x = random_color(saturation=0.0)(key, images)
+      >>> x = random_color(saturation=0.0)(key, images)
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """

@@ -31,7 +31,7 @@ def decode_image(
     Raises:
       ValueError: it is no such image, has more than 8 bits, or is damaged.
     Example:
-      decode_image(Path("horse.jpg").read_bytes(), lambda image: image.convert("RGB"))
+      >>> decode_image(Path("horse.jpg").read_bytes(), lambda image: image.convert("RGB"))
     """
     from PIL import Image
 

@@ -34,7 +34,7 @@ def skip(message: str) -> None:
     """Warns of it; the image is left out.
 
     Example:
-      load_folder("photographs", size=(256, 256), unreadable=skip)
+      >>> load_folder("photographs", size=(256, 256), unreadable=skip)
     """
     warnings.warn(f"{message}; it is left out", RuntimeWarning, stacklevel=3)
 
@@ -64,7 +64,7 @@ def load_folder(
       ValueError: the folder is none or has less than two images; a file is not readable (it is
         named); or sizes or channels differ and are not given.
     Example:
-      horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
+      >>> horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
     """
     folder = Path(directory).expanduser()
     if not folder.is_dir():

@@ -64,7 +64,7 @@ def from_arrays(
         labels are not one int32 per image; a pixel is none of the levels; binarization is
         unknown.
     Example:
-      mine = from_arrays(np.zeros((10, 28, 28, 1), np.uint8), binarization="dynamic")
+      >>> mine = from_arrays(np.zeros((10, 28, 28, 1), np.uint8), binarization="dynamic")
     """
     prepare = BINARIZATIONS[one_of("binarization", binarization, BINARIZATIONS)]
     images = as_pixels(images)

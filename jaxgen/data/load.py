@@ -42,8 +42,8 @@ def load(
       ValueError: an argument is unknown (with what is accepted), the set is not prepared (with the
         command that does it), data_dir is a file, or a file in it is truncated or damaged.
     Example:
-      images, labels, *_, prepare = load("digits", "train", binarization="dynamic")
-      x = prepare(key, jnp.asarray(images[:128]))  # float32, in the compiled step
+      >>> images, labels, *_, prepare = load("digits", "train", binarization="dynamic")
+      >>> x = prepare(key, jnp.asarray(images[:128]))  # float32, in the compiled step
     """
     one_of("binarization", binarization, BINARIZATIONS)
     root = data_root(data_dir)

@@ -44,7 +44,7 @@ def scale(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      x = scale(key, jnp.asarray(batch))  # uint8 [128, 28, 28, 1] -> float32
+      >>> x = scale(key, jnp.asarray(batch))  # uint8 [128, 28, 28, 1] -> float32
     """
     return _uint8(images).astype(jnp.float32) / 255.0
 
@@ -55,7 +55,7 @@ def threshold(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      x = threshold(key, jnp.asarray(batch))
+      >>> x = threshold(key, jnp.asarray(batch))
     """
     return (_uint8(images) >= 128).astype(jnp.float32)
 
@@ -69,7 +69,7 @@ def dynamic(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      x = dynamic(jax.random.fold_in(key, step), jnp.asarray(batch))
+      >>> x = dynamic(jax.random.fold_in(key, step), jnp.asarray(batch))
     Source: Salakhutdinov & Murray (2008); drawn anew at every use as in Burda et al. (2016).
     """
     pixels = _uint8(images).astype(jnp.uint32)
@@ -94,8 +94,8 @@ def dequantizer(levels: int) -> Prepare:
     Raises:
       ValueError: levels is out of range; the images that it is given are not uint8.
     Example:
-      digits = load("digits", "train")
-      x = dequantizer(digits.levels)(key, jnp.asarray(digits.images[:128]))
+      >>> digits = load("digits", "train")
+      >>> x = dequantizer(digits.levels)(key, jnp.asarray(digits.images[:128]))
     Source: Theis, van den Oord & Bethge (2016), section 3.1.
     """
     levels = number_of_levels(levels)

@@ -39,7 +39,7 @@ def prepared(name: str, root: Path) -> Source:
       ValueError: there is no such set, or it holds no 8-bit images or is not in array_record; and,
         when a split is read, a file of it is missing, truncated or damaged.
     Example:
-      prepared("mnist", data_root(None)).sizes  # {"train": 60000, "test": 10000}
+      >>> prepared("mnist", data_root(None)).sizes  # {"train": 60000, "test": 10000}
     """
     folder = _folder(name, root)
     info, declared = _json(folder / "dataset_info.json"), _json(folder / "features.json")

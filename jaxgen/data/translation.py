@@ -61,8 +61,8 @@ def unpaired(train: ImageSet, test: ImageSet, translation: Translation) -> Unpai
     Raises:
       ValueError: a set has no labels; a half, or what is kept of it, is empty.
     Example:
-      task = unpaired(load("digits", "train"), load("digits", "test"), TRANSLATIONS["rotated"])
-      task.test_y[0]  # the partner of task.test_x[0]
+      >>> task = unpaired(load("digits", "train"), load("digits", "test"), TRANSLATIONS["rotated"])
+      >>> task.test_y[0]  # the partner of task.test_x[0]
     """
     train_labels, test_labels = _labels("train", train), _labels("test", test)
     half = len(train.images) // 2
@@ -93,7 +93,7 @@ def inverted(images: Pixels) -> Pixels:
     """Returns white for black: a map of every pixel by itself.
 
     Example:
-      inverted(load("digits", "test").images)
+      >>> inverted(load("digits", "test").images)
     """
     return 255 - images
 
@@ -102,7 +102,7 @@ def rotated_and_inverted(images: Pixels) -> Pixels:
     """Returns the images turned by 90 degrees to the left, white for black.
 
     Example:
-      rotated_and_inverted(load("digits", "test").images)
+      >>> rotated_and_inverted(load("digits", "test").images)
     """
     return 255 - np.rot90(images, axes=(1, 2))
 
@@ -111,7 +111,7 @@ def every_image(labels: Int[np.ndarray, "n"]) -> Bool[np.ndarray, "n"]:
     """Keeps all.
 
     Example:
-      every_image(np.array([0, 1, 1])).all()
+      >>> every_image(np.array([0, 1, 1])).all()
     """
     return np.ones(len(labels), bool)
 
@@ -127,7 +127,7 @@ def rare_upper_half(share: float) -> Callable[[Int[np.ndarray, "n"]], Bool[np.nd
     Raises:
       ValueError: share is no such number.
     Example:
-      rare_upper_half(0.1)(np.array([0, 1] * 20)).sum()  # 20 of class 0 and 2 of class 1
+      >>> rare_upper_half(0.1)(np.array([0, 1] * 20)).sum()  # 20 of class 0 and 2 of class 1
     """
     share = between_0_and_1("share", share)
 

@@ -32,8 +32,8 @@ class Autoregressive(distrax.Distribution):
         of its params, as `Conditioner` is, so that a gradient estimator finds them.
       event_shape: of x.
     Example:
-      p = Autoregressive(conditionals, (28, 28, 1))
-      x, passes = p.sample_with_passes(seed=key)
+      >>> p = Autoregressive(conditionals, (28, 28, 1))
+      >>> x, passes = p.sample_with_passes(seed=key)
     Source: Frey (1998), "Graphical models for machine learning and digital communication"; sampling
     by fixed point: Wiggers & Hoogeboom (2020), "Predictive sampling with forecasting autoregressive
     models".

@@ -20,7 +20,7 @@ class Bernoulli(distrax.Bernoulli):
     Args:
       logits: log odds of a one.
     Example:
-      Independent(Bernoulli(logits), 3).log_prob(image)  # nats, one image
+      >>> Independent(Bernoulli(logits), 3).log_prob(image)  # nats, one image
     """
 
     def __init__(self, logits: Float[Array, "..."]):

@@ -72,7 +72,7 @@ def coupling(
       transform: of each entry of b.
       first_moves: a is moved by b instead.
     Example:
-      distrax.Transformed(base, coupling(conditioner, 2, rational_quadratic_spline(8)))
+      >>> distrax.Transformed(base, coupling(conditioner, 2, rational_quadratic_spline(8)))
     Source: Dinh et al. (2017), equations 7 and 8; Durkan et al. (2019), section 3.2.
     """
     return distrax.SplitCoupling(

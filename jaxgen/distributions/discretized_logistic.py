@@ -25,7 +25,7 @@ class DiscretizedLogistic(distrax.Distribution):
     Raises:
       ValueError: fewer than two levels.
     Example:
-      DiscretizedLogistic(jnp.array(0.5), jnp.array(0.1)).log_prob(jnp.array(128 / 255))
+      >>> DiscretizedLogistic(jnp.array(0.5), jnp.array(0.1)).log_prob(jnp.array(128 / 255))
     Source: Kingma et al. (2016), appendix; Salimans et al. (2017), equation 2.
     """
 

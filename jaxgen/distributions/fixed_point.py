@@ -30,7 +30,7 @@ def triangular_fixed_point(
     Raises:
       ValueError: limit is below one.
     Example:
-      x, passes = triangular_fixed_point(lambda x: 0.5 * jnp.roll(x, 1).at[0].set(2.0), x0, 4)
+      >>> x, passes = triangular_fixed_point(lambda x: 0.5 * jnp.roll(x, 1).at[0].set(2.0), x0, 4)
     Source: Song et al. (2021), "Accelerating feedforward computation via parallel nonlinear
     equation solving", algorithm 1.
     """

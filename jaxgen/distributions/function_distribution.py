@@ -23,7 +23,7 @@ class FunctionDistribution(distrax.Distribution):
       sample: `(key, params) -> event`.
       log_prob: `(params, event) -> ` log probability, in nats.
     Example:
-      FunctionDistribution(mean, (3,), lambda key, mean: draw(key, mean), log_density)
+      >>> FunctionDistribution(mean, (3,), lambda key, mean: draw(key, mean), log_density)
     """
 
     def __init__(

@@ -18,7 +18,7 @@ def nearest_level(value: ArrayLike, levels: int) -> Int[Array, "..."]:
     A pixel's value has been rounded: that of level 3 of 17 is stored as round(255 * 3/16)/255.
 
     Example:
-      nearest_level(jnp.array(48 / 255), 17)  # 3
+      >>> nearest_level(jnp.array(48 / 255), 17)  # 3
     """
     k = jnp.rint(jnp.asarray(value) * (levels - 1)).astype(jnp.int32)
     return jnp.clip(k, 0, levels - 1)
@@ -32,7 +32,7 @@ class GrayLevels(distrax.Distribution):
     Raises:
       ValueError: fewer than two levels, or logits are not of floating point.
     Example:
-      GrayLevels(jnp.zeros(17)).log_prob(jnp.array(0.5))  # -log 17
+      >>> GrayLevels(jnp.zeros(17)).log_prob(jnp.array(0.5))  # -log 17
     """
 
     def __init__(self, logits: Float[Array, "*batch levels"]):

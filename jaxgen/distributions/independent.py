@@ -19,7 +19,7 @@ class Independent(distrax.Independent):
       distribution: of each dimension.
       reinterpreted_batch_ndims: how many of its batch axes, the last ones, are one event.
     Example:
-      Independent(Bernoulli(jnp.zeros((8, 8, 1))), 3).log_prob(jnp.ones((8, 8)))  # ValueError
+      >>> Independent(Bernoulli(jnp.zeros((8, 8, 1))), 3).log_prob(jnp.ones((8, 8)))  # ValueError
     """
 
     def log_prob(self, value: ArrayLike) -> Array:

@@ -29,8 +29,10 @@ class MaskedAutoregressive(distrax.Bijector):
         on those before it alone.
       transform: of each entry.
     Example:
-      q = distrax.Transformed(base, MaskedAutoregressive(conditioner, affine()))
-      p = distrax.Transformed(base, distrax.Inverse(MaskedAutoregressive(conditioner, affine())))
+      >>> q = distrax.Transformed(base, MaskedAutoregressive(conditioner, affine()))
+      >>> p = distrax.Transformed(
+      ...     base, distrax.Inverse(MaskedAutoregressive(conditioner, affine()))
+      ... )
     Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow";
     Papamakarios et al. (2017), "Masked autoregressive flow for density estimation", section 3.
     """

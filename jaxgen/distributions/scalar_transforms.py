@@ -37,7 +37,7 @@ def affine(max_log_scale: float = 1.0) -> ScalarTransform:
     Raises:
       ValueError: max_log_scale is not positive.
     Example:
-      affine().bijector(jnp.zeros((3, 2))).forward(jnp.ones(3))  # [1., 1., 1.]
+      >>> affine().bijector(jnp.zeros((3, 2))).forward(jnp.ones(3))  # [1., 1., 1.]
     Source: Dinh et al. (2017), section 3.2 and appendix.
     """
     if max_log_scale != math.inf:
@@ -73,7 +73,9 @@ def rational_quadratic_spline(
       ValueError: num_bins is below two, or the bins are too many to be of the smallest size; bound
         is not positive; smallest is not between 0 and 1.
     Example:
-      rational_quadratic_spline(8).bijector(jnp.zeros((3, 25))).forward(jnp.ones(3))  # [1., 1., 1.]
+      >>> rational_quadratic_spline(8).bijector(jnp.zeros((3, 25))).forward(
+      ...     jnp.ones(3)
+      ... )  # [1., 1., 1.]
     Source: Durkan et al. (2019), "Neural spline flows", section 3.1.
     """
     num_bins, bound = at_least("num_bins", num_bins, 2), float(positive("bound", bound))

@@ -20,7 +20,7 @@ def stratified_uniform(key: Key, count: int) -> Float[Array, "count"]:
     Raises:
       ValueError: count is below one.
     Example:
-      z = jax.scipy.special.ndtri(stratified_uniform(key, 512))  # of N(0, 1)
+      >>> z = jax.scipy.special.ndtri(stratified_uniform(key, 512))  # of N(0, 1)
     Source: Owen (2013), "Monte Carlo theory, methods and examples", section 8.4.
     """
     count = at_least("count", count, 1)

@@ -30,7 +30,7 @@ class IsotropicMixture(distrax.MixtureSameFamily):
       ValueError: modes is no matrix; a scale or a weight is not positive; there are not as many as
         modes.
     Example:
-      IsotropicMixture([[0.0], [3.0]], 0.5).log_prob(jnp.array([1.0]))  # nats
+      >>> IsotropicMixture([[0.0], [3.0]], 0.5).log_prob(jnp.array([1.0]))  # nats
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def ring(num_modes: int = 8, radius: float = 2.0, scale: float = 0.02) -> Isotro
     Raises:
       ValueError: num_modes is below one.
     Example:
-      x = ring().sample(seed=key, sample_shape=512)  # [512, 2]
+      >>> x = ring().sample(seed=key, sample_shape=512)  # [512, 2]
     Source: Metz et al. (2017), section 3.1.
     """
     angles = 2 * jnp.pi * jnp.arange(at_least("num_modes", num_modes, 1)) / num_modes
@@ -93,7 +93,7 @@ def grid(side: int = 5, spacing: float = 2.0, scale: float = 0.05) -> IsotropicM
     Raises:
       ValueError: side is below one.
     Example:
-      grid().modes  # [25, 2], from (-4, -4) to (4, 4)
+      >>> grid().modes  # [25, 2], from (-4, -4) to (4, 4)
     Source: Lin et al. (2018), PacGAN, section 4.1.
     """
     axis = spacing * (jnp.arange(at_least("side", side, 1)) - (side - 1) / 2)
@@ -106,7 +106,7 @@ def line(means: Numbers, scales: Numbers, weights: Numbers = 1.0) -> IsotropicMi
     """Returns a mixture on the line; its samples have shape [1].
 
     Example:
-      line([-1.0, 2.0], [0.065**0.5, 2.0**0.5], [0.33, 0.67])  # f-GAN's mixture
+      >>> line([-1.0, 2.0], [0.065**0.5, 2.0**0.5], [0.33, 0.67])  # f-GAN's mixture
     Source: Nowozin et al. (2016), section 2.5, with variances .065 and 2.
     """
     return IsotropicMixture(jnp.asarray(means)[:, None], scales, weights)

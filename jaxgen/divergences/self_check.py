@@ -23,7 +23,7 @@ def check_divergence(divergence: FDivergence) -> None:
     Raises:
       ValueError: naming the part that is wrong, where, what got and what was expected.
     Example:
-      check_divergence(DIVERGENCES["kl"])
+      >>> check_divergence(DIVERGENCES["kl"])
     """
     # The points come as arguments: as constants each operation on them would be compiled by itself.
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):

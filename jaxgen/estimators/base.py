@@ -87,8 +87,8 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
     """Returns the evaluations of f in one call of the estimator's `apply` with this q.
 
     Example:
-      q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
-      count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
+      >>> q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
+      >>> count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
     """
     count = estimator.evaluations
     return count(q) if callable(count) else count
@@ -102,7 +102,7 @@ def check_state(
     Raises:
       ValueError: the state is (), and the one that `init` makes has arrays in it.
     Example:
-      check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
+      >>> check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
     """
     if init is no_state or not isinstance(state, tuple) or state:
         return

@@ -23,7 +23,7 @@ def evaluate(f: Integrand, samples: Array) -> Float[Array, "samples"]:
     Raises:
       ValueError: f does not return one number per sample.
     Example:
-      evaluate(lambda z: jnp.sum(z**2), jnp.ones((8, 3)))  # shape [8]
+      >>> evaluate(lambda z: jnp.sum(z**2), jnp.ones((8, 3)))  # shape [8]
     """
     if len(samples) == 1:  # an axis of length one would cost XLA a transpose of every cotangent
         values = jax.tree.map(lambda value: jnp.asarray(value)[None], f(samples[0]))
@@ -42,7 +42,7 @@ def log_prob(q: Distribution, samples: Array) -> Float[Array, "samples"]:
     Raises:
       ValueError: q is a batch of distributions, which has no one log probability.
     Example:
-      log_prob(distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((8, 3)))  # [8]
+      >>> log_prob(distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1), jnp.ones((8, 3)))  # [8]
     """
     log_probs = with_float32_params(q).log_prob(samples)
     one_distribution(q, log_probs.shape[1:])
@@ -58,9 +58,9 @@ def without_score(f: Integrand, q: Distribution, bound: Bound = ELBO) -> Integra
     any other bound than a linear one the score counts, and f is returned as it is.
 
     Example:
-      p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
-      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      evaluate(without_score(f, q), jnp.linspace(-1.0, 1.0, 5))
+      >>> p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
+      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      >>> evaluate(without_score(f, q), jnp.linspace(-1.0, 1.0, 5))
     Source: Roeder et al. (2017), section 3.
     """
     if not bound.linear or not _has_parameter_q(f) or not parameters(q)[0]:
@@ -86,7 +86,7 @@ def parameters(
     dictionary is empty.
 
     Example:
-      params, rebuild = parameters(distrax.Normal(0.0, 1.0))
+      >>> params, rebuild = parameters(distrax.Normal(0.0, 1.0))
     """
     leaves, tree = jax.tree.flatten(q)
 
@@ -128,7 +128,7 @@ def with_gradient(value: Scalar, grad: Params, parameter: Params) -> Scalar:
       grad: a pytree shaped as `parameter`.
       parameter: what the gradient is taken in: logits, or any pytree of arrays.
     Example:
-      jax.grad(lambda p: with_gradient(jnp.sum(p), jnp.array([5.0]), p))(jnp.ones(1))  # [6.]
+      >>> jax.grad(lambda p: with_gradient(jnp.sum(p), jnp.array([5.0]), p))(jnp.ones(1))  # [6.]
     """
 
     def zero(g: Array, p: Array) -> Scalar:

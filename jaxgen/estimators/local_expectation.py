@@ -27,10 +27,10 @@ def local_expectation(num_samples: int = 1) -> Estimator:
     Raises:
       ValueError: num_samples is below one; q is neither Bernoulli nor categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return local_expectation(4).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return local_expectation(4).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Titsias & Lazaro-Gredilla (2015).
     """
     num_samples = at_least("num_samples", num_samples, 1)

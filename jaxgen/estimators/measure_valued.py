@@ -47,9 +47,9 @@ def measure_valued(num_samples: int = 1) -> Estimator:
     Raises:
       ValueError: num_samples is below one; q is no diagonal Gaussian, Bernoulli or Poisson.
     Example:
-      def loss(mean, key):
-          return measure_valued(8).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
-      jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
+      >>> def loss(mean, key):
+      ...     return measure_valued(8).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
+      >>> jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
     Source: Mohamed et al. (2020), section 6.
     """
     num_samples = at_least("num_samples", num_samples, 1)

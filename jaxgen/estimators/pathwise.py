@@ -37,9 +37,9 @@ def pathwise(num_samples: int = 1, *, bound: Bound = ELBO) -> Estimator:
       ValueError: num_samples is below one; the samples of q carry no gradient in one of its
         parameters (a discrete q, the weights of a mixture).
     Example:
-      def loss(mean, key):
-          return pathwise(64).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
-      jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
+      >>> def loss(mean, key):
+      ...     return pathwise(64).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
+      >>> jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
     Source: Kingma & Welling (2014), section 2.4; Mohamed et al. (2020), section 5.
     """
     num_samples = at_least("num_samples", num_samples, 1)
@@ -69,8 +69,8 @@ def reparameterized_samples(key: Key, q: Distribution, num_samples: int) -> Arra
         weights of a mixture, the logits of a Bernoulli cast to float. Jumps are seen only in a q
         that is a pytree of its parameters, as distrax's and TFP's are.
     Example:
-      q = distrax.Gamma(2.0, 1.0)
-      z = reparameterized_samples(jax.random.key(0), q, 64)  # by implicit reparameterization
+      >>> q = distrax.Gamma(2.0, 1.0)
+      >>> z = reparameterized_samples(jax.random.key(0), q, 64)  # by implicit reparameterization
     """
     samples = q.sample(seed=key, sample_shape=(num_samples,))
     if not jnp.issubdtype(samples.dtype, jnp.floating):

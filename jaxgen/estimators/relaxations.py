@@ -33,10 +33,10 @@ def relaxed(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return relaxed(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return relaxed(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Jang et al. (2017), equation 2; Maddison et al. (2017), section 3.
     """
     temperature = positive("temperature", temperature)
@@ -59,10 +59,10 @@ def straight_through(num_samples: int = 1) -> Estimator:
     Raises:
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return straight_through(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return straight_through(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Bengio et al. (2013), section 4.
     """
 
@@ -87,10 +87,10 @@ def gumbel_straight_through(num_samples: int = 1, *, temperature: float = 0.5) -
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return gumbel_straight_through(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return gumbel_straight_through(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Jang et al. (2017), section 2.2.
     """
     temperature = positive("temperature", temperature)

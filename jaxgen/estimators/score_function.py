@@ -35,10 +35,10 @@ def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estim
       ValueError: num_samples is below one, or below what the baseline needs; q is a batch of
         distributions; the state is () and the baseline has one.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return score_function(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return score_function(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Williams (1992); the surrogate: Foerster et al. (2018).
     """
     num_samples = at_least("num_samples", num_samples, baseline.min_samples)

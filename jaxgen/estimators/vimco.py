@@ -35,9 +35,9 @@ def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     Raises:
       ValueError: num_samples is below two.
     Example:
-      p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
-      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      bound, _ = vimco(50).apply((), jax.random.key(0), f, q)
+      >>> p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
+      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      >>> bound, _ = vimco(50).apply((), jax.random.key(0), f, q)
     Source: Mnih & Rezende (2016), equation 10.
     """
     num_samples = at_least("num_samples", num_samples, 2)
@@ -71,7 +71,7 @@ def leave_one_out_bounds(
     """Returns L_(-k): the bound, in nats, with log w_k replaced by the mean of the other log w.
 
     Example:
-      leave_one_out_bounds(jnp.array([0.0, 1.0, 2.0]))[1]  # bound of [0, 1, 2]: (0 + 2) / 2 = 1
+      >>> leave_one_out_bounds(jnp.array([0.0, 1.0, 2.0]))[1]  # bound of [0, 1, 2]: (0 + 2) / 2 = 1
     Source: Mnih & Rezende (2016), equation 9.
     """
     is_own = jnp.eye(len(log_weights), dtype=bool)

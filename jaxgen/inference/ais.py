@@ -24,7 +24,7 @@ def annealed(log_joint: LogDensity, initial: Distribution, beta: Scalar) -> LogD
     """Returns the density on the geometric path from `initial` (beta 0) to `log_joint` (beta 1).
 
     Example:
-      halfway = annealed(log_joint, prior, 0.5)  # the prior times the likelihood's square root
+      >>> halfway = annealed(log_joint, prior, 0.5)  # the prior times the likelihood's square root
     """
     return lambda z: (1 - beta) * initial.log_prob(z) + beta * log_joint(z)
 
@@ -66,10 +66,10 @@ def annealed_importance_weight(
     Raises:
       ValueError: betas do not rise from 0 to 1; log_joint is not one number.
     Example:
-      def transition(key, log_density, z, beta):
-          return hmc_step(key, log_density, z, step_size=0.1, num_leapfrog_steps=10)
-      chain = lambda key: annealed_importance_weight(key, log_joint, prior, transition, betas)
-      log_px = log_mean_exp(jax.vmap(chain)(jax.random.split(key, 16)).log_weight, axis=0)
+      >>> def transition(key, log_density, z, beta):
+      ...     return hmc_step(key, log_density, z, step_size=0.1, num_leapfrog_steps=10)
+      >>> chain = lambda key: annealed_importance_weight(key, log_joint, prior, transition, betas)
+      >>> log_px = log_mean_exp(jax.vmap(chain)(jax.random.split(key, 16)).log_weight, axis=0)
     Source: Neal (2001), section 2; Wu et al. (2017), section 3.1.
     """
     key_initial, key_chain = jax.random.split(key)
@@ -106,8 +106,10 @@ def reverse_annealed_importance_weight(
     Raises:
       ValueError: betas do not rise from 0 to 1; log_joint is not one number.
     Example:
-      chain = lambda key: reverse_annealed_importance_weight(key, z, log_joint, prior, step, betas)
-      upper = -log_mean_exp(-jax.vmap(chain)(jax.random.split(key, 16)).log_weight, axis=0)
+      >>> chain = lambda key: reverse_annealed_importance_weight(
+      ...     key, z, log_joint, prior, step, betas
+      ... )
+      >>> upper = -log_mean_exp(-jax.vmap(chain)(jax.random.split(key, 16)).log_weight, axis=0)
     Source: Grosse, Ancha & Roy (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
 

@@ -26,7 +26,9 @@ def amortized_loss(
     Returns:
       `(params, key, x) -> (loss, info)`, for `mean_over_batch`. Info: `elbo`, in nats.
     Example:
-      update = gradient_step(mean_over_batch(amortized_loss(objective, encode)), optax.adam(1e-3))
+      >>> update = gradient_step(
+      ...     mean_over_batch(amortized_loss(objective, encode)), optax.adam(1e-3)
+      ... )
     Source: Kingma & Welling (2014).
     """
 
@@ -62,8 +64,8 @@ def semi_amortized_loss(
     Raises:
       ValueError: num_local_steps is below one.
     Example:
-      loss = semi_amortized_loss(objective, encode, optax.adam(0.03), 5)
-      update = gradient_step(mean_over_batch(loss), optax.adam(1e-3))
+      >>> loss = semi_amortized_loss(objective, encode, optax.adam(0.03), 5)
+      >>> update = gradient_step(mean_over_batch(loss), optax.adam(1e-3))
     Source: Krishnan, Liang & Hoffman (2018), algorithm 1; Kim et al. (2018) differentiate through
     the steps instead.
     """

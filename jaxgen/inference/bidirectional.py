@@ -57,10 +57,10 @@ def bidirectional_bounds(
     Raises:
       ValueError: num_chains is below one; betas do not rise from 0 to 1.
     Example:
-      z = prior.sample(seed=key_z)
-      x = decode(z).sample(seed=key_x)
-      log_joint = lambda z: prior.log_prob(z) + decode(z).log_prob(x)
-      bounds = bidirectional_bounds(key, z, log_joint, prior, transition, betas, 16)
+      >>> z = prior.sample(seed=key_z)
+      >>> x = decode(z).sample(seed=key_x)
+      >>> log_joint = lambda z: prior.log_prob(z) + decode(z).log_prob(x)
+      >>> bounds = bidirectional_bounds(key, z, log_joint, prior, transition, betas, 16)
     Source: Grosse, Ghahramani & Adams (2015), section 3; Wu et al. (2017), section 3.2.
     """
     num_chains = at_least("num_chains", num_chains, 1)

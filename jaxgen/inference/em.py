@@ -61,7 +61,7 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
     Raises:
       ValueError: num_steps is below one.
     Example:
-      result = em(mixture_steps(full_gaussian(), xs), initial_mixture, 100)
+      >>> result = em(mixture_steps(full_gaussian(), xs), initial_mixture, 100)
     Source: Dempster, Laird & Rubin (1977); as coordinate ascent, Neal & Hinton (1998), section 2.
     """
     num_steps = at_least("num_steps", num_steps, 1)

@@ -48,7 +48,7 @@ def leapfrog(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      z_new, momentum_new = leapfrog(log_density, z, momentum, 0.1, 20)
+      >>> z_new, momentum_new = leapfrog(log_density, z, momentum, 0.1, 20)
     Source: Neal (2011), equations 2.28 to 2.30.
     """
     num_steps = at_least("num_steps", num_steps, 1)
@@ -86,8 +86,8 @@ def hmc_step(
     Raises:
       ValueError: num_leapfrog_steps is below one.
     Example:
-      step = lambda z, key: hmc_step(key, log_density, z, step_size=0.2, num_leapfrog_steps=10)
-      z, info = jax.lax.scan(step, z, jax.random.split(key, 1000))
+      >>> step = lambda z, key: hmc_step(key, log_density, z, step_size=0.2, num_leapfrog_steps=10)
+      >>> z, info = jax.lax.scan(step, z, jax.random.split(key, 1000))
     Source: Neal (2011), section 5.3 and figure 2.
     """
     key_momentum, key_test = jax.random.split(key)

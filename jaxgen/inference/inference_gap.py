@@ -99,10 +99,19 @@ def inference_gap(
     Raises:
       ValueError: a number is below one, or betas do not rise from 0 to 1.
     Example:
-      falling = optax.adam(optax.cosine_decay_schedule(0.03, 300))
-      gap = inference_gap(key, bound, encode(x), log_joint, gaussian, hmc_of,
-                          linear_temperatures(50), optimizer=falling, num_steps=300)
-      gap.approximation, gap.amortization
+      >>> falling = optax.adam(optax.cosine_decay_schedule(0.03, 300))
+      >>> gap = inference_gap(
+      ...     key,
+      ...     bound,
+      ...     encode(x),
+      ...     log_joint,
+      ...     gaussian,
+      ...     hmc_of,
+      ...     linear_temperatures(50),
+      ...     optimizer=falling,
+      ...     num_steps=300,
+      ... )
+      >>> gap.approximation, gap.amortization
     Source: Cremer, Li & Duvenaud (2018), section 3; their amortization gap on held-out data is what
     is split further here, at an encoder tuned to them.
     """

@@ -36,7 +36,7 @@ def ess_below(fraction: float) -> Schedule:
     Raises:
       ValueError: fraction is outside (0, 1].
     Example:
-      smc(key, step, start, xs, 100, when=ess_below(0.5))
+      >>> smc(key, step, start, xs, 100, when=ess_below(0.5))
     Source: Liu & Chen (1995); unbiasedness: Del Moral et al. (2012).
     """
     if not 0.0 < fraction <= 1.0:

@@ -92,11 +92,11 @@ def smc(
       ValueError: num_particles is below one; xs has no steps, or no common time axis; mask is not
         one boolean per step; step does not return one number as its log weight.
     Example:
-      def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
-          z = z + jax.random.normal(key)
-          return z, z, jax.scipy.stats.norm.logpdf(x, z)
-      result = smc(key, step, jnp.zeros(()), xs, 100)
-      filtered_mean = jnp.sum(jnp.exp(result.log_weights) * result.samples, axis=1)
+      >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+      ...     z = z + jax.random.normal(key)
+      ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      >>> result = smc(key, step, jnp.zeros(()), xs, 100)
+      >>> filtered_mean = jnp.sum(jnp.exp(result.log_weights) * result.samples, axis=1)
     Source: Doucet & Johansen (2011), section 3.5.
     """
     num_particles = at_least("num_particles", num_particles, 1)

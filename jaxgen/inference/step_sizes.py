@@ -43,10 +43,12 @@ def tune_step_sizes(
     Raises:
       ValueError: a count is below one, or target_acceptance is outside (0, 1).
     Example:
-      sizes = tune_step_sizes(key, log_joint, prior, betas, num_chains=32, num_leapfrog_steps=10)
-      def transition(key, log_density, z, beta):
-          size = jnp.interp(beta, betas[1:], sizes)
-          return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=10)
+      >>> sizes = tune_step_sizes(
+      ...     key, log_joint, prior, betas, num_chains=32, num_leapfrog_steps=10
+      ... )
+      >>> def transition(key, log_density, z, beta):
+      ...     size = jnp.interp(beta, betas[1:], sizes)
+      ...     return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=10)
     Source: Wu et al. (2017), section 4.1, who adapt within each chain.
     """
     num_chains = at_least("num_chains", num_chains, 1)

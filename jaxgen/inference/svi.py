@@ -51,10 +51,10 @@ def optimize_local(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      def local(key, x):
-          bound = lambda phi, key: elbo(key, log_likelihood(x), gaussian(phi), prior).elbo
-          return optimize_local(key, bound, encode(x), optax.adam(1e-2), 100)
-      phi = jax.vmap(local)(jax.random.split(key, len(xs)), xs).params
+      >>> def local(key, x):
+      ...     bound = lambda phi, key: elbo(key, log_likelihood(x), gaussian(phi), prior).elbo
+      ...     return optimize_local(key, bound, encode(x), optax.adam(1e-2), 100)
+      >>> phi = jax.vmap(local)(jax.random.split(key, len(xs)), xs).params
     Source: Kim et al. (2018), algorithm 1 for the semi-amortized start; Cremer et al. (2018).
     """
     num_steps = at_least("num_steps", num_steps, 1)
@@ -111,9 +111,11 @@ def svi_step(
     Raises:
       ValueError: num_local_steps is below one.
     Example:
-      update = svi_step(objective, optax.adam(1e-3), optax.adam(1e-2), 20)
-      state = SVIState(theta, optax.adam(1e-3).init(theta), jnp.zeros((len(xs), 2, latent_size)))
-      state, info = jax.jit(update)(state, key, (indices, xs[indices]))
+      >>> update = svi_step(objective, optax.adam(1e-3), optax.adam(1e-2), 20)
+      >>> state = SVIState(
+      ...     theta, optax.adam(1e-3).init(theta), jnp.zeros((len(xs), 2, latent_size))
+      ... )
+      >>> state, info = jax.jit(update)(state, key, (indices, xs[indices]))
     Source: Hoffman et al. (2013), stochastic variational inference.
     """
     num_local_steps = at_least("num_local_steps", num_local_steps, 1)

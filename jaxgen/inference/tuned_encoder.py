@@ -41,12 +41,13 @@ def tune_encoder(
     Raises:
       ValueError: a number is below one.
     Example:
-      falling = optax.adam(optax.cosine_decay_schedule(1e-3, 2000))
-      def bound(encoder, key, x):
-          at = observe(model, {**params, "encoder": encoder}, x)
-          return elbo(key, at.log_likelihood, at.q, at.prior).elbo
-      encoder = tune_encoder(key, bound, params["encoder"], xs, falling, num_steps=2000,
-                             batch_size=64)
+      >>> falling = optax.adam(optax.cosine_decay_schedule(1e-3, 2000))
+      >>> def bound(encoder, key, x):
+      ...     at = observe(model, {**params, "encoder": encoder}, x)
+      ...     return elbo(key, at.log_likelihood, at.q, at.prior).elbo
+      >>> encoder = tune_encoder(
+      ...     key, bound, params["encoder"], xs, falling, num_steps=2000, batch_size=64
+      ... )
     Source: Cremer, Li & Duvenaud (2018), section 3; Zhang et al. (2022), who tell the two apart.
     """
     num_steps = at_least("num_steps", num_steps, 1)

@@ -61,7 +61,7 @@ def autoregressive_encode(
         order of the places.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
-      Path("digits.jx").write_bytes(autoregressive_encode(code, symbols))
+      >>> Path("digits.jx").write_bytes(autoregressive_encode(code, symbols))
     Source: Pasco (1976) and Martin (1979) for the range coder, constriction's.
     """
     code, order = _checked(code)
@@ -95,7 +95,7 @@ def autoregressive_decode(code: AutoregressiveCode, file: bytes) -> Int[np.ndarr
         causal; a table has the wrong shape or holds no probabilities; the code is malformed.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
-      symbols = autoregressive_decode(code, Path("digits.jx").read_bytes())
+      >>> symbols = autoregressive_decode(code, Path("digits.jx").read_bytes())
     """
     code, order = _checked(code)
     images, header, written, sum_of_symbols, message = _parsed(file)

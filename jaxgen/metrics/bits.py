@@ -23,7 +23,7 @@ def bits_per_dim(
     Raises:
       ValueError: num_dims is below one, or bin_width is not positive.
     Example:
-      bits_per_dim(89.0, 784)  # 0.164
+      >>> bits_per_dim(89.0, 784)  # 0.164
     Source: Theis et al. (2016), section 3.1.
     """
     num_dims = at_least("num_dims", num_dims, 1)

@@ -56,8 +56,8 @@ def bits_back_encode(
         outside its table, or a table holds NaN or a number below zero.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
-      initial = np.random.default_rng(0).integers(2**32, size=latents, dtype=np.uint32)
-      message = bits_back_encode(code, xs, initial)
+      >>> initial = np.random.default_rng(0).integers(2**32, size=latents, dtype=np.uint32)
+      >>> message = bits_back_encode(code, xs, initial)
     Source: Townsend et al. (2019), section 2; Duda (2009) for the coder, constriction's.
     """
     if not np.issubdtype(np.asarray(xs).dtype, np.integer):
@@ -106,7 +106,7 @@ def bits_back_decode(
         below zero.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
-      xs, initial = bits_back_decode(code, message, (1000, 64))
+      >>> xs, initial = bits_back_decode(code, message, (1000, 64))
     Source: Townsend et al. (2019), section 2.
     """
     stream = _entropy_coding()
@@ -133,7 +133,7 @@ def normal_buckets(num_buckets: int) -> Float[Array, "buckets"]:
     Raises:
       ValueError: num_buckets is below two, or above 2^16, where float32 cannot tell them apart.
     Example:
-      z = normal_buckets(4096)[indices]  # what a decoder is given
+      >>> z = normal_buckets(4096)[indices]  # what a decoder is given
     Source: Townsend et al. (2019), section 2.5.1.
     """
     return _quantiles(num_buckets, jnp.arange(num_buckets) + 0.5)
@@ -147,7 +147,7 @@ def normal_bucket_probs(
     Raises:
       ValueError: as `normal_buckets`.
     Example:
-      normal_bucket_probs(jnp.zeros(1), jnp.ones(1), 4)  # a quarter each
+      >>> normal_bucket_probs(jnp.zeros(1), jnp.ones(1), 4)  # a quarter each
     Source: Townsend et al. (2019), section 2.5.1.
     """
     edges = _quantiles(num_buckets, jnp.arange(num_buckets + 1))

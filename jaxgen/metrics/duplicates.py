@@ -32,7 +32,7 @@ def duplicate_share(
       ValueError: there are fewer than two samples or they are not of floating point, or block_size
         is below one.
     Example:
-      duplicate_share(samples, 1e-3)
+      >>> duplicate_share(samples, 1e-3)
     Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", for
       collapse seen by duplicates.
     """

@@ -24,7 +24,7 @@ class GaussianMoments(NamedTuple):
       mean: of the features.
       factor: factor.T @ factor is the covariance, which may have any rank.
     Example:
-      GaussianMoments(jnp.zeros(3), jnp.eye(3))  # N(0, I)
+      >>> GaussianMoments(jnp.zeros(3), jnp.eye(3))  # N(0, I)
     """
 
     mean: Float[Array, "dims"]
@@ -38,7 +38,7 @@ class FrechetDistance(NamedTuple):
       value: |m_p - m_q|² + tr(S_p + S_q - 2 (S_p S_q)^½).
       of_means: |m_p - m_q|², the part of the means; the rest is that of the covariances.
     Example:
-      frechet_distance(real_features, fake_features).value
+      >>> frechet_distance(real_features, fake_features).value
     """
 
     value: Scalar
@@ -53,7 +53,7 @@ def gaussian_moments(features: Samples) -> GaussianMoments:
     Raises:
       ValueError: there are fewer than two samples, or they are not of floating point.
     Example:
-      real = gaussian_moments(classifier_features(train_images))
+      >>> real = gaussian_moments(classifier_features(train_images))
     """
     (vectors,) = sample_vectors(2, features=features)
     mean = jnp.mean(vectors, axis=0)
@@ -71,7 +71,7 @@ def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Frechet
     Raises:
       ValueError: p and q have not the same dimension.
     Example:
-      gaussian_frechet_distance(real, gaussian_moments(features)).value
+      >>> gaussian_frechet_distance(real, gaussian_moments(features)).value
     Source: Dowson & Landau (1982), "The Fréchet distance between multivariate normal
       distributions", equation 4.
     """
@@ -100,7 +100,7 @@ def frechet_distance(real_features: Samples, fake_features: Samples) -> FrechetD
     Raises:
       ValueError: a set has fewer than two samples, or they differ in dimension.
     Example:
-      frechet_distance(classifier_features(test_images), classifier_features(samples)).value
+      >>> frechet_distance(classifier_features(test_images), classifier_features(samples)).value
     Source: Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local
       Nash equilibrium", equation 6; Binkowski et al. (2018), "Demystifying MMD GANs", section 4,
       for the bias.

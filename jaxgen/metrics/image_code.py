@@ -44,9 +44,14 @@ def image_code(
     Raises:
       ValueError: a count is too small.
     Example:
-      code = image_code(lambda x: model.encode(params, x), lambda z: model.decode(params, z),
-                        x_shape=(28, 28, 1), levels=2, latent_size=50)
-      message = bits_back_encode(code, symbols, initial)
+      >>> code = image_code(
+      ...     lambda x: model.encode(params, x),
+      ...     lambda z: model.decode(params, z),
+      ...     x_shape=(28, 28, 1),
+      ...     levels=2,
+      ...     latent_size=50,
+      ... )
+      >>> message = bits_back_encode(code, symbols, initial)
     Source: Townsend et al. (2019), "Practical lossless compression with latent variables using bits
       back coding", section 2.5.
     """
@@ -103,7 +108,7 @@ def send_losslessly(
     Raises:
       RuntimeError: what is read is not what was written: the tables differ from call to call.
     Example:
-      send_losslessly(code, symbols, initial).net_bits / symbols.shape[1]  # bits/dim
+      >>> send_losslessly(code, symbols, initial).net_bits / symbols.shape[1]  # bits/dim
     Source: Townsend et al. (2019), "Practical lossless compression with latent variables using bits
       back coding".
     """

@@ -40,7 +40,7 @@ def importance_diagnostics(log_weights: Float[Array, "..."]) -> ImportanceDiagno
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      importance_diagnostics(log_weights).ess
+      >>> importance_diagnostics(log_weights).ess
     Source: Kong (1992) for the effective sample size; see `pareto_k`.
     """
     axis_of_samples("log_weights", log_weights)

@@ -37,7 +37,7 @@ def share_interval(happened: Shaped[np.ndarray, "..."]) -> Interval:
     Raises:
       ValueError: there is nothing to count, or not one truth value each.
     Example:
-      share_interval(predicted == labels)
+      >>> share_interval(predicted == labels)
     """
     if not len(happened):
         raise ValueError("happened: got none, expected at least one")
@@ -57,7 +57,7 @@ def mean_interval(values: Float[np.ndarray, "..."]) -> Interval:
     Raises:
       ValueError: there are fewer than two, or more axes than one.
     Example:
-      mean_interval(np.abs(translated - partners).mean((1, 2, 3)))
+      >>> mean_interval(np.abs(translated - partners).mean((1, 2, 3)))
     """
     if len(values) < 2:
         raise ValueError(f"values: got {len(values)}, expected two or more")

@@ -33,7 +33,7 @@ def kernel_distance(
       ValueError: the features differ in dimension, or subset_size is below two or leaves fewer than
         two subsets.
     Example:
-      kernel_distance(key, real_features, fake_features).value
+      >>> kernel_distance(key, real_features, fake_features).value
     Source: Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)

@@ -25,7 +25,7 @@ def active_units(
     Raises:
       ValueError: posterior_means is not a matrix of at least two rows.
     Example:
-      int(active_units(means).sum())
+      >>> int(active_units(means).sum())
     Source: Burda et al. (2016), section 4.
     """
     if posterior_means.ndim != 2 or len(posterior_means) < 2:
@@ -45,7 +45,7 @@ def kl_per_dimension(q: DistraxDistribution, prior: DistraxDistribution) -> Floa
       ValueError: the dimensions of q or of the prior are not independent (a flow, a mixture), or
         the two differ in their number.
     Example:
-      jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
+      >>> jnp.mean(jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(xs), axis=0)
     """
     q_each, prior_each = (_per_dimension(name, p) for name, p in (("q", q), ("prior", prior)))
     if q.event_shape != prior.event_shape:
@@ -77,8 +77,8 @@ def latent_information(
     Raises:
       ValueError: log_q does not return one number for each of n datapoints or more.
     Example:
-      qs = jax.vmap(lambda x: model.encode(params, x))(xs)
-      latent_information(qs.sample(seed=key), qs.log_prob)
+      >>> qs = jax.vmap(lambda x: model.encode(params, x))(xs)
+      >>> latent_information(qs.sample(seed=key), qs.log_prob)
     Source: Hoffman & Johnson (2016), equations 5 and 6.
     """
 
@@ -129,8 +129,8 @@ def rate_terms(
     Raises:
       ValueError: log_q does not return one number for each of n datapoints or more.
     Example:
-      qs = jax.vmap(lambda x: model.encode(params, x))(xs)
-      rate_terms(qs.sample(seed=key), qs, model.prior(params)).mismatch
+      >>> qs = jax.vmap(lambda x: model.encode(params, x))(xs)
+      >>> rate_terms(qs.sample(seed=key), qs, model.prior(params)).mismatch
     Source: Hoffman & Johnson (2016), ELBO surgery, equations 5 and 6.
     """
     information = jnp.mean(latent_information(latents, qs.log_prob if log_q is None else log_q))

@@ -76,8 +76,8 @@ def linear_probe(
       ValueError: features of unlike shape or not of floating point; labels that are no integers,
         not one for each sample or not of a class; l2 or max_steps out of range.
     Example:
-      probe = linear_probe(train_features, train.labels, 10)
-      accuracy = (probe.logits(test_features).argmax(axis=1) == test.labels).mean()
+      >>> probe = linear_probe(train_features, train.labels, 10)
+      >>> accuracy = (probe.logits(test_features).argmax(axis=1) == test.labels).mean()
     Source: Alain & Bengio (2017), "Understanding intermediate layers using linear classifier
       probes", section 3.
     """

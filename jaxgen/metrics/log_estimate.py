@@ -47,7 +47,7 @@ def log_estimate(
     Raises:
       ValueError: log_errors has not one axis; a count is below one or above half the pool.
     Example:
-      log_estimate(log_weights - log_px, (1, 10, 100)).bias
+      >>> log_estimate(log_weights - log_px, (1, 10, 100)).bias
     Source: Burda et al. (2016), "Importance Weighted Autoencoders", theorem 1; Domke & Sheldon
       (2018), "Importance Weighting and Variational Inference", theorem 3, for how the bias ends.
     """
@@ -82,7 +82,7 @@ def log_second_moment(q: distrax.Distribution, target: distrax.Distribution) -> 
       q: what is sampled, `Independent(Normal)`, such as `diagonal_normal` makes.
       target: what the weights are for, likewise; the weights are over their mean.
     Example:
-      log_second_moment(diagonal_normal(zeros, zeros), posterior)
+      >>> log_second_moment(diagonal_normal(zeros, zeros), posterior)
     Source: Gil et al. (2013), "Rényi divergence measures for commonly used univariate continuous
       distributions", table 2.
     """

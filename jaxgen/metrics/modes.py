@@ -30,7 +30,7 @@ class ModeCoverage(NamedTuple):
       histogram: share of the samples nearest to each mode, good or not; a sample as near to two
         modes counts as half a sample of each.
     Example:
-      mode_coverage(samples, target.modes, target.scales).covered
+      >>> mode_coverage(samples, target.modes, target.scales).covered
     """
 
     covered: Int[Array, ""]
@@ -64,8 +64,8 @@ def mode_coverage(
     Raises:
       ValueError: samples and modes differ in dimension, or are not of floating point.
     Example:
-      target = ring()
-      mode_coverage(samples, target.modes, target.scales).covered  # of 8
+      >>> target = ring()
+      >>> mode_coverage(samples, target.modes, target.scales).covered  # of 8
     Source: Srivastava et al. (2017), "VEEGAN", section 4.1, for good samples and covered modes; Lin
       et al. (2018), "PacGAN", section 4.1, for the reverse KL.
     """

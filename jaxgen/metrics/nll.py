@@ -33,7 +33,7 @@ def log_marginal(
     Raises:
       ValueError: a count is below one.
     Example:
-      nll = -log_marginal(key, log_joint, model.encode(params, x), 5000)
+      >>> nll = -log_marginal(key, log_joint, model.encode(params, x), 5000)
     Source: Burda et al. (2016), section 4; Rezende et al. (2014), appendix E.
     """
     num_samples = at_least("num_samples", num_samples, 1)

@@ -27,7 +27,7 @@ def pareto_k(log_weights: Float[Array, "..."]) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      pareto_k(log_importance_weights(key, log_joint, q, 1000)) < 0.7
+      >>> pareto_k(log_importance_weights(key, log_joint, q, 1000)) < 0.7
     Source: Vehtari et al. (2024), algorithm 1 and section 3; Zhang & Stephens (2009).
     """
     axis_of_samples("log_weights", log_weights)

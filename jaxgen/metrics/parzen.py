@@ -33,8 +33,8 @@ def parzen_log_likelihood(
       ValueError: points and samples differ in shape, bandwidth is a number that is not positive, or
         block_size is below one.
     Example:
-      bandwidth = parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
-      parzen_log_likelihood(test, samples, bandwidth).mean()
+      >>> bandwidth = parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
+      >>> parzen_log_likelihood(test, samples, bandwidth).mean()
     Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
       process"; Theis et al. (2016), "A note on the evaluation of generative models", section 3.2,
       for the warning.
@@ -75,7 +75,7 @@ def parzen_bandwidth(
     Raises:
       ValueError: as `parzen_log_likelihood`.
     Example:
-      parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
+      >>> parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
     Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
       process".
     """

@@ -35,9 +35,9 @@ def pixel_code(
     Raises:
       ValueError: a count is too small.
     Example:
-      conditionals = density.distribution(params, ()).conditionals
-      code = pixel_code(conditionals, x_shape=(8, 8, 1), levels=17, batch_size=1000)
-      file = autoregressive_encode(code, symbols)
+      >>> conditionals = density.distribution(params, ()).conditionals
+      >>> code = pixel_code(conditionals, x_shape=(8, 8, 1), levels=17, batch_size=1000)
+      >>> file = autoregressive_encode(code, symbols)
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.1, for
       likelihood as the length of a code.
     """
@@ -77,10 +77,10 @@ def one_pixel_code(
     Raises:
       ValueError: a count is too small.
     Example:
-      def at(x, place):
-          logits = net.apply(variables, x, place[None], method="pixels")
-          return Bernoulli(logits[0, 0, 0])
-      code = one_pixel_code(at, x_shape=(28, 28, 1), levels=2, batch_size=1000)
+      >>> def at(x, place):
+      ...     logits = net.apply(variables, x, place[None], method="pixels")
+      ...     return Bernoulli(logits[0, 0, 0])
+      >>> code = one_pixel_code(at, x_shape=(28, 28, 1), levels=2, batch_size=1000)
     """
     values = _values(levels)
 

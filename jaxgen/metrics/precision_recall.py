@@ -25,7 +25,7 @@ class PrecisionRecall(NamedTuple):
         apart in a large ball; 1 on average where p is q, and it may exceed 1.
       coverage: share of reals with a fake in their ball: variety.
     Example:
-      precision_recall(real_features, fake_features).density
+      >>> precision_recall(real_features, fake_features).density
     """
 
     precision: Scalar
@@ -57,7 +57,7 @@ def precision_recall(
       ValueError: the features differ in dimension, a set has no more than k, or a count is below
         one.
     Example:
-      precision_recall(real_features, fake_features).coverage
+      >>> precision_recall(real_features, fake_features).coverage
     Source: Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing
       generative models", section 2; Naeem et al. (2020), "Reliable fidelity and diversity metrics
       for generative models", equations 3 to 5 and 9.

@@ -54,7 +54,7 @@ def repetition_scale(
     Raises:
       ValueError: the sets differ in shape, are not of floating point, or have fewer than two.
     Example:
-      scale = repetition_scale(train_images, test_images[:200])
+      >>> scale = repetition_scale(train_images, test_images[:200])
     """
     points, unseen = sample_vectors(2, train=train, held_out=held_out)
     radius = jnp.quantile(jnp.sqrt(squared_radii(unseen, 1)), jnp.asarray(share))
@@ -73,7 +73,7 @@ def repetition(samples: Samples, scale: RepetitionScale) -> Repetition:
     Raises:
       ValueError: they have other dimensions than the training data, or are not of floating point.
     Example:
-      repetition(samples, scale).duplicates
+      >>> repetition(samples, scale).duplicates
     Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", for
       collapse seen by duplicates.
     """

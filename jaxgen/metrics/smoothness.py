@@ -35,8 +35,10 @@ def jacobian_norms(
       f: such as an encoder's posterior mean, x to E_q[z|x].
       x: where.
     Example:
-      norms = jax.vmap(lambda x: jacobian_norms(lambda x: model.encode(params, x).mean(), x))(xs)
-      jnp.mean(norms.spectral)
+      >>> norms = jax.vmap(lambda x: jacobian_norms(lambda x: model.encode(params, x).mean(), x))(
+      ...     xs
+      ... )
+      >>> jnp.mean(norms.spectral)
     Source: Shu et al. (2018), section 2, for the smoothness of an encoder.
     """
     size = jax.eval_shape(f, x).size

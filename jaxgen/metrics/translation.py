@@ -60,7 +60,7 @@ def translation_terms(
     Raises:
       ValueError: a translation has another shape than it should.
     Example:
-      terms = translation_terms(key, lambda x: 1 - x, lambda y: 1 - y, classify, x, 1 - x)
+      >>> terms = translation_terms(key, lambda x: 1 - x, lambda y: 1 - y, classify, x, 1 - x)
     Source: Chu et al. (2017), "CycleGAN, a master of steganography", for what hides in the cycle.
     """
     translated = forward(x)
@@ -116,7 +116,7 @@ def translation_score(
     Raises:
       ValueError: there are fewer than two images, or not as many labels.
     Example:
-      translation_score(key, translation_terms(...), task.test_labels).class_kept.value
+      >>> translation_score(key, translation_terms(...), task.test_labels).class_kept.value
     """
     labels, predicted = np.asarray(labels), np.asarray(terms.predicted)
     if labels.shape != predicted.shape:
@@ -155,7 +155,7 @@ def confusion_matrix(
     Raises:
       ValueError: there are no images, not as many predictions as labels, or a class below zero.
     Example:
-      confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
+      >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
@@ -185,7 +185,7 @@ def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
     Raises:
       ValueError: the counts are no square matrix, or there is no image.
     Example:
-      best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
+      >>> best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
     of_shape("confusion", confusion, (len(confusion), len(confusion)))
@@ -200,7 +200,7 @@ def distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:
     Raises:
       ValueError: they are not of one shape.
     Example:
-      distances("cycle", backward(forward(x)), x)
+      >>> distances("cycle", backward(forward(x)), x)
     """
     if images.shape != targets.shape:
         raise ValueError(f"{name}: got shape {images.shape}, expected {targets.shape}")

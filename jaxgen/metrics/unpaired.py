@@ -53,7 +53,7 @@ def unpaired_scores(
     Raises:
       ValueError: a domain has fewer than two images, or what comes back is of another shape.
     Example:
-      unpaired_scores(lambda x: 1 - x, lambda y: 1 - y, x, y, rbf(2.0)).frechet
+      >>> unpaired_scores(lambda x: 1 - x, lambda y: 1 - y, x, y, rbf(2.0)).frechet
     """
     fake_y, fake_x = forward(x), backward(y)
     pairs = [(fake_y, y), (fake_x, x)]
@@ -77,7 +77,7 @@ def disagreement(translations: Num[Array, "seeds n ..."]) -> Float[Array, "seeds
     Raises:
       ValueError: there are fewer than two, or they are not of floating point.
     Example:
-      disagreement(jnp.stack([translate(params, x) for params in trained]))
+      >>> disagreement(jnp.stack([translate(params, x) for params in trained]))
     """
     seeds = len(translations)
     if seeds < 2:

@@ -49,9 +49,9 @@ def dequantized(
     Raises:
       ValueError: levels is below two; in use, x or v has another shape.
     Example:
-      model = dequantized(density, 17, (8, 8, 1))
-      at = observe(model, model.init(jax.random.key(0)), x)
-      bound = importance_weighted_bound(key, at.log_joint, at.q, 16)
+      >>> model = dequantized(density, 17, (8, 8, 1))
+      >>> at = observe(model, model.init(jax.random.key(0)), x)
+      >>> bound = importance_weighted_bound(key, at.log_joint, at.q, 16)
     Source: Theis et al. (2016), section 3.1; Ho et al. (2019), "Flow++", section 3.1.
     """
     levels, x_shape = at_least("levels", levels, 2), tuple(x_shape)
@@ -83,7 +83,7 @@ def uniform_noise(x_shape: Shape) -> Density:
     """Returns the uniform density on [0, 1] of `x_shape`, in any context, with nothing to learn.
 
     Example:
-      dequantized(density, 17, (8, 8, 1), uniform_noise((8, 8, 1)))
+      >>> dequantized(density, 17, (8, 8, 1), uniform_noise((8, 8, 1)))
     """
     return Density(lambda key, x: {}, lambda params, x: _Cube(x_shape, 0.0))
 
@@ -110,7 +110,7 @@ def variational_noise(
     Raises:
       ValueError: as `coupling_layers` and `rational_quadratic_spline`.
     Example:
-      variational_noise(lambda shape: MLP((64,), shape), (64,))
+      >>> variational_noise(lambda shape: MLP((64,), shape), (64,))
     Source: Ho et al. (2019), "Flow++", section 3.1.
     """
     spline = rational_quadratic_spline(num_bins, 1.0)

@@ -58,7 +58,7 @@ def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPoste
     Raises:
       ValueError: x has not the shape of the mean.
     Example:
-      code = factor_posterior(model, x).mean
+      >>> code = factor_posterior(model, x).mean
     Source: Bishop (2006), equations 12.66 to 12.68.
     """
     of_shape("x", x, model.mean.shape)
@@ -75,7 +75,7 @@ def factor_elbo(model: FactorModel, q: FactorPosterior, x: Float[Array, "dims"])
     Raises:
       ValueError: x has not the shape of the mean.
     Example:
-      log_px = factor_elbo(model, factor_posterior(model, x), x)  # tight at the posterior
+      >>> log_px = factor_elbo(model, factor_posterior(model, x), x)  # tight at the posterior
     """
     of_shape("x", x, model.mean.shape)
     residual = x - model.mean - model.loadings @ q.mean
@@ -106,7 +106,7 @@ def factor_steps(
     Raises:
       ValueError: there are no datapoints; min_variance is negative.
     Example:
-      result = em(factor_steps(xs, isotropic), FactorModel(loadings, mean, jnp.ones(dims)), 200)
+      >>> result = em(factor_steps(xs, isotropic), FactorModel(loadings, mean, jnp.ones(dims)), 200)
     Source: Rubin & Thayer (1982); Tipping & Bishop (1999), appendix B; Bishop (2006), section 12.2.
     """
     if not xs.size:

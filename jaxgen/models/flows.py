@@ -35,8 +35,8 @@ def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
       noise: over what the layers make of x, in the same context.
       layers: from x to noise.
     Example:
-      couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
-      p = flow(standard_normal(2), couplings)
+      >>> couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
+      >>> p = flow(standard_normal(2), couplings)
     Source: Rezende & Mohamed (2015); Papamakarios et al. (2021), "Normalizing flows for
     probabilistic modeling and inference", section 2.
     """
@@ -81,9 +81,11 @@ def coupling_flow(
       ValueError: num_layers is below one, or there is nothing to split; at init, a net's output is
         not one array of its shape, or it keeps collections beside its params.
     Example:
-      p = coupling_flow(lambda shape: MLP((64, 64), shape), rational_quadratic_spline(16), (2,), 6)
-      params = p.init(jax.random.key(0), ())
-      nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
+      >>> p = coupling_flow(
+      ...     lambda shape: MLP((64, 64), shape), rational_quadratic_spline(16), (2,), 6
+      ... )
+      >>> params = p.init(jax.random.key(0), ())
+      >>> nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
     Source: Dinh et al. (2017); Durkan et al. (2019).
     """
     shape = shape_after(data, x_shape)
@@ -112,7 +114,7 @@ def autoregressive_flow(
     Raises:
       ValueError: num_layers is below one; at init, as `coupling_flow`.
     Example:
-      p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
+      >>> p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
     Source: Papamakarios et al. (2017), "Masked autoregressive flow for density estimation".
     """
     shape = shape_after(data, x_shape)

@@ -43,7 +43,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     Raises:
       ValueError: it is negative.
     Example:
-      result = em(mixture_steps(full_gaussian(1e-3), xs), start, 100)
+      >>> result = em(mixture_steps(full_gaussian(1e-3), xs), start, 100)
     Source: Bishop (2006), equations 9.23 to 9.26.
     """
     _check_min_variance(min_variance)
@@ -84,7 +84,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     Raises:
       ValueError: it is negative.
     Example:
-      result = em(mixture_steps(diagonal_gaussian(1e-3), xs), start, 100)
+      >>> result = em(mixture_steps(diagonal_gaussian(1e-3), xs), start, 100)
     Source: Bishop (2006), section 9.2.2.
     """
     _check_min_variance(min_variance)

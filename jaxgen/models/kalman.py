@@ -48,8 +48,8 @@ def kalman_filter(
     Raises:
       ValueError: xs or mask has another shape.
     Example:
-      params = linear_gaussian(latent_size=2, x_size=3).init(jax.random.key(0))
-      log_px = kalman_filter(params, xs).log_likelihood
+      >>> params = linear_gaussian(latent_size=2, x_size=3).init(jax.random.key(0))
+      >>> log_px = kalman_filter(params, xs).log_likelihood
     Source: Kalman (1960); covariances in Joseph's form, which stays positive definite.
     """
     x_size, latent_size = params["emission"].shape
@@ -96,8 +96,8 @@ def linear_gaussian_sequence(latent_size: int, x_size: int, time: int) -> Densit
     Raises:
       ValueError: a size or time is below one.
     Example:
-      p = linear_gaussian_sequence(2, 3, time=50)
-      log_px = p.distribution(p.init(key, ()), ()).log_prob(xs)
+      >>> p = linear_gaussian_sequence(2, 3, time=50)
+      >>> log_px = p.distribution(p.init(key, ()), ()).log_prob(xs)
     """
     time = at_least("time", time, 1)
     model = linear_gaussian(latent_size, x_size)

@@ -37,7 +37,7 @@ def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
       ValueError: latent_size is below one; at init, the encoder's output is not one array of that
         shape, or it keeps collections (batch statistics) beside its params.
     Example:
-      posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
+      >>> posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
     Source: Kingma & Welling (2014), section 3.
     """
     net = network("encoder", encoder, (2, at_least("latent_size", latent_size, 1)))
@@ -74,9 +74,11 @@ def flow_posterior(
       ValueError: a count is too small; at init, a net's output is not one array of its shape, or it
         keeps collections (batch statistics) beside its params.
     Example:
-      posterior = flow_posterior(
-          MLP((200,), (3, 50)),
-          lambda shape: MLP((100,), shape, output_kernel_init=nn.initializers.zeros), 50)
+      >>> posterior = flow_posterior(
+      ...     MLP((200,), (3, 50)),
+      ...     lambda shape: MLP((100,), shape, output_kernel_init=nn.initializers.zeros),
+      ...     50,
+      ... )
     Source: Rezende & Mohamed (2015), equation 5, with the transformation of Dinh et al. (2017).
     """
     latent_size = at_least("latent_size", latent_size, 2)
@@ -107,9 +109,10 @@ def inverse_autoregressive_posterior(
     Raises:
       ValueError: as `flow_posterior`.
     Example:
-      posterior = inverse_autoregressive_posterior(
-          MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50)
-      z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
+      >>> posterior = inverse_autoregressive_posterior(
+      ...     MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50
+      ... )
+      >>> z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
     Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow".
     """
     latent_size = at_least("latent_size", latent_size, 1)

@@ -44,7 +44,7 @@ def sample_sequence(
     Raises:
       ValueError: time is below one.
     Example:
-      xs, zs = jax.vmap(lambda key: sample_sequence(key, model, params, 50))(keys)
+      >>> xs, zs = jax.vmap(lambda key: sample_sequence(key, model, params, 50))(keys)
     """
     time = at_least("time", time, 1)
 
@@ -85,7 +85,7 @@ def sample_sequences(
     Raises:
       ValueError: num_sequences or shortest is below one; longest is below shortest.
     Example:
-      xs, mask, zs = sample_sequences(key, model, params, 256, 25, 50)
+      >>> xs, mask, zs = sample_sequences(key, model, params, 256, 25, 50)
     """
     num_sequences = at_least("num_sequences", num_sequences, 1)
     shortest = at_least("shortest", shortest, 1)
@@ -117,7 +117,7 @@ def importance_step(
         the bootstrap filter.
       params: of the model.
     Example:
-      result = smc(key, importance_step(model, params), model.start(params), xs, 16)
+      >>> result = smc(key, importance_step(model, params), model.start(params), xs, 16)
     Source: Maddison et al. (2017), section 3.
     """
 

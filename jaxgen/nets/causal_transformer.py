@@ -27,8 +27,8 @@ class CausalTransformer(nn.Module):
       output_bias_init: `(key, [*x_shape, outputs], dtype) -> array`: the start at the data's mean.
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      net = CausalTransformer(outputs=17)
-      logits = net.apply(net.init(key, x), x)  # [8, 8, 1, 17] from [8, 8, 1]
+      >>> net = CausalTransformer(outputs=17)
+      >>> logits = net.apply(net.init(key, x), x)  # [8, 8, 1, 17] from [8, 8, 1]
     Source: Vaswani et al. (2017); over pixels: Chen et al. (2020), "Generative pretraining from
       pixels", section 2.
     """

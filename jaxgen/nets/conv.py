@@ -20,8 +20,8 @@ class ConvEncoder(nn.Module):
       hidden: width of the dense layer.
       activation: after every layer but the last.
     Example:
-      net = ConvEncoder((2, 20))
-      mean, log_scale = net.apply(net.init(key, x), x)  # x: [height, width, channels]
+      >>> net = ConvEncoder((2, 20))
+      >>> mean, log_scale = net.apply(net.init(key, x), x)  # x: [height, width, channels]
     """
 
     output_shape: tuple[int, ...]
@@ -51,8 +51,8 @@ class ConvDecoder(nn.Module):
     Raises:
       ValueError: height or width is no multiple of four.
     Example:
-      net = ConvDecoder((28, 28, 1, 1))
-      logits = net.apply(net.init(key, z), z)
+      >>> net = ConvDecoder((28, 28, 1, 1))
+      >>> logits = net.apply(net.init(key, z), z)
     """
 
     output_shape: tuple[int, ...]

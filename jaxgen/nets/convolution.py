@@ -31,8 +31,8 @@ class Convolution(nn.Module):
     Raises:
       ValueError: the images are smaller than the kernel.
     Example:
-      net = Convolution(64, size=7)
-      h = net.apply(net.init(key, x), x)  # [n, 22, 22, 64] from [n, 28, 28, 1]
+      >>> net = Convolution(64, size=7)
+      >>> h = net.apply(net.init(key, x), x)  # [n, 22, 22, 64] from [n, 28, 28, 1]
     """
 
     features: int
@@ -71,8 +71,8 @@ class DoublingConvolution(nn.Module):
       kernel_init: of the kernel, [3, 3, channels, features].
       dtype: as of `Convolution`.
     Example:
-      net = DoublingConvolution(64)
-      h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
+      >>> net = DoublingConvolution(64)
+      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
     """
 
     features: int

@@ -15,7 +15,7 @@ def instance_norm(x: Float[Array, "n height width channels"]) -> Float[Array, ".
     Raises:
       ValueError: there is one place alone, of which nothing would be left.
     Example:
-      h = nn.relu(instance_norm(h))
+      >>> h = nn.relu(instance_norm(h))
     Source: Ulyanov et al. (2016), "Instance normalization: the missing ingredient for fast
       stylization", equation 4.
     """

@@ -30,9 +30,9 @@ class JointMLP(nn.Module):
       output_activation: after the last layer.
       kernel_init: of every layer.
     Example:
-      generator = JointMLP((1024, 1024), (28, 28, 1), nn.relu, nn.sigmoid)
-      encoder = JointMLP((1024, 1024), (50,), output_activation=nn.tanh)
-      critic = JointMLP((1024, 1024))  # of pairs (x, z)
+      >>> generator = JointMLP((1024, 1024), (28, 28, 1), nn.relu, nn.sigmoid)
+      >>> encoder = JointMLP((1024, 1024), (50,), output_activation=nn.tanh)
+      >>> critic = JointMLP((1024, 1024))  # of pairs (x, z)
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.2, for whom the latent
       joins the sample in the critic's second layer.
     """

@@ -33,9 +33,9 @@ def labeled(
     Raises:
       ValueError: num_classes is below one; in use, if labels are not one for each of x.
     Example:
-      generator = labeled(DCGANGenerator((28, 28, 1)), 10)  # of (z, labels)
-      critic = labeled(DCGANCritic((64, 128)), 10)  # of (x, labels)
-      critic = labeled(MLPCritic((128,)), 10, join=vectors)
+      >>> generator = labeled(DCGANGenerator((28, 28, 1)), 10)  # of (z, labels)
+      >>> critic = labeled(DCGANCritic((64, 128)), 10)  # of (x, labels)
+      >>> critic = labeled(MLPCritic((128,)), 10, join=vectors)
     Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", section 3.2.
     """
     num_classes = at_least("num_classes", num_classes, 1)
@@ -78,7 +78,7 @@ def channels(
     """Returns x with every entry of the vectors as one more channel, the same at every place.
 
     Example:
-      channels((x, one_hot))  # [n, 28, 28, 11], x: [n, 28, 28, 1], one_hot: [n, 10]
+      >>> channels((x, one_hot))  # [n, 28, 28, 11], x: [n, 28, 28, 1], one_hot: [n, 10]
     """
     x, vectors = inputs
     places = vectors.reshape(len(vectors), *[1] * (x.ndim - 2), -1)

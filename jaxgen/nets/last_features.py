@@ -31,8 +31,8 @@ def last_features(
     Raises:
       ValueError: `net` is no linen module, or calls no such layer that can be heard.
     Example:
-      net = DCGANCritic((64, 128))
-      features = last_features(net, game.critic.variables, x)  # [n, 2 * 2 * 128] of 8x8 images
+      >>> net = DCGANCritic((64, 128))
+      >>> features = last_features(net, game.critic.variables, x)  # [n, 2 * 2 * 128] of 8x8 images
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")

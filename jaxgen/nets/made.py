@@ -40,8 +40,8 @@ class MADE(nn.Module):
       ValueError: the order is missing, or is known not to be among those that there are; what
         `orders` or `degrees` gave is of another kind.
     Example:
-      net = MADE((500,), orders=random_orders(8))
-      logits = net.apply(net.init(key, inputs), inputs)  # inputs: (x, (context, order))
+      >>> net = MADE((500,), orders=random_orders(8))
+      >>> logits = net.apply(net.init(key, inputs), inputs)  # inputs: (x, (context, order))
     Source: Germain et al. (2015), equations 9 to 15.
     """
 

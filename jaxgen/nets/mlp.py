@@ -24,8 +24,8 @@ class MLP(nn.Module):
       output_bias_init: `(key, output_shape, dtype) -> array`, so that a decoder can start at the
         mean of the data.
     Example:
-      net = MLP((200, 200), (28, 28, 1), nn.tanh)
-      logits = net.apply(net.init(key, z), z)
+      >>> net = MLP((200, 200), (28, 28, 1), nn.tanh)
+      >>> logits = net.apply(net.init(key, z), z)
     """
 
     hidden: tuple[int, ...]

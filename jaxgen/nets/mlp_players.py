@@ -21,8 +21,8 @@ class MLPGenerator(nn.Module):
       kernel_init: of every layer.
       batch_norm: normalize every hidden layer over the batch, before its activation.
     Example:
-      net = MLPGenerator((128, 128), (2,))
-      variables = net.init(key, z, train=True)  # z: [batch, latent]
+      >>> net = MLPGenerator((128, 128), (2,))
+      >>> variables = net.init(key, z, train=True)  # z: [batch, latent]
     """
 
     hidden: tuple[int, ...]
@@ -54,8 +54,8 @@ class MLPTranslator(nn.Module):
       activation: after every hidden layer.
       kernel_init: of every layer.
     Example:
-      net = MLPTranslator((256, 256))
-      y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
+      >>> net = MLPTranslator((256, 256))
+      >>> y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
     """
 
     hidden: tuple[int, ...]
@@ -89,8 +89,8 @@ class MLPCritic(nn.Module):
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last hidden layer see how much the batch varies.
     Example:
-      net = MLPCritic((128,), spectral_norm=True)
-      logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+      >>> net = MLPCritic((128,), spectral_norm=True)
+      >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
     """
 
     hidden: tuple[int, ...]

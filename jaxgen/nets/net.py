@@ -59,9 +59,9 @@ def as_net(net: AnyNet) -> Net:
     Raises:
       ValueError: it is none of these.
     Example:
-      net = as_net(MLPCritic((128,), spectral_norm=True))
-      variables = net.init(jax.random.key(0), x)
-      logits, changed = net.apply(variables, x, train=True)
+      >>> net = as_net(MLPCritic((128,), spectral_norm=True))
+      >>> variables = net.init(jax.random.key(0), x)
+      >>> logits, changed = net.apply(variables, x, train=True)
     """
     if isinstance(net, Net):
         return net

@@ -17,7 +17,7 @@ def pack(x: Float[Array, "n ..."], size: int) -> Float[Array, "packs ..."]:
     Raises:
       ValueError: size does not divide n, or the samples are numbers without an axis.
     Example:
-      logits = critic.apply(params, pack(x, 2))  # half as many as there are samples
+      >>> logits = critic.apply(params, pack(x, 2))  # half as many as there are samples
     Source: Lin et al. (2018), "PacGAN", section 2.
     """
     size = at_least("size", size, 1)
@@ -40,7 +40,7 @@ def append_minibatch_stddev(x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
     Raises:
       ValueError: x has no feature axis.
     Example:
-      h = append_minibatch_stddev(h)  # [n, 4, 4, 513] from [n, 4, 4, 512]
+      >>> h = append_minibatch_stddev(h)  # [n, 4, 4, 513] from [n, 4, 4, 512]
     Source: Karras et al. (2018), "Progressive growing of GANs", section 3.
     """
     if x.ndim < 2:

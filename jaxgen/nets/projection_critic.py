@@ -27,8 +27,8 @@ class ProjectionCritic(nn.Module):
     Raises:
       ValueError: the net calls no `Dense`; labels are not one for each sample.
     Example:
-      net = ProjectionCritic(DCGANCritic((64, 128)), 10)
-      logits = net.apply(net.init(key, (x, labels), train=True), (x, labels), train=False)
+      >>> net = ProjectionCritic(DCGANCritic((64, 128)), 10)
+      >>> logits = net.apply(net.init(key, (x, labels), train=True), (x, labels), train=False)
     Source: Miyato & Koyama (2018), "cGANs with projection discriminator", equation 7.
     """
 

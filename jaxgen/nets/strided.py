@@ -30,8 +30,8 @@ class StridedConv(nn.Module):
       kernel_init: of the kernel, [4, 4, channels, features].
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      net = StridedConv(64)
-      h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 28, 28, 1]
+      >>> net = StridedConv(64)
+      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 28, 28, 1]
     """
 
     features: int
@@ -54,8 +54,8 @@ class StridedConvTranspose(nn.Module):
       kernel_init: of the kernel, [4, 4, channels, features].
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      net = StridedConvTranspose(64)
-      h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
+      >>> net = StridedConvTranspose(64)
+      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
     """
 
     features: int

@@ -24,7 +24,7 @@ class WeightNormalized(nn.Module):
     Raises:
       ValueError: norm is not positive.
     Example:
-      encoder = WeightNormalized(MLP((200, 200), (2, 16), nn.tanh), norm=0.5)
+      >>> encoder = WeightNormalized(MLP((200, 200), (2, 16), nn.tanh), norm=0.5)
     Source: Shu et al. (2018), "Amortized inference regularization", section 4; Salimans & Kingma
       (2016), "Weight normalization", section 2.
     """

@@ -78,8 +78,8 @@ def augmented(model: GameModel, augment: Callable[[Key, Array], Array]) -> Augme
     Raises:
       ValueError: in use, if `augment` changes shape or dtype.
     Example:
-      augment = compose(random_color(), random_translation(), random_cutout())  # the paper's
-      losses = game_losses(augmented(model, augment), non_saturating())
+      >>> augment = compose(random_color(), random_translation(), random_cutout())  # the paper's
+      >>> losses = game_losses(augmented(model, augment), non_saturating())
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       equations 4 and 5; Karras et al. (2020), "Training generative adversarial networks with
       limited data", section 2.2, for when T is not learned.

@@ -106,9 +106,9 @@ def cycle_losses(
     Raises:
       ValueError: `loss` is no GanLoss; the identity is weighed between different shapes.
     Example:
-      losses = cycle_losses(model)
-      update = game_update(losses, adam, adam, order=simultaneous)
-      game, info = update(init_game(key, model, adam, adam), key, (horses, zebras))
+      >>> losses = cycle_losses(model)
+      >>> update = game_update(losses, adam, adam, order=simultaneous)
+      >>> game, info = update(init_game(key, model, adam, adam), key, (horses, zebras))
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", equations 1 to 3, sections 4 and 5.2 (identity).
     """

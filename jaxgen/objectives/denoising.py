@@ -44,8 +44,8 @@ def denoising_elbo(
     Raises:
       ValueError: as `elbo`, or the corruption changes the shape of x.
     Example:
-      corrupt = lambda key, x: x + 0.2 * jax.random.normal(key, x.shape)
-      denoising_elbo(key, log_likelihood, encode, x, model.prior(params), corrupt).elbo
+      >>> corrupt = lambda key, x: x + 0.2 * jax.random.normal(key, x.shape)
+      >>> denoising_elbo(key, log_likelihood, encode, x, model.prior(params), corrupt).elbo
     Source: Shu et al. (2018), section 3.
     """
     key_noise, key_elbo = jax.random.split(key)

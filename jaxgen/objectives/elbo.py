@@ -89,10 +89,10 @@ def elbo(
       ValueError: the estimator is of a multi-sample bound, as `vimco` is, whose value is no E_q[f];
         q is a batch of distributions, not one; its event shape is not the prior's.
     Example:
-      def bound(params, key, x):
-          log_likelihood = lambda z: model.decode(params, z).log_prob(x)
-          return elbo(key, log_likelihood, model.encode(params, x), model.prior(params)).elbo
-      batch_bounds = jax.vmap(bound, (None, 0, 0))(params, keys, xs)
+      >>> def bound(params, key, x):
+      ...     log_likelihood = lambda z: model.decode(params, z).log_prob(x)
+      ...     return elbo(key, log_likelihood, model.encode(params, x), model.prior(params)).elbo
+      >>> batch_bounds = jax.vmap(bound, (None, 0, 0))(params, keys, xs)
     Source: Kingma & Welling (2014), equations 2 (Monte Carlo) and 3 (analytic KL).
     """
     estimator = of_expectation(estimator)
@@ -118,7 +118,7 @@ def of_expectation(estimator: Estimator | None) -> Estimator:
     Raises:
       ValueError: it is one of a multi-sample bound.
     Example:
-      of_expectation(vimco(8))  # raises
+      >>> of_expectation(vimco(8))  # raises
     """
     if estimator is None:
         return pathwise()

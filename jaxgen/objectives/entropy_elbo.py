@@ -51,7 +51,7 @@ def entropy_elbo(
         distributions, not one.
       NotImplementedError: q's entropy has no closed form in distrax.
     Example:
-      entropy_elbo(key, log_joint, model.encode(params, x)).elbo
+      >>> entropy_elbo(key, log_joint, model.encode(params, x)).elbo
     Source: Jordan et al. (1999), section 4.
     """
     estimator = of_expectation(estimator)

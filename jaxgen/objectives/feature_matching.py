@@ -24,7 +24,7 @@ def feature_matching(
     Raises:
       ValueError: the features of a datapoint differ in shape.
     Example:
-      loss = feature_matching(features(critic, reals), features(critic, fakes))
+      >>> loss = feature_matching(features(critic, reals), features(critic, fakes))
     Source: Salimans et al. (2016), "Improved techniques for training GANs", section 3.1.
     """
     if real_features.shape[1:] != fake_features.shape[1:]:
@@ -46,7 +46,7 @@ def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | f
     `scale` fall to zero as training goes on.
 
     Example:
-      logits = criticize(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
+      >>> logits = criticize(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
     Source: Sønderby et al. (2017), "Amortised MAP inference for image super-resolution", section 3.
     """
     return x + scale * jax.random.normal(key, x.shape, x.dtype)

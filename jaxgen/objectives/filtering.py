@@ -108,9 +108,9 @@ def filtering_bound(
     Raises:
       ValueError: as `smc`; or the objective's gradient does not fit its resampling scheme.
     Example:
-      fivo = FILTERING_OBJECTIVES["fivo"]
-      bound, result = filtering_bound(key, step, start, xs, 16, fivo)
-      unbiased = fivo._replace(when=always, gradient=score_resampling)
+      >>> fivo = FILTERING_OBJECTIVES["fivo"]
+      >>> bound, result = filtering_bound(key, step, start, xs, 16, fivo)
+      >>> unbiased = fivo._replace(when=always, gradient=score_resampling)
     Source: Maddison et al. (2017), section 3.
     """
     result = smc(

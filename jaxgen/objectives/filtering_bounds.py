@@ -44,8 +44,10 @@ def filtering_bounds(
     Raises:
       ValueError: as `smc`.
     Example:
-      bounds = filtering_bounds(key, importance_step(model, params), model.start(params), xs, 16)
-      bounds["fivo"] - bounds["iwae"]
+      >>> bounds = filtering_bounds(
+      ...     key, importance_step(model, params), model.start(params), xs, 16
+      ... )
+      >>> bounds["fivo"] - bounds["iwae"]
     Source: Maddison et al. (2017), section 3.
     """
     schemes, schedules, _ = zip(*objectives.values(), strict=True)

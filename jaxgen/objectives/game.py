@@ -64,8 +64,8 @@ def game_losses(
     Raises:
       ValueError: `loss` is no GanLoss; a penalty comes without a weight.
     Example:
-      losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
-      update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
+      >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
+      >>> update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
     """
     if not isinstance(loss, GanLoss):
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")

@@ -37,9 +37,9 @@ class GanLoss(Value):
       centered: what is done to a batch of outputs first; nothing, but for losses that compare an
         output with the mean of the other side's.
     Example:
-      loss = non_saturating()
-      real, fake = loss.centered(critic_real, critic_fake)  # [batch] each
-      critic_losses = jax.vmap(loss.critic)(real, fake)  # [batch]
+      >>> loss = non_saturating()
+      >>> real, fake = loss.centered(critic_real, critic_fake)  # [batch] each
+      >>> critic_losses = jax.vmap(loss.critic)(real, fake)  # [batch]
     """
 
     generator: PairLoss
@@ -54,7 +54,7 @@ def gan_loss(
     """Returns the two losses, each made to refuse anything but one number per argument.
 
     Example:
-      loss = gan_loss(generator=lambda real, fake: -fake, critic=lambda real, fake: fake - real)
+      >>> loss = gan_loss(generator=lambda real, fake: -fake, critic=lambda real, fake: fake - real)
     """
     return GanLoss(_of_numbers(generator), _of_numbers(critic), centered)
 
@@ -71,7 +71,7 @@ def zero_sum(loss: GanLoss) -> GanLoss:
     Args:
       loss: whose critic is kept; its generator's loss is not used.
     Example:
-      loss = zero_sum(minimax())
+      >>> loss = zero_sum(minimax())
     Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Metz et al. (2017),
       "Unrolled generative adversarial networks", equations 7 to 10.
     """
@@ -96,7 +96,7 @@ def swapped(loss: GanLoss) -> GanLoss:
       loss: whose critic is kept; its generator's loss is not used. What it does to a batch first
         must treat the sides alike, as that of `relativistic_average` does.
     Example:
-      losses = game_losses(bigan(...), swapped(non_saturating()))
+      >>> losses = game_losses(bigan(...), swapped(non_saturating()))
     Source: Donahue et al. (2017), "Adversarial feature learning", section 3.4; Dumoulin et al.
       (2017), "Adversarially learned inference", section 2.1.
     """

@@ -27,7 +27,7 @@ def aggregate_mmd(
     Raises:
       ValueError: fewer than two samples of either, or of unlike shapes.
     Example:
-      divergence = aggregate_mmd(zs, prior.sample(seed=key, sample_shape=(len(zs),)), kernel)
+      >>> divergence = aggregate_mmd(zs, prior.sample(seed=key, sample_shape=(len(zs),)), kernel)
     Source: Zhao et al. (2019), the MMD form; Gretton et al. (2012), equation 3.
     """
     terms = mmd_unbiased(latents, prior_samples, kernel)
@@ -60,7 +60,7 @@ def info_elbo(
       ValueError: the terms and the divergence differ in shape; alpha is a number above one, or
         alpha + weight one below one: a term would be climbed that is to fall.
     Example:
-      objective = jnp.mean(info_elbo(terms, divergence, alpha=0.5, weight=100.0))
+      >>> objective = jnp.mean(info_elbo(terms, divergence, alpha=0.5, weight=100.0))
     Source: Zhao et al. (2019), the objective of section 3.
     """
     of_shape("terms.kl", terms.kl, jnp.shape(terms.reconstruction))

@@ -25,7 +25,7 @@ def log_importance_weights(
     Raises:
       ValueError: num_samples is below one; log_joint or q.log_prob is not one number per sample.
     Example:
-      log_weights = log_importance_weights(key, log_joint, model.encode(params, x), 50)
+      >>> log_weights = log_importance_weights(key, log_joint, model.encode(params, x), 50)
     Source: Burda et al. (2016), equation 7.
     """
     num_samples = at_least("num_samples", num_samples, 1)
@@ -59,7 +59,7 @@ def importance_weighted_bound(
     Raises:
       ValueError: num_samples is below one.
     Example:
-      bound = importance_weighted_bound(key, log_joint, model.encode(params, x), 50)
+      >>> bound = importance_weighted_bound(key, log_joint, model.encode(params, x), 50)
     Source: Burda et al. (2016), equation 8.
     """
     return log_mean_exp(log_importance_weights(key, log_joint, q, num_samples), axis=0)

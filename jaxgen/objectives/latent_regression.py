@@ -41,7 +41,7 @@ def latent_regression(model: Invertible, losses: GameLosses) -> GameLosses:
       model: whose player is both nets; its batches have the latents as `z`.
       losses: of its game.
     Example:
-      losses = latent_regression(model, game_losses(model, non_saturating()))
+      >>> losses = latent_regression(model, game_losses(model, non_saturating()))
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.1.
     """
 

@@ -27,7 +27,7 @@ def log_prior_weights(
     Raises:
       ValueError: num_samples is below one; log_likelihood does not return one number.
     Example:
-      IWAE(log_prior_weights(key, log_likelihood, prior, 10_000))
+      >>> IWAE(log_prior_weights(key, log_likelihood, prior, 10_000))
     """
     num_samples = at_least("num_samples", num_samples, 1)
     return evaluate(log_likelihood, prior.sample(seed=key, sample_shape=(num_samples,)))

@@ -32,8 +32,8 @@ def one_sample_critic(
       ValueError: when it is called, if the output of one sample depends on the others of its batch
         (a minibatch standard deviation, say): the slope of one sample is not that in the batch.
     Example:
-      critic = one_sample_critic(model.criticize, critic_variables)
-      slopes = jax.vmap(jax.grad(critic))(reals)  # [n, *x_shape]
+      >>> critic = one_sample_critic(model.criticize, critic_variables)
+      >>> slopes = jax.vmap(jax.grad(critic))(reals)  # [n, *x_shape]
     """
 
     def one(x: Any) -> Array:

@@ -78,9 +78,9 @@ def alternating_step(
         zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
         player has.
     Example:
-      update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
-      epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
-      game, infos = epoch(game, key, images)
+      >>> update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
+      >>> epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
+      >>> game, infos = epoch(game, key, images)
     Source: Goodfellow et al. (2014), "Generative adversarial nets", algorithm 1; Metz et al.
       (2017), "Unrolled generative adversarial networks", equations 7 to 10, for `unroll`; Heusel et
       al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
@@ -165,7 +165,7 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
     Raises:
       ValueError: bound is not positive.
     Example:
-      optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
+      >>> optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
     Source: Arjovsky et al. (2017), "Wasserstein GAN", algorithm 1.
     """
     bound = positive("bound", bound)

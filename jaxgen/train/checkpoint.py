@@ -40,7 +40,7 @@ def save(directory: str | os.PathLike[str], step: int, tree: Any, *, keep: int =
     Raises:
       ValueError: step or keep is too small, directory is a file, or a leaf is no `jax.Array`.
     Example:
-      save("runs/vae/checkpoints", int(state.step), {"state": state, "key": key})
+      >>> save("runs/vae/checkpoints", int(state.step), {"state": state, "key": key})
     """
     step, keep = at_least("step", step, 0), at_least("keep", keep, 1)
     root = root_of(directory)
@@ -84,9 +84,9 @@ def restore(
     Raises:
       CheckpointError: no such checkpoint or part, a damaged file, or another tree.
     Example:
-      step, saved = restore("runs/vae/checkpoints", {"state": state, "key": key})
-      game = jax.eval_shape(lambda key: init_game(key, model, adam, adam), jax.random.key(0))
-      _, critic = restore("runs/gan/checkpoints", game.critic, part="['state'].critic")
+      >>> step, saved = restore("runs/vae/checkpoints", {"state": state, "key": key})
+      >>> game = jax.eval_shape(lambda key: init_game(key, model, adam, adam), jax.random.key(0))
+      >>> _, critic = restore("runs/gan/checkpoints", game.critic, part="['state'].critic")
     """
     root = root_of(directory)
     steps = committed_steps(root)
@@ -118,6 +118,7 @@ def latest_step(directory: str | os.PathLike[str]) -> int | None:
     """Returns the last step that was saved completely, or None; it may still prove damaged.
 
     Example:
-      if latest_step(checkpoints) is not None: step, saved = restore(checkpoints, template)
+      >>> if latest_step(checkpoints) is not None:
+      ...     step, saved = restore(checkpoints, template)
     """
     return max(committed_steps(root_of(directory)), default=None)

@@ -33,9 +33,9 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
     Raises:
       ValueError: batch_size is below one or above n; the arrays have no common leading axis.
     Example:
-      epoch = jax.jit(scan_epoch(update, 128), donate_argnums=0)
-      for i in range(epochs):
-          state, infos = epoch(state, jax.random.fold_in(key, i), images)
+      >>> epoch = jax.jit(scan_epoch(update, 128), donate_argnums=0)
+      >>> for i in range(epochs):
+      ...     state, infos = epoch(state, jax.random.fold_in(key, i), images)
     """
     batch_size = at_least("batch_size", batch_size, 1)
 
@@ -73,8 +73,8 @@ def scan_draws(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      epoch = scan_draws(update, lambda key: ring().sample(seed=key, sample_shape=512), 1000)
-      state, infos = jax.jit(epoch, donate_argnums=0)(state, key)
+      >>> epoch = scan_draws(update, lambda key: ring().sample(seed=key, sample_shape=512), 1000)
+      >>> state, infos = jax.jit(epoch, donate_argnums=0)(state, key)
     """
     num_steps = at_least("num_steps", num_steps, 1)
 

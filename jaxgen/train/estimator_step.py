@@ -76,7 +76,7 @@ def init_estimator_state(
     Raises:
       ValueError: `params` or the state has linen collections beside `params`, as in `init_state`.
     Example:
-      state = init_estimator_state(params, optax.adam(1e-3), estimator.init(key, q, x))
+      >>> state = init_estimator_state(params, optax.adam(1e-3), estimator.init(key, q, x))
     """
     state = init_state(params, optimizer, ema=ema)
     refuse_collections(estimator_state)
@@ -121,22 +121,22 @@ def estimator_step(
       ValueError: the batch's arrays have no common leading axis; `loss` returns no single number;
         as `gradient_step`.
     Example:
-      nvil = score_function(1, baseline=learned(lambda key, x: 0 * x, lambda w, x: w @ x))
+      >>> nvil = score_function(1, baseline=learned(lambda key, x: 0 * x, lambda w, x: w @ x))
 
-      def negative_elbo(params, state, key, x):
-          q = distrax.Independent(distrax.Bernoulli(params["encoder"] @ x), 1)
+      >>> def negative_elbo(params, state, key, x):
+      ...     q = distrax.Independent(distrax.Bernoulli(params["encoder"] @ x), 1)
+      ...
+      ...     def log_weight(z, q=q):
+      ...         x_given_z = distrax.Independent(distrax.Bernoulli(params["decoder"] @ z), 1)
+      ...         return x_given_z.log_prob(x) + prior.log_prob(z) - q.log_prob(z)
+      ...
+      ...     bound, estimate = nvil.apply(state, key, log_weight, q, x)
+      ...     return -bound, estimate, {"elbo": bound}
 
-          def log_weight(z, q=q):
-              x_given_z = distrax.Independent(distrax.Bernoulli(params["decoder"] @ z), 1)
-              return x_given_z.log_prob(x) + prior.log_prob(z) - q.log_prob(z)
-
-          bound, estimate = nvil.apply(state, key, log_weight, q, x)
-          return -bound, estimate, {"elbo": bound}
-
-      adam = optax.adam(1e-3)
-      state = init_estimator_state(params, adam, nvil.init(key_init, q, xs[0]))
-      update = jax.jit(estimator_step(negative_elbo, nvil, adam), donate_argnums=0)
-      state, info = update(state, key, xs)  # with rebar(1) in nvil's place: the same lines
+      >>> adam = optax.adam(1e-3)
+      >>> state = init_estimator_state(params, adam, nvil.init(key_init, q, xs[0]))
+      >>> update = jax.jit(estimator_step(negative_elbo, nvil, adam), donate_argnums=0)
+      >>> state, info = update(state, key, xs)  # with rebar(1) in nvil's place: the same lines
     Source: Mnih & Gregor (2014), section 2.3; Tucker et al. (2017), section 3.2.
     """
     with_step = sees_step(loss)

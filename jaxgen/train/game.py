@@ -67,8 +67,10 @@ def init_player(
     Raises:
       ValueError: variables has no `params`.
     Example:
-      game = Game(init_player(generator_variables, optax.adam(1e-4), ema=True),
-                  init_player(critic_variables, optax.adam(4e-4)))
+      >>> game = Game(
+      ...     init_player(generator_variables, optax.adam(1e-4), ema=True),
+      ...     init_player(critic_variables, optax.adam(4e-4)),
+      ... )
     """
     if "params" not in variables:
         raise ValueError(f"variables: got the collections {sorted(variables)}, expected params too")
@@ -96,7 +98,7 @@ def init_game(
       critic_optimizer: the critic's.
       ema: whether to keep an average of the generator, for `game_update(..., ema_decay=...)`.
     Example:
-      game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
+      >>> game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
     """
     generator, critic = model.init(key)
     return Game(

@@ -44,9 +44,9 @@ def game_update(
     Raises:
       ValueError: as `alternating_step` and `shard` do.
     Example:
-      update = game_update(game_losses(model, non_saturating()), adam, adam)
-      game = init_game(jax.random.key(0), model, adam, adam)
-      game, info = jax.jit(update, donate_argnums=0)(game, key, reals)
+      >>> update = game_update(game_losses(model, non_saturating()), adam, adam)
+      >>> game = init_game(jax.random.key(0), model, adam, adam)
+      >>> game, info = jax.jit(update, donate_argnums=0)(game, key, reals)
     """
     update = alternating_step(
         losses.generator,

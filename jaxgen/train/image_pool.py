@@ -83,9 +83,9 @@ def image_pool(size: int) -> ImagePool:
     Raises:
       ValueError: size is below one. For no pool, pass None where one is asked for.
     Example:
-      pool = image_pool(50)
-      state = pool.init(jax.ShapeDtypeStruct((28, 28, 1), jnp.float32))
-      shown, state = pool.swap(state, key, fakes)
+      >>> pool = image_pool(50)
+      >>> state = pool.init(jax.ShapeDtypeStruct((28, 28, 1), jnp.float32))
+      >>> shown, state = pool.swap(state, key, fakes)
     Source: Shrivastava et al. (2017), "Learning from simulated and unsupervised images through
       adversarial training", section 2.3; Zhu et al. (2017), "Unpaired image-to-image translation
       using cycle-consistent adversarial networks", section 4, and `ImagePool` of its code.

@@ -32,7 +32,7 @@ def per_device(function: Function, mesh: Mesh) -> Function:
     Raises:
       ValueError: the mesh has no axis "data", or does not divide the batch.
     Example:
-      update = gradient_step(per_device(loss, data_mesh()), optimizer)
+      >>> update = gradient_step(per_device(loss, data_mesh()), optimizer)
     Source: jax's documentation of shard_map, on `check_vma` and the transposition of `pmean`.
     """
     if "data" not in mesh.shape:

@@ -30,8 +30,10 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
       ValueError: batch_size is below one or above the longest set; a set is empty, or its arrays
         have no common leading axis.
     Example:
-      epoch = jax.jit(scan_sets(update, 1), donate_argnums=0)
-      state, infos = epoch(state, key, (horses, zebras))  # 1,334 updates of 1,067 and 1,334 images
+      >>> epoch = jax.jit(scan_sets(update, 1), donate_argnums=0)
+      >>> state, infos = epoch(
+      ...     state, key, (horses, zebras)
+      ... )  # 1,334 updates of 1,067 and 1,334 images
     """
     batch_size = at_least("batch_size", batch_size, 1)
 

@@ -18,7 +18,7 @@ def data_mesh(num_devices: int | None = None) -> Mesh:
     Raises:
       ValueError: num_devices is below one, or more than there are.
     Example:
-      mesh = data_mesh(8)
+      >>> mesh = data_mesh(8)
     """
     devices = jax.devices()
     count = len(devices) if num_devices is None else at_least("num_devices", num_devices, 1)
@@ -36,7 +36,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     On a device that holds an array already, the memory is shared: what is donated is lost to both.
 
     Example:
-      state = replicate(init_state(params, optimizer), mesh)
+      >>> state = replicate(init_state(params, optimizer), mesh)
     """
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
@@ -56,9 +56,9 @@ def shard(update: Update, mesh: Mesh) -> Update:
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
     Example:
-      mesh = data_mesh()
-      state, data = replicate((state, data), mesh)
-      epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
+      >>> mesh = data_mesh()
+      >>> state, data = replicate((state, data), mesh)
+      >>> epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')

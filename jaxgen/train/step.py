@@ -53,7 +53,7 @@ def init_state(
       ValueError: `params` has linen's `params` beside other collections (batch statistics, ...),
         which are no optimizer's to change: see `init_player`.
     Example:
-      state = init_state(params, optax.adam(1e-3), ema=True)
+      >>> state = init_state(params, optax.adam(1e-3), ema=True)
     """
     refuse_collections(params)
     state = TrainState(
@@ -115,8 +115,8 @@ def gradient_step(
       ValueError: ema_decay is outside (0, 1), or the state keeps an average without a decay or the
         reverse; `loss` returns no scalar.
     Example:
-      update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
-      state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
+      >>> update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
+      >>> state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
     Source: Kingma & Ba (2015), "Adam", section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:

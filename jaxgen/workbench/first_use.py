@@ -19,7 +19,7 @@ def first_use(face: str, names: Collection[str]) -> Callable[[str], Any]:
       face: the module's name.
       names: its `__all__`.
     Example:
-      __getattr__ = first_use(__name__, __all__)
+      >>> __getattr__ = first_use(__name__, __all__)
     """
 
     def get(name: str) -> Any:

@@ -52,7 +52,7 @@ class RunDirectory:
         """The absolute path for what the training ends with, without the optimizer's state.
 
         Example:
-          _, params = restore(run.trained, jax.eval_shape(model.init, jax.random.key(0)))
+          >>> _, params = restore(run.trained, jax.eval_shape(model.init, jax.random.key(0)))
         """
         return self.path / "trained"
 
@@ -93,7 +93,7 @@ class RunDirectory:
         Raises:
           ValueError: `name` is more than one plain file name.
         Example:
-          run.save_picture("samples", image_grid(images, title="Samples"))
+          >>> run.save_picture("samples", image_grid(images, title="Samples"))
         """
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"name: got {name!r}, expected letters, digits, '_', '-' and '.'")
@@ -115,7 +115,7 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
       ValueError: `path` cannot be written, is in use by another run, or holds none to resume; or
         the configurations differ (each differing field is listed). Nothing has been written then.
     Example:
-      run = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
+      >>> run = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
     """
     path = Path(path).expanduser().absolute()
     stored = path / "config.json"

@@ -83,10 +83,18 @@ def train(
       TrainingFailed: a step, or a number of the judge, was not finite.
       Interrupted: a signal came; the epoch under way was finished and saved.
     Example:
-      optimizer = optax.adam(config.learning_rate)
-      update = gradient_step(mean_over_batch(one), optimizer)
-      trained = train(out, init_state(params, optimizer), update, images, judge, key=key_fit,
-                      judge_key=key_judge, held_out=validation)
+      >>> optimizer = optax.adam(config.learning_rate)
+      >>> update = gradient_step(mean_over_batch(one), optimizer)
+      >>> trained = train(
+      ...     out,
+      ...     init_state(params, optimizer),
+      ...     update,
+      ...     images,
+      ...     judge,
+      ...     key=key_fit,
+      ...     judge_key=key_judge,
+      ...     held_out=validation,
+      ... )
     """
     config = run.config
     assert isinstance(config, TrainingConfig)
@@ -159,7 +167,7 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
     """Returns the judge that says of the held-out data what `loss` does, compiled.
 
     Example:
-      train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+      >>> train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
     """
 
     @jax.jit

@@ -28,7 +28,7 @@ def muprop() -> Baseline:
     Raises:
       ValueError: q has no mean (an integer Categorical).
     Example:
-      score_function(1, baseline=muprop())
+      >>> score_function(1, baseline=muprop())
     Source: Gu et al. (2016).
     """
 

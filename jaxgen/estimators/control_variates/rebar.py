@@ -46,11 +46,11 @@ def rebar(num_samples: int = 1, *, temperature: float = 0.5, eta: float = 1.0) -
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().
     Example:
-      estimator, q = rebar(), distrax.Bernoulli(0.3)
-      state = estimator.init(jax.random.key(0), q)
-      f = lambda b: (b - 0.45) ** 2
-      value, estimate = estimator.apply(state, jax.random.key(1), f, q)
-      estimate.control_loss  # what `jaxgen.train.estimator_step` lowers
+      >>> estimator, q = rebar(), distrax.Bernoulli(0.3)
+      >>> state = estimator.init(jax.random.key(0), q)
+      >>> f = lambda b: (b - 0.45) ** 2
+      >>> value, estimate = estimator.apply(state, jax.random.key(1), f, q)
+      >>> estimate.control_loss  # what `jaxgen.train.estimator_step` lowers
     Source: Tucker et al. (2017), equation 7 and section 3.2.
     """
     temperature = positive("temperature", temperature)

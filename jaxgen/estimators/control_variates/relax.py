@@ -60,11 +60,11 @@ def relax(
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().
     Example:
-      e = relax(
-          4,
-          network_init=lambda key, z, x: net.init(key, z),
-          network_apply=lambda params, z, x: net.apply(params, z)[0],
-      )
+      >>> e = relax(
+      ...     4,
+      ...     network_init=lambda key, z, x: net.init(key, z),
+      ...     network_apply=lambda params, z, x: net.apply(params, z)[0],
+      ... )
     Source: Grathwohl et al. (2018), section 3.2 and equation 8.
     """
     temperature = positive("temperature", temperature)
@@ -100,10 +100,10 @@ def relax_black_box(
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical;
         the state is () and the network's is not.
     Example:
-      e = relax_black_box(
-          network_init=lambda key, z, x: jnp.zeros_like(z),
-          network_apply=lambda w, z, x: w @ jnp.tanh(z),
-      )
+      >>> e = relax_black_box(
+      ...     network_init=lambda key, z, x: jnp.zeros_like(z),
+      ...     network_apply=lambda w, z, x: w @ jnp.tanh(z),
+      ... )
     Source: Grathwohl et al. (2018), equation 7.
     """
 

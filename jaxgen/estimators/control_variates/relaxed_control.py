@@ -45,9 +45,9 @@ def relaxed_control(
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical; the
         state is () and init makes another.
     Example:
-      def control(w, f, latent, z, context):
-          return w @ z
-      relaxed_control(1, name="linear", init=init, control=control, evaluations_per_sample=1)
+      >>> def control(w, f, latent, z, context):
+      ...     return w @ z
+      >>> relaxed_control(1, name="linear", init=init, control=control, evaluations_per_sample=1)
     Source: Tucker et al. (2017), equation 7; Grathwohl et al. (2018), equation 7.
     """
     num_samples = at_least("num_samples", num_samples, 1)
