@@ -15,10 +15,11 @@ import tempfile
 # unknown flag ends the process, so the emitters are those of jaxlib 0.10 only: 0.12 has dropped
 # them. Set before JAX reads them, and for the processes that tests start; what is set already wins.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-flags = "--xla_cpu_parallel_codegen_split_count=1"
-if importlib.metadata.version("jaxlib").startswith("0.10."):
-    flags += " --xla_cpu_use_fusion_emitters=false"
-os.environ.setdefault("XLA_FLAGS", flags)
+if "XLA_FLAGS" not in os.environ:
+    flags = "--xla_cpu_parallel_codegen_split_count=1"
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        flags += " --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = flags
 
 # A run that is resumed, in this process or another, compiles what its first part compiled: kept for
 # the length of the session, for all workers. Set before JAX reads it; workers find it set.
