@@ -11,7 +11,7 @@ import types
 
 import numpy as np
 
-GROUND = ("bounds", "checks", "numerics", "pairwise", "values")
+GROUND = ("boundary", "bounds", "checks", "numerics", "pairwise", "values", "violations")
 ROOMS = (
     *GROUND,
     "certify",

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "jaxgen"
-GROUND = {"types", "values", "checks", "numerics", "bounds", "pairwise"}
+GROUND = {
+    *("types", "boundary", "violations", "values", "checks", "numerics", "bounds", "pairwise"),
+}
 ROOMS = GROUND | {
     *("certify", "data", "distributions", "divergences", "estimators", "inference", "metrics"),
     *("models", "nets", "objectives", "pictures", "train", "two_sample", "workbench"),
