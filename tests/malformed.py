@@ -85,13 +85,15 @@ def rows(room):
             yield f"{room}.{name}", None, None, "never called"
             continue
         args, kwargs = first[name]
-        for i, value in enumerate(args):
+        called = inspect.signature(function).bind(*args, **kwargs)
+        for argument, value in called.arguments.items():
             for what, bad in malformed(value):
-                changed = (*args[:i], bad, *args[i + 1 :])
-                yield f"{room}.{name}", i, what, outcome(function, changed, kwargs)
-        for key, value in kwargs.items():
-            for what, bad in malformed(value):
-                yield f"{room}.{name}", key, what, outcome(function, args, {**kwargs, key: bad})
+                changed = inspect.BoundArguments(
+                    called.signature, {**called.arguments, argument: bad}
+                )
+                with contextlib.suppress(TypeError):  # of what stands for several
+                    came = outcome(function, changed.args, changed.kwargs)
+                    yield f"{room}.{name}", argument, what, came
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "values": set(),
     "checks": set(),
     "numerics": {"types", "checks"},
-    "bounds": {"types", "values", "checks", "numerics"},
+    "bounds": {"types", "boundary", "values", "checks", "numerics"},
     "pairwise": {"types", "values", "checks", "numerics"},
     "distributions": GROUND,
     "nets": GROUND,
