@@ -17,6 +17,8 @@ ROOMS = GROUND | {
 }
 MAY_IMPORT = {
     "types": set(),
+    "violations": {"types"},
+    "boundary": {"violations"},
     "values": set(),
     "checks": set(),
     "numerics": {"types", "checks"},
@@ -29,7 +31,7 @@ MAY_IMPORT = {
     "estimators": GROUND,
     "divergences": GROUND,
     "pictures": GROUND,
-    "train": {"types", "checks"},
+    "train": {"types", "boundary", "checks"},
     # models: a density is certified by what its distribution says; nets: of which teachers are.
     "certify": GROUND | {"estimators", "distributions", "models", "nets"},
     "two_sample": GROUND | {"divergences"},
