@@ -6,6 +6,7 @@ A whole training that is judged, saved and resumed is `jaxgen.workbench.train`. 
 use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.train.alternating import alternating_step, clip_weights
 from jaxgen.train.checkpoint import intact_steps, latest_step, read_note, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
@@ -77,3 +78,5 @@ __all__ = [
     "shard",
     "simultaneous",
 ]
+
+doors(__name__)
