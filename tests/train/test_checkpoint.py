@@ -315,10 +315,10 @@ def test_a_note_is_kept_under_the_manifest(two_steps):
     manifest = two_steps / "3.manifest"
     manifest.write_bytes(manifest.read_bytes().replace(b"best", b"rest"))
     for read in (read_note, lambda directory: restore(directory, small(0))):
-        with pytest.raises(CheckpointError, match="3.manifest: damaged"):
+        with pytest.raises(CheckpointError, match=r"3.manifest: damaged"):
             read(two_steps)
     for wrong in ({"best": float("nan")}, {"best": jnp.zeros(())}):
-        with pytest.raises(ValueError, match="note: got .*, expected values of JSON"):
+        with pytest.raises(ValueError, match=r"note: got .*, expected values of JSON"):
             save(two_steps, 4, small(4), note=wrong)
     assert latest_step(two_steps) == 3
 
