@@ -31,9 +31,8 @@ def critic_first(
       >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=critic_first)
       >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
       >>> game, _ = update(game, jax.random.key(0), ())
-      >>> [
-      ...     float(player.train.params) for player in (game.generator, game.critic)
-      ... ]  # 1 - 1.5/2, and 1 + 1/2
+      >>> players = game.generator, game.critic
+      >>> [float(player.train.params) for player in players]  # 1 - 1.5/2, and 1 + 1/2
       [0.25, 1.5]
     """
     critic, critic_info = critic_step(game.critic, game.generator)
@@ -57,9 +56,8 @@ def generator_first(
       >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=generator_first)
       >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
       >>> game, _ = update(game, jax.random.key(0), ())
-      >>> [
-      ...     float(player.train.params) for player in (game.generator, game.critic)
-      ... ]  # 1 - 1/2, and 1 + .5/2
+      >>> players = game.generator, game.critic
+      >>> [float(player.train.params) for player in players]  # 1 - 1/2, and 1 + .5/2
       [0.5, 1.25]
     """
     generator, generator_info = generator_step(game.generator, game.critic)
@@ -81,9 +79,8 @@ def simultaneous(
       >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=simultaneous)
       >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
       >>> game, _ = update(game, jax.random.key(0), ())
-      >>> [
-      ...     float(player.train.params) for player in (game.generator, game.critic)
-      ... ]  # 1 - 1/2, and 1 + 1/2
+      >>> players = game.generator, game.critic
+      >>> [float(player.train.params) for player in players]  # 1 - 1/2, and 1 + 1/2
       [0.5, 1.5]
     """
     generator, generator_info = generator_step(game.generator, game.critic)
@@ -109,9 +106,8 @@ def extragradient(
       >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=extragradient)
       >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
       >>> game, _ = update(game, jax.random.key(0), ())
-      >>> [
-      ...     float(player.train.params) for player in (game.generator, game.critic)
-      ... ]  # from there: 1 - 1.5/2, and 1 + .5/2
+      >>> players = game.generator, game.critic
+      >>> [float(player.train.params) for player in players]  # from there: 1 - 1.5/2, and 1 + .5/2
       [0.25, 1.25]
     Source: Korpelevich (1976), "The extragradient method for finding saddle points and other
       problems"; Gidel et al. (2019), "A variational inequality perspective on generative
