@@ -60,6 +60,31 @@ def as_kernel(kernel: Kernel) -> Kernel:
     return jax.tree_util.Partial(kernel) if jax.tree_util.all_leaves([kernel]) else kernel
 
 
+def gram_matrix(
+    kernel: Kernel, xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
+) -> Float[Array, "n m"]:
+    """Returns kernel(xs, ys).
+
+    Raises:
+      ValueError: it is no Gram matrix: the kernel is of another kind, or what makes kernels.
+    """
+    expected = len(xs), len(ys)
+    try:
+        gram = kernel(xs, ys)
+        found = gram.shape
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"kernel: got {kernel!r}, which gives no Gram matrix ({error}), expected a function of "
+            "two sets of vectors, such as rbf(1.0)"
+        ) from error
+    if found != expected:
+        raise ValueError(
+            f"kernel: got a result of shape {found} for {expected[0]} rows and {expected[1]} "
+            f"columns, expected {expected}"
+        )
+    return gram
+
+
 @known_by_call
 def rbf(bandwidth: float | Scalar) -> Kernel:
     """Returns the Gaussian kernel exp(-|x - y|² / (2 bandwidth²)).

@@ -212,6 +212,7 @@ def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
       ([1, 0], 0.9444)
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
+    confusion = np.asarray(confusion)
     of_shape("confusion", confusion, (len(confusion), len(confusion)))
     at_least("images", int(np.sum(confusion)), 1)
     rows, columns = linear_sum_assignment(confusion, maximize=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -88,11 +89,17 @@ def disagreement(translations: Num[Array, "seeds n ..."]) -> Float[Array, "seeds
       >>> disagreement(jnp.array([[[0.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])).tolist()
       [0.5, 0.5, 1.0]
     """
+    translations = at_least_float32("translations", translations)
     seeds = len(translations)
     if seeds < 2:
         raise ValueError(f"translations: got {seeds}, expected two or more")
 
-    translations = at_least_float32("translations", translations)
+    return _to_the_others(translations)
+
+
+@partial(jax.jit, inline=True)
+def _to_the_others(translations: Float[Array, "seeds n ..."]) -> Float[Array, "seeds"]:
+    seeds = len(translations)
 
     def one(own: Array) -> Scalar:  # itself is at distance zero
         return jnp.mean(jnp.abs(translations - own)) * seeds / (seeds - 1)

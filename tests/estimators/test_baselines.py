@@ -14,6 +14,7 @@ from scipy import optimize
 from jaxgen.certify import sample_space
 from jaxgen.estimators import (
     Estimate,
+    constant,
     learned,
     leave_one_out,
     moving_average,
@@ -61,10 +62,10 @@ def test_a_decay_outside_its_range_is_refused(decay):
             baseline(decay)
 
 
-@pytest.mark.parametrize("problem", [problems.toy(0.1, 1.2), problems.coupled])
-def test_the_optimal_coefficient_has_the_least_variance(problem):
+@pytest.mark.parametrize(("problem", "h"), [(problems.toy(0.1, 1.2), 1.0), (problems.coupled, 2.0)])
+def test_the_optimal_coefficient_has_the_least_variance(problem, h):
     # Fed the whole sample space with its probabilities, the coefficient is exact.
-    baseline = optimal_coefficient(decay=0.0)
+    baseline = optimal_coefficient(constant(h), decay=0.0)
     q = problem.q(problem.params)
     samples, weights = sample_space(q, 1)
     samples = samples[:, 0]
@@ -84,7 +85,7 @@ def test_the_optimal_coefficient_has_the_least_variance(problem):
         return np.sum(weights @ (draws - weights @ draws) ** 2)
 
     best = optimize.minimize_scalar(trace, bounds=(-10, 10), method="bounded").x
-    np.testing.assert_allclose(state.running.mean(), best, atol=1e-2)
+    np.testing.assert_allclose(state.running.mean() * h, best, atol=1e-2)
     assert trace(best) < 0.9 * trace(0.0)
 
 
