@@ -8,7 +8,17 @@ from examples import Close, example_of, namespace, public, run
 
 FUNCTIONS = ("certify", "estimators")
 """The rooms whose public functions have examples that run."""
-WHOLE = ("divergences", "metrics", "two_sample")
+WHOLE = (
+    "bounds",
+    "checks",
+    "divergences",
+    "metrics",
+    "numerics",
+    "pairwise",
+    "train",
+    "two_sample",
+    "values",
+)
 """The rooms whose public classes have them too."""
 CASES = [
     f"{room}.{name}"
