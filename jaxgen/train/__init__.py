@@ -6,8 +6,9 @@ A whole training that is judged, saved and resumed is `jaxgen.workbench.train`. 
 use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.train.alternating import alternating_step, clip_weights
-from jaxgen.train.checkpoint import latest_step, restore, save
+from jaxgen.train.checkpoint import intact_steps, latest_step, read_note, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
     EstimatorLoss,
@@ -63,9 +64,11 @@ __all__ = [
     "init_game",
     "init_player",
     "init_state",
+    "intact_steps",
     "latest_step",
     "mean_over_batch",
     "per_device",
+    "read_note",
     "replicate",
     "restore",
     "save",
@@ -75,3 +78,5 @@ __all__ = [
     "shard",
     "simultaneous",
 ]
+
+doors(__name__)
