@@ -40,7 +40,9 @@ def sticking_the_landing(num_samples: int = 1, *, bound: Bound = ELBO) -> Estima
     Example:
       >>> p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
       >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      >>> elbo, _ = sticking_the_landing(8).apply((), jax.random.key(0), f, q)  # -0.5 nats
+      >>> estimator = sticking_the_landing(1000)
+      >>> elbo, _ = estimator.apply((), jax.random.key(0), f, q)  # -0.5 nats, to be climbed
+      >>> loss = -elbo
     Source: Roeder et al. (2017); the bias: Tucker et al. (2019), section 3.1.
     """
     num_samples = at_least("num_samples", num_samples, 1)
