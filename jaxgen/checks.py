@@ -115,6 +115,22 @@ def floats(name: str, x: Any) -> None:
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
 
 
+def not_bytes(name: str, x: Any) -> None:
+    """Checks that x is not of bytes, in which images are stored: a model's pixels are in [0, 1].
+
+    Raises:
+      ValueError: it is uint8.
+    Example:
+      >>> not_bytes("x", jnp.zeros((8, 8, 1), jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: x: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]
+    """
+    if getattr(x, "dtype", None) == np.uint8:
+        raise ValueError(
+            f"{name}: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]"
+        )
+
+
 def axis_of_samples(name: str, x: Any) -> None:
     """Checks that x has one axis, [samples]: a bound joins the samples of one datapoint.
 
