@@ -8,7 +8,12 @@ from examples import Close, example_of, namespace, public, run
 
 FUNCTIONS = ("certify", "estimators")
 """The rooms whose public functions have examples that run."""
-WHOLE = ("distributions", "nets")
+WHOLE = (
+    "distributions",
+    "divergences",
+    "nets",
+    "two_sample",
+)
 """The rooms whose public classes have them too."""
 CASES = [
     f"{room}.{name}"

@@ -41,13 +41,15 @@ def f_divergence(
       ValueError: the parts do not fit together; the message names the part, the point and both
         numbers.
     Example:
-      >>> f_divergence(
+      >>> half_pearson = f_divergence(
       ...     "half Pearson",
       ...     f=lambda u: (u - 1) ** 2 / 2,
-      ...     domain=(-math.inf, math.inf),
+      ...     domain=(-np.inf, np.inf),
       ...     conjugate=lambda t: jnp.where(t < -1, -0.5, t + t**2 / 2),
       ...     activation=lambda v: v,
       ... )
+      >>> half_pearson.curvature
+      1.0
     """
     lower, upper = domain
     if not lower < upper:
