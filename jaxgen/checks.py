@@ -42,6 +42,21 @@ def positive(name: str, value: Any) -> Any:
     return value
 
 
+def not_negative(name: str, value: Any) -> Any:
+    """Refuses a number, of Python or NumPy, that is not finite and >= 0; arrays pass unchecked.
+
+    Raises:
+      ValueError: it is such a number.
+    Example:
+      >>> not_negative("min_variance", -1.0)
+      Traceback (most recent call last):
+      ValueError: min_variance: got -1.0, expected a number >= 0
+    """
+    if isinstance(value, int | float | np.number) and not 0 <= value < math.inf:
+        raise ValueError(f"{name}: got {value}, expected a number >= 0")
+    return value
+
+
 def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     """Checks that q is one distribution, not a batch of them.
 

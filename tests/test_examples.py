@@ -9,6 +9,7 @@ from examples import Close, example_of, namespace, public, run
 FUNCTIONS = ("certify", "estimators")
 """The rooms whose public functions have examples that run."""
 WHOLE = (
+    "data",
     "distributions",
     "divergences",
     "nets",

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.checks import not_negative, of_shape
 from jaxgen.inference import EMSteps
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
@@ -111,8 +111,7 @@ def factor_steps(
     """
     if not xs.size:
         raise ValueError(f"xs: got shape {xs.shape}, expected at least one datapoint, one per row")
-    if not min_variance >= 0:
-        raise ValueError(f"min_variance: got {min_variance}, expected a number >= 0")
+    not_negative("min_variance", min_variance)
     each = FactorPosterior(mean=0, covariance=None)  # type: ignore[arg-type]  # the mapped axes
 
     def e_step(model: FactorModel) -> FactorPosterior:

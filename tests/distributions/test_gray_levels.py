@@ -60,12 +60,16 @@ def test_what_is_no_level_has_no_mass(of, levels):
     between = (exact[:-1] + exact[1:]) / 2
     for off in (between, exact + 2, -1 - exact, between + 0.2 / levels):
         np.testing.assert_array_equal(p.log_prob(off), -np.inf)
-    np.testing.assert_allclose(np.exp(p.log_prob((2 * exact - 1 + 1) / 2)), masses, rtol=1e-5)  # rounded
+    np.testing.assert_allclose(
+        np.exp(p.log_prob((2 * exact - 1 + 1) / 2)), masses, rtol=1e-5
+    )  # rounded
     if levels <= 256:
         as_bytes = np.rint(255 * exact) / np.float32(255)
         np.testing.assert_allclose(np.exp(p.log_prob(as_bytes)), masses, rtol=1e-5)
     if levels <= 17:  # of 256 levels bfloat16 has no more than some
-        np.testing.assert_allclose(np.exp(p.log_prob(jnp.asarray(exact, jnp.bfloat16))), masses, rtol=1e-5)
+        np.testing.assert_allclose(
+            np.exp(p.log_prob(jnp.asarray(exact, jnp.bfloat16))), masses, rtol=1e-5
+        )
 
 
 @BOTH
