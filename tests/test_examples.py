@@ -12,6 +12,7 @@ WHOLE = (
     "data",
     "distributions",
     "divergences",
+    "metrics",
     "nets",
     "two_sample",
 )
