@@ -70,7 +70,7 @@ class OneDistribution(distrax.Distribution):
         batch, shape = self.batch_shape, (*self.batch_shape, *self.event_shape)
         of_event_shape(value, shape)
         many = jnp.shape(value)[: jnp.ndim(value) - len(shape)]
-        events = jnp.reshape(value, (math.prod(many), *shape))
+        events = jnp.asarray(value).reshape(math.prod(many), *shape)
         scores = self._over_batch(lambda p, events: p._scores(events), 1)(self, events)
         return scores.reshape(*many, *batch)
 
