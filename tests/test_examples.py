@@ -9,12 +9,18 @@ from examples import Close, example_of, namespace, public, run
 FUNCTIONS = ("certify", "estimators")
 """The rooms whose public functions have examples that run."""
 WHOLE = (
+    "bounds",
+    "checks",
     "data",
     "distributions",
     "divergences",
     "metrics",
     "nets",
+    "numerics",
+    "pairwise",
+    "train",
     "two_sample",
+    "values",
 )
 """The rooms whose public classes have them too."""
 CASES = [
