@@ -8,7 +8,24 @@ from examples import Close, example_of, namespace, public, run
 
 FUNCTIONS = ()
 """The rooms whose public functions have examples that run."""
-WHOLE = ("certify", "divergences", "estimators", "inference", "metrics", "objectives", "two_sample")
+WHOLE = (
+    "bounds",
+    "certify",
+    "checks",
+    "data",
+    "distributions",
+    "divergences",
+    "estimators",
+    "inference",
+    "metrics",
+    "nets",
+    "numerics",
+    "objectives",
+    "pairwise",
+    "train",
+    "two_sample",
+    "values",
+)
 """The rooms whose public classes have them too."""
 CASES = [
     f"{room}.{name}"

@@ -20,11 +20,9 @@ from jaxgen.models.factor_analysis import (
     FactorPosterior,
     factor_elbo,
     factor_posterior,
-    factor_steps,
-    independent,
-    isotropic,
 )
 from jaxgen.models.factor_density import factor_density
+from jaxgen.models.factor_em import factor_steps, independent, isotropic
 from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
 from jaxgen.models.flow_layers import (
     FlowLayer,

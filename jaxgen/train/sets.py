@@ -30,10 +30,13 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
       ValueError: batch_size is below one or above the longest set; a set is empty, or its arrays
         have no common leading axis.
     Example:
-      >>> epoch = jax.jit(scan_sets(update, 1), donate_argnums=0)
-      >>> state, infos = epoch(
-      ...     state, key, (horses, zebras)
-      ... )  # 1,334 updates of 1,067 and 1,334 images
+      >>> def update(state, key, batch):  # one datapoint of each set; no pairs
+      ...     horse, zebra = batch
+      ...     return state + 1, {"seen": (horse[0], zebra[0])}
+      >>> epoch = jax.jit(scan_sets(update, batch_size=1))
+      >>> steps, infos = epoch(0, jax.random.key(0), (jnp.arange(2), jnp.arange(5)))
+      >>> int(steps), sorted(infos["seen"][1].tolist())  # the longest set, once
+      (5, [0, 1, 2, 3, 4])
     """
     batch_size = at_least("batch_size", batch_size, 1)
 
