@@ -26,7 +26,13 @@ _CHANNELS = {"1": 1, "L": 1, "RGB": 3, "CMYK": 3, "YCbCr": 3, "LA": 4, "PA": 4, 
 
 
 def refuse(message: str) -> None:
-    """Raises it as a ValueError."""
+    """Raises it as a ValueError.
+
+    Example:
+      >>> refuse("directory: a.png is broken")
+      Traceback (most recent call last):
+      ValueError: directory: a.png is broken
+    """
     raise ValueError(message)
 
 
@@ -34,7 +40,12 @@ def skip(message: str) -> None:
     """Warns of it; the image is left out.
 
     Example:
-      >>> load_folder("photographs", size=(256, 256), unreadable=skip)
+      >>> import warnings
+      >>> with warnings.catch_warnings(record=True) as said:
+      ...     warnings.simplefilter("always")
+      ...     skip("directory: a.png is broken")  # load_folder(..., unreadable=skip)
+      >>> print(said[0].message)
+      directory: a.png is broken; it is left out
     """
     warnings.warn(f"{message}; it is left out", RuntimeWarning, stacklevel=3)
 
@@ -64,7 +75,14 @@ def load_folder(
       ValueError: the folder is none or has less than two images; a file is not readable (it is
         named); or sizes or channels differ and are not given.
     Example:
-      >>> horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
+      >>> import tempfile
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     for name in ("a.png", "b.png"):
+      ...         Image.new("L", (12, 10)).save(f"{folder}/{name}")  # width and height
+      ...     photographs = load_folder(folder, size=(8, 8), channels=3)
+      >>> photographs.images.shape
+      (2, 8, 8, 3)
     """
     folder = Path(directory).expanduser()
     if not folder.is_dir():
