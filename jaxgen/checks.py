@@ -29,6 +29,21 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     return number
 
 
+def height_and_width(name: str, size: Any) -> tuple[int, int]:
+    """Returns `size` as two ints of at least 1.
+
+    Raises:
+      ValueError: it is no pair, such as one number for both; or a side is no such integer.
+    Example:
+      height, width = height_and_width("size", (286, 286))
+    """
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {size!r}, expected (height, width)") from None
+    return at_least(name, height, 1), at_least(name, width, 1)
+
+
 def positive(name: str, value: Any) -> Any:
     """Refuses a number, of Python or NumPy, that is not finite and > 0; arrays pass unchecked.
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from jaxgen.checks import at_least
+from jaxgen.checks import height_and_width
 from jaxgen.types import Key
 from jaxgen.values import known_by_call
 
@@ -46,11 +46,11 @@ def resize(size: tuple[int, int]) -> Transform:
     """Returns the bilinear resizing to (height, width), smoothed where it makes smaller.
 
     Raises:
-      ValueError: size is below one; at the call, if the images are no floats.
+      ValueError: size is no pair, or below one; at the call, if the images are no floats.
     Example:
       resize((286, 286))(key, x)
     """
-    height, width = (at_least("size", side, 1) for side in size)
+    height, width = height_and_width("size", size)
 
     def resized(key: Key, images: Shaped[Array, "n h w c"]) -> Float[Array, "n height width c"]:
         if not jnp.issubdtype(images.dtype, jnp.floating):
@@ -66,11 +66,11 @@ def random_crop(size: tuple[int, int]) -> Transform:
     """Returns the cut of a window of (height, width) out of each image, anywhere, alike likely.
 
     Raises:
-      ValueError: size is below one; at the call, if an image is smaller.
+      ValueError: size is no pair, or below one; at the call, if an image is smaller.
     Example:
       random_crop((256, 256))(key, x)
     """
-    height, width = (at_least("size", side, 1) for side in size)
+    height, width = height_and_width("size", size)
 
     def cropped(key: Key, images: Shaped[Array, "n h w c"]) -> Shaped[Array, "n height width c"]:
         down, across = images.shape[1] - height, images.shape[2] - width

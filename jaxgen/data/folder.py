@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import height_and_width, one_of
 from jaxgen.data.encoded import FORMATS, MODES, decode_image
 from jaxgen.data.image_set import ImageSet, from_arrays
 
@@ -62,7 +62,7 @@ def load_folder(
         `skip`, which warns.
     Raises:
       ValueError: the folder is none or has less than two images; a file is not readable (it is
-        named); or sizes or channels differ and are not given.
+        named); sizes or channels differ and are not given; or size is no pair.
     Example:
       horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
     """
@@ -70,7 +70,7 @@ def load_folder(
     if not folder.is_dir():
         raise ValueError(f"directory: got {str(directory)!r}, expected a folder of images")
     if size is not None:
-        size = at_least("size", size[0], 1), at_least("size", size[1], 1)
+        size = height_and_width("size", size)
     if channels is not None:
         channels = one_of("channels", channels, MODES)
     entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
+from jaxgen.train.keyed_scan import keyed_scan
 from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
@@ -41,6 +43,7 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
 
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         size = leading_axis("data", data)
+        data = jax.tree.map(jnp.asarray, data)  # NumPy's cannot be indexed inside a scan
         if batch_size > size:
             raise ValueError(
                 f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"
@@ -49,12 +52,11 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
         permutation_key, updates_key = jax.random.split(key)
         order = jax.random.permutation(permutation_key, size)[: num_batches * batch_size]
 
-        def body(state: Any, step: tuple[jax.Array, Key]) -> tuple[Any, Info]:
-            indices, update_key = step
-            return update(state, update_key, jax.tree.map(lambda array: array[indices], data))
+        def body(state: Any, key: Key, indices: jax.Array) -> tuple[Any, Info]:
+            return update(state, key, jax.tree.map(lambda array: array[indices], data))
 
         keys = jax.random.split(updates_key, num_batches)
-        return jax.lax.scan(body, state, (order.reshape(num_batches, batch_size), keys))
+        return keyed_scan(body, state, keys, order.reshape(num_batches, batch_size))
 
     return epoch
 
@@ -79,10 +81,10 @@ def scan_draws(
     num_steps = at_least("num_steps", num_steps, 1)
 
     def epoch(state: Any, key: Key) -> tuple[Any, Info]:
-        def body(state: Any, key: Key) -> tuple[Any, Info]:
+        def body(state: Any, key: Key, _: Any) -> tuple[Any, Info]:
             draw_key, update_key = jax.random.split(key)
             return update(state, update_key, draw(draw_key))
 
-        return jax.lax.scan(body, state, jax.random.split(key, num_steps))
+        return keyed_scan(body, state, jax.random.split(key, num_steps))
 
     return epoch

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.train.epoch import Epoch
+from jaxgen.train.keyed_scan import keyed_scan
 from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
@@ -38,6 +40,7 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         sets, structure = jax.tree.flatten(data, is_leaf=lambda node: node is not data)
         sizes = [leading_axis("data", one) for one in sets]
+        sets = jax.tree.map(jnp.asarray, sets)  # NumPy's cannot be indexed inside a scan
         if not sizes or min(sizes) == 0:
             raise ValueError(f"data: got sets of {sizes} datapoints, expected at least one in each")
         if batch_size > max(sizes):
@@ -52,14 +55,14 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
             for set_key, size in zip(set_keys, sizes, strict=True)
         ]
 
-        def body(state: Any, step: tuple[list[jax.Array], Key]) -> tuple[Any, Info]:
+        def body(state: Any, key: Key, of_sets: list[jax.Array]) -> tuple[Any, Info]:
             batch = [
                 jax.tree.map(lambda array, at=indices: array[at], one)
-                for one, indices in zip(sets, step[0], strict=True)
+                for one, indices in zip(sets, of_sets, strict=True)
             ]
-            return update(state, step[1], jax.tree.unflatten(structure, batch))
+            return update(state, key, jax.tree.unflatten(structure, batch))
 
-        return jax.lax.scan(body, state, (orders, jax.random.split(updates_key, num_batches)))
+        return keyed_scan(body, state, jax.random.split(updates_key, num_batches), orders)
 
     return epoch
 
