@@ -15,7 +15,7 @@ from jaxgen.types import Info, Key
 def keyed_scan(
     step: Callable[[Any, Key, Any], tuple[Any, Info]],
     state: Any,
-    keys: Keys[Array, " steps"],
+    keys: Keys[Array, "steps"],
     xs: Any = (),
 ) -> tuple[Any, Info]:
     """Returns what `jax.lax.scan` does of `(state, key, x) -> (state, info)`, a key for each step.
