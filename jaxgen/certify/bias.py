@@ -20,6 +20,12 @@ class Bias(NamedTuple):
       difference: mean of the gradient less that of the reference.
       z: `difference` in its standard errors, coordinate by coordinate.
       worst_z: the largest |z|; of d coordinates with no bias it is about sqrt(2 log d).
+    Example:
+      >>> bias = Bias(
+      ...     difference=jnp.array([0.1, 0.0]), z=jnp.array([6.0, 0.2]), worst_z=jnp.float32(6.0)
+      ... )
+      >>> bool(bias.worst_z < 5)  # biased, then
+      False
     """
 
     difference: Params
@@ -47,12 +53,12 @@ def paired_bias(
     Raises:
       ValueError: as for `grad_moments`.
     Example:
-      f = lambda b: (b - 0.45) ** 2
-      loss = lambda logit, key: relaxed(2).apply((), key, f, distrax.Bernoulli(logit))[0]
-      p = jax.nn.sigmoid(0.3)
-      exact = 0.1 * p * (1 - p)
-      gradient = lambda key: jax.grad(loss)(0.3, key)
-      paired_bias(gradient, lambda key: exact, jax.random.key(0), 10_000).worst_z
+      >>> f = lambda b: (b - 0.45) ** 2
+      >>> loss = lambda logit, key: relaxed(2).apply((), key, f, distrax.Bernoulli(logit))[0]
+      >>> p = jax.nn.sigmoid(0.3)
+      >>> exact = 0.1 * p * (1 - p)
+      >>> gradient = lambda key: jax.grad(loss)(0.3, key)
+      >>> paired_bias(gradient, lambda key: exact, jax.random.key(0), 10_000).worst_z
     """
 
     def difference(key: Key) -> tuple[Params, Params]:

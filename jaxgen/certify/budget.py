@@ -21,7 +21,7 @@ def at_budget(make: MakeEstimator, q: Distribution, budget: int) -> tuple[int, E
     If the budget pays for none, it is the cheapest estimator that there is.
 
     Example:
-      at_budget(disarm, distrax.Bernoulli(0.3), 9)[0]  # 8, since DisARM draws pairs
+      >>> at_budget(disarm, distrax.Bernoulli(0.3), 9)[0]  # 8, since DisARM draws pairs
     """
 
     def made(num_samples: int) -> tuple[int, Estimator] | None:
@@ -41,7 +41,7 @@ def accepted(problem: Problem, estimators: Mapping[str, MakeEstimator]) -> dict[
     """Returns those of `estimators` that accept the problem's q and f.
 
     Example:
-      accepted(toy(0.45), {"pathwise": pathwise, "DisARM": disarm})  # DisARM alone
+      >>> accepted(toy(0.45), {"pathwise": pathwise, "DisARM": disarm})  # DisARM alone
     """
 
     def works(make: MakeEstimator) -> bool:

@@ -23,6 +23,10 @@ class Certificate(NamedTuple):
       gradient: its moments, by part of the problem's params ("params" if it has none).
       bias: mean less the exact gradient, and that in standard errors, likewise.
       evaluations: evaluations of f per datapoint and gradient.
+    Example:
+      >>> found = certify(toy(0.45), disarm(2), jax.random.key(0), num_draws=100)
+      >>> found.evaluations
+      2
     """
 
     gradient: Moments
@@ -44,9 +48,9 @@ def certify(
       ValueError: num_draws is below 40; nobody knows the exact gradient; the estimator does not
         accept the problem's q or f.
     Example:
-      found = certify(toy(0.45), disarm(2), jax.random.key(0))
-      assert found.bias.worst_z < 5
-      found.gradient.trace, found.evaluations
+      >>> found = certify(toy(0.45), disarm(2), jax.random.key(0))
+      >>> assert found.bias.worst_z < 5
+      >>> found.gradient.trace, found.evaluations
     """
     key_batch, key_init, key_draws = jax.random.split(key, 3)
     batch = problem.batch(key_batch)

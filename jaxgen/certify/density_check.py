@@ -31,8 +31,8 @@ def check_density(density: Density, params: Params, key: Key, **settings: Any) -
     Raises:
       ValueError: naming each law that is broken, with the numbers; or what `density_report` raises.
     Example:
-      normal = lambda params, context: distrax.Normal(params, 1.0)
-      print(check_density(Density(lambda key, context: 0.0, normal), 2.0, jax.random.key(0)))
+      >>> normal = lambda params, context: distrax.Normal(params, 1.0)
+      >>> print(check_density(Density(lambda key, context: 0.0, normal), 2.0, jax.random.key(0)))
     """
     report = density_report(density, params, key, **settings)
     if report.failures:
@@ -82,8 +82,10 @@ def density_report(
       ValueError: num_draws is too small, false_alarm is no probability, values has not two distinct
         numbers, bounds do not rise, or both are given; order is not of the event's size.
     Example:
-      coin = lambda params, context: distrax.Bernoulli(logits=params)
-      density_report(Density(lambda key, context: 0.3, coin), 0.3, jax.random.key(0), values=(0, 1))
+      >>> coin = lambda params, context: distrax.Bernoulli(logits=params)
+      >>> density_report(
+      ...     Density(lambda key, context: 0.3, coin), 0.3, jax.random.key(0), values=(0, 1)
+      ... )
     """
     at_least("num_draws", num_draws, 2 * HINTS)
     between_0_and_1("false_alarm", false_alarm)

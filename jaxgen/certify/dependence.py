@@ -28,7 +28,7 @@ def dependence(
         behind it.
       x: of the right shape; its numbers do not matter.
     Example:
-      dependence(lambda w, x: w @ x, jnp.tril(jnp.ones((3, 3)), -1), jnp.zeros(3)).sum()  # 3
+      >>> dependence(lambda w, x: w @ x, jnp.tril(jnp.ones((3, 3)), -1), jnp.zeros(3)).sum()  # 3
     """
     shape = jnp.shape(x)
     size = int(np.prod(shape))

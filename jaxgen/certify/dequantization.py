@@ -38,8 +38,8 @@ def check_dequantizer(
     Raises:
       ValueError: naming what is broken, with the numbers; a number is out of range.
     Example:
-      middles = lambda key, x: jnp.floor(x / 128.0) / 2 + jax.random.uniform(key, x.shape) / 2
-      print(check_dequantizer(middles, 2, jax.random.key(0)))
+      >>> middles = lambda key, x: jnp.floor(x / 128.0) / 2 + jax.random.uniform(key, x.shape) / 2
+      >>> print(check_dequantizer(middles, 2, jax.random.key(0)))
     Source: Theis et al. (2016), section 3.1; Kolmogorov's test.
     """
     if at_least("levels", levels, 2) > 256:

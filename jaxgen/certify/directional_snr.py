@@ -28,9 +28,9 @@ def directional_snr(
     Raises:
       ValueError: num_draws is below one.
     Example:
-      direction = jnp.array([2.0, 0.0, 0.0])
-      gradient = lambda key: direction + jax.random.normal(key, (3,))
-      directional_snr(gradient, direction, jax.random.key(0), 1000)
+      >>> direction = jnp.array([2.0, 0.0, 0.0])
+      >>> gradient = lambda key: direction + jax.random.normal(key, (3,))
+      >>> directional_snr(gradient, direction, jax.random.key(0), 1000)
     Source: Rainforth et al. (2018), the directional signal-to-noise ratio.
     """
     num_draws = at_least("num_draws", num_draws, 1)

@@ -26,8 +26,8 @@ def exact_gradient(problem: Problem, batch: Array) -> Callable[[Params], Params]
     batch takes at most 65,536 evaluations of f.
 
     Example:
-      problem = coupled()
-      exact_gradient(problem, jnp.ones((1, 1)))(problem.params)  # 256 evaluations of f
+      >>> problem = coupled()
+      >>> exact_gradient(problem, jnp.ones((1, 1)))(problem.params)  # 256 evaluations of f
     """
     if problem.exact is not None:
         return problem.exact
@@ -60,9 +60,9 @@ def quadrature_gradient(target: Target, order: int = 32) -> Callable[[Params], P
     Raises:
       ValueError: order is below one; when called, q is not made of distrax.Normal.
     Example:
-      def target(params, x):
-          return jnp.cos, distrax.Normal(params["mean"], 0.5)
-      Problem("mine", {"mean": jnp.ones(())}, target, exact=quadrature_gradient(target))
+      >>> def target(params, x):
+      ...     return jnp.cos, distrax.Normal(params["mean"], 0.5)
+      >>> Problem("mine", {"mean": jnp.ones(())}, target, exact=quadrature_gradient(target))
     """
 
     def expectation(params: Params) -> Scalar:

@@ -29,13 +29,14 @@ def exact_moments(
       points: every value of the randomness, or quadrature nodes, on a leading axis.
       weights: their probabilities, which sum to one.
     Example:
-      estimator, key = score_function(2, baseline=leave_one_out()), jax.random.key(0)
-      def gradient(samples):
-          def loss(logit):
-              q = replay(distrax.Bernoulli(logit), samples)
-              return estimator.apply((), key, lambda b: (b - 0.45) ** 2, q)[0]
-          return jax.grad(loss)(0.3)
-      exact_moments(gradient, *sample_space(distrax.Bernoulli(0.3), num_samples=2)).variance
+      >>> estimator, key = score_function(2, baseline=leave_one_out()), jax.random.key(0)
+      >>> def gradient(samples):
+      ...     def loss(logit):
+      ...         q = replay(distrax.Bernoulli(logit), samples)
+      ...         return estimator.apply((), key, lambda b: (b - 0.45) ** 2, q)[0]
+      ...
+      ...     return jax.grad(loss)(0.3)
+      >>> exact_moments(gradient, *sample_space(distrax.Bernoulli(0.3), num_samples=2)).variance
     """
     draws = widened(jax.vmap(gradient)(points))
 
@@ -56,7 +57,7 @@ def sample_space(
       ValueError: num_samples is below one, q is neither Bernoulli nor categorical, or there are
         more than max_states outcomes.
     Example:
-      samples, weights = sample_space(distrax.Bernoulli(0.3), 2)  # shapes [4, 2] and [4]
+      >>> samples, weights = sample_space(distrax.Bernoulli(0.3), 2)  # shapes [4, 2] and [4]
     """
     num_samples = at_least("num_samples", num_samples, 1)
     states = all_states(q, max_states)
@@ -77,7 +78,7 @@ def normal_quadrature(
     Exact for polynomials of degree 2 order - 1 in each latent, with order^latents nodes.
 
     Example:
-      noise, weights = normal_quadrature(32, 2)
+      >>> noise, weights = normal_quadrature(32, 2)
     """
     order, num_latents = at_least("order", order, 1), at_least("num_latents", num_latents, 1)
     nodes, weights = np.polynomial.hermite_e.hermegauss(order)
@@ -109,7 +110,7 @@ def replay(q: Distribution, samples: Array) -> Distribution:
     """Returns a q that draws the given samples, for estimators that only sample and score.
 
     Example:
-      q = replay(distrax.Bernoulli(0.3), jnp.array([0, 1]))
-      score_function(2).apply((), jax.random.key(0), lambda b: (b - 0.45) ** 2, q)
+      >>> q = replay(distrax.Bernoulli(0.3), jnp.array([0, 1]))
+      >>> score_function(2).apply((), jax.random.key(0), lambda b: (b - 0.45) ** 2, q)
     """
     return _Replay(q=q, samples=samples)

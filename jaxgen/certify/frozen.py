@@ -39,7 +39,7 @@ def pack(params: Any) -> bytes:
     Args:
       params: by the name of the net.
     Example:
-      data = pack({"pixels": {"kernel": jnp.ones((2, 3))}, "latents": {"bias": jnp.zeros(3)}})
+      >>> data = pack({"pixels": {"kernel": jnp.ones((2, 3))}, "latents": {"bias": jnp.zeros(3)}})
     """
     arrays = flatten_dict(params, sep="/")
     halves = {path: np.asarray(array, np.float16) for path, array in arrays.items()}

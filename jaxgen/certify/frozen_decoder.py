@@ -22,6 +22,10 @@ class FrozenVAE(NamedTuple):
       model: of binary images of 28x28, with two latents; `log_prob_by_quadrature` gives its log
         p(x).
       params: its own.
+    Example:
+      >>> vae = frozen_vae()
+      >>> vae.model.decode(vae.params, jnp.zeros(2)).event_shape
+      (28, 28, 1)
     """
 
     model: LatentVariableModel
@@ -34,6 +38,11 @@ class Simulated(NamedTuple):
     Attributes:
       z: the latents.
       x: the images.
+    Example:
+      >>> vae = frozen_vae()
+      >>> draws = simulate(jax.random.key(0), vae.model, vae.params, 2)
+      >>> draws.z.shape, draws.x.shape
+      ((2, 2), (2, 28, 28, 1))
     """
 
     z: Float[Array, "n latents"]
@@ -47,9 +56,9 @@ def frozen_vae() -> FrozenVAE:
     Beside its log p(x), by `log_prob_by_quadrature`, the gap of any bound is a true gap, in images.
 
     Example:
-      vae = frozen_vae()
-      z, x = simulate(jax.random.key(0), vae.model, vae.params, 2)
-      log_px = log_prob_by_quadrature(vae.model, vae.params, x, points=100)
+      >>> vae = frozen_vae()
+      >>> z, x = simulate(jax.random.key(0), vae.model, vae.params, 2)
+      >>> log_px = log_prob_by_quadrature(vae.model, vae.params, x, points=100)
     """
     # N(0, I) has no params, and a file has no place for none.
     return FrozenVAE(two_latent_vae((28, 28, 1)), {"prior": {}, **frozen_params("latents")})
@@ -59,7 +68,7 @@ def two_latent_vae(x_shape: tuple[int, ...]) -> LatentVariableModel:
     """Returns the model of which the frozen VAE has the params, for images of any shape.
 
     Example:
-      params = two_latent_vae((8, 8, 1)).init(jax.random.key(0))
+      >>> params = two_latent_vae((8, 8, 1)).init(jax.random.key(0))
     """
     bernoulli = LIKELIHOODS["bernoulli"]
     return gaussian_vae(
@@ -75,8 +84,8 @@ def simulate(key: Key, model: LatentVariableModel, params: Params, count: int) -
     """Returns z from the prior and x from p(x|z).
 
     Example:
-      vae = frozen_vae()
-      x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
+      >>> vae = frozen_vae()
+      >>> x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
     """
 
     def one(key: Key) -> Simulated:

@@ -36,9 +36,9 @@ def log_prob_by_quadrature(
     Raises:
       ValueError: points is below two; the model has not two latents.
     Example:
-      vae = frozen_vae()
-      x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
-      log_prob_by_quadrature(vae.model, vae.params, x, points=100)
+      >>> vae = frozen_vae()
+      >>> x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
+      >>> log_prob_by_quadrature(vae.model, vae.params, x, points=100)
     """
     prior = model.prior(params)
     if prior.event_shape != (2,):

@@ -52,8 +52,8 @@ def measure(
     Raises:
       ValueError: an argument is out of range; an estimator does not accept the problem's q or f.
     Example:
-      makes = {"DisARM": disarm, "RLOO": lambda n: score_function(n, baseline=leave_one_out())}
-      rows = measure(toy(0.45), makes, num_draws=1000)
+      >>> makes = {"DisARM": disarm, "RLOO": lambda n: score_function(n, baseline=leave_one_out())}
+      >>> rows = measure(toy(0.45), makes, num_draws=1000)
     """
     per_group, rest = divmod(at_least("num_draws", num_draws, 2 * GROUPS), GROUPS)
     if rest:

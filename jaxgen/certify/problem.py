@@ -37,9 +37,9 @@ class Problem(NamedTuple):
       guide: the unbiased estimator that the optimizer hears. Where no exact gradient is known, many
         of its draws are the reference.
     Example:
-      def target(logit, x):
-          return lambda b: (b - 0.3) ** 2, distrax.Bernoulli(logit)
-      problem = Problem("mine", jnp.zeros(()), target)
+      >>> def target(logit, x):
+      ...     return lambda b: (b - 0.3) ** 2, distrax.Bernoulli(logit)
+      >>> problem = Problem("mine", jnp.zeros(()), target)
     """
 
     name: str
@@ -60,7 +60,7 @@ def mean_surrogate(
     """Returns `(params, state, key, batch) -> (mean surrogate, estimates of every datapoint)`.
 
     Example:
-      surrogate, estimates = mean_surrogate(toy(0.45), disarm(2))(params, (), key, batch)
+      >>> surrogate, estimates = mean_surrogate(toy(0.45), disarm(2))(params, (), key, batch)
     """
 
     def surrogate(params: Params, state: Any, key: Key, batch: Array) -> tuple[Scalar, Estimate]:
@@ -81,9 +81,9 @@ def estimated_gradient(
     Without `problem.parts` the only part is "params".
 
     Example:
-      problem = toy(0.45)
-      one = estimated_gradient(problem, disarm(2))
-      one(problem.params, (), jax.random.key(0), jnp.ones((1, 1)))["phi"]
+      >>> problem = toy(0.45)
+      >>> one = estimated_gradient(problem, disarm(2))
+      >>> one(problem.params, (), jax.random.key(0), jnp.ones((1, 1)))["phi"]
     """
     grad = jax.grad(mean_surrogate(problem, estimator), has_aux=True)
 

@@ -24,7 +24,7 @@ def goodness_of_fit(
       counts: draws of each event.
       probabilities: what they should be in proportion to.
     Example:
-      goodness_of_fit(np.array([480, 520]), np.array([0.5, 0.5]))  # .21
+      >>> goodness_of_fit(np.array([480, 520]), np.array([0.5, 0.5]))  # .21
     Source: Pearson (1900); Cochran (1954), "Some methods for strengthening the common chi-square
       tests", on pooling.
     """

@@ -23,6 +23,10 @@ class SignalToNoise(NamedTuple):
     Attributes:
       ratios: at each number of samples.
       slopes: of their logarithm against that of the number, by least squares.
+    Example:
+      >>> found = SignalToNoise(ratios=jnp.array([[1.0, 2.0, 4.0]]), slopes=jnp.array([1.0]))
+      >>> found.ratios[0, -1]  # of the first estimator at the largest number of samples
+      Array(4., dtype=float32)
     """
 
     ratios: Float[Array, "estimators counts"]
@@ -53,9 +57,9 @@ def signal_to_noise(
     Raises:
       ValueError: num_draws is below four; an estimator refuses a count, the f or the q.
     Example:
-      target = lambda mean, x: (lambda z: (z - x) ** 2, distrax.Normal(mean, 1.0))
-      both, xs = (pathwise, score_function), jnp.ones(3)
-      signal_to_noise(target, both, (1, 4), 200, 0.5, jax.random.key(0), xs).slopes  # about .5
+      >>> target = lambda mean, x: (lambda z: (z - x) ** 2, distrax.Normal(mean, 1.0))
+      >>> both, xs = (pathwise, score_function), jnp.ones(3)
+      >>> signal_to_noise(target, both, (1, 4), 200, 0.5, jax.random.key(0), xs).slopes  # about .5
     Source: Rainforth et al. (2018), section 3.
     """
 

@@ -17,9 +17,9 @@ def tables(rows: Sequence[Row]) -> list[tuple[str, tuple[str, ...], list[list[ob
     few; ms is the time of one gradient.
 
     Example:
-      from jaxgen.workbench import print_table
-      for table in tables(measure(toy(0.45), {"DisARM": disarm}, num_draws=40)):
-          print_table(*table)
+      >>> from jaxgen.workbench import print_table
+      >>> for table in tables(measure(toy(0.45), {"DisARM": disarm}, num_draws=40)):
+      ...     print_table(*table)
     """
     last = {row.problem: row.step for row in rows}
     groups: dict[str, list[Row]] = {}

@@ -24,7 +24,7 @@ def constant_velocity(**velocity: float) -> optax.GradientTransformation:
     Params without a velocity stay where they are.
 
     Example:
-      optimizer = constant_velocity(k=1 / 200)  # params["k"] grows by one in 200 steps
+      >>> optimizer = constant_velocity(k=1 / 200)  # params["k"] grows by one in 200 steps
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -60,7 +60,7 @@ def quadratic() -> Problem:
     """E[(z - k)²], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
 
     Example:
-      certify(quadratic(), pathwise(), jax.random.key(0)).gradient.variance["scale"]
+      >>> certify(quadratic(), pathwise(), jax.random.key(0)).gradient.variance["scale"]
     Source: Mohamed et al. (2020), figure 2.
     """
     return _gaussian(
@@ -74,7 +74,7 @@ def exponential() -> Problem:
     """E[exp(-k z²)], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
 
     Example:
-      exponential().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
+      >>> exponential().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
     Source: Mohamed et al. (2020), figure 2.
     """
 
@@ -89,7 +89,7 @@ def cosine() -> Problem:
     """E[cos(k z)], z normal of mean 1 and scale 1, at k = 1, 2, 3, 4.
 
     Example:
-      cosine().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
+      >>> cosine().exact({"mean": 1.0, "scale": 1.0, "k": 2.0})["mean"]
     Source: Mohamed et al. (2020), figure 2.
     """
     return _gaussian(
@@ -106,7 +106,7 @@ def toy(target: float) -> Problem:
     target is to one half, the fainter it is.
 
     Example:
-      measure(toy(0.45), {"DisARM": disarm}, num_draws=40)
+      >>> measure(toy(0.45), {"DisARM": disarm}, num_draws=40)
     Source: Tucker et al. (2017).
     """
 
@@ -133,9 +133,9 @@ def coupled() -> Problem:
     """E[tanh(b' C b) + prod_i (1 - b_i / 2)] of eight bits b, the product over the first three.
 
     Example:
-      problem = coupled()
-      f, q = problem.target(problem.params, jnp.ones(1))
-      f(q.sample(seed=jax.random.key(0)))
+      >>> problem = coupled()
+      >>> f, q = problem.target(problem.params, jnp.ones(1))
+      >>> f(q.sample(seed=jax.random.key(0)))
     """
     coupling = jnp.asarray(np.random.default_rng(0).normal(size=(8, 8)) / 4, jnp.float32)
 
@@ -153,8 +153,8 @@ def categorical() -> Problem:
     """E[z_1' T z_2] of two one-hot latents of four states each, T a table of values.
 
     Example:
-      problem = categorical()
-      exact_gradient(problem, jnp.ones((1, 1)))(problem.params)
+      >>> problem = categorical()
+      >>> exact_gradient(problem, jnp.ones((1, 1)))(problem.params)
     """
     rng = np.random.default_rng(1)
     table = jnp.asarray(rng.normal(size=(4, 4)), jnp.float32)
@@ -174,7 +174,7 @@ def inside() -> Problem:
     An estimator that leaves out the gradient of f in the params is biased here.
 
     Example:
-      assert certify(inside(), disarm(2), jax.random.key(0)).bias.worst_z < 5
+      >>> assert certify(inside(), disarm(2), jax.random.key(0)).bias.worst_z < 5
     """
 
     def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:

@@ -27,7 +27,8 @@ def trajectory(
     The problem's guide moves the params. An estimator moves its own state, seeing the same batches.
 
     Example:
-      for step, params, states in trajectory(toy(0.45), [rebar(1)], optax.adam(1e-2), key): ...
+      >>> for step, params, states in trajectory(toy(0.45), [rebar(1)], optax.adam(1e-2), key):
+      ...     ...
     """
     key_x, key_init, key_steps = jax.random.split(key, 3)
     x = problem.batch(key_x)[0]

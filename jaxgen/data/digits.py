@@ -21,7 +21,7 @@ def digits() -> Source:
     the next 200 validate, the last 300 test. Writers are not known, so they are shared by splits.
 
     Example:
-      digits().read("test").images.shape  # (300, 8, 8, 1)
+      >>> digits().read("test").images.shape  # (300, 8, 8, 1)
     Source: Alpaydin & Kaynak (1998), the test part of UCI's optical digits.
     """
     return Source(SIZES, _read)

@@ -24,7 +24,11 @@ def discrete_divergence(
     Raises:
       ValueError: the two are no vectors of one length.
     Example:
-      discrete_divergence(jnp.array([0.5, 0.5, 0.0]), jnp.full(3, 1 / 3), DIVERGENCES["kl"])
+      >>> p, q = jnp.array([0.5, 0.5, 0.0]), jnp.full(3, 1 / 3)
+      >>> float(discrete_divergence(p, q, DIVERGENCES["kl"]))  # log 3/2
+      0.4055
+      >>> float(discrete_divergence(q, p, DIVERGENCES["kl"]))
+      inf
     """
     if p_probs.ndim != 1 or p_probs.shape != q_probs.shape:
         raise ValueError(
@@ -65,8 +69,11 @@ def gaussian_alpha_divergence(
     Raises:
       ValueError: the four are no vectors of one length.
     Example:
-      zeros, ones = jnp.zeros(3), jnp.ones(3)
-      2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0)  # Pearson's chi², e^3 - 1
+      >>> zeros, ones = jnp.zeros(3), jnp.ones(3)
+      >>> float(gaussian_alpha_divergence(zeros, ones, ones, ones, 1.0))  # KL: 3 times 1/2
+      1.5
+      >>> float(2 * gaussian_alpha_divergence(zeros, ones, ones, ones, 2.0))  # Pearson's: e³ - 1
+      19.0855
     Source: Liese & Vajda (1987), "Convex Statistical Distances", proposition 2.22; Gil et al.
       (2013), "Rényi divergence measures for commonly used univariate continuous distributions",
       table 2.

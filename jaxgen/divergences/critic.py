@@ -25,8 +25,13 @@ class TrainedCritic(NamedTuple):
       params: at the end of training.
       bounds: the bound on each step's batch, before the step.
     Example:
-      critic = train_critic(key, xs, ys, bound, init, apply, num_steps=100, batch_size=64)
-      apply(critic.params, xs)
+      >>> xs, ys = jnp.ones((8, 1)), jnp.zeros((8, 1))
+      >>> bound = lambda v_p, v_q: variational_bound(v_p, v_q, DIVERGENCES["kl"])
+      >>> init, apply = lambda key: jnp.zeros(1), lambda w, x: x @ w
+      >>> key = jax.random.key(0)
+      >>> critic = train_critic(key, xs, ys, bound, init, apply, num_steps=5, batch_size=4)
+      >>> critic.bounds.shape, apply(critic.params, xs).shape
+      ((5,), (8,))
     """
 
     params: Params
@@ -48,7 +53,10 @@ def split_held_out(
     Raises:
       ValueError: held_out is not between 0 and 1, or leaves fewer than two samples on a side.
     Example:
-      train, rest = split_held_out(key, xs, ys, 0.5, (len(xs), len(ys)))
+      >>> xs, ys = jnp.zeros((10, 2)), jnp.zeros((20, 2))
+      >>> train, rest = split_held_out(jax.random.key(0), xs, ys, 0.3, (10, 20))
+      >>> [len(of_set) for of_set in (*train, *rest)]
+      [7, 14, 3, 6]
     """
     between_0_and_1("held_out", held_out)
     train, rest = [], []
@@ -69,8 +77,8 @@ def split_held_out(
 
 def train_critic(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Num[Array, "n *event"],
+    q_samples: Num[Array, "m *event"],
     bound: Callable[[Array, Array], SampleTerms],
     init: Callable[[Key], Params],
     apply: Callable[[Params, Array], Float[Array, "n"]],
@@ -92,8 +100,14 @@ def train_critic(
     Raises:
       ValueError: a count is below one.
     Example:
-      bound = partial(variational_bound, divergence=DIVERGENCES["kl"])
-      train_critic(key, xs, ys, bound, init, apply, num_steps=1000, batch_size=256).params
+      >>> xs = jax.random.normal(jax.random.key(0), (200, 1))
+      >>> bound = lambda v_p, v_q: variational_bound(v_p, v_q, DIVERGENCES["gan"])
+      >>> init, apply = lambda key: jnp.zeros(1), lambda w, x: x @ w
+      >>> critic = train_critic(
+      ...     jax.random.key(1), xs + 1, xs, bound, init, apply, num_steps=50, batch_size=64
+      ... )
+      >>> critic.params > 0  # larger samples are p's
+      Array([ True], dtype=bool)
     """
     key_init, key_steps = jax.random.split(key)
     return _climb(

@@ -36,14 +36,20 @@ def f_divergence(
       activated_conjugate: f*(g(v)) in one stable form; in two steps if not given.
       canonical: f'(e^v), likewise.
       canonical_conjugate: f*(f'(e^v)), likewise.
-      kink: whether f has no second derivative at 1.
+      kink: whether f has no second derivative at 1; one that is not declared is refused.
     Raises:
       ValueError: the parts do not fit together; the message names the part, the point and both
         numbers.
     Example:
-      f_divergence("half Pearson", f=lambda u: (u - 1) ** 2 / 2, domain=(-math.inf, math.inf),
-                   conjugate=lambda t: jnp.where(t < -1, -0.5, t + t**2 / 2),
-                   activation=lambda v: v)
+      >>> half_pearson = f_divergence(
+      ...     "half Pearson",
+      ...     f=lambda u: (u - 1) ** 2 / 2,
+      ...     domain=(-np.inf, np.inf),
+      ...     conjugate=lambda t: jnp.where(t < -1, -0.5, t + t**2 / 2),
+      ...     activation=lambda v: v,
+      ... )
+      >>> half_pearson.curvature
+      1.0
     """
     lower, upper = domain
     if not lower < upper:

@@ -39,7 +39,11 @@ class FDivergence(Value):
         close to q.
       at_one: f(1), the divergence of p from itself: 0 but for GAN.
     Example:
-      DIVERGENCES["kl"].canonical(jnp.array(0.0))  # f'(1) = 1
+      >>> kl = DIVERGENCES["kl"]
+      >>> float(kl.f(jnp.array(2.0)))  # 2 log 2
+      1.3863
+      >>> float(kl.canonical(jnp.array(0.0)))  # f'(1)
+      1.0
     """
 
     name: str

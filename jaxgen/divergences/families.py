@@ -24,7 +24,9 @@ def alpha_divergence(alpha: float) -> FDivergence:
     Raises:
       ValueError: alpha is 0 or 1 (the limits, `reverse_kl` and `kl`) or not finite.
     Example:
-      alpha_divergence(0.5)
+      >>> p, q = jnp.array([0.5, 0.5]), jnp.array([0.8, 0.2])
+      >>> float(discrete_divergence(p, q, alpha_divergence(2.0)))  # half of Pearson's chi²
+      0.28125
     Source: Nowozin et al. (2016), "f-GAN", table 4; Amari (1985), "Differential-Geometrical Methods
       in Statistics".
     """
@@ -71,7 +73,9 @@ def weighted_jensen_shannon(weight: float) -> FDivergence:
     Raises:
       ValueError: weight is not between 0 and 1.
     Example:
-      weighted_jensen_shannon(0.5)
+      >>> p, q = jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])
+      >>> float(discrete_divergence(p, q, weighted_jensen_shannon(0.5)))  # log 2
+      0.6931
     Source: Nowozin et al. (2016), "f-GAN", table 4; Lin (1991), "Divergence measures based on the
       Shannon entropy", equation 4.1.
     """

@@ -38,7 +38,9 @@ def gram_product(
     Raises:
       ValueError: `kernel` returns no Gram matrix, or block_size is below one.
     Example:
-      gram_product(rbf(1.0), xs, ys, jnp.full((len(ys), 1), 1 / len(ys)))  # mean over ys
+      >>> xs, ys = jnp.zeros((2, 3)), jnp.ones((4, 3))
+      >>> gram_product(rbf(1.0), xs, ys, jnp.full((4, 1), 1 / 4))[:, 0]  # mean over ys: exp(-3/2)
+      Array([0.2231, 0.2231], dtype=float32)
     """
     own = jnp.full(len(rows), -1) if own is None else own
     block_size = at_least("block_size", block_size, 1)
@@ -97,7 +99,12 @@ def sharded_gram_product(mesh: Mesh) -> GramProduct:
     Raises:
       ValueError: `mesh` has no axis "data".
     Example:
-      mmd_unbiased(xs, ys, rbf(1.0), product=sharded_gram_product(data_mesh(8)))
+      >>> xs, ys = jnp.zeros((2, 3)), jnp.ones((4, 3))
+      >>> product = sharded_gram_product(
+      ...     data_mesh(1)
+      ... )  # a mesh of one device, or of as many as you have
+      >>> float(mmd_unbiased(xs, ys, rbf(1.0), product=product).value)  # 2 - 2 exp(-3/2)
+      1.5537
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')

@@ -26,7 +26,10 @@ def median_heuristic(p_samples: Samples, q_samples: Samples, *, max_points: int 
     Raises:
       ValueError: the sets do not match (see `mmd_biased`), or max_points is below two.
     Example:
-      kernel = rbf(median_heuristic(xs, ys))
+      >>> xs, ys = jnp.array([[0.0], [1.0]]), jnp.array([[3.0]])
+      >>> float(median_heuristic(xs, ys))  # of 1, 2 and 3
+      2.0
+      >>> kernel = rbf(median_heuristic(xs, ys))
     Source: Gretton et al. (2012), "A kernel two-sample test", section 8.
     """
     pooled = jnp.concatenate(sample_vectors(p_samples=p_samples, q_samples=q_samples))

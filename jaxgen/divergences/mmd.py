@@ -36,7 +36,9 @@ def mmd_biased(
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
     Example:
-      mmd_biased(xs, ys, rbf(1.0)).value
+      >>> xs, ys = jnp.zeros((3, 2)), jnp.ones((4, 2))
+      >>> float(mmd_biased(xs, ys, rbf(1.0)).value)  # 2 - 2 exp(-1)
+      1.2642
     Source: Gretton et al. (2012), "A kernel two-sample test", equations 5 and 11.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -69,8 +71,13 @@ def mmd_unbiased(
       ValueError: fewer than two samples, samples of unlike shape or not of floating point, a
         kernel that returns no Gram matrix, or block_size below one.
     Example:
-      terms = mmd_unbiased(xs, ys, rbf(1.0))
-      per_sample = jnp.mean(terms.p) - terms.q
+      >>> xs, ys = jnp.array([[0.0], [2.0]]), jnp.array([[1.0], [1.0]])
+      >>> terms = mmd_unbiased(xs, ys, negative_distance)
+      >>> float(terms.value)  # 2·1 - 2 - 0
+      0.0
+      >>> of_each = (
+      ...     jnp.mean(terms.p) - terms.q
+      ... )  # one number for each sample of a generator, to lower
     Source: Gretton et al. (2012), "A kernel two-sample test", equation 3.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -100,7 +107,10 @@ def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> Indepe
     Raises:
       ValueError: the sets differ in number, or as in `mmd_unbiased`.
     Example:
-      mmd_linear(xs, ys, rbf(1.0)).stderr
+      >>> xs = jax.random.normal(jax.random.key(0), (1000, 2))
+      >>> terms = mmd_linear(xs + 1, xs, rbf(1.0))
+      >>> bool(terms.value > 5 * terms.stderr)
+      True
     Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(2, p_samples=p_samples, q_samples=q_samples)
@@ -126,7 +136,10 @@ def witness(
     Raises:
       ValueError: as `mmd_biased`, or the points are not shaped as the samples.
     Example:
-      witness(jnp.linspace(-3.0, 3.0, 100), xs[:, 0], ys[:, 0], rbf(0.5))
+      >>> xs, ys = jnp.array([0.0, 0.0]), jnp.array([2.0, 2.0])
+      >>> at = witness(jnp.array([0.0, 1.0, 2.0]), xs, ys, rbf(1.0))
+      >>> jnp.sign(at).tolist()  # positive where p has more
+      [1.0, 0.0, -1.0]
     Source: Gretton et al. (2012), "A kernel two-sample test", section 2.3.
     """
     xs, ys, ts = sample_vectors(p_samples=p_samples, q_samples=q_samples, points=points)
@@ -147,7 +160,9 @@ def energy_distance(
     Raises:
       ValueError: as `mmd_biased`.
     Example:
-      energy_distance(xs, ys).value
+      >>> xs, ys = jnp.array([[0.0], [0.0]]), jnp.array([[3.0], [3.0]])
+      >>> float(energy_distance(xs, ys).value)  # 2·3 - 0 - 0
+      6.0
     Source: Székely & Rizzo (2013), "Energy statistics", equation 5; Sejdinovic et al. (2013),
       "Equivalence of distance-based and RKHS-based statistics in hypothesis testing", theorem 22.
     """

@@ -23,7 +23,12 @@ from jaxgen.divergences.variational import variational_bound
 
 
 class NormalFit(NamedTuple):
-    """A normal, and the divergence from it."""
+    """A normal, and the divergence from it.
+
+    Example:
+      >>> NormalFit(mean=1.0, sd=1.8, divergence=0.28).sd
+      1.8
+    """
 
     mean: float
     sd: float
@@ -39,8 +44,10 @@ class NormalsOnLine(NamedTuple):
       variances: of each.
       grid: the points of the quadrature, at equal distances, over all that matters.
     Example:
-      data = NormalsOnLine((0.33, 0.67), (-1.0, 2.0), (0.065, 2.0), np.linspace(-30, 30, 15_001))
-      data.closest(DIVERGENCES["kl"], mean=0.0, sd=1.5)  # NormalFit(1.0100, 1.8307, .2831)
+      >>> grid = np.linspace(-30, 30, 3001)
+      >>> data = NormalsOnLine((0.33, 0.67), (-1.0, 2.0), (0.065, 2.0), grid)
+      >>> round(data.divergence(DIVERGENCES["kl"], mean=1.0, sd=1.8), 3)  # of N(1, 1.8²), in nats
+      0.283
     """
 
     weights: Sequence[float]
@@ -57,7 +64,7 @@ class NormalsOnLine(NamedTuple):
         """Returns draws of p from uniform ones: the lowest are the first component's.
 
         Example:
-          x = data.from_uniform(stratified_uniform(key, 512))
+          >>> x = data.from_uniform(stratified_uniform(key, 512))
         """
         starts = np.cumsum([0.0, *self.weights])[:-1]
         scales = jnp.sqrt(jnp.asarray(self.variances))
@@ -88,7 +95,7 @@ class NormalsOnLine(NamedTuple):
         """Returns for which sd the divergence is infinite, in words.
 
         Example:
-          data.infinite_for(DIVERGENCES["pearson"])  # "sd <= 1"
+          >>> data.infinite_for(DIVERGENCES["pearson"])  # "sd <= 1"
         """
         for order in tail_orders(divergence):
             if order not in (0, 1):
@@ -145,8 +152,8 @@ def tail_orders(divergence: FDivergence) -> tuple[float, float]:
     is.
 
     Example:
-      tail_orders(DIVERGENCES["pearson"])  # (2, 0)
-      tail_orders(DIVERGENCES["kl"])  # (1, 0)
+      >>> tail_orders(DIVERGENCES["pearson"]), tail_orders(DIVERGENCES["kl"])
+      ((2.0, 0.0), (1.0, 0.0))
     """
     ends = np.exp([20.0, 22.0, -20.0, -22.0])
     with jax.enable_x64(True):

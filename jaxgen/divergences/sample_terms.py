@@ -18,7 +18,9 @@ class SampleTerms(NamedTuple):
       p: at each sample of p, the data.
       q: at each sample of q, the model.
     Example:
-      mmd_unbiased(xs, ys, rbf(1.0)).value
+      >>> terms = mmd_unbiased(jnp.zeros((3, 2)), jnp.ones((4, 2)), rbf(1.0))
+      >>> terms.p.shape, terms.q.shape, terms.value.shape
+      ((3,), (4,), ())
     """
 
     p: Float[Array, "*batch n"]
@@ -36,7 +38,9 @@ class IndependentTerms(NamedTuple):
     Attributes:
       values: of each pair of samples, line or subset.
     Example:
-      mmd_linear(xs, ys, rbf(1.0)).stderr
+      >>> terms = IndependentTerms(jnp.array([1.0, 2.0, 3.0]))
+      >>> float(terms.value), float(terms.stderr)  # 1 / sqrt(3)
+      (2.0, 0.577)
     """
 
     values: Float[Array, "*batch terms"]

@@ -34,7 +34,10 @@ def sliced_wasserstein(
     Raises:
       ValueError: the samples do not match (see `mmd_biased`), or a count is below one.
     Example:
-      jnp.sqrt(sliced_wasserstein(key, xs, ys, 100).value)  # the distance of order 2
+      >>> xs = jax.random.normal(jax.random.key(0), (100, 1))
+      >>> terms = sliced_wasserstein(jax.random.key(1), xs + 3, xs, 10)
+      >>> float(jnp.sqrt(terms.value))  # the distance of order 2
+      3.0
     Source: Bonneel et al. (2015), "Sliced and Radon Wasserstein barycenters of measures", section
       2; Peyré & Cuturi (2019), "Computational Optimal Transport", remark 2.30.
     """

@@ -23,7 +23,11 @@ def variational_bound(
     Raises:
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
-      variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
+      >>> v_real, v_fake = jnp.zeros(3), jnp.zeros(4)  # a critic that knows nothing
+      >>> float(
+      ...     variational_bound(v_real, v_fake, DIVERGENCES["kl"]).value
+      ... )  # to be raised by the critic
+      0.0
     Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
       convex risk minimization", equation 6; Nowozin et al. (2016), "f-GAN", equation 4.
     """
@@ -44,7 +48,9 @@ def activated_bound(
     Raises:
       ValueError: the outputs are no vectors ([batch, 1] is refused, not broadcast).
     Example:
-      activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value
+      >>> v_real, v_fake = jnp.full(3, 20.0), jnp.full(4, -20.0)  # a critic that knows all
+      >>> float(activated_bound(v_real, v_fake, DIVERGENCES["total_variation"]).value)
+      1.0
     Source: Nowozin et al. (2016), "f-GAN", equation 6 and table 6.
     """
     v_p, v_q = _vectors(v_p, v_q)

@@ -24,8 +24,9 @@ def wasserstein_distance(p_samples: Samples, q_samples: Samples, *, order: int =
     Raises:
       ValueError: the sets differ in size, or as `mmd_biased` does; order is below one.
     Example:
-      xs = jax.random.normal(jax.random.key(0), (100, 2))
-      wasserstein_distance(xs, xs + jnp.array([3.0, 4.0]))  # 5
+      >>> xs = jax.random.normal(jax.random.key(0), (20, 2))
+      >>> wasserstein_distance(xs, xs + jnp.array([3.0, 4.0]))
+      5.0
     Source: Peyré & Cuturi (2019), "Computational Optimal Transport", sections 2.2 and 2.4.
     """
     sets = sample_vectors(1, p_samples=p_samples, q_samples=q_samples)

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import bernoulli_logits
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -30,10 +31,10 @@ def arm(num_samples: int = 2) -> Estimator:
     Raises:
       ValueError: num_samples is below two or odd; q is not Bernoulli.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return arm(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return arm(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Yin & Zhou (2019), theorem 1.
     """
     return antithetic(num_samples, name="arm", weight=lambda u, b, opposite, logits: u - 0.5)
@@ -52,10 +53,10 @@ def disarm(num_samples: int = 2) -> Estimator:
     Raises:
       ValueError: num_samples is below two or odd; q is not Bernoulli.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return disarm(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return disarm(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     Source: Dong, Mnih & Tucker (2020), equation 6; Yin et al. (2020), U2G.
     """
 
@@ -73,7 +74,7 @@ def antithetic(
     Raises:
       ValueError: num_samples is below two or odd.
     Example:
-      antithetic(2, name="arm", weight=lambda u, b, opposite, logits: u - 0.5)
+      >>> antithetic(2, name="arm", weight=lambda u, b, opposite, logits: u - 0.5)
     """
     num_pairs, odd = divmod(at_least("num_samples", num_samples, 2), 2)
     if odd:
@@ -92,7 +93,7 @@ def antithetic(
         total = jnp.tensordot(difference, weights, axes=1, precision=jax.lax.Precision.HIGHEST)
         grad = total / num_pairs
         surrogate = with_gradient(jnp.mean(values), grad, logits)
-        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values))
+        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, logits))
 
     return Estimator(
         name=name,

@@ -31,6 +31,11 @@ class Estimate(NamedTuple):
       statistics: what `update` folds into the next state; `()` for a stateless estimator.
       control_loss: what the learned parameters in the state are to lower, whether f is climbed or
         lowered. It has a gradient in the state alone, and nothing else here has any.
+    Example:
+      >>> q, key = distrax.Bernoulli(0.3), jax.random.key(0)
+      >>> _, estimate = score_function(3).apply((), key, lambda b: 2.0 * b, q)
+      >>> estimate.values.shape
+      (3,)
     """
 
     values: Float[Array, "samples"]
@@ -71,6 +76,10 @@ class Estimator(Value):
         a baseline moves once a step and never sees the sample that it is subtracted from.
       bound: how the values of f are joined. With any but the ELBO, their mean, the value is no
         estimate of E_q[f]: it is the bound of f at the samples, and the gradient that of its mean.
+    Example:
+      >>> estimator = score_function(8)
+      >>> estimator, estimator.unbiased, estimator.accepts
+      (score_function(8), True, 'any distribution')
     """
 
     name: str
@@ -87,8 +96,9 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
     """Returns the evaluations of f in one call of the estimator's `apply` with this q.
 
     Example:
-      q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
-      count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
+      >>> q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
+      >>> count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
+      18
     """
     count = estimator.evaluations
     return count(q) if callable(count) else count
@@ -102,7 +112,7 @@ def check_state(
     Raises:
       ValueError: the state is (), and the one that `init` makes has arrays in it.
     Example:
-      check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
+      >>> check_state((), moving_average().init, distrax.Normal(0.0, 1.0))  # raises
     """
     if init is no_state or not isinstance(state, tuple) or state:
         return

@@ -74,8 +74,8 @@ def network_estimators(baseline: Network, control: Network) -> dict[str, MakeEst
       control: RELAX's, from one vector, of the context flattened and of the continuous z behind the
         sample.
     Example:
-      table = {**ESTIMATORS, **network_estimators(MLP((100,), ()), MLP((100,), ()))}
-      table["relax"](2)
+      >>> table = {**ESTIMATORS, **network_estimators(MLP((100,), ()), MLP((100,), ()))}
+      >>> table["relax"](2)
     Source: Mnih & Gregor (2014); Grathwohl et al. (2018).
     """
 

@@ -44,7 +44,7 @@ def factors(q: Distribution) -> Factors:
     Raises:
       ValueError: q is none of them, nor an Independent of one.
     Example:
-      factors(distrax.Bernoulli(jnp.zeros(8))).log_probs  # shape [8, 2], all -log 2
+      >>> factors(distrax.Bernoulli(jnp.zeros(8))).log_probs  # shape [8, 2], all -log 2
     """
     latent = innermost(q)
     if isinstance(latent, distrax.Bernoulli):
@@ -137,7 +137,7 @@ def bernoulli_logits(q: Distribution) -> Float[Array, "..."]:
     Raises:
       ValueError: q is not one distrax.Bernoulli, or an Independent of them.
     Example:
-      bernoulli_logits(distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1))  # shape [8]
+      >>> bernoulli_logits(distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1))  # shape [8]
     """
     latent = _single(q, "distrax.Bernoulli", distrax.Bernoulli)
     return at_least_float32("logits", jnp.asarray(latent.logits))
@@ -150,8 +150,8 @@ def relaxable(q: Distribution) -> Latent:
       ValueError: q is neither one distrax.Bernoulli or distrax.OneHotCategorical, nor an
         Independent of them. Integer categories have nothing between them to relax to.
     Example:
-      latent = relaxable(distrax.Bernoulli(logits))
-      relaxed = latent.soften((latent.logits + latent.noise(key, logits.shape)) / temperature)
+      >>> latent = relaxable(distrax.Bernoulli(logits))
+      >>> relaxed = latent.soften((latent.logits + latent.noise(key, logits.shape)) / temperature)
     Source: Maddison et al. (2017); z given b: Tucker et al. (2017), appendix C.
     """
     latent = _single(

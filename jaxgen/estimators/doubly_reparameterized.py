@@ -40,9 +40,9 @@ def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Esti
       ValueError: num_samples is below one; the bound is not twice differentiable; f does not take
         (z, q); q is not reparameterizable.
     Example:
-      p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
-      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      bound, _ = doubly_reparameterized(50).apply((), jax.random.key(0), f, q)
+      >>> p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
+      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      >>> bound, _ = doubly_reparameterized(50).apply((), jax.random.key(0), f, q)
     Source: Tucker et al. (2019), equation 8.
     """
     num_samples = at_least("num_samples", num_samples, 1)

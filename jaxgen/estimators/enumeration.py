@@ -30,10 +30,10 @@ def enumeration(*, max_states: int = 4096) -> Estimator:
       ValueError: max_states is below one; q is neither Bernoulli nor categorical, or has more
         states than max_states.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return enumeration().apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return enumeration().apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
     """
     max_states = at_least("max_states", max_states, 1)
 
@@ -42,8 +42,10 @@ def enumeration(*, max_states: int = 4096) -> Estimator:
     ) -> tuple[Scalar, Estimate]:
         states = all_states(q, max_states)
         log_probs, values = log_prob(q, states), evaluate(f, states)
+        impossible = log_probs == -jnp.inf  # f may be anything there
+        values = jnp.where(impossible, 0.0, values)
         expectation = jnp.sum(jnp.exp(log_probs) * values)
-        all_finite = finite(q, log_probs, values)
+        all_finite = finite(q, jnp.where(impossible, 0.0, log_probs), values)
         return expectation, Estimate(jax.lax.stop_gradient(expectation)[None], all_finite)
 
     return Estimator(
@@ -67,8 +69,8 @@ def all_states(q: Distribution, max_states: int) -> Array:
     Raises:
       ValueError: q is neither Bernoulli nor categorical, or has more than max_states states.
     Example:
-      q = distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1)
-      all_states(q, 100)  # shape [8, 3]
+      >>> q = distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1)
+      >>> all_states(q, 100)  # shape [8, 3]
     """
     count = count_states(q)
     if count > max_states:

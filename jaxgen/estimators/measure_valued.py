@@ -14,7 +14,8 @@ from tensorflow_probability.substrates import jax as tfp
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
@@ -47,9 +48,9 @@ def measure_valued(num_samples: int = 1) -> Estimator:
     Raises:
       ValueError: num_samples is below one; q is no diagonal Gaussian, Bernoulli or Poisson.
     Example:
-      def loss(mean, key):
-          return measure_valued(8).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
-      jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
+      >>> def loss(mean, key):
+      ...     return measure_valued(8).apply((), key, lambda z: z**2, distrax.Normal(mean, 1.0))[0]
+      >>> jax.grad(loss)(0.5, jax.random.key(0))  # exactly: 1
     Source: Mohamed et al. (2020), section 6.
     """
     num_samples = at_least("num_samples", num_samples, 1)
@@ -127,7 +128,8 @@ def _gaussian(
     key_maxwell, key_uniform, key_rayleigh = jax.random.split(key, 3)
     mean, spread = jax.lax.stop_gradient((loc, jnp.broadcast_to(scale, shape)))
     maxwell = spread * jax.random.double_sided_maxwell(key_maxwell, 0.0, 1.0, shape, dtype)
-    rayleigh = spread * jax.random.rayleigh(key_rayleigh, 1.0, shape, dtype)
+    # Not `jax.random.rayleigh`, which is infinite for one uniform draw in 2^23.
+    rayleigh = spread * jnp.sqrt(2 * jax.random.exponential(key_rayleigh, shape, dtype))
     samples = mean + maxwell * jax.random.uniform(key_uniform, shape, dtype)
     by_loc = 1 / (math.sqrt(2 * math.pi) * spread)
     return samples, [

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, count_evaluations
-from jaxgen.estimators.evaluation import evaluate, without_score
+from jaxgen.estimators.evaluation import evaluate
+from jaxgen.estimators.held import without_score
 from jaxgen.estimators.score_function import score_function
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
@@ -55,10 +56,10 @@ def over_sets(
     Raises:
       ValueError: num_samples is below one; the estimator is of a multi-sample bound itself.
     Example:
-      estimator = over_sets(8, estimator=score_function(4, baseline=leave_one_out()))
-      p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
-      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      bound, _ = estimator.apply((), jax.random.key(0), f, q)
+      >>> estimator = over_sets(8, estimator=score_function(4, baseline=leave_one_out()))
+      >>> p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
+      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      >>> bound, _ = estimator.apply((), jax.random.key(0), f, q)
     """
     num_samples = at_least("num_samples", num_samples, 1)
     if not estimator.bound.linear:

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least, positive
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import Latent, relaxable
-from jaxgen.estimators.evaluation import evaluate, finite, without_score
+from jaxgen.estimators.evaluation import evaluate, finite
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -33,10 +34,10 @@ def relaxed(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return relaxed(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return relaxed(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Jang et al. (2017), equation 2; Maddison et al. (2017), section 3.
     """
     temperature = positive("temperature", temperature)
@@ -59,10 +60,10 @@ def straight_through(num_samples: int = 1) -> Estimator:
     Raises:
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return straight_through(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return straight_through(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Bengio et al. (2013), section 4.
     """
 
@@ -87,10 +88,10 @@ def gumbel_straight_through(num_samples: int = 1, *, temperature: float = 0.5) -
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical.
     Example:
-      def loss(logit, key):
-          f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
-          return gumbel_straight_through(64).apply((), key, f, q)[0]
-      jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
+      >>> def loss(logit, key):
+      ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
+      ...     return gumbel_straight_through(64).apply((), key, f, q)[0]
+      >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
     Source: Jang et al. (2017), section 2.2.
     """
     temperature = positive("temperature", temperature)

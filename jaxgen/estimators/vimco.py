@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
-from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -35,9 +36,9 @@ def vimco(num_samples: int, *, bound: Bound = IWAE) -> Estimator:
     Raises:
       ValueError: num_samples is below two.
     Example:
-      p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
-      f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      bound, _ = vimco(50).apply((), jax.random.key(0), f, q)
+      >>> p, q = distrax.Bernoulli(1.0), distrax.Bernoulli(0.0)
+      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
+      >>> bound, _ = vimco(50).apply((), jax.random.key(0), f, q)
     Source: Mnih & Rezende (2016), equation 10.
     """
     num_samples = at_least("num_samples", num_samples, 2)
@@ -71,7 +72,7 @@ def leave_one_out_bounds(
     """Returns L_(-k): the bound, in nats, with log w_k replaced by the mean of the other log w.
 
     Example:
-      leave_one_out_bounds(jnp.array([0.0, 1.0, 2.0]))[1]  # bound of [0, 1, 2]: (0 + 2) / 2 = 1
+      >>> leave_one_out_bounds(jnp.array([0.0, 1.0, 2.0]))[1]  # bound of [0, 1, 2]: (0 + 2) / 2 = 1
     Source: Mnih & Rezende (2016), equation 9.
     """
     is_own = jnp.eye(len(log_weights), dtype=bool)

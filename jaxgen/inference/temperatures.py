@@ -20,7 +20,7 @@ def linear_temperatures(num_steps: int) -> Float[np.ndarray, "temperatures"]:
     Raises:
       ValueError: num_steps is below one.
     Example:
-      linear_temperatures(4)  # [0, .25, .5, .75, 1]
+      >>> linear_temperatures(4)  # [0, .25, .5, .75, 1]
     """
     return np.linspace(0.0, 1.0, at_least("num_steps", num_steps, 1) + 1)
 
@@ -35,7 +35,7 @@ def sigmoidal_temperatures(
     Raises:
       ValueError: num_steps is below one, or sharpness is not positive.
     Example:
-      betas = sigmoidal_temperatures(1000)
+      >>> betas = sigmoidal_temperatures(1000)
     Source: Wu et al. (2017), section 4.1; Grosse, Ghahramani & Adams (2015), section 5.
     """
     sharpness = positive("sharpness", sharpness)

@@ -43,10 +43,14 @@ def belief_network(
       ValueError: latent_size is below one; at init, if the encoder's output has another shape; in
         use, if x or z has another shape.
     Example:
-      model = belief_network(
-          MLP((), (200,)), MLP((), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution,
-          latent_size=200, x_mean=images.mean(axis=0))
-      params = model.init(jax.random.key(0))
+      >>> model = belief_network(
+      ...     MLP((), (200,)),
+      ...     MLP((), (28, 28, 1, 1)),
+      ...     LIKELIHOODS["bernoulli"].distribution,
+      ...     latent_size=200,
+      ...     x_mean=images.mean(axis=0),
+      ... )
+      >>> params = model.init(jax.random.key(0))
     Source: Neal (1992); with an encoder: Mnih & Gregor (2014), section 2.
     """
     latent_size = at_least("latent_size", latent_size, 1)

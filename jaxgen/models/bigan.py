@@ -78,9 +78,14 @@ def bigan(
       ValueError: the prior has params, or is not over one vector; at init, if a net's output has
         another shape.
     Example:
-      model = bigan(MLPGenerator((64,), (2,)), MLPGenerator((64,), (2,)),
-                    concatenated(MLPCritic((64,))), prior=standard_normal(2), x_shape=(2,))
-      losses = game_losses(model, swapped(non_saturating()))
+      >>> model = bigan(
+      ...     MLPGenerator((64,), (2,)),
+      ...     MLPGenerator((64,), (2,)),
+      ...     concatenated(MLPCritic((64,))),
+      ...     prior=standard_normal(2),
+      ...     x_shape=(2,),
+      ... )
+      >>> losses = game_losses(model, swapped(non_saturating()))
     Source: Donahue et al. (2017), "Adversarial feature learning"; Dumoulin et al. (2017),
       "Adversarially learned inference".
     """

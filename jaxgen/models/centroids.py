@@ -24,7 +24,7 @@ def kmeans(
     Raises:
       ValueError: count is out of range, or the data are not of floating point, as their means are.
     Example:
-      centroids, labels = kmeans(train_images, 200)
+      >>> centroids, labels = kmeans(train_images, 200)
     Source: Lloyd (1982); Arthur & Vassilvitskii (2007), "k-means++". Computed by scikit-learn.
     """
     from sklearn.cluster import KMeans  # slow to import

@@ -91,12 +91,17 @@ def conditional_gan(
         labels are not one integer for each sample, or, where they are numbers and not traced,
         outside the classes.
     Example:
-      model = conditional_gan(
-          labeled(DCGANGenerator((28, 28, 1)), 10), ProjectionCritic(DCGANCritic(), 10),
-          num_classes=10, latent_size=64, x_shape=(28, 28, 1),
-      )
-      losses = game_losses(model, non_saturating())  # of batches (images, labels)
-      x, _ = model.generate(generator_variables, (z, jnp.full(len(z), 7)), train=False)  # sevens
+      >>> model = conditional_gan(
+      ...     labeled(DCGANGenerator((28, 28, 1)), 10),
+      ...     ProjectionCritic(DCGANCritic(), 10),
+      ...     num_classes=10,
+      ...     latent_size=64,
+      ...     x_shape=(28, 28, 1),
+      ... )
+      >>> losses = game_losses(model, non_saturating())  # of batches (images, labels)
+      >>> x, _ = model.generate(
+      ...     generator_variables, (z, jnp.full(len(z), 7)), train=False
+      ... )  # sevens
     Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", equation 2.
     """
     num_classes = at_least("num_classes", num_classes, 1)

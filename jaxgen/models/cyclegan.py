@@ -66,11 +66,18 @@ def cyclegan(
     Raises:
       ValueError: at init, if a net's output has another shape.
     Example:
-      G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
-      model = cyclegan(G, F, PatchCritic(), PatchCritic(), x_shape=(64, 64, 3),
-                       y_shape=(64, 64, 3), pool=image_pool(50))
-      generators, critics = model.init(jax.random.key(0))
-      y, _ = model.forward(generators, x)
+      >>> G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
+      >>> model = cyclegan(
+      ...     G,
+      ...     F,
+      ...     PatchCritic(),
+      ...     PatchCritic(),
+      ...     x_shape=(64, 64, 3),
+      ...     y_shape=(64, 64, 3),
+      ...     pool=image_pool(50),
+      ... )
+      >>> generators, critics = model.init(jax.random.key(0))
+      >>> y, _ = model.forward(generators, x)
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", section 3.
     """

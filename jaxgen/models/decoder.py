@@ -25,7 +25,7 @@ def decoder(net: AnyNet, likelihood: Callable[[Array], DistraxDistribution]) -> 
       ValueError: at init, the net's output is not one array, or it keeps collections (batch
         statistics) beside its params.
     Example:
-      decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
+      >>> decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
     """
     run = network("decoder", net)
 

@@ -20,8 +20,8 @@ class Density(NamedTuple):
       distribution: `(params, context) -> p(. | context)`. If it takes the keyword `key`, a key
         means training: its nets draw their dropout from it.
     Example:
-      prior = standard_normal(8)
-      prior.distribution(prior.init(key, ()), ()).sample(seed=key)
+      >>> prior = standard_normal(8)
+      >>> prior.distribution(prior.init(key, ()), ()).sample(seed=key)
     """
 
     init: Callable[[Key, Any], Params]
@@ -34,7 +34,7 @@ def conditioned(
     """Returns p(. | context); a key reaches the density if it takes one.
 
     Example:
-      q = conditioned(posterior, params["encoder"], x, key)
+      >>> q = conditioned(posterior, params["encoder"], x, key)
     """
     if key is None or "key" not in inspect.signature(density.distribution).parameters:
         return density.distribution(params, context)

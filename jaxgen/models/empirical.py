@@ -33,8 +33,8 @@ def memorizer(points: Points) -> Density:
     Raises:
       ValueError: there are none, or they are not of floating point.
     Example:
-      p = memorizer(train_images)
-      p.distribution(p.init(key, ()), ()).sample(seed=key)
+      >>> p = memorizer(train_images)
+      >>> p.distribution(p.init(key, ()), ()).sample(seed=key)
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
     """
 
@@ -57,8 +57,8 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
       ValueError: there are no points, they are not of floating point, or the bandwidth is not
         positive.
     Example:
-      p = parzen_window(train_images, 0.1)
-      p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
+      >>> p = parzen_window(train_images, 0.1)
+      >>> p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
     Source: Parzen (1962), "On estimation of a probability density function and mode".
     """
     positive("bandwidth", bandwidth)

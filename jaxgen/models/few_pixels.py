@@ -41,7 +41,7 @@ def subsampled_log_prob(
       ValueError: the net has no such method, num_pixels is below one or a weight not positive; in
         use, x is of another size than the weights.
     Example:
-      log_px = subsampled_log_prob(PixelCNN(1), LIKELIHOODS["bernoulli"], 64)(params, key, x)
+      >>> log_px = subsampled_log_prob(PixelCNN(1), LIKELIHOODS["bernoulli"], 64)(params, key, x)
     """
     told = _told(net)
     num_pixels = at_least("num_pixels", num_pixels, 1)
@@ -79,8 +79,8 @@ def sample_by_pixels(
     Raises:
       ValueError: the net has no such method.
     Example:
-      draw = sample_by_pixels(PixelCNN(1), LIKELIHOODS["bernoulli"], (28, 28, 1))
-      x = jax.vmap(draw, (None, 0))(params, jax.random.split(key, 64))
+      >>> draw = sample_by_pixels(PixelCNN(1), LIKELIHOODS["bernoulli"], (28, 28, 1))
+      >>> x = jax.vmap(draw, (None, 0))(params, jax.random.split(key, 64))
     """
     told = _told(net)
     height, width, channels = x_shape

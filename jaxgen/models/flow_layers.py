@@ -43,7 +43,7 @@ def fixed(bijector: distrax.Bijector) -> FlowLayer:
     """Returns the layer that is always `bijector`: a logit, a squeeze, a permutation.
 
     Example:
-      flow(base, [fixed(logit()), fixed(Squeeze()), *couplings])
+      >>> flow(base, [fixed(logit()), fixed(Squeeze()), *couplings])
     """
     return FlowLayer(lambda key, context: {}, lambda params, context, key=None: bijector)
 
@@ -67,7 +67,7 @@ def coupling_layer(
       ValueError: the last axis is too short; at init, the net's output is not one array of its
         shape, or it keeps collections (batch statistics) beside its params.
     Example:
-      coupling_layer(lambda shape: MLP((64, 64), shape), affine(), (2,))
+      >>> coupling_layer(lambda shape: MLP((64, 64), shape), affine(), (2,))
     """
     *others, size = x_shape
     split = at_least("x_shape", size, 2) // 2
@@ -98,7 +98,7 @@ def autoregressive_layer(
     Raises:
       ValueError: at init, as `coupling_layer`.
     Example:
-      autoregressive_layer(lambda outputs: MADE((64,), outputs), affine(), (2,))
+      >>> autoregressive_layer(lambda outputs: MADE((64,), outputs), affine(), (2,))
     """
     run = network("net", net(transform.outputs), (*x_shape, transform.outputs))
 
@@ -126,7 +126,7 @@ def coupling_layers(
     Raises:
       ValueError: num_layers is below one; as `coupling_layer`.
     Example:
-      coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
+      >>> coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
     """
     layers: list[FlowLayer] = []
     for i in range(at_least("num_layers", num_layers, 1)):
@@ -144,7 +144,7 @@ def autoregressive_layers(
     Raises:
       ValueError: num_layers is below one; as `autoregressive_layer`.
     Example:
-      autoregressive_layers(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
+      >>> autoregressive_layers(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
     """
     turned = fixed(Permutation(np.arange(int(np.prod(x_shape)))[::-1], len(x_shape)))
     layers: list[FlowLayer] = []

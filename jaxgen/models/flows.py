@@ -8,7 +8,7 @@ from typing import Any
 import distrax
 import jax
 
-from jaxgen.distributions import ScalarTransform
+from jaxgen.distributions import ScalarTransform, Transformed
 from jaxgen.models.density import Density
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -24,7 +24,9 @@ from jaxgen.models.priors import standard_normal
 from jaxgen.types import Key, Params
 
 
-def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
+def flow(
+    noise: Density, layers: Sequence[FlowLayer], x_shape: tuple[int, ...] | None = None
+) -> Density:
     """Returns p(x) = noise(f(x)) |det df/dx|, f the layers one after another, the first on x.
 
     A log probability takes one pass of every net; a draw of `autoregressive_layer` takes a fixed
@@ -34,9 +36,12 @@ def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
     Args:
       noise: over what the layers make of x, in the same context.
       layers: from x to noise.
+      x_shape: of one datapoint, for checks; found by tracing the way from noise if not given.
+    Raises:
+      ValueError: in use, x has another shape, or is of bytes.
     Example:
-      couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
-      p = flow(standard_normal(2), couplings)
+      >>> couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
+      >>> p = flow(standard_normal(2), couplings)
     Source: Rezende & Mohamed (2015); Papamakarios et al. (2021), "Normalizing flows for
     probabilistic modeling and inference", section 2.
     """
@@ -49,11 +54,10 @@ def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
             "layers": init_layers(layers, key_layers, context),
         }
 
-    def distribution(params: Params, context: Any) -> distrax.Transformed:
+    def distribution(params: Params, context: Any) -> Transformed:
         to_noise = chain(layers, params["layers"], context)
-        return distrax.Transformed(
-            noise.distribution(params["noise"], context), distrax.Inverse(to_noise)
-        )
+        of_noise = noise.distribution(params["noise"], context)
+        return Transformed(of_noise, distrax.Inverse(to_noise), x_shape)
 
     return Density(init, distribution)
 
@@ -81,14 +85,16 @@ def coupling_flow(
       ValueError: num_layers is below one, or there is nothing to split; at init, a net's output is
         not one array of its shape, or it keeps collections beside its params.
     Example:
-      p = coupling_flow(lambda shape: MLP((64, 64), shape), rational_quadratic_spline(16), (2,), 6)
-      params = p.init(jax.random.key(0), ())
-      nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
+      >>> p = coupling_flow(
+      ...     lambda shape: MLP((64, 64), shape), rational_quadratic_spline(16), (2,), 6
+      ... )
+      >>> params = p.init(jax.random.key(0), ())
+      >>> nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
     Source: Dinh et al. (2017); Durkan et al. (2019).
     """
     shape = shape_after(data, x_shape)
     layers = coupling_layers(conditioner, transform, shape, num_layers)
-    return flow(standard_normal(shape), [*map(fixed, data), *layers])
+    return flow(standard_normal(shape), [*map(fixed, data), *layers], tuple(x_shape))
 
 
 def autoregressive_flow(
@@ -112,9 +118,9 @@ def autoregressive_flow(
     Raises:
       ValueError: num_layers is below one; at init, as `coupling_flow`.
     Example:
-      p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
+      >>> p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
     Source: Papamakarios et al. (2017), "Masked autoregressive flow for density estimation".
     """
     shape = shape_after(data, x_shape)
     layers = autoregressive_layers(net, transform, shape, num_layers)
-    return flow(standard_normal(shape), [*map(fixed, data), *layers])
+    return flow(standard_normal(shape), [*map(fixed, data), *layers], tuple(x_shape))

@@ -72,9 +72,11 @@ def gan(
       ValueError: latent_size or packing is below one; at init, if a net's output has another shape
         (a critic's [n, 1] is refused, not broadcast).
     Example:
-      model = gan(MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,))
-      generator_variables, critic_variables = model.init(jax.random.key(0))
-      x, _ = model.generate(generator_variables, model.sample_latent(key, 512), train=False)
+      >>> model = gan(
+      ...     MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,)
+      ... )
+      >>> generator_variables, critic_variables = model.init(jax.random.key(0))
+      >>> x, _ = model.generate(generator_variables, model.sample_latent(key, 512), train=False)
     Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3; Lin et al. (2018),
       "PacGAN", for packing.
     """

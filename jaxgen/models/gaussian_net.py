@@ -22,7 +22,7 @@ def gaussian_net(net: AnyNet) -> Net:
     Raises:
       ValueError: when called, if the net's output is of another shape.
     Example:
-      encoder = gaussian_net(MLPGenerator((64,), (2, 50)))  # ALI's, for `bigan`
+      >>> encoder = gaussian_net(MLPGenerator((64,), (2, 50)))  # ALI's, for `bigan`
     Source: Dumoulin et al. (2017), "Adversarially learned inference", section 2.
     """
     init, apply_net = as_net(net)

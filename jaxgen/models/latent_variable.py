@@ -83,10 +83,10 @@ def observe(
     Raises:
       ValueError: x or z has another shape than the model's.
     Example:
-      at = observe(model, params, x)
-      elbo(key, at.log_likelihood, at.q, at.prior)
-      importance_weighted_bound(key, at.log_joint, at.q, 50)
-      sticking_the_landing(8).apply((), key, at.log_weight, at.q)
+      >>> at = observe(model, params, x)
+      >>> elbo(key, at.log_likelihood, at.q, at.prior)
+      >>> importance_weighted_bound(key, at.log_joint, at.q, 50)
+      >>> sticking_the_landing(8).apply((), key, at.log_weight, at.q)
     """
     key_encoder, key_decoder = (None, None) if key is None else jax.random.split(key)
     prior = model.prior(params)

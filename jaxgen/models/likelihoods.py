@@ -39,7 +39,7 @@ def categorical(levels: int) -> Likelihood:
     Raises:
       ValueError: levels is below two.
     Example:
-      head = categorical(17)  # of the digits
+      >>> head = categorical(17)  # of the digits
     """
     levels = at_least("levels", levels, 2)
 
@@ -58,7 +58,7 @@ def discretized_logistic(levels: int = 256) -> Likelihood:
     Raises:
       ValueError: levels is below two.
     Example:
-      head = discretized_logistic(256)  # 8-bit pixels
+      >>> head = discretized_logistic(256)  # 8-bit pixels
     Source: Kingma et al. (2016), appendix.
     """
     levels = at_least("levels", levels, 2)
@@ -75,7 +75,7 @@ def logistic_mixture(levels: int, components: int) -> Likelihood:
     Raises:
       ValueError: levels is below two, or components below one.
     Example:
-      head = logistic_mixture(256, 5)
+      >>> head = logistic_mixture(256, 5)
     Source: Salimans et al. (2017), PixelCNN++, section 2.1.
     """
     levels = at_least("levels", levels, 2)

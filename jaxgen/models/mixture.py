@@ -53,7 +53,7 @@ def mixture_log_joint(
     Their `logsumexp` is log p(x); their `softmax` is the posterior p(k | x).
 
     Example:
-      log_px = jax.nn.logsumexp(mixture_log_joint(full_gaussian(), mixture, x))
+      >>> log_px = jax.nn.logsumexp(mixture_log_joint(full_gaussian(), mixture, x))
     """
     log_probs = jax.vmap(family.log_prob, (0, None))(mixture.components, x)
     return mixture.log_weights + log_probs
@@ -67,7 +67,7 @@ def mixture_elbo(
     Args:
       q: probabilities of the components.
     Example:
-      bound = mixture_elbo(full_gaussian(), mixture, jnp.array([0.5, 0.5]), x)
+      >>> bound = mixture_elbo(full_gaussian(), mixture, jnp.array([0.5, 0.5]), x)
     """
     log_joint = mixture_log_joint(family, mixture, x)
     # A component that q rules out has no part in the bound, though its log joint may be -inf.
@@ -90,7 +90,7 @@ def fit_mixture(
     Raises:
       ValueError: q has not a row for each datapoint.
     Example:
-      start = fit_mixture(full_gaussian(), jax.nn.one_hot(labels, 3), xs)
+      >>> start = fit_mixture(full_gaussian(), jax.nn.one_hot(labels, 3), xs)
     """
     if q.ndim != 2 or len(q) != len(xs):
         raise ValueError(f"q: got shape {q.shape}, expected ({len(xs)}, components)")
@@ -113,7 +113,7 @@ def random_mixture(
     Raises:
       ValueError: num_components is below one, or above the number of datapoints.
     Example:
-      start = random_mixture(jax.random.key(0), full_gaussian(), xs, 5)
+      >>> start = random_mixture(jax.random.key(0), full_gaussian(), xs, 5)
     """
     if at_least("num_components", num_components, 1) > len(xs):
         raise ValueError(
@@ -135,7 +135,7 @@ def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -
     Raises:
       ValueError: there are no datapoints.
     Example:
-      result = em(mixture_steps(diagonal_gaussian(), xs), start, 50)
+      >>> result = em(mixture_steps(diagonal_gaussian(), xs), start, 50)
     Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2.2.
     """
     if xs.ndim < 1 or not len(xs):

@@ -43,7 +43,7 @@ def network(name: str, net: AnyNet, shape: tuple[int, ...] | None = None) -> Net
       ValueError: net is none; at init, its output is not one array of `shape`, or it keeps
         collections beside its params, which no optimizer may move and no datapoint can update.
     Example:
-      encoder = network("encoder", MLP((200,), (2, 50)), (2, 50))
+      >>> encoder = network("encoder", MLP((200,), (2, 50)), (2, 50))
     """
     init_variables, apply_variables = as_net(net)
 

@@ -13,8 +13,8 @@ def join_variables(**of_nets: Variables) -> Variables:
     Args:
       of_nets: every net's variables, by the name that it shall have.
     Example:
-      join_variables(G={"params": g, "batch_stats": s}, E={"params": e})
-      # {"params": {"G": g, "E": e}, "batch_stats": {"G": s}}
+      >>> join_variables(G={"params": g, "batch_stats": s}, E={"params": e})
+      >>> # {"params": {"G": g, "E": e}, "batch_stats": {"G": s}}
     """
     joined: Variables = {}
     for net, variables in of_nets.items():
@@ -29,7 +29,7 @@ def variables_of(variables: Variables, net: str) -> Variables:
     Raises:
       ValueError: no collection knows the net.
     Example:
-      x, changed = generator.apply(variables_of(player.variables, "G"), z, train=True)
+      >>> x, changed = generator.apply(variables_of(player.variables, "G"), z, train=True)
     """
     own = {collection: tree[net] for collection, tree in variables.items() if net in tree}
     if not own:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Independent, ScalarTransform, affine, diagonal_normal
+from jaxgen.distributions import Independent, ScalarTransform, Transformed, affine, diagonal_normal
 from jaxgen.models.density import Density
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -37,7 +36,7 @@ def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
       ValueError: latent_size is below one; at init, the encoder's output is not one array of that
         shape, or it keeps collections (batch statistics) beside its params.
     Example:
-      posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
+      >>> posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
     Source: Kingma & Welling (2014), section 3.
     """
     net = network("encoder", encoder, (2, at_least("latent_size", latent_size, 1)))
@@ -74,9 +73,11 @@ def flow_posterior(
       ValueError: a count is too small; at init, a net's output is not one array of its shape, or it
         keeps collections (batch statistics) beside its params.
     Example:
-      posterior = flow_posterior(
-          MLP((200,), (3, 50)),
-          lambda shape: MLP((100,), shape, output_kernel_init=nn.initializers.zeros), 50)
+      >>> posterior = flow_posterior(
+      ...     MLP((200,), (3, 50)),
+      ...     lambda shape: MLP((100,), shape, output_kernel_init=nn.initializers.zeros),
+      ...     50,
+      ... )
     Source: Rezende & Mohamed (2015), equation 5, with the transformation of Dinh et al. (2017).
     """
     latent_size = at_least("latent_size", latent_size, 2)
@@ -107,9 +108,10 @@ def inverse_autoregressive_posterior(
     Raises:
       ValueError: as `flow_posterior`.
     Example:
-      posterior = inverse_autoregressive_posterior(
-          MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50)
-      z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
+      >>> posterior = inverse_autoregressive_posterior(
+      ...     MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50
+      ... )
+      >>> z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
     Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow".
     """
     latent_size = at_least("latent_size", latent_size, 1)
@@ -130,11 +132,11 @@ def _transformed_posterior(
             "layers": init_layers(layers, key_layers, jnp.zeros(latent_size)),
         }
 
-    def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> Transformed:
         key_encoder, key_layers = split_or_none(key, 2)
         mean, log_scale, context = net.apply(params["encoder"], x, key_encoder)
         bijector = chain(layers, params["layers"], context, key_layers)
-        return distrax.Transformed(diagonal_normal(mean, log_scale), bijector)
+        return Transformed(diagonal_normal(mean, log_scale), bijector, (latent_size,))
 
     return Density(init, distribution)
 

@@ -22,7 +22,7 @@ def standard_normal(size: int | tuple[int, ...]) -> Density:
     Raises:
       ValueError: size is below one.
     Example:
-      vae(standard_normal(50), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
+      >>> vae(standard_normal(50), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
     """
     sizes = size if isinstance(size, tuple) else (size,)
     shape = tuple(at_least("size", entries, 1) for entries in sizes)
@@ -46,7 +46,7 @@ def uniform(size: int, low: float = -1.0, high: float = 1.0) -> Density:
     Raises:
       ValueError: size is below one, or low is not below high.
     Example:
-      bigan(generator, encoder, critic, prior=uniform(50), x_shape=(28, 28, 1))
+      >>> bigan(generator, encoder, critic, prior=uniform(50), x_shape=(28, 28, 1))
     """
     shape = (at_least("size", size, 1),)
     if not low < high:
@@ -71,7 +71,7 @@ def gaussian_mixture(size: int, num_components: int) -> Density:
     Raises:
       ValueError: a size is below one.
     Example:
-      vae(gaussian_mixture(50, 10), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
+      >>> vae(gaussian_mixture(50, 10), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
     Source: Dilokthanakul et al. (2016); Tomczak & Welling (2018), section 2.
     """
     shape = at_least("num_components", num_components, 1), at_least("size", size, 1)

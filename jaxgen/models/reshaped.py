@@ -19,7 +19,7 @@ def reshaped(density: Density, x_shape: tuple[int, ...]) -> Density:
     Raises:
       ValueError: in use, the events have not as many entries.
     Example:
-      p = reshaped(mixture_density(full_gaussian(1e-3), 64, 10), (8, 8, 1))
+      >>> p = reshaped(mixture_density(full_gaussian(1e-3), 64, 10), (8, 8, 1))
     """
     x_shape = tuple(x_shape)
 

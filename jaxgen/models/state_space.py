@@ -56,8 +56,8 @@ def linear_gaussian(latent_size: int, x_size: int) -> SequentialModel:
     Raises:
       ValueError: a size is below one.
     Example:
-      model = linear_gaussian(latent_size=2, x_size=3)
-      params = model.init(jax.random.key(0)) | {"transition": 0.9 * jnp.eye(2)}
+      >>> model = linear_gaussian(latent_size=2, x_size=3)
+      >>> params = model.init(jax.random.key(0)) | {"transition": 0.9 * jnp.eye(2)}
     Source: Roweis & Ghahramani (1999).
     """
     latent_size = at_least("latent_size", latent_size, 1)
@@ -107,8 +107,8 @@ def stochastic_volatility(size: int) -> SequentialModel:
     Raises:
       ValueError: size is below one.
     Example:
-      model = stochastic_volatility(1)
-      params = model.init(key) | {"raw_persistence": jnp.arctanh(jnp.array([0.95]))}
+      >>> model = stochastic_volatility(1)
+      >>> params = model.init(key) | {"raw_persistence": jnp.arctanh(jnp.array([0.95]))}
     Source: Kim, Shephard & Chib (1998), equation 1; proposal: Naesseth et al. (2018), section 5.
     """
     size = at_least("size", size, 1)

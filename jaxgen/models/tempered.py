@@ -22,7 +22,9 @@ def tempered(head: Likelihood, temperature: float) -> Likelihood:
     Raises:
       ValueError: temperature is not positive; in use, what the head says has no logits.
     Example:
-      sharper = autoregressive(net, tempered(categorical(17), 0.8), (8, 8, 1))  # the same params
+      >>> sharper = autoregressive(
+      ...     net, tempered(categorical(17), 0.8), (8, 8, 1)
+      ... )  # the same params
     Source: Ackley, Hinton & Sejnowski (1985), "A learning algorithm for Boltzmann machines".
     """
     positive("temperature", temperature)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.checks import at_least, not_bytes, of_shape
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.latent_variable import LatentVariableModel
@@ -40,10 +40,13 @@ def vae(
       ValueError: latent_size is below one; at init, what the densities refuse; in use, x or z has
         another shape than these, or what the decoder gives is no distribution over one x.
     Example:
-      model = vae(
-          gaussian_mixture(50, 10), gaussian_posterior(MLP((200,), (2, 50)), 50),
-          decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution),
-          latent_size=50, x_shape=(28, 28, 1))
+      >>> model = vae(
+      ...     gaussian_mixture(50, 10),
+      ...     gaussian_posterior(MLP((200,), (2, 50)), 50),
+      ...     decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution),
+      ...     latent_size=50,
+      ...     x_shape=(28, 28, 1),
+      ... )
     Source: Kingma & Welling (2014), section 2.
     """
     z_shape = (at_least("latent_size", latent_size, 1),)
@@ -58,6 +61,7 @@ def vae(
 
     def encode(params: Params, x: Array, *, key: Key | None = None) -> DistraxDistribution:
         of_shape("x", x, x_shape)
+        not_bytes("x", x)
         return conditioned(posterior, params["encoder"], x, key)
 
     def decode(params: Params, z: Array, *, key: Key | None = None) -> DistraxDistribution:
@@ -99,10 +103,14 @@ def gaussian_vae(
       ValueError: latent_size is below one; at init, if the encoder's output has another shape or a
         net keeps collections beside its params; in use, if x or z has another shape.
     Example:
-      model = gaussian_vae(
-          MLP((200,), (2, 50)), MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution,
-          latent_size=50, x_shape=(28, 28, 1))
-      params = model.init(jax.random.key(0))
+      >>> model = gaussian_vae(
+      ...     MLP((200,), (2, 50)),
+      ...     MLP((200,), (28, 28, 1, 1)),
+      ...     LIKELIHOODS["bernoulli"].distribution,
+      ...     latent_size=50,
+      ...     x_shape=(28, 28, 1),
+      ... )
+      >>> params = model.init(jax.random.key(0))
     Source: Kingma & Welling (2014), section 3.
     """
     latent_size = at_least("latent_size", latent_size, 1)

@@ -43,9 +43,15 @@ def variational_rnn(
       ValueError: a size is below one; at init, if an output has another shape; in use, if x or z
         has.
     Example:
-      model = variational_rnn(
-          nn.GRUCell(64), MLP((64,), (2, 8)), MLP((64,), (2, 8)), MLP((64,), (16,)),
-          lambda logits: Independent(Bernoulli(logits), 1), latent_size=8, x_size=16)
+      >>> model = variational_rnn(
+      ...     nn.GRUCell(64),
+      ...     MLP((64,), (2, 8)),
+      ...     MLP((64,), (2, 8)),
+      ...     MLP((64,), (16,)),
+      ...     lambda logits: Independent(Bernoulli(logits), 1),
+      ...     latent_size=8,
+      ...     x_size=16,
+      ... )
     Source: Chung et al. (2015), equations 5 to 9.
     """
     latent_size = at_least("latent_size", latent_size, 1)

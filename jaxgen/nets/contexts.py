@@ -13,8 +13,8 @@ def none_forgotten(net: nn.Module) -> None:
     Raises:
       ValueError: the net has such params.
     Example:
-      if context is None:
-          none_forgotten(self)
+      >>> if context is None:
+      ...     none_forgotten(self)
     """
     if any(name.startswith("context") for name in net.variables.get("params", {})):
         raise ValueError(

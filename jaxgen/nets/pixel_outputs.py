@@ -17,8 +17,8 @@ class ChannelByChannel(nn.Module):
       hidden: width between the two layers.
       dtype: to compute in; by default what input and params have in common.
     Example:
-      net = ChannelByChannel(outputs=256, hidden=64)
-      logits = net.apply(net.init(key, h, x), h, x)  # [28, 28, 3, 256] from [28, 28, 64]
+      >>> net = ChannelByChannel(outputs=256, hidden=64)
+      >>> logits = net.apply(net.init(key, h, x), h, x)  # [28, 28, 3, 256] from [28, 28, 64]
     """
 
     outputs: int
@@ -45,7 +45,7 @@ def image_and_context(inputs: Any) -> tuple[Array, Array | None]:
     Raises:
       ValueError: x is no image [height, width, channels].
     Example:
-      x, context = image_and_context((x, jax.nn.one_hot(label, 10)))
+      >>> x, context = image_and_context((x, jax.nn.one_hot(label, 10)))
     """
     x, context = inputs if isinstance(inputs, tuple) else (inputs, None)
     if x.ndim != 3:

@@ -20,7 +20,7 @@ def above(rows: int, reach: int) -> Offsets:
     """Returns the offsets of the pixels in `rows` rows above, at most `reach` columns aside.
 
     Example:
-      above(1, 1)  # ((-1, -1), (-1, 0), (-1, 1))
+      >>> above(1, 1)  # ((-1, -1), (-1, 0), (-1, 1))
     """
     columns = range(-reach, reach + 1)
     return tuple((row, column) for row in range(-rows, 0) for column in columns)
@@ -30,7 +30,7 @@ def left(reach: int) -> Offsets:
     """Returns the offsets of the `reach` pixels to the left in the same row.
 
     Example:
-      left(2)  # ((0, -2), (0, -1))
+      >>> left(2)  # ((0, -2), (0, -1))
     """
     return tuple((0, column) for column in range(-reach, 0))
 
@@ -43,7 +43,7 @@ def shifted_copies(
     Outside of the image there are zeros.
 
     Example:
-      shifted_copies(x, left(1))[0, 3]  # x[0, 2]
+      >>> shifted_copies(x, left(1))[0, 3]  # x[0, 2]
     """
     height, width, _ = x.shape
     begin, padded = _padded(x, offsets)
@@ -60,7 +60,7 @@ def patches(
     Args:
       places: counted row by row, from 0 to height * width - 1.
     Example:
-      patches(x, left(1), jnp.array([3]))[0]  # x[0, 2]
+      >>> patches(x, left(1), jnp.array([3]))[0]  # x[0, 2]
     """
     width = x.shape[1]
     begin, padded = _padded(x, offsets)

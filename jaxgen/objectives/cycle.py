@@ -28,6 +28,11 @@ class CycleModel(Protocol):
     """What the losses ask of a model, `jaxgen.models.cyclegan` for one.
 
     Passes are `(its player's variables, inputs, *, key=None, train) -> (outputs, changed)`.
+
+    Example:
+      >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
+      >>> isinstance(cyclegan(*nets, x_shape=(2,), y_shape=(2,)), CycleModel)
+      True
     """
 
     @property
@@ -109,9 +114,15 @@ def cycle_losses(
     Raises:
       ValueError: `loss` is no GanLoss; the identity is weighed between different shapes.
     Example:
-      losses = cycle_losses(model)
-      update = game_update(losses, adam, adam, order=simultaneous)
-      game, info = update(init_game(key, model, adam, adam), key, (horses, zebras))
+      >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
+      >>> model = cyclegan(*nets, x_shape=(2,), y_shape=(2,))
+      >>> losses = cycle_losses(model, least_squares(), cycle_weight=10.0, identity_weight=5.0)
+      >>> generators, critics = model.init(jax.random.key(0))
+      >>> batch = jnp.ones((4, 2)), jnp.zeros((4, 2))  # x and y, never paired
+      >>> value, _, info = losses.generator(generators, critics, jax.random.key(1), batch)
+      >>> expected = info["adversarial"] + 10.0 * info["cycle"] + 5.0 * info["identity"]
+      >>> bool(jnp.isclose(value, expected))
+      True
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", equations 1 to 3, sections 4 and 5.2 (identity).
     """

@@ -26,6 +26,13 @@ class GameModel(Protocol):
 
     A side is any pytree of arrays with a common leading axis: (x; G(z)) for a GAN,
     ((x, E(x)); (G(z), z)) for a BiGAN, (y; G(x)) for a translation.
+
+    Example:
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
+
+      >>> isinstance(model, GameModel)
+      True
     """
 
     def draw(self, key: Key, x: Any) -> Any:
@@ -64,8 +71,16 @@ def game_losses(
     Raises:
       ValueError: `loss` is no GanLoss; a penalty comes without a weight.
     Example:
-      losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
-      update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
+      >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
+      >>> generator, critic = model.init(jax.random.key(0))
+      >>> batch = losses.draw(jax.random.key(1), jnp.ones((4, 2)))
+      >>> sides = losses.sides(generator, jax.random.key(2), batch)
+      >>> value, _, info = losses.critic(critic, sides, jax.random.key(2), batch)
+      >>> expected = info["of_fakes"] - info["of_reals"] + 10.0 * info["penalty"]
+      >>> bool(jnp.isclose(value, expected))
+      True
     """
     if not isinstance(loss, GanLoss):
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")

@@ -24,7 +24,7 @@ def bars(
     """Returns the values as bars, the largest first.
 
     Example:
-      bars(kl_per_dimension)
+      >>> bars(kl_per_dimension)
     """
     values = np.sort(np.asarray(values, float))[::-1]
     figure, axes = plot(title, xlabel, ylabel)
@@ -46,8 +46,12 @@ def stacked_bars(
     Negative parts hang below zero.
 
     Example:
-      stacked_bars(["train", "test"], {"rate": [19.1, 19.3], "distortion": [70.2, 74.0]},
-                   ylabel="nats", title="Negative ELBO")
+      >>> stacked_bars(
+      ...     ["train", "test"],
+      ...     {"rate": [19.1, 19.3], "distortion": [70.2, 74.0]},
+      ...     ylabel="nats",
+      ...     title="Negative ELBO",
+      ... )
     """
     figure, axes = plot(title, "", ylabel)
     places = np.arange(len(labels))

@@ -46,8 +46,13 @@ def curve_panels(
     Raises:
       ValueError: there are no panels; their curves have other names than the first panel's.
     Example:
-      curve_panels(x, {"step 0": {"data": p, "model": q0}, "step 900": {"data": p, "model": q}},
-                   columns=2, xlabel="x", ylabel="density")
+      >>> curve_panels(
+      ...     x,
+      ...     {"step 0": {"data": p, "model": q0}, "step 900": {"data": p, "model": q}},
+      ...     columns=2,
+      ...     xlabel="x",
+      ...     ylabel="density",
+      ... )
     """
     x = np.asarray(x, float)
     figure, places = panels([*curves], columns=columns, size=size, sharex=True, sharey=bool(ylim))

@@ -34,8 +34,14 @@ def against_count(
       level: its name and value.
       yscale: of the values.
     Example:
-      against_count([1, 8, 64], {"IWAE": bounds}, level=("log p(x)", -71.3), xlabel="particles",
-                    ylabel="bound (nats)", title="Bounds")
+      >>> against_count(
+      ...     [1, 8, 64],
+      ...     {"IWAE": bounds},
+      ...     level=("log p(x)", -71.3),
+      ...     xlabel="particles",
+      ...     ylabel="bound (nats)",
+      ...     title="Bounds",
+      ... )
     """
     figure, axes = plot(title, xlabel, ylabel)
     for name, values in curves.items():
@@ -69,8 +75,12 @@ def against_steps(
       level: its name and value, that the curves should meet.
       xlabel: what is counted.
     Example:
-      against_steps({"SVI": optimum.values}, level=("log p(x)", -19.1), ylabel="ELBO (nats)",
-                    title="One image")
+      >>> against_steps(
+      ...     {"SVI": optimum.values},
+      ...     level=("log p(x)", -19.1),
+      ...     ylabel="ELBO (nats)",
+      ...     title="One image",
+      ... )
     """
     values = {name: np.asarray(of, float) for name, of in curves.items()}
     counts = [2**i for i in range(len(next(iter(values.values()))).bit_length())]
@@ -96,7 +106,9 @@ def band_in_time(
     """Returns mean ± 2 scale in time, with curves and dots of the same length on top.
 
     Example:
-      band_in_time(mean, scale, curves={"truth": z}, dots={"x": x}, ylabel="z", title="Filtered")
+      >>> band_in_time(
+      ...     mean, scale, curves={"truth": z}, dots={"x": x}, ylabel="z", title="Filtered"
+      ... )
     """
     mean, scale = np.asarray(mean, float), np.asarray(scale, float)
     steps = np.arange(1, len(mean) + 1)

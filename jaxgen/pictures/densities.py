@@ -32,7 +32,7 @@ def densities(
     Raises:
       ValueError: there are no densities.
     Example:
-      densities({"ring": ring().log_prob}, 3.0)
+      >>> densities({"ring": ring().log_prob}, 3.0)
     """
     figure, places = panels(
         [*log_densities], columns=len(log_densities), size=(3.2, 3.2), title=title

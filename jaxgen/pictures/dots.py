@@ -24,8 +24,11 @@ def dots_with_bars(plots: Mapping[str, Dots], *, xlabel: str, title: str) -> Fig
       xlabel: of the numbers, of each plot.
       title: of the figure; it says what the bars are.
     Example:
-      dots_with_bars({"all labels": {"1-NN": {"pixels": (0.98, 0.001, 0.015)}}},
-                     xlabel="accuracy", title="Features of the digits")
+      >>> dots_with_bars(
+      ...     {"all labels": {"1-NN": {"pixels": (0.98, 0.001, 0.015)}}},
+      ...     xlabel="accuracy",
+      ...     title="Features of the digits",
+      ... )
     """
     names = list(next(iter(next(iter(plots.values())).values())))
     height = 1.2 + 0.4 * len(names)

@@ -25,8 +25,8 @@ def ellipses(axes: Axes, weights: ArrayLike, means: ArrayLike, covariances: Arra
     Raises:
       ValueError: the shapes are others.
     Example:
-      figure, axes = plot("Components")
-      ellipses(axes, [0.5, 0.5], [[0, 0], [3, 1]], [[1, 1], [0.5, 2]])
+      >>> figure, axes = plot("Components")
+      >>> ellipses(axes, [0.5, 0.5], [[0, 0], [3, 1]], [[1, 1], [0.5, 2]])
     """
     weights, means, spreads = (np.asarray(x, float) for x in (weights, means, covariances))
     if means.shape != (len(weights), 2) or spreads.shape not in (means.shape, (*means.shape, 2)):

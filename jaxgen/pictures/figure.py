@@ -25,7 +25,7 @@ def blank(width: float, height: float, **options: Any) -> Figure:
     Raises:
       ModuleNotFoundError: matplotlib is not installed (extra `workbench`).
     Example:
-      axes = blank(4.0, 3.0).add_subplot()
+      >>> axes = blank(4.0, 3.0).add_subplot()
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,8 +48,8 @@ def plot(
     Args:
       size: width and height in inches.
     Example:
-      figure, axes = plot("Bounds", "particles", "nats")
-      axes.plot(counts, bounds)
+      >>> figure, axes = plot("Bounds", "particles", "nats")
+      >>> axes.plot(counts, bounds)
     """
     figure = blank(*size, layout="constrained")
     from matplotlib.ticker import MaxNLocator
@@ -83,7 +83,7 @@ def panels(
     Raises:
       ValueError: titles is empty, or columns is below one.
     Example:
-      figure, (left, right) = panels(["E-step", "M-step"], columns=2, sharey=True)
+      >>> figure, (left, right) = panels(["E-step", "M-step"], columns=2, sharey=True)
     """
     if not titles:
         raise ValueError("titles: got none, expected one for each plot")
@@ -109,7 +109,7 @@ def legend_below(figure: Figure, axes: Axes, *, columns: int = 6) -> None:
     Args:
       columns: entries in a row.
     Example:
-      legend_below(figure, all_axes[0])
+      >>> legend_below(figure, all_axes[0])
     """
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(

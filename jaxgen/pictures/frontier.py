@@ -52,10 +52,16 @@ def frontier(
     Raises:
       ValueError: no point has an x.
     Example:
-      one = Place((80.0, 79.0, 81.0), (0.6, 0.55, 0.65), "PixelCNN")
-      frontier([one], {"in noise": [one, Place((85.0, 84.0, 86.0), (1.0, 0.98, 1.0))]},
-               band=(80.0, 84.6, "log 100"), level=0.5, xlabel="nats", ylabel="accuracy",
-               margin="none")
+      >>> one = Place((80.0, 79.0, 81.0), (0.6, 0.55, 0.65), "PixelCNN")
+      >>> frontier(
+      ...     [one],
+      ...     {"in noise": [one, Place((85.0, 84.0, 86.0), (1.0, 0.98, 1.0))]},
+      ...     band=(80.0, 84.6, "log 100"),
+      ...     level=0.5,
+      ...     xlabel="nats",
+      ...     ylabel="accuracy",
+      ...     margin="none",
+      ... )
     """
     placed = sorted(point for point in points if np.isfinite(point.x[0]))
     if not placed:

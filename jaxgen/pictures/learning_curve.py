@@ -32,7 +32,7 @@ def learning_curve(
     Raises:
       ValueError: no record holds one of the keys.
     Example:
-      learning_curve(run.metrics(), {"train_elbo": "train", "validation_elbo": "validation"})
+      >>> learning_curve(run.metrics(), {"train_elbo": "train", "validation_elbo": "validation"})
     """
     figure, axes = plot(title, "epoch", ylabel)
     settled = []
@@ -80,7 +80,7 @@ def learning_curves(
     Raises:
       ValueError: there are no histories.
     Example:
-      learning_curves({"plain": plain, "packed": packed}, {"validation_entropy": "entropy"})
+      >>> learning_curves({"plain": plain, "packed": packed}, {"validation_entropy": "entropy"})
     """
     columns = len(histories)
     titles = [*histories, *[""] * (columns * (len(keys) - 1))]

@@ -33,7 +33,7 @@ def level_sets(
     Raises:
       ValueError: there are no functions.
     Example:
-      level_sets({"critic": lambda xs: model.criticize(critic, xs)[0]}, reals[:1000])
+      >>> level_sets({"critic": lambda xs: model.criticize(critic, xs)[0]}, reals[:1000])
     """
     points = np.asarray(points)
     figure, places = panels([*functions], columns=len(functions), size=(3.5, 3.5), title=title)

@@ -35,8 +35,8 @@ def rates(
     Raises:
       ValueError: trials is below one.
     Example:
-      figure, axes = plot("Power", "samples of each", "chance to reject")
-      rates(axes, (16, 40, 100), {"MMD": (0.2, 0.5, 0.9)}, 200, level=0.05)
+      >>> figure, axes = plot("Power", "samples of each", "chance to reject")
+      >>> rates(axes, (16, 40, 100), {"MMD": (0.2, 0.5, 0.9)}, 200, level=0.05)
     """
     at_least("trials", trials, 1)
     for label, values in curves.items():

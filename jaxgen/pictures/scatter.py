@@ -36,7 +36,7 @@ def scatter_strip(
     Raises:
       ValueError: there are no samples.
     Example:
-      scatter_strip({"step 0": before, "step 1000": after}, ring().modes)
+      >>> scatter_strip({"step 0": before, "step 1000": after}, ring().modes)
     """
     if not samples:
         raise ValueError("samples: got none, expected at least one")

@@ -29,8 +29,15 @@ def trade_off(
     Args:
       sums: by their names in the legend.
     Example:
-      trade_off(rates, distortions, ["β = 1", "β = 4"], sums={"-ELBO": 33.0},
-                xlabel="rate (bits)", ylabel="distortion (bits)", title="Rate and distortion")
+      >>> trade_off(
+      ...     rates,
+      ...     distortions,
+      ...     ["β = 1", "β = 4"],
+      ...     sums={"-ELBO": 33.0},
+      ...     xlabel="rate (bits)",
+      ...     ylabel="distortion (bits)",
+      ...     title="Rate and distortion",
+      ... )
     """
     figure, axes = plot(title, xlabel, ylabel)
     x, y = np.asarray(x, float), np.asarray(y, float)

@@ -55,7 +55,7 @@ def variance_curves(rows: Sequence[_Row]) -> Figure:
     Args:
       rows: of one problem and one part of its params.
     Example:
-      variance_curves(measure(toy(0.45), {"DisARM": disarm})).savefig("variance.png")
+      >>> variance_curves(measure(toy(0.45), {"DisARM": disarm})).savefig("variance.png")
     """
     title = f"{rows[0].problem}: variance of the gradient of {rows[0].subtree}"
     figure, axes = plot(title, ylabel="trace of the covariance, one gradient", size=(9.0, 5.0))
@@ -84,7 +84,7 @@ def cost_bars(rows: Sequence[_Row]) -> Figure:
     Args:
       rows: of one problem and one part of its params.
     Example:
-      cost_bars(measure(toy(0.45), {"DisARM": disarm})).savefig("cost.png")
+      >>> cost_bars(measure(toy(0.45), {"DisARM": disarm})).savefig("cost.png")
     """
     title = f"{rows[0].problem}, {rows[-1].point}: cost of the gradient of {rows[0].subtree}"
     last = [curve[-1] for curve in _curves(rows).values()]

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.train.epoch import Epoch
-from jaxgen.train.keyed_scan import keyed_scan
+from jaxgen.train.epoch import Epoch, scan_with_keys
 from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
@@ -32,8 +31,13 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
       ValueError: batch_size is below one or above the longest set; a set is empty, or its arrays
         have no common leading axis.
     Example:
-      epoch = jax.jit(scan_sets(update, 1), donate_argnums=0)
-      state, infos = epoch(state, key, (horses, zebras))  # 1,334 updates of 1,067 and 1,334 images
+      >>> def update(state, key, batch):  # one datapoint of each set; no pairs
+      ...     horse, zebra = batch
+      ...     return state + 1, {"seen": (horse[0], zebra[0])}
+      >>> epoch = jax.jit(scan_sets(update, batch_size=1))
+      >>> steps, infos = epoch(0, jax.random.key(0), (jnp.arange(2), jnp.arange(5)))
+      >>> int(steps), sorted(infos["seen"][1].tolist())  # the longest set, once
+      (5, [0, 1, 2, 3, 4])
     """
     batch_size = at_least("batch_size", batch_size, 1)
 
@@ -55,14 +59,14 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
             for set_key, size in zip(set_keys, sizes, strict=True)
         ]
 
-        def body(state: Any, key: Key, of_sets: list[jax.Array]) -> tuple[Any, Info]:
+        def body(state: Any, update_key: Key, at: list[jax.Array]) -> tuple[Any, Info]:
             batch = [
                 jax.tree.map(lambda array, at=indices: array[at], one)
-                for one, indices in zip(sets, of_sets, strict=True)
+                for one, indices in zip(sets, at, strict=True)
             ]
-            return update(state, key, jax.tree.unflatten(structure, batch))
+            return update(state, update_key, jax.tree.unflatten(structure, batch))
 
-        return keyed_scan(body, state, jax.random.split(updates_key, num_batches), orders)
+        return scan_with_keys(body, state, jax.random.split(updates_key, num_batches), orders)
 
     return epoch
 

@@ -36,7 +36,12 @@ def memorization_test(
     Raises:
       ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
-      memorization_test(train_features, test_features, sample_features).p_value
+      >>> data = jax.random.normal(jax.random.key(0), (300, 2))
+      >>> train, held_out = data[:200], data[200:]
+      >>> copies = train[:100]
+      >>> outcome = memorization_test(train, held_out, copies)
+      >>> float(outcome.statistic), bool(outcome.p_value < 1e-6)
+      (1.0, True)
     Source: Meehan et al. (2020), "A non-parametric test to detect data-copying in generative
       models", section 3; Mann & Whitney (1947), "On a test of whether one of two random variables
       is stochastically larger than the other".

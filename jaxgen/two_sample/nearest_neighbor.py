@@ -27,7 +27,9 @@ class NeighborAccuracy(NamedTuple):
       p: of the data.
       q: of the model's samples.
     Example:
-      neighbor_accuracy(test_features, sample_features).q
+      >>> found = NeighborAccuracy(p=jnp.array(0.9), q=jnp.array(0.1))  # few points among many data
+      >>> float(found.p + found.q) / 2
+      0.5
     """
 
     p: Scalar
@@ -49,7 +51,9 @@ def neighbor_accuracy(
     Raises:
       ValueError: samples of unlike shape or not as many of q as of p, or block_size is below one.
     Example:
-      neighbor_accuracy(test_features, sample_features).q
+      >>> data, copies = jnp.arange(4.0), jnp.arange(4.0) + 0.1
+      >>> float(neighbor_accuracy(data, copies).p)  # nearest to each datum is its copy
+      0.0
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Xu et al.
       (2018), "An empirical study on evaluation metrics of generative adversarial networks", section
       2.
@@ -80,7 +84,10 @@ def nearest_neighbor_test(
       ValueError: samples of unlike shape, or not as many of q as of p, fewer than 2, or block_size
         is below one.
     Example:
-      nearest_neighbor_test(reals[:1000], fakes[:1000]).statistic  # near 1/2 if they are alike
+      >>> xs = jax.random.normal(jax.random.key(0), (100, 1))
+      >>> outcome = nearest_neighbor_test(xs, xs + 10)
+      >>> float(outcome.statistic), bool(outcome.p_value < 1e-6)  # near 1/2 if they are alike
+      (1.0, True)
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3, with the
       1-nearest-neighbor classifier.
     """

@@ -22,7 +22,9 @@ def mean_test(p_samples: Samples, q_samples: Samples) -> TestResult:
     Raises:
       ValueError: the samples do not match (see `mmd_biased`).
     Example:
-      mean_test(xs, ys).p_value < 0.05
+      >>> xs = jax.random.normal(jax.random.key(0), (100, 2))
+      >>> bool(mean_test(xs + 1, xs).p_value < 0.001)
+      True
     Source: Welch (1947), "The generalization of Student's problem when several different population
       variances are involved".
     """
@@ -45,7 +47,9 @@ def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
       ValueError: the samples do not match (see `mmd_biased`), or there are fewer than three: two
         lie equally far from their median, whatever the variance.
     Example:
-      variance_test(xs, ys).p_value < 0.05
+      >>> xs = jax.random.normal(jax.random.key(0), (100, 2))
+      >>> bool(variance_test(3 * xs, xs).p_value < 0.001)
+      True
     Source: Brown & Forsythe (1974), "Robust tests for the equality of variances".
     """
     xs, ys = sample_vectors(3, p_samples=p_samples, q_samples=q_samples)
@@ -66,7 +70,9 @@ def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> T
     Raises:
       ValueError: as `mmd_linear`, or fewer than four samples.
     Example:
-      mmd_linear_test(xs, ys, rbf(1.0)).p_value
+      >>> xs = jax.random.normal(jax.random.key(0), (1000, 2))
+      >>> bool(mmd_linear_test(xs + 1, xs, rbf(1.0)).p_value < 0.001)
+      True
     Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(4, p_samples=p_samples, q_samples=q_samples)

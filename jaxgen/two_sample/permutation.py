@@ -44,7 +44,11 @@ def permutation_test(
       ValueError: the samples do not match (see `mmd_biased`), the statistic is not one number, or a
         count is below one.
     Example:
-      permutation_test(key, lambda x, y: jnp.abs(x.mean() - y.mean()), xs, ys, 999).p_value
+      >>> def gap(xs, ys):
+      ...     return jnp.abs(jnp.mean(xs) - jnp.mean(ys))
+      >>> xs, ys = jnp.arange(10.0), jnp.arange(10.0) + 20
+      >>> float(permutation_test(jax.random.key(0), gap, xs, ys, 999).p_value)
+      0.001
     Source: Phipson & Smyth (2010), "Permutation p-values should never be zero", section 4.
     """
     xs, ys = sample_sets(2, p_samples=p_samples, q_samples=q_samples)
@@ -117,7 +121,11 @@ def mmd_permutation_test(
     Raises:
       ValueError: as `mmd_unbiased`, or num_permutations is below one.
     Example:
-      mmd_permutation_test(key, xs, ys, rbf(median_heuristic(xs, ys)), 999).p_value
+      >>> xs = jax.random.normal(jax.random.key(0), (50, 2))
+      >>> ys = xs + 2
+      >>> kernel = rbf(median_heuristic(xs, ys))
+      >>> float(mmd_permutation_test(jax.random.key(1), xs, ys, kernel, 99).p_value)
+      0.01
     Source: Gretton et al. (2012), "A kernel two-sample test", section 5; Phipson & Smyth (2010),
       "Permutation p-values should never be zero".
     """

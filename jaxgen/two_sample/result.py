@@ -20,7 +20,10 @@ class TestResult(NamedTuple):
         be believed, where `all_finite` is false.
       all_finite: whether the samples and the statistic are finite.
     Example:
-      mean_test(xs, ys).p_value < 0.05
+      >>> xs = jax.random.normal(jax.random.key(0), (100, 2))
+      >>> outcome = mean_test(xs, xs)
+      >>> float(outcome.p_value), bool(outcome.all_finite)
+      (1.0, True)
     """
 
     __test__ = False  # not a class of tests, whatever pytest thinks of its name

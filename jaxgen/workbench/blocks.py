@@ -30,8 +30,8 @@ def map_in_blocks(
       message: shown beside the progress.
       block_size: images in a block, about.
     Example:
-      test = map_in_blocks(jax.jit(numbers), key, test.images, "test NLL")
-      test["nll"].mean()
+      >>> test = map_in_blocks(jax.jit(numbers), key, test.images, "test NLL")
+      >>> test["nll"].mean()
     """
     blocks = np.array_split(images, max(1, round(len(images) / block_size)))
     rows = []
@@ -54,8 +54,8 @@ def image_by_image(
       one: of one image, a pytree of arrays.
       batch_size: images at once in memory.
     Example:
-      measure = image_by_image(nll)
-      test = map_in_blocks(partial(measure, params), key, test.images, "test NLL")
+      >>> measure = image_by_image(nll)
+      >>> test = map_in_blocks(partial(measure, params), key, test.images, "test NLL")
     """
 
     @jax.jit

@@ -34,8 +34,8 @@ def principal_components(
     """Returns the features, of no variables, that are the first principal components of pixels.
 
     Example:
-      features = principal_components(train.images, 30)
-      features((), test.images / np.float32(255))  # [m, 30]
+      >>> features = principal_components(train.images, 30)
+      >>> features((), test.images / np.float32(255))  # [m, 30]
     """
     pixels = images.reshape(len(images), -1) / 255
     mean = pixels.mean(axis=0)
@@ -52,7 +52,9 @@ def balanced_indices(
     Raises:
       ValueError: a class has fewer.
     Example:
-      few = jax.vmap(lambda key: balanced_indices(key, train.labels, 10))(keys).reshape(seeds, -1)
+      >>> few = jax.vmap(lambda key: balanced_indices(key, train.labels, 10))(keys).reshape(
+      ...     seeds, -1
+      ... )
     """
     counts = np.bincount(np.asarray(labels))
     if counts.min() < per_class:
@@ -85,8 +87,8 @@ def class_accuracy(
       few: which training images have labels where only few have.
       train: what neighbors and probes are of.
     Example:
-      right = class_accuracy(features, critics, few, train_set, test_set, 10)
-      right["probe_few"].mean(axis=1)  # the accuracy of each seed
+      >>> right = class_accuracy(features, critics, few, train_set, test_set, 10)
+      >>> right["probe_few"].mean(axis=1)  # the accuracy of each seed
     """
     seen = _features(features, variables, (train.images, test.images))
     told = _told(seen, few, train.labels, test.labels, num_classes=num_classes)
@@ -133,8 +135,16 @@ def judge_by_few_labels(
     It is given the variables of every seed, and `(few, train, validation)` as `class_accuracy` is.
 
     Example:
-      train(out, states, update, data, judge_by_few_labels(features), key=key, monitor="accuracy",
-            held_out=(few, train_set, validation_set))
+      >>> train(
+      ...     out,
+      ...     states,
+      ...     update,
+      ...     data,
+      ...     judge_by_few_labels(features),
+      ...     key=key,
+      ...     monitor="accuracy",
+      ...     held_out=(few, train_set, validation_set),
+      ... )
     """
 
     @jax.jit

@@ -55,7 +55,7 @@ def labels_of(images: Images, *, wanted: bool = True) -> Labels:
     Raises:
       ValueError: the set has none; a split has classes that training has not.
     Example:
-      num_classes, train_y, held_out_y, test_y = labels_of(images)
+      >>> num_classes, train_y, held_out_y, test_y = labels_of(images)
     """
     if not wanted:
         return Labels(1, *(np.zeros(len(of.images), np.int32) for of in images))
@@ -75,7 +75,7 @@ def known_classes(run_directory: str | None, key: Key, images: Images) -> Traine
     Raises:
       ValueError: it knows another number of classes than the images have.
     Example:
-      classifier = known_classes(config.features, key, images)
+      >>> classifier = known_classes(config.features, key, images)
     """
     if run_directory is None:
         return fit_classifier(jax.random.fold_in(key, 0), images.train)
@@ -102,7 +102,7 @@ def report_classes(
       fakes: one of the class of every test image, in their order.
       features: what distances are taken between.
     Example:
-      report_classes(classifier, images, fakes, features).result["class_accuracy"]
+      >>> report_classes(classifier, images, fakes, features).result["class_accuracy"]
     """
     y = labels_of(images).test
     classes = [int(k) for k in np.unique(y)]

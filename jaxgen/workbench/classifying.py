@@ -21,7 +21,7 @@ def classifier_terms(logits: Array, labels: Array) -> Info:
     """Returns the cross-entropy of every image, in nats, and whether its class is the likeliest.
 
     Example:
-      jax.tree.map(jnp.mean, classifier_terms(logits, labels))["accuracy"]
+      >>> jax.tree.map(jnp.mean, classifier_terms(logits, labels))["accuracy"]
     """
     return {
         "cross_entropy": optax.softmax_cross_entropy_with_integer_labels(logits, labels),
@@ -35,7 +35,7 @@ def classifier_loss(
     """Returns the mean cross-entropy of a batch of (bytes of images, labels).
 
     Example:
-      update = gradient_step(classifier_loss(net), optimizer)
+      >>> update = gradient_step(classifier_loss(net), optimizer)
     """
 
     def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:
@@ -55,7 +55,7 @@ def fit_classifier(
     Raises:
       ValueError: the images have no labels.
     Example:
-      classifier = fit_classifier(key, load("digits", "train"))  # some 97% of the test images
+      >>> classifier = fit_classifier(key, load("digits", "train"))  # some 97% of the test images
     """
     if images.labels is None:
         raise ValueError(f"images: got {images.name}, which has no labels, expected some")

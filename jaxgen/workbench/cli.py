@@ -46,8 +46,8 @@ def main(
     Raises:
       SystemExit: the recipe ended in any way but well.
     Example:
-      if __name__ == "__main__":
-          main(Config, run)
+      >>> if __name__ == "__main__":
+      ...     main(Config, run)
     """
     module = sys.modules[run.__module__]
     command = _command(module)
@@ -91,7 +91,7 @@ def choose(arguments: Sequence[str]) -> None:
     Raises:
       SystemExit: with code 2 for an unknown name; otherwise as `main`.
     Example:
-      choose(["vae", "--epochs", "3"])
+      >>> choose(["vae", "--epochs", "3"])
     """
     known = recipes()
     if not arguments or arguments[0] in ("-h", "--help"):

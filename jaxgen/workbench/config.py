@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
-NOT_COMPARED_ON_RESUME = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
+NOT_COMPARED_ON_RESUME = frozenset(
+    {"data_dir", "run_dir", "resume", "fall_back", "devices", "tensorboard"}
+)
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
 
@@ -27,10 +29,10 @@ class RunConfig:
     Raises:
       ValueError: a value is out of range; the message names the argument.
     Example:
-      @dataclasses.dataclass(frozen=True, kw_only=True)
-      class Config(RunConfig):
-          trials: Count = 200
-          '''Independent pairs of samples.'''
+      >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+      ... class Config(RunConfig):
+      ...     trials: Count = 200
+      ...     '''Independent pairs of samples.'''
     """
 
     seed: Whole = 0
@@ -45,7 +47,7 @@ class RunConfig:
         """Returns so many random keys, which the seed fixes.
 
         Example:
-          key_init, key_fit, key_judge = config.keys(3)
+          >>> key_init, key_fit, key_judge = config.keys(3)
         """
         import jax
 
@@ -59,11 +61,11 @@ class TrainingConfig(RunConfig):
     Raises:
       ValueError: as `RunConfig`.
     Example:
-      @dataclasses.dataclass(frozen=True, kw_only=True)
-      class Config(TrainingConfig):
-          epochs: int = 200
-          latents: Count = 16
-          '''Dimensions of the latent.'''
+      >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+      ... class Config(TrainingConfig):
+      ...     epochs: int = 200
+      ...     latents: Count = 16
+      ...     '''Dimensions of the latent.'''
     """
 
     epochs: Count = 100
@@ -74,6 +76,9 @@ class TrainingConfig(RunConfig):
     """Step size of the optimizer (its peak, where the recipe has a schedule)."""
     resume: bool = False
     """Continue the run in --run-dir from its last checkpoint; its flags are read from there."""
+    fall_back: bool = False
+    """With --resume: where the last checkpoint is refused, continue from the last that is in
+    order."""
     devices: Count = 1
     """Devices that share each batch; a CPU pretends as many as asked."""
     tensorboard: bool = False
@@ -89,12 +94,14 @@ class TrainingConfig(RunConfig):
             require_extra("tensorboard", "tensorboardX", "tensorboard")
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
+        if self.fall_back and not self.resume:
+            raise ValueError("fall_back: got it without resume, expected both")
 
     def num_steps(self, size: int) -> int:
         """Returns the updates of the whole training on so many datapoints.
 
         Example:
-          config.num_steps(60_000)  # 100 epochs of 468 batches: 46,800
+          >>> config.num_steps(60_000)  # 100 epochs of 468 batches: 46,800
         """
         return self.epochs * (size // self.batch_size)
 
@@ -117,7 +124,7 @@ class GameConfig(TrainingConfig):
     """What a recipe of a game on draws from a distribution is told.
 
     Example:
-      config = GameConfig(epochs=2, steps_per_epoch=10)
+      >>> config = GameConfig(epochs=2, steps_per_epoch=10)
     """
 
     epochs: Count = 20
@@ -133,7 +140,7 @@ class AlternatingConfig(GameConfig):
     """What a recipe of a game is told whose critic may move more often than the generator.
 
     Example:
-      config = AlternatingConfig(critic_steps=5)
+      >>> config = AlternatingConfig(critic_steps=5)
     """
 
     critic_steps: Count = 1
@@ -145,7 +152,7 @@ class ImageConfig(TrainingConfig):
     """What a recipe that trains on a set of images is told.
 
     Example:
-      config = ImageConfig(dataset="mnist", epochs=3)
+      >>> config = ImageConfig(dataset="mnist", epochs=3)
     """
 
     dataset: str = "digits"
@@ -159,7 +166,7 @@ class LatentConfig(ImageConfig):
     """What a recipe of images with a latent and an MLP each way is told.
 
     Example:
-      config = LatentConfig(hidden=(64,), latent_size=8)
+      >>> config = LatentConfig(hidden=(64,), latent_size=8)
     """
 
     hidden: tuple[Count, ...] = (200, 200)
@@ -175,7 +182,7 @@ class GapConfig(ImageConfig):
     """What a recipe is told that measures what inference loses of log p(x), image by image.
 
     Example:
-      config = GapConfig(images=20, measure_steps=100)
+      >>> config = GapConfig(images=20, measure_steps=100)
     """
 
     local_learning_rate: Positive = 0.03
@@ -197,7 +204,7 @@ class SequenceConfig(ImageConfig):
     """What a recipe that trains on sequences is told.
 
     Example:
-      config = SequenceConfig(dataset="stochastic_volatility", sequences=512)
+      >>> config = SequenceConfig(dataset="stochastic_volatility", sequences=512)
     """
 
     dataset: str = "linear_gaussian"
@@ -215,7 +222,7 @@ def require_extra(field: str, module: str, extra: str) -> None:
     Raises:
       ValueError: `module` is not there; the message says which extra of the package brings it.
     Example:
-      require_extra("tensorboard", "tensorboardX", "tensorboard")
+      >>> require_extra("tensorboard", "tensorboardX", "tensorboard")
     """
     if importlib.util.find_spec(module) is None:
         raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")
@@ -230,7 +237,7 @@ def require_devices(count: int) -> None:
     Raises:
       ValueError: there are fewer devices and no more can be pretended.
     Example:
-      require_devices(config.devices)
+      >>> require_devices(config.devices)
     """
     import jax
 

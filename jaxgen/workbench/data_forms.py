@@ -18,7 +18,7 @@ class Draws(NamedTuple):
       num_steps: updates per epoch.
 
     Example:
-      Draws(lambda key: ring().sample(seed=key, sample_shape=512), config.steps_per_epoch)
+      >>> Draws(lambda key: ring().sample(seed=key, sample_shape=512), config.steps_per_epoch)
     """
 
     draw: Callable[[Key], Any]
@@ -41,7 +41,7 @@ class Sets(NamedTuple):
       arrays: a tuple of sets, each a pytree of arrays with one leading axis; lengths may differ.
 
     Example:
-      Sets((horses, zebras))  # a batch is (horses, zebras), `config.batch_size` of each
+      >>> Sets((horses, zebras))  # a batch is (horses, zebras), `config.batch_size` of each
     """
 
     arrays: Any
@@ -60,8 +60,8 @@ def passed_through(data: Any, batch_size: int) -> tuple[Any, Scan]:
     """Returns the arrays that live on the devices, and how an epoch goes through them.
 
     Example:
-      arrays, form = passed_through(Sets((x, y)), 32)
-      state, infos = form.scan(update)(state, key, arrays)
+      >>> arrays, form = passed_through(Sets((x, y)), 32)
+      >>> state, infos = form.scan(update)(state, key, arrays)
     """
     if isinstance(data, Draws):
         return (), data

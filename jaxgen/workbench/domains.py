@@ -55,7 +55,7 @@ def jittered(
     Raises:
       ValueError: enlarge is below height or width.
     Example:
-      x = jittered((256, 256, 3), enlarge=286, flip=True)(key, images)
+      >>> x = jittered((256, 256, 3), enlarge=286, flip=True)(key, images)
     """
     if enlarge is not None and enlarge < max(shape[:2]):
         raise ValueError(f"enlarge: got {enlarge}, expected at least {max(shape[:2])}, the images'")
@@ -68,7 +68,7 @@ def pooled(images: Float[Array, "n height width channels"]) -> Float[Array, "n d
     """Returns the pixels of images of at most 16x16, made so by smoothing, as vectors.
 
     Example:
-      frechet_distance(pooled(photographs), pooled(fakes)).value
+      >>> frechet_distance(pooled(photographs), pooled(fakes)).value
     """
     n, height, width, channels = images.shape
     small = (n, min(height, POOLED), min(width, POOLED), channels)
@@ -97,7 +97,7 @@ def load_domains(
     Raises:
       ValueError: images cannot be read, or are fewer than a batch; the message names the flag.
     Example:
-      (x, y), (held_out_x, held_out_y) = load_domains(config, ("horses", "zebras"), size=256)
+      >>> (x, y), (held_out_x, held_out_y) = load_domains(config, ("horses", "zebras"), size=256)
     """
     if folders is not None:
         domains = []

@@ -31,8 +31,8 @@ def round_trips(
       x: datapoints.
       z: draws from the prior, as many.
     Example:
-      found = round_trips(model, game.generator.averaged, x, model.sample_latent(key, len(x)))
-      found["reconstruction"], found["reconstruction_shuffled"]
+      >>> found = round_trips(model, game.generator.averaged, x, model.sample_latent(key, len(x)))
+      >>> found["reconstruction"], found["reconstruction_shuffled"]
     """
     there = model.generate(player, model.encode(player, x)[0])[0]
     back = model.encode(player, model.generate(player, z)[0])[0]
@@ -59,8 +59,8 @@ def joint_tests(
       real: (x, z), a draw of z for each x where the encoder is a distribution.
       fake: (x, z), as many.
     Example:
-      real, fake, _ = model.sides(player, key_sides, model.draw(key_z, x), train=False)
-      joint_tests(key, real, fake)["mmd_p"]
+      >>> real, fake, _ = model.sides(player, key_sides, model.draw(key_z, x), train=False)
+      >>> joint_tests(key, real, fake)["mmd_p"]
     Source: Gretton et al. (2012), "A kernel two-sample test"; Lopez-Paz & Oquab (2017), "Revisiting
       classifier two-sample tests".
     """

@@ -50,7 +50,7 @@ def in_floats(images: UInt8[Array | np.ndarray, "n ..."]) -> Float[Array, "n ...
     """Returns pixels in [0, 1].
 
     Example:
-      x = in_floats(test.images)
+      >>> x = in_floats(test.images)
     """
     return jnp.asarray(images, jnp.float32) / 255.0
 
@@ -73,7 +73,7 @@ def first_labeled(images: ImageSet, count: int) -> Labeled:
     Raises:
       ValueError: the set has no labels; the message names the flag --dataset.
     Example:
-      train = first_labeled(images.train, config.neighbors)
+      >>> train = first_labeled(images.train, config.neighbors)
     """
     if images.labels is None:
         raise ValueError(f"dataset: got {images.name} without labels, expected a labeled set")
@@ -96,7 +96,7 @@ def judge_encoders(
       train: that the nearest neighbor is looked for among.
       test: that are judged.
     Example:
-      judge_encoders(key, model, net, players, train, test)["neighbors_before"]
+      >>> judge_encoders(key, model, net, players, train, test)["neighbors_before"]
     """
     x = in_floats(test.images)
 
@@ -143,7 +143,7 @@ def report_encoders(
       train: as it was given.
       test: as it was given.
     Example:
-      result, table = report_encoders("BiGAN on digits", trained, untrained, train, test)
+      >>> result, table = report_encoders("BiGAN on digits", trained, untrained, train, test)
     """
     seeds, starts = (
         {name: np.asarray(of[name]) for name in ENCODERS} for of in (trained, untrained)

@@ -14,7 +14,7 @@ class Interrupted(Exception):
     """A signal asked the run to stop, and it stopped with a checkpoint in `run_dir`.
 
     Example:
-      raise Interrupted(signal.SIGINT, run.path, "epoch 12 of 100 is saved")
+      >>> raise Interrupted(signal.SIGINT, run.path, "epoch 12 of 100 is saved")
     """
 
     def __init__(self, signum: signal.Signals, run_dir: Path, saved: str):

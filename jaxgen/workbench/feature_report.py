@@ -41,7 +41,7 @@ def over_seeds_and_images(values: Float[np.ndarray, "seeds m"]) -> SeedsAndImage
     Raises:
       ValueError: there is one seed, or one image.
     Example:
-      over_seeds_and_images(right["probe"])  # prints as 0.9800 ± 0.0020 ± 0.0150
+      >>> over_seeds_and_images(right["probe"])  # prints as 0.9800 ± 0.0020 ± 0.0150
     """
     seeds, images = (mean_interval(np.asarray(values, np.float64).mean(axis=a)) for a in (1, 0))
     return SeedsAndImages(seeds.value, seeds.high - seeds.value, images.high - images.value)
@@ -65,7 +65,7 @@ def paired(ours: Float[np.ndarray, "seeds m"], theirs: Float[np.ndarray, "seeds 
     Raises:
       ValueError: there is one seed, or one image.
     Example:
-      paired(of_trained["probe"], of_untrained["probe"]).p_value
+      >>> paired(of_trained["probe"], of_untrained["probe"]).p_value
     """
     apart = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
     by_seed = apart.mean(axis=1)
@@ -87,8 +87,9 @@ def report_features(
       pair: the features compared, the second subtracted.
       title: of the first table.
     Example:
-      result, tables = report_features(right, {"pixels": "raw pixels", "critic": "critic"},
-                                       ("critic", "pixels"), "digits")
+      >>> result, tables = report_features(
+      ...     right, {"pixels": "raw pixels", "critic": "critic"}, ("critic", "pixels"), "digits"
+      ... )
     """
     found = {
         name: {measure: over_seeds_and_images(of[measure]) for measure in MEASURES}
@@ -129,7 +130,7 @@ def draw_features(
     Args:
       few: how many, in words.
     Example:
-      draw_features(result, labels, "10 labels of each class", "digits")
+      >>> draw_features(result, labels, "10 labels of each class", "digits")
     """
     kinds = {"neighbor": "1-NN", "probe": "linear probe"}
     plots = {

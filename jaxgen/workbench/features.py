@@ -32,9 +32,9 @@ class Classifier(nn.Module):
       num_features: of the last layer but one.
       channels: of the convolutions.
     Example:
-      net = Classifier(10)
-      logits = net.apply(net.init(key, x), x)  # x: [n, height, width, channels]
-      features = net.apply(params, x, method="features")
+      >>> net = Classifier(10)
+      >>> logits = net.apply(net.init(key, x), x)  # x: [n, height, width, channels]
+      >>> features = net.apply(params, x, method="features")
     """
 
     num_classes: int
@@ -83,8 +83,8 @@ def image_features(
     Raises:
       ValueError: the images are not uint8, or not of the shape that the classifier knows.
     Example:
-      features = jax.jit(partial(image_features, classifier))
-      features(jnp.rint(255 * samples).astype(jnp.uint8))  # of samples in [0, 1]
+      >>> features = jax.jit(partial(image_features, classifier))
+      >>> features(jnp.rint(255 * samples).astype(jnp.uint8))  # of samples in [0, 1]
     """
     if images.dtype != jnp.uint8 or images.shape[1:] != classifier.image_shape:
         raise ValueError(
@@ -110,8 +110,8 @@ def load_features(
     Raises:
       ValueError: there is no classifier, it is damaged, or it knows images of another shape.
     Example:
-      features = load_features(config.features, images.shape[1:])
-      frechet_distance(features(images), features(samples)).value
+      >>> features = load_features(config.features, images.shape[1:])
+      >>> frechet_distance(features(images), features(samples)).value
     """
     if run_directory is None:
         return lambda images: jnp.reshape(images, (len(images), -1)).astype(jnp.float32) / 255.0
@@ -154,7 +154,7 @@ def load_classifier(run_directory: str | Path) -> TrainedClassifier:
     Raises:
       ValueError: there is none, or it is damaged.
     Example:
-      classifier = load_classifier(config.features)  # --features RUN_DIR
+      >>> classifier = load_classifier(config.features)  # --features RUN_DIR
     """
     folder = Path(run_directory).expanduser() / "classifier"
     if latest_step(folder) is None:

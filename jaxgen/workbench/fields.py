@@ -46,7 +46,7 @@ class Rule(NamedTuple):
       whole: whether a tuple is asked about as a whole, not item by item.
 
     Example:
-      Even = Annotated[int, Rule(lambda n: n % 2 == 0, "an even number")]
+      >>> Even = Annotated[int, Rule(lambda n: n % 2 == 0, "an even number")]
     """
 
     accepts: Callable[[Any], bool]
@@ -58,7 +58,7 @@ def Among(table: Iterable[str]) -> Rule:
     """Returns the rule of a name, or of a tuple of names, that `table` holds.
 
     Example:
-      estimator: Annotated[str, Among(ESTIMATORS)] = "disarm"
+      >>> estimator: Annotated[str, Among(ESTIMATORS)] = "disarm"
     """
     names = list(table)
     return Rule(names.__contains__, f"one of {', '.join(names)}")
@@ -68,7 +68,7 @@ def AtLeast(least: int) -> Rule:
     """Returns the rule of an integer of at least `least`, or of a tuple of such integers.
 
     Example:
-      pairs: Annotated[int, AtLeast(2)] = 2
+      >>> pairs: Annotated[int, AtLeast(2)] = 2
     """
     return Rule(lambda number: number >= least, f"an integer >= {least}")
 
@@ -107,8 +107,8 @@ def check_fields(config: Any) -> None:
     Raises:
       ValueError: "NAME: got VALUE, expected ...", of the first field at fault.
     Example:
-      def __post_init__(self):
-          check_fields(self)
+      >>> def __post_init__(self):
+      ...     check_fields(self)
     """
     hints: dict[str, list[Any]] = {}
     for owner in type(config).__mro__:
@@ -128,7 +128,7 @@ def checked(name: str, value: Any, hint: Any) -> Any:
     Raises:
       ValueError: it is not of that type, or a rule does not accept it.
     Example:
-      checked("hidden", [200, 0], tuple[Count, ...])  # raises "hidden: got 0, expected ..."
+      >>> checked("hidden", [200, 0], tuple[Count, ...])  # raises "hidden: got 0, expected ..."
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:

@@ -43,7 +43,7 @@ def parse(
       SystemExit: help was asked for (code 0), or an argument is unknown or unreadable (2).
       ValueError: a value is refused by the configuration; the message names the field.
     Example:
-      config = parse(Config, sys.argv[1:], command="python vae.py", description=__doc__)
+      >>> config = parse(Config, sys.argv[1:], command="python vae.py", description=__doc__)
     """
     hints = typing.get_type_hints(config_type, include_extras=True)
     _refuse_value_of_switch(hints, arguments)

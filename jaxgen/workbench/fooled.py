@@ -43,7 +43,7 @@ def verdicts(
       nats: of each test image, by the model; NaN of one without a likelihood.
       scores: by the model.
     Example:
-      out.finish(result, figures, [verdict_table(verdicts(["PixelCNN", "VAE"], nats, scores))])
+      >>> out.finish(result, figures, [verdict_table(verdicts(["PixelCNN", "VAE"], nats, scores))])
     """
     others = [name for name in nats if name not in trained]
     means = {name: of.mean() for name, of in nats.items()}
@@ -65,7 +65,7 @@ def verdict_table(fooled: dict[str, dict[str, bool]]) -> Table:
     """Returns what fools what: a row for each number, a column for each adversary.
 
     Example:
-      verdict_table({"likelihood": {"noise": False}})
+      >>> verdict_table({"likelihood": {"noise": False}})
     """
     names = list(fooled["likelihood"])
     rows = [[of, *("fooled" if by[n] else "sees it" for n in names)] for of, by in fooled.items()]

@@ -21,9 +21,9 @@ class Frames:
       template: a pytree of arrays, or of their shapes, such as every epoch keeps.
 
     Example:
-      frames = Frames(run.directory.path / "frames", first)
-      frames.keep(0, first)
-      frames.stacked(12)  # epochs 0 to 12
+      >>> frames = Frames(run.directory.path / "frames", first)
+      >>> frames.keep(0, first)
+      >>> frames.stacked(12)  # epochs 0 to 12
     """
 
     def __init__(self, path: Path, template: Any):

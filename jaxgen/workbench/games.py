@@ -51,8 +51,17 @@ def play(
     Raises:
       TrainingFailed: as `train`.
     Example:
-      game = play(part, model, game_losses(model, minimax()), (adam, adam), ring(), judge,
-                  tuple(jax.random.split(key, 3)), held_out=reals, monitor="entropy")
+      >>> game = play(
+      ...     part,
+      ...     model,
+      ...     game_losses(model, minimax()),
+      ...     (adam, adam),
+      ...     ring(),
+      ...     judge,
+      ...     tuple(jax.random.split(key, 3)),
+      ...     held_out=reals,
+      ...     monitor="entropy",
+      ... )
     """
     config = run.config
     assert isinstance(config, AlternatingConfig)
@@ -77,7 +86,7 @@ def samples(model: Gan, game: Game, key: Key, count: int) -> Float[Array, "count
     """Returns fakes by the generator as it is; the key is cloned, so that only it sets them apart.
 
     Example:
-      fakes = samples(model, game, key_latents, 2500)
+      >>> fakes = samples(model, game, key_latents, 2500)
     """
     z = model.sample_latent(jax.random.clone(key), count)
     return model.generate(game.generator.variables, z, train=False)[0]
@@ -97,7 +106,7 @@ def judge_critic(
     Args:
       terms: `(critic of a real, of a fake) -> number`, whose mean is the estimate.
     Example:
-      judge_critic(model, game, reals, fakes, lambda real, fake: real - fake)["estimate"]
+      >>> judge_critic(model, game, reals, fakes, lambda real, fake: real - fake)["estimate"]
     Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", proposition 1.
     """
     one = one_sample_critic(model.criticize, game.critic.variables)
@@ -124,10 +133,11 @@ def critic_against_noise(
       losses: of the model's game, of which the critic's is used.
       batch_size: of either side, drawn anew in each of the steps.
     Example:
-      losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=0.1)
-      critic = critic_against_noise(key, model, losses, optax.adam(5e-4, b1=0.5), ring(),
-                                    num_steps=2000, batch_size=256)
-      level_sets({"critic": critic}, reals)
+      >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=0.1)
+      >>> critic = critic_against_noise(
+      ...     key, model, losses, optax.adam(5e-4, b1=0.5), ring(), num_steps=2000, batch_size=256
+      ... )
+      >>> level_sets({"critic": critic}, reals)
     Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", figure 1.
     """
     key_init, key_steps = jax.random.split(jax.random.clone(key))

@@ -43,8 +43,8 @@ def report_gaps(gaps: Mapping[str, InferenceGap], drawn: TwoSided, name: str) ->
       drawn: as `bound_draws` returns it.
       name: of the encoder.
     Example:
-      gaps = {"train": measure(...), "test": measure(...)}
-      report = report_gaps(gaps, bound_draws(model, config, params, key, 150), "amortized")
+      >>> gaps = {"train": measure(...), "test": measure(...)}
+      >>> report = report_gaps(gaps, bound_draws(model, config, params, key, 150), "amortized")
     """
     parts = (*PARTS, "total")
     means = {
@@ -87,7 +87,7 @@ def mean_bounds(gaps: Mapping[str, InferenceGap]) -> dict[str, float]:
     """Returns the mean ELBO, ELBO at the best phi and log p(x) of each set, in nats per image.
 
     Example:
-      mean_bounds({"test": gap})  # test_elbo, test_best_elbo, test_log_px
+      >>> mean_bounds({"test": gap})  # test_elbo, test_best_elbo, test_log_px
     """
     return {
         f"{split}_{number}": getattr(gap, number).mean()
@@ -103,7 +103,7 @@ def tabulate_bounds(title: str, bounds: Mapping[str, Mapping[str, float]]) -> Ta
       bounds: by the name of the training, as `mean_bounds` returns them of "train" and "test", with
         `training_seconds`.
     Example:
-      tabulate_bounds("digits", {"SVI": mean_bounds(gaps) | {"training_seconds": 7.0}})
+      >>> tabulate_bounds("digits", {"SVI": mean_bounds(gaps) | {"training_seconds": 7.0}})
     """
     keys = ("train_elbo", "test_elbo", "train_log_px", "test_log_px")
     rows = [
@@ -120,8 +120,11 @@ def draw_fits(gaps: Mapping[str, InferenceGap], *, ylabel: str, title: str) -> F
     Args:
       gaps: by the name of the start, of the same images under one model; log p(x) is the first's.
     Example:
-      draw_fits({"from the encoder": gap, "from the prior": other}, ylabel="test ELBO (nats per "
-                "image)", title="SVI for one model")
+      >>> draw_fits(
+      ...     {"from the encoder": gap, "from the prior": other},
+      ...     ylabel="test ELBO (nats per image)",
+      ...     title="SVI for one model",
+      ... )
     """
     first = next(iter(gaps.values()))
     return against_steps(

@@ -47,8 +47,8 @@ def measure_gaps(
     should move as what `config` spends on them grows.
 
     Example:
-      measure = measure_gaps(model, config)
-      measure(params, key, (xs, phis, phis)).approximation.mean()
+      >>> measure = measure_gaps(model, config)
+      >>> measure(params, key, (xs, phis, phis)).approximation.mean()
     """
 
     def one(params: Params, key: Key, of: tuple[Array, Phi, Phi]) -> InferenceGap:
@@ -92,7 +92,7 @@ def bound_draws(
     How far they lie apart says how far the log p(x) of a gap is to be trusted.
 
     Example:
-      lower, upper = bound_draws(model, config, params, key, 150)
+      >>> lower, upper = bound_draws(model, config, params, key, 150)
     Source: Wu et al. (2017), section 3.2.
     """
     infer = best_phi(model, config, partial(encoded_phi, model))
@@ -125,7 +125,7 @@ def best_phi(
     Args:
       start: `(params, x) -> phi`.
     Example:
-      infer = best_phi(model, config, lambda params, x: jnp.zeros((2, 8)))
+      >>> infer = best_phi(model, config, lambda params, x: jnp.zeros((2, 8)))
     """
     return fitted_phi(model, start, falling(config), config.measure_steps)
 
@@ -134,7 +134,7 @@ def falling(config: GapConfig) -> optax.GradientTransformation:
     """Returns the optimizer of an image's phi.
 
     Example:
-      optimize_local(key, bound, phi, falling(config), config.measure_steps)
+      >>> optimize_local(key, bound, phi, falling(config), config.measure_steps)
     """
     return optax.adam(optax.cosine_decay_schedule(config.local_learning_rate, config.measure_steps))
 
@@ -147,7 +147,7 @@ def tune(
     See `jaxgen.inference.tune_encoder`.
 
     Example:
-      tuned = jax.jit(partial(tune, model, config))(params, key, xs)
+      >>> tuned = jax.jit(partial(tune, model, config))(params, key, xs)
     """
 
     def bound(encoder: Params, key: Key, x: Array) -> Array:
@@ -170,7 +170,7 @@ def hamiltonian(phi: Phi) -> Transition:
     """Returns Hamiltonian transitions whose steps are of the size of q's scale.
 
     Example:
-      annealed_importance_weight(key, log_joint, diagonal_normal(*phi), hamiltonian(phi), betas)
+      >>> annealed_importance_weight(key, log_joint, diagonal_normal(*phi), hamiltonian(phi), betas)
     """
     step = partial(
         hmc_step, step_size=STEP_SIZE * jnp.exp(phi[1]), num_leapfrog_steps=LEAPFROG_STEPS

@@ -29,7 +29,7 @@ def gaussian_model(images: ImageSet, count: int) -> ImageModel:
     """Returns the mixture of so many full Gaussians as a model of dequantized images.
 
     Example:
-      model = gaussian_model(train, 10)
+      >>> model = gaussian_model(train, 10)
     """
     shape = images.images.shape[1:]
     density = mixture_density(_family(images.levels), images.images[0].size, count)
@@ -44,7 +44,7 @@ def fit_gaussians(key: Key, images: ImageSet, count: int) -> Mixture:
       images: the first 10,000 of them are used.
       count: of the Gaussians.
     Example:
-      params = fit_gaussians(key, train, 10)
+      >>> params = fit_gaussians(key, train, 10)
     """
     kept: UInt8[np.ndarray, "n height width channels"] = images.images[:FITTED]
     x = dequantizer(images.levels)(jax.random.clone(key), kept).reshape(len(kept), -1)

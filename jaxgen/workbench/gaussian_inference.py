@@ -27,7 +27,7 @@ def encoded_phi(model: LatentVariableModel, params: Params, x: Array) -> Phi:
     """Returns the mean and log scale that the encoder gives.
 
     Example:
-      phi = encoded_phi(model, params, x)
+      >>> phi = encoded_phi(model, params, x)
     """
     q = model.encode(params, x)
     return jnp.stack([q.mean(), jnp.log(q.stddev())])
@@ -40,7 +40,7 @@ def elbo_at(model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: A
     is to the posterior, the less noise it has.
 
     Example:
-      update = svi_step(partial(elbo_at, model), optax.adam(1e-3), optax.adam(0.03), 5)
+      >>> update = svi_step(partial(elbo_at, model), optax.adam(1e-3), optax.adam(0.03), 5)
     """
     log_weight = observe(model, params, x).log_weight
     return sticking_the_landing().apply((), key, log_weight, diagonal_normal(*phi))[0]
@@ -57,7 +57,7 @@ def fitted_phi(
     Args:
       start: `(params, x) -> phi`: an encoder's, or always zeros.
     Example:
-      infer = fitted_phi(model, lambda params, x: jnp.zeros((2, 8)), optax.adam(0.03), 300)
+      >>> infer = fitted_phi(model, lambda params, x: jnp.zeros((2, 8)), optax.adam(0.03), 300)
     """
 
     def infer(params: Params, key: Key, x: Array) -> Phi:
@@ -76,7 +76,7 @@ def each_phi(infer: Infer) -> Callable[[Params, Key, Array], Array]:
 
     Image i of n has the i-th key of `jax.random.split(key, n)`.
     Example:
-      phis = each_phi(lambda params, key, x: encoded_phi(model, params, x))(params, key, xs)
+      >>> phis = each_phi(lambda params, key, x: encoded_phi(model, params, x))(params, key, xs)
     """
 
     @jax.jit

@@ -38,8 +38,15 @@ def draw_image_game(
       of: what it is of: pixels, or features.
       loss: the name of both players'.
     Example:
-      figures = draw_image_game(frames, fakes, neighbors, out.records(), frechet=0.25, of="pixels",
-                                loss="non_saturating")
+      >>> figures = draw_image_game(
+      ...     frames,
+      ...     fakes,
+      ...     neighbors,
+      ...     out.records(),
+      ...     frechet=0.25,
+      ...     of="pixels",
+      ...     loss="non_saturating",
+      ... )
     """
     moments = geometric_steps(len(frames) - 1, FRAMES)  # most happens early
     over_time = {f"epoch {moment}": frames[moment] / 255 for moment in moments}

@@ -40,8 +40,8 @@ class ImageJudge:
       key: of draws, noise and tests; the same for all models.
       features: run directory of a classifier whose features are compared; None for the pixels.
     Example:
-      judge = ImageJudge(images, 500, key)
-      judge.score(judge.draw(model, params)).accuracy
+      >>> judge = ImageJudge(images, 500, key)
+      >>> judge.score(judge.draw(model, params)).accuracy
     """
 
     def __init__(self, images: Images, at_most: int, key: Key, features: Any = None):

@@ -63,7 +63,7 @@ def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageM
       images: of which it is a model.
       draw: `(params, key) -> one image`, where there is a faster way than the density's own.
     Example:
-      levels_model(autoregressive(net, categorical(17), (8, 8, 1)), train)
+      >>> levels_model(autoregressive(net, categorical(17), (8, 8, 1)), train)
     """
 
     def nll(params: Params, key: Key, image: Array, training: bool = True) -> Scalar:
@@ -93,7 +93,7 @@ def dequantized_model(density: Density, images: ImageSet) -> ImageModel:
       density: over one image of pixels in [0, 1), in the context ().
       images: of which it is a model.
     Example:
-      dequantized_model(flow, train)
+      >>> dequantized_model(flow, train)
     Source: Theis et al. (2016), section 3.1; Ho et al. (2019), "Flow++", for draws within the log.
     """
     levels, prepare = images.levels, dequantizer(images.levels)
@@ -124,8 +124,8 @@ def latent_model(
       images: of which it is a model.
       temperatures, chains: of annealed importance sampling.
     Example:
-      vae = image_vae(train, (200,), 16, likelihood="discretized_logistic")
-      latent_model(vae, train, temperatures=30, chains=4)
+      >>> vae = image_vae(train, (200,), 16, likelihood="discretized_logistic")
+      >>> latent_model(vae, train, temperatures=30, chains=4)
     """
     minus_elbo = negative_elbo(vae, images.prepare)
     log_px = annealed_log_px(vae, temperatures, chains)
@@ -153,7 +153,7 @@ def fit_images(
       held_out: bytes to choose the epoch by.
       keys: of the start, the training and the judge; cloned, so that models may be given the same.
     Example:
-      params = fit_images(part, model, train.images, validation.images, config.keys(3))
+      >>> params = fit_images(part, model, train.images, validation.images, config.keys(3))
     """
     config = run.config
     assert isinstance(config, TrainingConfig)

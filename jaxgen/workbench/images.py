@@ -38,7 +38,7 @@ def load_images(
       ValueError: there is no such set, it cannot be read, or it is smaller than a batch; the
         message names the flag.
     Example:
-      train, validation, test = load_images(config, "dynamic")
+      >>> train, validation, test = load_images(config, "dynamic")
     """
     with renamed("name", "dataset"):
         images = Images(
@@ -61,7 +61,7 @@ def first_images(images: ImageSet, count: int) -> UInt8[np.ndarray, "n height wi
     Raises:
       ValueError: there are fewer; the message names the flag --images.
     Example:
-      shown = first_images(test, config.images)
+      >>> shown = first_images(test, config.images)
     """
     if count > len(images.images):
         raise ValueError(
@@ -75,7 +75,7 @@ def first_of(images: ImageSet, count: int) -> ImageSet:
     """Returns the set of the first `count` images, or of all if there are fewer.
 
     Example:
-      train = first_of(train, 2000)
+      >>> train = first_of(train, 2000)
     """
     labels = None if images.labels is None else images.labels[:count]
     return images._replace(images=images.images[:count], labels=labels)
@@ -100,7 +100,7 @@ def load_pixels(
     Raises:
       ValueError: as `load_images`; the likelihood does not go with the binarization.
     Example:
-      train, validation, test = load_pixels(config, "gaussian")
+      >>> train, validation, test = load_pixels(config, "gaussian")
     """
     if likelihood == "bernoulli":
         images = load_images(config, "dynamic" if binarization == "auto" else binarization, splits)
@@ -130,7 +130,7 @@ def on_levels(images: Images, levels: int) -> Images:
     Raises:
       ValueError: levels is not between 2 and 256.
     Example:
-      train, validation, test = on_levels(load_images(config), 17)
+      >>> train, validation, test = on_levels(load_images(config), 17)
     """
     k = [np.rint(split.images * ((levels - 1) / 255)) for split in images]
     return Images(
@@ -162,7 +162,9 @@ def generated_images(
       z: latents, [n, latent], or a pair of latents and labels, [n].
       batch_size: images at a time.
     Example:
-      fakes = generated_images(model.generate, game.generator.averaged, model.sample_latent(key, 9))
+      >>> fakes = generated_images(
+      ...     model.generate, game.generator.averaged, model.sample_latent(key, 9)
+      ... )
     """
 
     def of_one(z: Any) -> Array:

@@ -31,7 +31,7 @@ def image_gan(image_shape: tuple[int, int, int], latent_size: int, width: int = 
       latent_size: dimensions of z.
       width: channels of the largest feature map.
     Example:
-      players = image_gan((8, 8, 1), 16)
+      >>> players = image_gan((8, 8, 1), 16)
     """
     channels = dcgan_channels(image_shape, width)
     generator, critic = DCGANGenerator(image_shape, channels[::-1]), DCGANCritic(channels)
@@ -42,7 +42,7 @@ def implicit_model(players: Gan, levels: int) -> ImageModel:
     """Returns the generator as a model without a likelihood; its params are its variables.
 
     Example:
-      model = implicit_model(image_gan((8, 8, 1), 16), 17)
+      >>> model = implicit_model(image_gan((8, 8, 1), 16), 17)
     """
 
     def draw(generator: Params, key: Key) -> Array:
@@ -63,7 +63,7 @@ def fit_gan(run: Run, players: Gan, images: Images, keys: tuple[Key, Key, Key]) 
     Args:
       keys: of the start, the training and the judge; cloned.
     Example:
-      generator = fit_gan(part, image_gan((8, 8, 1), 16), images, tuple(config.keys(3)))
+      >>> generator = fit_gan(part, image_gan((8, 8, 1), 16), images, tuple(config.keys(3)))
     """
     optimizer = optax.adam(STEP_SIZE, b1=0.5)
     losses = game_losses(players, GAN_LOSSES["non_saturating"]())

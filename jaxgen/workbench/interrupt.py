@@ -35,8 +35,9 @@ def deferred_interrupts() -> Iterator[Interruption]:
     Signals reach Python in the main thread alone; in any other the flag is never set.
 
     Example:
-      with deferred_interrupts() as interruption:
-        while not interruption: ...
+      >>> with deferred_interrupts() as interruption:
+      ...     while not interruption:
+      ...         ...
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():

@@ -26,8 +26,8 @@ def traversals(
     """Returns z with each of its first `count` entries moved through the values.
 
     Example:
-      codes = traversals(z, jnp.linspace(-1, 1, 9), 8).reshape(-1, len(z))
-      images, _ = model.generate(player, codes)
+      >>> codes = traversals(z, jnp.linspace(-1, 1, 9), 8).reshape(-1, len(z))
+      >>> images, _ = model.generate(player, codes)
     """
     each = jnp.broadcast_to(z, (count, len(values), len(z)))
     rows = jnp.arange(count)
@@ -47,7 +47,7 @@ def draw_codes(
       images: at least 20, in [0, 1].
       key: of samples; cloned.
     Example:
-      out.finish(result, draw_codes(model, player, x, key), [table])
+      >>> out.finish(result, draw_codes(model, player, x, key), [table])
     """
     generate = jax.jit(lambda z: model.generate(player, z)[0])
     draws = model.sample_latent(jax.random.clone(key), 1000)

@@ -26,7 +26,7 @@ def with_classes(images: ImageSet, conditional: bool = True) -> tuple[np.ndarray
     Raises:
       ValueError: the set has no labels.
     Example:
-      data = with_classes(train, config.conditional)
+      >>> data = with_classes(train, config.conditional)
     """
     if not conditional:
         return images.images, ()
@@ -42,7 +42,7 @@ def exact_log_prob(density: Density, *, training: bool = False) -> LogProb:
       training: the key is that of the nets' dropout, and of all else that training draws; without,
         it is ignored.
     Example:
-      exact_log_prob(density)(params, key, x, ())
+      >>> exact_log_prob(density)(params, key, x, ())
     """
 
     def log_prob(params: Params, key: Key, x: Array, context: Any) -> Scalar:
@@ -60,8 +60,10 @@ def negative_log_prob(
       log_prob: in nats, such as `exact_log_prob(density, training=True)`.
       prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
     Example:
-      loss = mean_over_batch(negative_log_prob(exact_log_prob(density, training=True), x.prepare))
-      loss(params, key, (x.images[:128], ()))
+      >>> loss = mean_over_batch(
+      ...     negative_log_prob(exact_log_prob(density, training=True), x.prepare)
+      ... )
+      >>> loss(params, key, (x.images[:128], ()))
     """
 
     def one(params: Params, key: Key, datapoint: tuple[Array, Any]) -> tuple[Scalar, Info]:
@@ -79,7 +81,7 @@ def judge_nll(
     """Returns the judge `(params, key, (images, contexts)) -> {"nll"}` for `train`: nats, the mean.
 
     Example:
-      train(..., judge_nll(density, x.prepare), held_out=with_classes(x), monitor="nll")
+      >>> train(..., judge_nll(density, x.prepare), held_out=with_classes(x), monitor="nll")
     """
     each = image_by_image(negative_log_prob(exact_log_prob(density), prepare), batch_size=50)
     return lambda params, key, held_out: {"nll": jnp.mean(each(params, key, held_out)[0])}
@@ -93,9 +95,9 @@ def log_probs(
     Args:
       contexts: with a leading axis; () if there is one alone, the context ().
     Example:
-      each = log_probs(density, params, key, test, jnp.eye(10))
-      log_px = logsumexp(each, axis=1, b=1 / 10)  # classes alike
-      guesses = each.argmax(axis=1)
+      >>> each = log_probs(density, params, key, test, jnp.eye(10))
+      >>> log_px = logsumexp(each, axis=1, b=1 / 10)  # classes alike
+      >>> guesses = each.argmax(axis=1)
     """
 
     def of_one(params: Params, key: Key, image: Array) -> Array:
@@ -116,7 +118,7 @@ def fixed_point_draws(
       density: made by `autoregressive`.
       contexts: with a leading axis; () if there is one alone, the context ().
     Example:
-      x, passes = fixed_point_draws(density, params, key, 50, jnp.eye(10))
+      >>> x, passes = fixed_point_draws(density, params, key, 50, jnp.eye(10))
     """
 
     def draw(key: Key, context: Any) -> tuple[Array, Array]:

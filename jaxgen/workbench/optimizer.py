@@ -27,7 +27,7 @@ def make_optimizer(
       b1: decay of the mean gradient.
       b2: decay of the mean square.
     Example:
-      optimizer = make_optimizer(1e-3, epochs * (len(images) // batch_size), clip_norm=1.0)
+      >>> optimizer = make_optimizer(1e-3, epochs * (len(images) // batch_size), clip_norm=1.0)
     """
     rate: optax.ScalarOrSchedule = learning_rate
     if schedule == "cosine":

@@ -23,7 +23,7 @@ def outline(path: Path, name: str) -> types.ModuleType:
     Raises:
       KeyError: there is no `Config` at the top of the file.
     Example:
-      outline(Path("experiments/vae.py"), "experiments.vae").Config
+      >>> outline(Path("experiments/vae.py"), "experiments.vae").Config
     """
     tree = ast.parse(path.read_text("utf-8"))
     statements = [_names_alone(statement) for statement in tree.body]

@@ -45,8 +45,8 @@ def progress(
     Yields:
       `advance(units=1, message="")`.
     Example:
-      with progress(100, unit="epoch") as advance:
-        advance(1, "elbo -93.1")  # epoch 12/100   3.1 epochs/s   0:00:28 left   elbo -93.1
+      >>> with progress(100, unit="epoch") as advance:
+      ...     advance(1, "elbo -93.1")  # epoch 12/100   3.1 epochs/s   0:00:28 left   elbo -93.1
     """
     output = stream or sys.stderr
     live = output.isatty() and os.environ.get("TERM") != "dumb"

@@ -36,7 +36,7 @@ def expectation(
       f: of points [n, 2], finite wherever p has mass.
       tolerance: of the whole.
     Example:
-      entropy = expectation(ring(), lambda x: -ring().log_prob(x))  # -2.91 nats
+      >>> entropy = expectation(ring(), lambda x: -ring().log_prob(x))  # -2.91 nats
     """
     g, w = np.polynomial.legendre.leggauss(NODES)
     lattice = np.stack(np.meshgrid(g, g), axis=-1).reshape(-1, 2) / 2

@@ -22,7 +22,9 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     Raises:
       ValueError: something in `value` has no JSON form.
     Example:
-      to_json({"elbo": np.float32("nan"), "kl": jnp.ones(2)})  # {"elbo": null, "kl": [1.0, 1.0]}
+      >>> to_json(
+      ...     {"elbo": np.float32("nan"), "kl": jnp.ones(2)}
+      ... )  # {"elbo": null, "kl": [1.0, 1.0]}
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
 
@@ -48,7 +50,7 @@ def config_from_json(text: str, config_type: type[Config]) -> Config:
       ValueError: the text is no JSON object, a key is unknown or missing, or a value is not of its
         field's type; the message names the field. The configuration's own checks run too.
     Example:
-      config = config_from_json(Path("runs/a/config.json").read_text(), Config)
+      >>> config = config_from_json(Path("runs/a/config.json").read_text(), Config)
     """
     try:
         values = json.loads(text)

@@ -18,8 +18,8 @@ def renamed(argument: str, field: str, note: str = "") -> Iterator[None]:
     Raises:
       ValueError: as the block does.
     Example:
-      with renamed("num_samples", "samples"):
-          vimco(1)  # "samples: got 1, expected an integer >= 2"
+      >>> with renamed("num_samples", "samples"):
+      ...     vimco(1)  # "samples: got 1, expected an integer >= 2"
     """
     try:
         yield

@@ -16,7 +16,7 @@ def refuse_used(path: str | Path) -> None:
     """Raises ValueError if there is something at `path` that a new run would mix with.
 
     Example:
-      refuse_used("runs/a")  # raises once a run has been there
+      >>> refuse_used("runs/a")  # raises once a run has been there
     """
     path = Path(path).expanduser().absolute()
     try:
@@ -39,7 +39,7 @@ def stored_config(path: str | Path, config_type: type[Config]) -> Config:
     Raises:
       ValueError: there is no run, or one of another recipe.
     Example:
-      config = stored_config("runs/a", Config)
+      >>> config = stored_config("runs/a", Config)
     """
     stored = Path(path).expanduser().absolute() / "config.json"
     try:
@@ -64,7 +64,7 @@ def refuse_other_config(path: str | Path, before: Any, config: Any) -> None:
     number: see `TrainingConfig.tied_to_epochs`.
 
     Example:
-      refuse_other_config(path, stored_config(path, Config), config)
+      >>> refuse_other_config(path, stored_config(path, Config), config)
     """
     differences = []
     for name in (field.name for field in dataclasses.fields(config)):

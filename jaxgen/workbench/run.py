@@ -39,7 +39,7 @@ class Table(NamedTuple):
         """Returns a row for each of `labels`, a column for each result; "-" where it has none.
 
         Example:
-          Table.of("Games", {"entropy": "entropy of the modes"}, {"plain": {"entropy": 0.98}})
+          >>> Table.of("Games", {"entropy": "entropy of the modes"}, {"plain": {"entropy": 0.98}})
         """
         rows = [
             [label, *("-" if of[name] is None else float(of[name]) for of in columns.values())]
@@ -73,9 +73,9 @@ class Run:
             resume = getattr(self.config, "resume", False)
             self._directory = open_run(self._path, self.config, resume=resume)
             print(f"run directory: {self._directory.path}")
-        elif self._directory is None:
-            self._directory = RunDirectory(self._path)
-            self._directory.path.mkdir(exist_ok=True)
+        elif self._directory is None and self._whole is not None:
+            self._directory = self._whole.directory.of_part(self.title)
+        assert self._directory is not None
         return self._directory
 
     def records(self) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ class Run:
         Raises:
           Interrupted: as the block does, in the name of the whole run.
         Example:
-          with out.part("beta_4") as part:
-              trained = train(part, ...)
+          >>> with out.part("beta_4") as part:
+          ...     trained = train(part, ...)
         """
         try:
             yield Run(self.config, self.directory.path / name, name, self)
@@ -132,7 +132,7 @@ class Run:
         Returns:
           The result.
         Example:
-          return out.finish(result, {"samples": image_grid(x)}, [Table("VAE", columns, rows)])
+          >>> return out.finish(result, {"samples": image_grid(x)}, [Table("VAE", columns, rows)])
         """
         pictures = [self.directory.save_picture(name, figure) for name, figure in figures.items()]
         result = {**result, **self.seconds}
@@ -154,7 +154,7 @@ def begin(config: RunConfig) -> Run:
     Raises:
       ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
     Example:
-      out = begin(config)
+      >>> out = begin(config)
     """
     require_devices(getattr(config, "devices", 1))
     path = Path(config.run_dir or new_path(recipe_name(type(config))))
@@ -169,7 +169,7 @@ def recipe_name(config_type: type) -> str:
     """Returns the name of the file that defines a recipe's configuration.
 
     Example:
-      recipe_name(experiments.vae.Config)  # "vae"
+      >>> recipe_name(experiments.vae.Config)  # "vae"
     """
     module = config_type.__module__
     if module == "__main__":

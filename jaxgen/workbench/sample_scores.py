@@ -95,8 +95,8 @@ def score_samples(key: Key, reals: Reals, samples: Features) -> SampleScores:
     Raises:
       ValueError: the sets differ in dimension, or one has fewer than 20 rows.
     Example:
-      scores = score_samples(key, Reals(train, validation, test), samples)
-      scores.accuracy.value, scores.memorization_p
+      >>> scores = score_samples(key, Reals(train, validation, test), samples)
+      >>> scores.accuracy.value, scores.memorization_p
     """
     for name, rows in {**reals._asdict(), "samples": samples}.items():
         if len(rows) < 4 * SUBSETS:
@@ -126,7 +126,7 @@ def classifier_accuracy(key: Key, test: Features, samples: Features) -> Interval
     One half for draws of the data. The key is cloned.
 
     Example:
-      classifier_accuracy(key, test_features, sample_features).value
+      >>> classifier_accuracy(key, test_features, sample_features).value
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests"; Rüger (1978), for
       twice the median of p-values.
     """

@@ -23,7 +23,7 @@ def nats_interval(values: Float[np.ndarray, "n"]) -> tuple[float, float, float]:
     """Returns the mean over images and the ends of its 95% interval; three times what is infinite.
 
     Example:
-      value, low, high = nats_interval(judge.log_prob(model, params))
+      >>> value, low, high = nats_interval(judge.log_prob(model, params))
     """
     if not np.isfinite(values).all():
         mean = float(values.mean())
@@ -44,7 +44,7 @@ def score_table(
       nats: of each test image, by the model.
       scores: by the model; of data, too.
     Example:
-      out.finish(result, figures, [score_table(models, nats, scores)])
+      >>> out.finish(result, figures, [score_table(models, nats, scores)])
     """
     rows = []
     for name, of in scores.items():

@@ -17,8 +17,8 @@ def side_by_side(update: Update) -> Update:
     One draw serves all: on the ring, drawing takes a third of a step.
 
     Example:
-      games = jax.vmap(lambda key: init_game(key, model, adam, adam))(jax.random.split(key, 3))
-      games, info = side_by_side(update)(games, key, reals)
+      >>> games = jax.vmap(lambda key: init_game(key, model, adam, adam))(jax.random.split(key, 3))
+      >>> games, info = side_by_side(update)(games, key, reals)
     """
     each = jax.vmap(update, in_axes=(0, None, None))
 
@@ -36,7 +36,7 @@ def seed_by_seed(update: Update) -> Update:
     The infos are averaged. The batch is a tuple of one for each state, as `Sets` deals them.
 
     Example:
-      train(out, states, seed_by_seed(update), Sets((images,) * seeds), judge, key=key_fit)
+      >>> train(out, states, seed_by_seed(update), Sets((images,) * seeds), judge, key=key_fit)
     """
 
     def updated(states: Any, key: Key, batches: Any) -> tuple[Any, Info]:

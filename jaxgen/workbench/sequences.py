@@ -62,8 +62,8 @@ def turning() -> tuple[SequentialModel, Known]:
     """Returns a linear-Gaussian model whose latent turns by .3 in the plane as it decays.
 
     Example:
-      model, known = turning()
-      xs, zs = sample_sequence(key, model, known.params, 50)
+      >>> model, known = turning()
+      >>> xs, zs = sample_sequence(key, model, known.params, 50)
     """
     model = linear_gaussian(latent_size=2, x_size=3)
     cos, sin = jnp.cos(0.3), jnp.sin(0.3)
@@ -80,7 +80,7 @@ def volatile() -> tuple[SequentialModel, Known]:
     """Returns a stochastic-volatility model of one series, persistent as daily returns are.
 
     Example:
-      model, known = volatile()
+      >>> model, known = volatile()
     """
     model = stochastic_volatility(1)
     params = model.init(jax.random.key(0)) | {
@@ -102,7 +102,7 @@ def load_sequences(config: SequenceConfig, key: Key) -> SequenceSets:
     Raises:
       ValueError: there is no such set, or it is smaller than a batch; the message names the flag.
     Example:
-      sets = load_sequences(config, key_data)
+      >>> sets = load_sequences(config, key_data)
     """
     if config.dataset not in KNOWN:
         images = load_images(config)
@@ -134,7 +134,7 @@ def rows_of_images(images: UInt8[np.ndarray, "n height width channels"]) -> Sequ
     """Returns images as sequences of their rows, cut at one half.
 
     Example:
-      rows_of_images(test.images).xs  # [n, height, width * channels]
+      >>> rows_of_images(test.images).xs  # [n, height, width * channels]
     """
     xs = jnp.asarray(images.reshape(*images.shape[:2], -1) >= 128, float)
     return Sequences(xs, jnp.ones(xs.shape[:2], bool))
@@ -144,7 +144,7 @@ def rows_model(x_size: int) -> SequentialModel:
     """Returns a variational recurrent network of `x_size` bits a step: 8 latents, layers of 64.
 
     Example:
-      model = rows_model(28)
+      >>> model = rows_model(28)
     """
     return variational_rnn(
         nn.GRUCell(64),

@@ -34,8 +34,8 @@ def adversaries(images: ImageSet, model: Density, params: Params, count: int) ->
       params: the model's.
       count: of the centroids.
     Example:
-      spoiled = adversaries(train, density, params, 200)
-      judge.log_prob(*spoiled["noise"])
+      >>> spoiled = adversaries(train, density, params, 200)
+      >>> judge.log_prob(*spoiled["noise"])
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
     """
     levels, shape = images.levels, images.images.shape[1:]

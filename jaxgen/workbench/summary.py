@@ -25,7 +25,7 @@ class Mean(NamedTuple):
         """Returns both as a result has them, the second as `{name}_stderr`.
 
         Example:
-          result = {**mean_over_images(test["nll"]).named("test_nll")}
+          >>> result = {**mean_over_images(test["nll"]).named("test_nll")}
         """
         return {name: self.value, f"{name}_stderr": self.stderr}
 
@@ -34,8 +34,8 @@ def mean_over_images(values: Float[np.ndarray, "n"]) -> Mean:
     """Returns the mean and its standard error, of the choice of images, in the unit of the values.
 
     Example:
-      nll = mean_over_images(test["nll"])
-      f"{nll.value:.2f} ± {nll.stderr:.2f}"
+      >>> nll = mean_over_images(test["nll"])
+      >>> f"{nll.value:.2f} ± {nll.stderr:.2f}"
     """
     return Mean(float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))))
 
@@ -44,7 +44,7 @@ def mean_over_draws(values: Float[np.ndarray, "n draws"]) -> Mean:
     """Returns the mean and its standard error, of the draws alone: the images are all there are.
 
     Example:
-      elbo = mean_over_draws(train["elbo"])  # several draws of z for each training image
+      >>> elbo = mean_over_draws(train["elbo"])  # several draws of z for each training image
     """
     variance = values.var(axis=1, ddof=1).mean()
     return Mean(float(values.mean()), float(math.sqrt(variance / values.size)))
@@ -66,8 +66,8 @@ def mean_over_seeds(values: Float[np.ndarray, "seeds"]) -> Seeds:
     """Returns the mean over trainings that differ in nothing but their seed, and its interval.
 
     Example:
-      entropy = mean_over_seeds(np.array([0.98, 1.0, 0.99]))
-      f"{entropy.value:.2f} ± {entropy.half_width:.2f}"
+      >>> entropy = mean_over_seeds(np.array([0.98, 1.0, 0.99]))
+      >>> f"{entropy.value:.2f} ± {entropy.half_width:.2f}"
     """
     count = len(values)
     if count < 2:

@@ -33,7 +33,9 @@ class Swept(Generic[Result]):
         """Returns a number's records under the names of the trainings, for `learning_curve`.
 
         Example:
-          learning_curve(swept.curves("validation_elbo"), {name: name for name in swept.results})
+          >>> learning_curve(
+          ...     swept.curves("validation_elbo"), {name: name for name in swept.results}
+          ... )
         """
         return [
             {"epoch": record["epoch"], name: record[number]}
@@ -45,7 +47,7 @@ class Swept(Generic[Result]):
         """Returns what the judge said after the last epoch of one training, and its `seconds`.
 
         Example:
-          swept.last("plain")["entropy"]
+          >>> swept.last("plain")["entropy"]
         """
         return {
             number.removeprefix("validation_"): value
@@ -79,8 +81,10 @@ def sweep(
       TrainingFailed: every training failed.
       Interrupted: a signal came; resumed, finished trainings are read back.
     Example:
-      swept = sweep(out, {f"beta_{b:g}": b for b in betas}, lambda part, b: train(part, ...).params)
-      swept["beta_1"], swept.failed, swept.curves("validation_elbo")
+      >>> swept = sweep(
+      ...     out, {f"beta_{b:g}": b for b in betas}, lambda part, b: train(part, ...).params
+      ... )
+      >>> swept["beta_1"], swept.failed, swept.curves("validation_elbo")
     """
     swept: Swept[Result] = Swept({}, {}, {}, {})
     for name, setting in settings.items():

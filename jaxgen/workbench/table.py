@@ -16,7 +16,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
       columns: headings, with units.
       rows: one entry per column each.
     Example:
-      print_table("vae on digits", ["quantity", "test", "unit"], [["ELBO", -27.31, "nats"]])
+      >>> print_table("vae on digits", ["quantity", "test", "unit"], [["ELBO", -27.31, "nats"]])
     """
     rows = [list(row) for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)

@@ -17,8 +17,8 @@ def tensorboard(run: Path) -> Callable[..., None]:
     to it.
 
     Example:
-      watch = tensorboard(out.path)
-      watch({"epoch": 1, "train_elbo": -93.1})
+      >>> watch = tensorboard(out.path)
+      >>> watch({"epoch": 1, "train_elbo": -93.1})
     """
     from tensorboardX import SummaryWriter
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxgen.train import data_mesh, replicate, shard
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.continuing import last_point, last_point_in_order
 from jaxgen.workbench.data_forms import passed_through
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
@@ -83,10 +84,18 @@ def train(
       TrainingFailed: a step, or a number of the judge, was not finite.
       Interrupted: a signal came; the epoch under way was finished and saved.
     Example:
-      optimizer = optax.adam(config.learning_rate)
-      update = gradient_step(mean_over_batch(one), optimizer)
-      trained = train(out, init_state(params, optimizer), update, images, judge, key=key_fit,
-                      judge_key=key_judge, held_out=validation)
+      >>> optimizer = optax.adam(config.learning_rate)
+      >>> update = gradient_step(mean_over_batch(one), optimizer)
+      >>> trained = train(
+      ...     out,
+      ...     init_state(params, optimizer),
+      ...     update,
+      ...     images,
+      ...     judge,
+      ...     key=key_fit,
+      ...     judge_key=key_judge,
+      ...     held_out=validation,
+      ... )
     """
     config = run.config
     assert isinstance(config, TrainingConfig)
@@ -120,6 +129,7 @@ def train(
         better=better,
         evaluated=evaluated,
         watch=watch,
+        go_on=last_point_in_order if config.fall_back else last_point,
         title=run.title,
         advice=_advice(config),
     )
@@ -159,7 +169,7 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
     """Returns the judge that says of the held-out data what `loss` does, compiled.
 
     Example:
-      train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+      >>> train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
     """
 
     @jax.jit

@@ -75,7 +75,7 @@ def judged_by(
     Args:
       train: what `task` was made of.
     Example:
-      judges = judged_by(key, Classifier(10), train, task, TRANSLATIONS["local"])
+      >>> judges = judged_by(key, Classifier(10), train, task, TRANSLATIONS["local"])
     """
     key_x, key_y = jax.random.split(key)
     fit = partial(fit_classifier, net=net)
@@ -94,7 +94,9 @@ def fit_classifier(key: Key, *, net: Classifier, images: Array, labels: Array) -
     """Returns the params of a classifier of small images, within a second or two.
 
     Example:
-      params = fit_classifier(key, net=Classifier(10), images=digits.images, labels=digits.labels)
+      >>> params = fit_classifier(
+      ...     key, net=Classifier(10), images=digits.images, labels=digits.labels
+      ... )
     """
     key_init, key_fit = jax.random.split(key)
     steps = EPOCHS * (len(images) // BATCH)
@@ -126,7 +128,7 @@ def judge_translations(
     Args:
       net: of the judges.
     Example:
-      judged = judge_translations(model, net)(games.generator.averaged, key, judges)
+      >>> judged = judge_translations(model, net)(games.generator.averaged, key, judges)
     """
 
     def classify(params: Params) -> Callable[[Array], Int[Array, "n"]]:

@@ -51,7 +51,7 @@ def translation_numbers(judged: Judged, labels: Int[np.ndarray, "n"]) -> Info:
     `class_kept` is that of X to Y, `class_kept_back` of Y to X.
 
     Example:
-      translation_numbers(judge(generators, key, judges), task.test_labels)["class_kept"]
+      >>> translation_numbers(judge(generators, key, judges), task.test_labels)["class_kept"]
     """
     of_seeds = {**seeds_numbers(judged, labels), **unpaired_numbers(judged)}
     means = {name: np.mean(values) for name, values in of_seeds.items()}
@@ -81,7 +81,7 @@ def report_translations(key: Key, swept: Swept[JudgedCell]) -> tuple[dict[str, A
     correlation over the seeds and epochs of each cell, and over the last epochs of all cells.
 
     Example:
-      result, tables = report_translations(key, wb.sweep(out, settings, cell))
+      >>> result, tables = report_translations(key, wb.sweep(out, settings, cell))
     """
     cells = {name: _cell(key, cell) for name, cell in swept.results.items()}
     columns = ["", *(f"{label}" for label in NUMBERS.values()), "class kept, Y to X"]
@@ -112,7 +112,7 @@ def rank_correlation(scores: Float[np.ndarray, "n"], truth: Float[np.ndarray, "n
     """Returns Spearman's correlation of two numbers; None if one of them never changes.
 
     Example:
-      rank_correlation(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.9]))  # -1
+      >>> rank_correlation(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.9]))  # -1
     """
     if len(scores) < 2 or np.ptp(scores) == 0 or np.ptp(truth) == 0:
         return None

@@ -40,7 +40,7 @@ def mean_image(
     """Returns the mean of `images`, in [0, 1].
 
     Example:
-      model = belief_network(..., x_mean=mean_image(train.images))
+      >>> model = belief_network(..., x_mean=mean_image(train.images))
     """
     return jnp.asarray(images.mean(axis=0, dtype=np.float64) / 255)
 
@@ -51,8 +51,8 @@ def bias_of_mean(
     """Returns the bias at which an untrained decoder says the mean of `images`.
 
     Example:
-      bias = bias_of_mean(LIKELIHOODS["bernoulli"], train.images)
-      decoder = MLP((200,), bias.shape, output_bias_init=lambda *_: bias)
+      >>> bias = bias_of_mean(LIKELIHOODS["bernoulli"], train.images)
+      >>> decoder = MLP((200,), bias.shape, output_bias_init=lambda *_: bias)
     """
     return likelihood.initial_bias(mean_image(images))
 
@@ -61,7 +61,7 @@ def constant(value: Array) -> Callable[..., Array]:
     """Returns the initializer that is always `value`.
 
     Example:
-      MLP((200,), bias.shape, output_bias_init=constant(bias))
+      >>> MLP((200,), bias.shape, output_bias_init=constant(bias))
     """
     return lambda key, shape, dtype=jnp.float32: jnp.asarray(value, dtype)
 
@@ -85,7 +85,7 @@ def image_vae(
       activation: after every hidden layer.
       wrap_encoder: of the encoder's network, the one to use.
     Example:
-      model = image_vae(train, config.hidden, config.latent_size)
+      >>> model = image_vae(train, config.hidden, config.latent_size)
     """
 
     def decoder(shape: tuple[int, ...], **options: Any) -> nn.Module:
@@ -109,7 +109,7 @@ def image_belief_network(
       hidden: widths of the hidden layers on each side.
       latent_size: dimensions of z.
     Example:
-      model = image_belief_network(train.images, (200, 200), 200)
+      >>> model = image_belief_network(train.images, (200, 200), 200)
     """
     bernoulli = LIKELIHOODS["bernoulli"]
     bias = bias_of_mean(bernoulli, images)
@@ -143,7 +143,7 @@ def vae_of_nets(
       latent_size: dimensions of z.
       likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
     Example:
-      model = vae_of_nets(train, ConvEncoder((2, 16)), ConvDecoder, 16)
+      >>> model = vae_of_nets(train, ConvEncoder((2, 16)), ConvDecoder, 16)
     """
     family = LIKELIHOODS[likelihood]
     if likelihood == "discretized_logistic":
@@ -165,7 +165,7 @@ def reconstruct(
     """Returns E[x|z] at the posterior's mean of every image.
 
     Example:
-      reconstruct(model, params, x[:10])
+      >>> reconstruct(model, params, x[:10])
     """
     z = jax.vmap(lambda x: model.encode(params, x).mean())(x)
     return jax.vmap(lambda z: model.decode(params, z).mean())(z)
@@ -185,7 +185,7 @@ def draw_vae(
       images: to be reconstructed, the first of them.
       infer: `(key, q(z|x)) -> z`.
     Example:
-      figures = draw_vae(key_pictures, model, params, test)
+      >>> figures = draw_vae(key_pictures, model, params, test)
     """
     key_prior, key_x, key_q = jax.random.split(key, 3)
     # The means of Gaussian pixels may leave [0, 1].

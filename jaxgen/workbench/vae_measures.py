@@ -26,7 +26,7 @@ def negative_log_px(
     """Returns `(params, key, x) -> -log p(x)`, estimated by importance samples of the posterior.
 
     Example:
-      nll = image_by_image(negative_log_px(model, 1000))(params, key, xs)
+      >>> nll = image_by_image(negative_log_px(model, 1000))(params, key, xs)
     """
 
     def one(params: Params, key: Key, x: Array) -> Scalar:
@@ -42,7 +42,7 @@ def rate_distortion(
     """Returns `(params, key, x) -> (KL(q(z|x) || p(z)), -E_q[log p(x|z)])`, by samples of q.
 
     Example:
-      rates, distortions = image_by_image(rate_distortion(model, 20))(params, key, xs)
+      >>> rates, distortions = image_by_image(rate_distortion(model, 20))(params, key, xs)
     Source: Alemi et al. (2018), "Fixing a broken ELBO", section 2.
     """
 
@@ -62,7 +62,7 @@ def annealed_log_px(
     """Returns `(params, key, x) -> a lower bound of log p(x)`, in nats, by chains from q(z|x).
 
     Example:
-      log_px = image_by_image(annealed_log_px(model, 50, 8))(params, key, xs)
+      >>> log_px = image_by_image(annealed_log_px(model, 50, 8))(params, key, xs)
     Source: Wu et al. (2017), "On the quantitative analysis of decoder-based generative models".
     """
     betas = linear_temperatures(temperatures)
@@ -85,7 +85,7 @@ def annealed_bracket(
     far `annealed_log_px` is to be trusted of other images.
 
     Example:
-      low, high = image_by_image(annealed_bracket(model, 50, 8))(params, key, jnp.arange(100))
+      >>> low, high = image_by_image(annealed_bracket(model, 50, 8))(params, key, jnp.arange(100))
     Source: Wu et al. (2017), section 3.2.
     """
     betas = linear_temperatures(temperatures)
@@ -119,8 +119,8 @@ def sampled_bound(
       num_samples: K; of one, the mean is the ELBO.
       batch_size: samples held in memory at once.
     Example:
-      bound = sampled_bound(model, train.prepare)
-      loss = mean_over_batch(lambda params, key, image: (-bound(params, key, image), {}))
+      >>> bound = sampled_bound(model, train.prepare)
+      >>> loss = mean_over_batch(lambda params, key, image: (-bound(params, key, image), {}))
     Source: Kingma & Welling (2014); Burda et al. (2016), equation 8.
     """
 

@@ -62,3 +62,12 @@ def test_refused(key):
                 made(size)
     with pytest.raises(ValueError, match="images: got uint8, expected floats"):
         resize((2, 2))(key, IMAGES.astype(jnp.uint8))
+
+
+@pytest.mark.parametrize(
+    "transform", [random_flip, random_crop((2, 2)), resize((2, 2))], ids=["flip", "crop", "resize"]
+)
+def test_one_image_is_no_batch(transform, key):
+    """Its rows would be taken for images: each flipped by itself."""
+    with pytest.raises(ValueError, match=r"images: got shape \(4, 4, 1\), expected \(n, height"):
+        transform(key, jnp.zeros((4, 4, 1)))

@@ -19,7 +19,7 @@ def constant(value: float) -> Baseline:
     """Returns the baseline `value`, in the unit of f.
 
     Example:
-      score_function(8, baseline=constant(-90.0))
+      >>> score_function(8, baseline=constant(-90.0))
     Source: Williams (1992).
     """
 
@@ -36,7 +36,7 @@ def none() -> Baseline:
     """Returns the baseline zero, which leaves the plain score function.
 
     Example:
-      score_function(8, baseline=none()) == score_function(8)
+      >>> score_function(8, baseline=none()) == score_function(8)
     """
     return constant(0.0)
 
@@ -48,7 +48,7 @@ def leave_one_out() -> Baseline:
     Free of state and of extra evaluations, and independent of z_s, so unbiased.
 
     Example:
-      score_function(4, baseline=leave_one_out())  # the RLOO estimator
+      >>> score_function(4, baseline=leave_one_out())  # the RLOO estimator
     Source: Salimans & Knowles (2014); Kool et al. (2019).
     """
 
@@ -100,7 +100,7 @@ def moving_average(decay: float = 0.99) -> Baseline:
     Raises:
       ValueError: decay is outside [0, 1).
     Example:
-      score_function(8, baseline=moving_average(0.9))
+      >>> score_function(8, baseline=moving_average(0.9))
     Source: Mnih & Gregor (2014).
     """
     check_decay(decay)

@@ -28,10 +28,10 @@ def learned(init: Callable[[Key, Any], Params], apply: Callable[[Params, Any], A
     Raises:
       ValueError: the context is None; the network does not return one number.
     Example:
-      from jaxgen.nets import MLP
-      net, x = MLP((100,), (1,)), jnp.ones(784)
-      estimator = score_function(1, baseline=learned(net.init, net.apply))
-      state = estimator.init(jax.random.key(0), distrax.Bernoulli(0.3), x)
+      >>> from jaxgen.nets import MLP
+      >>> net, x = MLP((100,), (1,)), jnp.ones(784)
+      >>> estimator = score_function(1, baseline=learned(net.init, net.apply))
+      >>> state = estimator.init(jax.random.key(0), distrax.Bernoulli(0.3), x)
     Source: Mnih & Gregor (2014).
     """
 

@@ -44,7 +44,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, *, decay: float = 0.99) -> Ba
     Raises:
       ValueError: decay is outside [0, 1).
     Example:
-      score_function(8, baseline=optimal_coefficient())
+      >>> score_function(8, baseline=optimal_coefficient())
     Source: Weaver & Tao (2001); Greensmith et al. (2004).
     """
     check_decay(decay)

@@ -24,6 +24,10 @@ class RebarState:
     Attributes:
       log_temperature: log t of the relaxation.
       eta: how much of the control variate is subtracted; zero is the plain score function.
+    Example:
+      >>> state = rebar(temperature=0.5).init(jax.random.key(0), distrax.Bernoulli(0.3))
+      >>> jnp.exp(state.log_temperature), state.eta
+      (Array(0.5, dtype=float32), Array(1., dtype=float32))
     """
 
     log_temperature: Any
@@ -46,11 +50,11 @@ def rebar(num_samples: int = 1, *, temperature: float = 0.5, eta: float = 1.0) -
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().
     Example:
-      estimator, q = rebar(), distrax.Bernoulli(0.3)
-      state = estimator.init(jax.random.key(0), q)
-      f = lambda b: (b - 0.45) ** 2
-      value, estimate = estimator.apply(state, jax.random.key(1), f, q)
-      estimate.control_loss  # what `jaxgen.train.estimator_step` lowers
+      >>> estimator, q = rebar(), distrax.Bernoulli(0.3)
+      >>> state = estimator.init(jax.random.key(0), q)
+      >>> f = lambda b: (b - 0.45) ** 2
+      >>> value, estimate = estimator.apply(state, jax.random.key(1), f, q)
+      >>> estimate.control_loss  # what `jaxgen.train.estimator_step` lowers
     Source: Tucker et al. (2017), equation 7 and section 3.2.
     """
     temperature = positive("temperature", temperature)

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state
 from jaxgen.estimators.discrete import Latent, relaxable
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 
 
@@ -45,9 +46,9 @@ def relaxed_control(
       ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical; the
         state is () and init makes another.
     Example:
-      def control(w, f, latent, z, context):
-          return w @ z
-      relaxed_control(1, name="linear", init=init, control=control, evaluations_per_sample=1)
+      >>> def control(w, f, latent, z, context):
+      ...     return w @ z
+      >>> relaxed_control(1, name="linear", init=init, control=control, evaluations_per_sample=1)
     Source: Tucker et al. (2017), equation 7; Grathwohl et al. (2018), equation 7.
     """
     num_samples = at_least("num_samples", num_samples, 1)
@@ -76,7 +77,7 @@ def relaxed_control(
         surrogate = with_gradient(jnp.mean(values), grad, latent.logits)
         return surrogate, Estimate(
             jax.lax.stop_gradient(values),
-            finite(q, values, grad),
+            finite(q, values, grad, logits),
             control_loss=with_gradient(jax.lax.stop_gradient(moment), signal, state),
         )
 
