@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.boundary import checked
 from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
 from jaxgen.types import Scalar
@@ -25,6 +26,12 @@ class Bound(Value):
         path through sample k by; None where L is not twice differentiable.
       linear: whether L is linear in the log weights, so that the score of log q has mean zero in it
         and may be left out.
+    Example:
+      >>> float(IWAE(jnp.log(jnp.array([1.0, 3.0]))))  # log of the mean weight, 2
+      0.6931
+      >>> batch = jnp.zeros((5, 3))  # [datapoints, samples]
+      >>> jax.vmap(ELBO)(batch).shape
+      (5,)
     """
 
     name: str
@@ -59,6 +66,7 @@ IWAE = known_by_name(
 """The log of the mean weight. Source: Burda et al. (2016), equation 8."""
 
 
+@checked
 @known_by_call
 def renyi(alpha: float) -> Bound:
     """Returns the bound 1/(1 - alpha) log 1/K sum_k w_k^(1 - alpha), in nats.
@@ -74,7 +82,9 @@ def renyi(alpha: float) -> Bound:
     Raises:
       ValueError: alpha is not finite.
     Example:
-      >>> renyi(0.5)(log_importance_weights(key, log_joint, q, 50))
+      >>> log_weights = jnp.log(jnp.array([1.0, 4.0]))  # of one datapoint
+      >>> float(renyi(0.5)(log_weights))  # log of ((1 + 2) / 2)²
+      0.8109
     Source: Li & Turner (2016), equations 3 and 6. Path weights: the derivation of Tucker et al.
       (2019), section 4, with the slopes v_k of this bound: alpha v_k + (1 - alpha) v_k².
     """
@@ -94,6 +104,7 @@ def renyi(alpha: float) -> Bound:
     return Bound(f"renyi({alpha:g})", lambda logs: log_power_mean(logs, 1 - alpha), path_weights)
 
 
+@checked
 @known_by_call
 def chi_upper_bound(order: float = 2.0) -> Bound:
     """Returns the chi upper bound (CUBO), 1/n log E_q[w^n] >= log p(x) for n >= 1, in nats.
@@ -107,7 +118,9 @@ def chi_upper_bound(order: float = 2.0) -> Bound:
     Raises:
       ValueError: order is below one or infinite.
     Example:
-      >>> gap = chi_upper_bound()(log_weights) - ELBO(log_weights)
+      >>> log_weights = jnp.log(jnp.array([1.0, 7.0]))
+      >>> float(chi_upper_bound()(log_weights))  # log of sqrt((1 + 49) / 2)
+      1.6094
     Source: Dieng et al. (2017), equation 4.
     """
     if not 1 <= order < math.inf:
@@ -129,6 +142,7 @@ BOUNDS: dict[str, Bound] = {
 """By name, at the usual orders; `renyi` and `chi_upper_bound` make the others."""
 
 
+@checked
 def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     """Returns 1/power log 1/K sum_k w_k^power, in nats, for a power other than zero.
 
@@ -137,7 +151,8 @@ def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5)  # log of ((1 + 2) / 2)²
+      >>> float(log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5))  # log of ((1 + 2) / 2)²
+      0.8109
     """
     axis_of_samples("log_weights", log_weights)
     powers = power * log_weights

@@ -24,8 +24,13 @@ class Value:
     `dataclasses.replace` changes a field: the new record is known by its fields.
 
     Example:
-      >>> class Bound(Value):
-      ...     value: Callable[[Array], Array]
+      >>> class Scaled(Value):
+      ...     factor: float
+      ...
+      ...     def __call__(self, x):
+      ...         return self.factor * x
+      >>> Scaled(2.0)(3.0), Scaled(2.0) == Scaled(2.0)
+      (6.0, True)
     """
 
     _known_by: ClassVar[Any] = None
@@ -63,7 +68,10 @@ def known_by_call(factory: Callable[_P, _T]) -> Callable[_P, _T]:
 
     Example:
       >>> @known_by_call
-      ... def pathwise(num_samples: int = 1) -> Estimator: ...
+      ... def scaled(factor=2.0):
+      ...     return lambda x: factor * x
+      >>> scaled(), scaled() == scaled(2.0), scaled()(3.0)
+      (scaled(), True, 6.0)
     """
     signature = inspect.signature(factory)
 
@@ -85,7 +93,8 @@ def known_by_name(name: str, value: _V) -> _V:
     """Returns `value` with `name` as its repr: for constants, of which there is one.
 
     Example:
-      >>> ELBO = known_by_name("ELBO", Bound("elbo", jnp.mean))
+      >>> known_by_name("MEAN", Bound("mean", jnp.mean, None))
+      MEAN
     """
     return _known(value, _Name(name))
 

@@ -31,6 +31,10 @@ class TranslationTerms(NamedTuple):
       cycle_l1: of the image to its translation there and back.
       rounded_cycle_l1: the same, the translation rounded to 8 bits on the way.
       noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
+    Example:
+      >>> terms = TranslationTerms(np.zeros(3), np.array([0, 1, 1]), *np.zeros((3, 3)))
+      >>> terms.predicted.tolist(), terms.pair_l1.tolist()
+      ([0, 1, 1], [0.0, 0.0, 0.0])
     """
 
     pair_l1: Float[Array | np.ndarray, "n"]
@@ -60,7 +64,11 @@ def translation_terms(
     Raises:
       ValueError: a translation has another shape than it should.
     Example:
-      >>> terms = translation_terms(key, lambda x: 1 - x, lambda y: 1 - y, classify, x, 1 - x)
+      >>> invert, classify = lambda x: 1 - x, lambda y: (y.mean((1, 2, 3)) > 0.5).astype(int)
+      >>> x = jnp.linspace(0.0, 1.0, 3)[:, None, None, None] * jnp.ones((3, 4, 4, 1))
+      >>> terms = translation_terms(jax.random.key(0), invert, invert, classify, x, partners=1 - x)
+      >>> float(terms.pair_l1.max()), float(terms.cycle_l1.max())
+      (0.0, 0.0)
     Source: Chu et al. (2017), "CycleGAN, a master of steganography", for what hides in the cycle.
     """
     translated = forward(x)
@@ -92,6 +100,11 @@ class TranslationScore(NamedTuple):
       cycle_l1: mean distance of the image to what comes back.
       hidden_by_rounding: how much more the cycle loses if the translation is rounded to 8 bits.
       hidden_by_noise: how much more with normal noise of 1/255.
+    Example:
+      >>> terms = TranslationTerms(np.zeros(3), np.array([0, 1, 1]), *np.zeros((3, 3)))
+      >>> score = translation_score(jax.random.key(0), terms, labels=np.array([0, 1, 0]))
+      >>> score.class_kept.value, score.pair_l1.value
+      (0.6667, 0.0)
     """
 
     pair_l1: Interval
@@ -116,7 +129,10 @@ def translation_score(
     Raises:
       ValueError: there are fewer than two images, or not as many labels.
     Example:
-      >>> translation_score(key, translation_terms(...), task.test_labels).class_kept.value
+      >>> exchanged = TranslationTerms(np.zeros(4), np.array([1, 1, 0, 0]), *np.zeros((3, 4)))
+      >>> score = translation_score(jax.random.key(0), exchanged, labels=np.array([0, 0, 1, 1]))
+      >>> score.class_kept.value, score.class_kept_permuted.value
+      (0.0, 1.0)
     """
     labels, predicted = np.asarray(labels), np.asarray(terms.predicted)
     if labels.shape != predicted.shape:
@@ -155,7 +171,8 @@ def confusion_matrix(
     Raises:
       ValueError: there are no images, not as many predictions as labels, or a class below zero.
     Example:
-      >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
+      >>> confusion_matrix(labels=np.array([0, 1, 1]), predicted=np.array([0, 1, 0])).tolist()
+      [[1, 0], [1, 1]]
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
@@ -173,6 +190,11 @@ class Permutation(NamedTuple):
     Attributes:
       of: the class that each class becomes.
       share: of the images that the map tells right.
+    Example:
+      >>> Permutation(
+      ...     of=np.array([1, 0]), share=0.94
+      ... ).of.tolist()  # what class 0 becomes, and class 1
+      [1, 0]
     """
 
     of: Int[np.ndarray, "classes"]
@@ -185,7 +207,9 @@ def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
     Raises:
       ValueError: the counts are no square matrix, or there is no image.
     Example:
-      >>> best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
+      >>> found = best_permutation(np.array([[0, 9], [8, 1]]))
+      >>> found.of.tolist(), found.share  # 17 of 18
+      ([1, 0], 0.9444)
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
     of_shape("confusion", confusion, (len(confusion), len(confusion)))

@@ -4,6 +4,7 @@
 latent-variable model.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.bigan import BiGan, bigan
@@ -19,11 +20,9 @@ from jaxgen.models.factor_analysis import (
     FactorPosterior,
     factor_elbo,
     factor_posterior,
-    factor_steps,
-    independent,
-    isotropic,
 )
 from jaxgen.models.factor_density import factor_density
+from jaxgen.models.factor_em import factor_steps, independent, isotropic
 from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -77,6 +76,7 @@ from jaxgen.models.sequential import (
     importance_step,
     sample_sequence,
     sample_sequences,
+    unobserved_step,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.tempered import tempered
@@ -169,8 +169,11 @@ __all__ = [
     "uniform_levels",
     "uniform_mixture",
     "uniform_noise",
+    "unobserved_step",
     "vae",
     "variables_of",
     "variational_noise",
     "variational_rnn",
 ]
+
+doors(__name__)

@@ -6,8 +6,9 @@ A whole training that is judged, saved and resumed is `jaxgen.workbench.train`. 
 use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.train.alternating import alternating_step, clip_weights
-from jaxgen.train.checkpoint import latest_step, restore, save
+from jaxgen.train.checkpoint import intact_steps, latest_step, read_note, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
     EstimatorLoss,
@@ -15,22 +16,19 @@ from jaxgen.train.estimator_step import (
     estimator_step,
     init_estimator_state,
 )
-from jaxgen.train.game import (
-    Game,
-    Order,
-    Player,
-    PlayerStep,
-    critic_first,
-    extragradient,
-    generator_first,
-    init_game,
-    init_player,
-    simultaneous,
-)
+from jaxgen.train.game import Game, Player, init_game, init_player
 from jaxgen.train.game_update import game_update
 from jaxgen.train.image_pool import ImagePool, PoolState, image_pool
 from jaxgen.train.loss import mean_over_batch
 from jaxgen.train.manifest import CheckpointError
+from jaxgen.train.orders import (
+    Order,
+    PlayerStep,
+    critic_first,
+    extragradient,
+    generator_first,
+    simultaneous,
+)
 from jaxgen.train.per_device import per_device
 from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard
@@ -63,9 +61,11 @@ __all__ = [
     "init_game",
     "init_player",
     "init_state",
+    "intact_steps",
     "latest_step",
     "mean_over_batch",
     "per_device",
+    "read_note",
     "replicate",
     "restore",
     "save",
@@ -75,3 +75,5 @@ __all__ = [
     "shard",
     "simultaneous",
 ]
+
+doors(__name__)

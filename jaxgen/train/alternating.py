@@ -11,8 +11,10 @@ import optax
 
 from jaxgen.checks import at_least, positive
 from jaxgen.train.average import move_average
-from jaxgen.train.game import Game, Order, Player, critic_first
+from jaxgen.train.epoch import scan_with_keys
+from jaxgen.train.game import Game, Player
 from jaxgen.train.loss import given_step
+from jaxgen.train.orders import Order, critic_first
 from jaxgen.train.step import Update, gradient_step
 from jaxgen.types import Info, Key, Params, Variables
 
@@ -78,9 +80,18 @@ def alternating_step(
         zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
         player has.
     Example:
-      >>> update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
-      >>> epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
-      >>> game, infos = epoch(game, key, images)
+      >>> def generator_loss(own, other, key, batch):  # min over g of max over c: g c - c²/2
+      ...     return own["params"] * other["params"], {}, {}
+      >>> def critic_loss(own, other, key, batch):
+      ...     return own["params"] ** 2 / 2 - own["params"] * other["params"], {}, {}
+      >>> sgd = optax.sgd(0.1)
+      >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 0.0}, sgd))
+      >>> update = jax.jit(
+      ...     alternating_step(generator_loss, critic_loss, sgd, sgd), donate_argnums=0
+      ... )
+      >>> game, info = update(game, jax.random.key(0), jnp.zeros(4))
+      >>> float(game.critic.train.params), float(game.generator.train.params)  # .1, then 1 - .1²
+      (0.1, 0.99)
     Source: Goodfellow et al. (2014), "Generative adversarial nets", algorithm 1; Metz et al.
       (2017), "Unrolled generative adversarial networks", equations 7 to 10, for `unroll`; Heusel et
       al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
@@ -138,15 +149,14 @@ def alternating_step(
                     "critic's gradient elsewhere (extragradient)"
                 )
 
-            def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
-                batch, key = step
+            def one(critic: Player, key: Key, batch: Any) -> tuple[Player, Info]:
                 seen = seen_by_critic(generator.variables, jax.random.clone(key), batch)
                 return _step(loss_of_critic, critic_optimizer, critic, seen, key, batch, at=at)
 
             keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
-                return one(critic, (last, keys[0]))
-            critic, infos = jax.lax.scan(one, critic, (dealt, keys))
+                return one(critic, keys[0], last)
+            critic, infos = scan_with_keys(one, critic, keys, dealt)
             info = jax.tree.map(lambda array: array[-1], infos)
             return critic, {**info, "all_finite": jnp.all(infos["all_finite"])}
 
@@ -165,7 +175,11 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
     Raises:
       ValueError: bound is not positive.
     Example:
-      >>> optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
+      >>> optimizer = optax.chain(optax.sgd(1.0), clip_weights(0.01))
+      >>> update = gradient_step(lambda params, key, batch: (params, {}), optimizer)
+      >>> state, _ = update(init_state(jnp.float32(0.005), optimizer), jax.random.key(0), ())
+      >>> float(state.params)
+      -0.01
     Source: Arjovsky et al. (2017), "Wasserstein GAN", algorithm 1.
     """
     bound = positive("bound", bound)
