@@ -52,6 +52,21 @@ def positive(name: str, value: Any) -> Any:
     return value
 
 
+def not_negative(name: str, value: Any) -> Any:
+    """Refuses a number, of Python or NumPy, that is not finite and >= 0; arrays pass unchecked.
+
+    Raises:
+      ValueError: it is such a number.
+    Example:
+      >>> not_negative("min_variance", -1.0)
+      Traceback (most recent call last):
+      ValueError: min_variance: got -1.0, expected a number >= 0
+    """
+    if isinstance(value, int | float | np.number) and not 0 <= value < math.inf:
+        raise ValueError(f"{name}: got {value}, expected a number >= 0")
+    return value
+
+
 def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     """Checks that q is one distribution, not a batch of them.
 
@@ -135,6 +150,22 @@ def floats(name: str, x: Any) -> None:
     """
     if not jnp.issubdtype(x.dtype, np.floating):
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
+
+
+def not_bytes(name: str, x: Any) -> None:
+    """Checks that x is not of bytes, in which images are stored: a model's pixels are in [0, 1].
+
+    Raises:
+      ValueError: it is uint8.
+    Example:
+      >>> not_bytes("x", jnp.zeros((8, 8, 1), jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: x: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]
+    """
+    if getattr(x, "dtype", None) == np.uint8:
+        raise ValueError(
+            f"{name}: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]"
+        )
 
 
 def axis_of_samples(name: str, x: Any) -> None:

@@ -21,8 +21,10 @@ class MLPGenerator(nn.Module):
       kernel_init: of every layer.
       batch_norm: normalize every hidden layer over the batch, before its activation.
     Example:
-      >>> net = MLPGenerator((128, 128), (2,))
-      >>> variables = net.init(key, z, train=True)  # z: [batch, latent]
+      >>> net, z = MLPGenerator((8,), (2,)), jnp.zeros((5, 3))
+      >>> variables = net.init(jax.random.key(0), z, train=True)
+      >>> net.apply(variables, z, train=False).shape
+      (5, 2)
     """
 
     hidden: tuple[int, ...]
@@ -54,8 +56,10 @@ class MLPTranslator(nn.Module):
       activation: after every hidden layer.
       kernel_init: of every layer.
     Example:
-      >>> net = MLPTranslator((256, 256))
-      >>> y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
+      >>> net, x = MLPTranslator((8,)), jnp.zeros((5, 8, 8, 1))
+      >>> variables = net.init(jax.random.key(0), x)
+      >>> net.apply(variables, x).shape
+      (5, 8, 8, 1)
     """
 
     hidden: tuple[int, ...]
@@ -89,8 +93,10 @@ class MLPCritic(nn.Module):
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last hidden layer see how much the batch varies.
     Example:
-      >>> net = MLPCritic((128,), spectral_norm=True)
-      >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+      >>> net, x = MLPCritic((8,), spectral_norm=True), jnp.zeros((5, 2))
+      >>> variables = net.init(jax.random.key(0), x, train=True)
+      >>> net.apply(variables, x, train=False).shape  # one raw output for each sample
+      (5,)
     """
 
     hidden: tuple[int, ...]
