@@ -31,7 +31,7 @@ WHOLE = (
     "values",
 )
 """The rooms whose public classes have them too."""
-COMPILED_ONCE = ("divergences", "inference", "metrics", "two_sample")
+COMPILED_ONCE = ("divergences", "metrics", "two_sample")
 """The rooms whose functions are called eagerly."""
 OF_FUNCTIONS = {"f_divergence", "log_marginal"}
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
