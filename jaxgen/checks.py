@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -67,7 +68,23 @@ def not_negative(name: str, value: Any) -> Any:
     return value
 
 
-def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
+def arrays(name: str, tree: Any) -> None:
+    """Checks that the leaves of a pytree are arrays or numbers; it may have none, but is not None.
+
+    Raises:
+      ValueError: one is not, such as a word or an object that is no pytree.
+    Example:
+      >>> arrays("params", {"mean": np.zeros(3), "scale": 1.0})
+      >>> arrays("params", {"mean": "zero"})
+      Traceback (most recent call last):
+      ValueError: params: got 'zero', expected a pytree of arrays
+    """
+    for leaf in [None] if tree is None else jax.tree.leaves(tree):
+        if not hasattr(leaf, "dtype") and not isinstance(leaf, int | float | complex):
+            raise ValueError(f"{name}: got {leaf!r}, expected a pytree of arrays")
+
+
+def one_distribution(q: Any, batch_shape: Sequence[int] | None = None, *, name: str = "q") -> None:
     """Checks that q is one distribution, not a batch of them.
 
     Args:
@@ -84,7 +101,7 @@ def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     found = tuple(getattr(q, "batch_shape", ()) if batch_shape is None else batch_shape)
     if found:
         raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {found}, expected one distribution "
+            f"{name}: got a {type(q).__name__} of batch shape {found}, expected one distribution "
             "(batch shape ()): make a vector of latents of it with distrax.Independent"
         )
 

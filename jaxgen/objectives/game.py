@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import not_negative
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan_loss import GanLoss
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
@@ -69,7 +70,8 @@ def game_losses(
         updates so far, such as an optax schedule or `lazy`. Where that is zero the penalty is not
         computed, and shown as zero. (Of games under one `vmap` it is, and counts for nothing.)
     Raises:
-      ValueError: `loss` is no GanLoss; a penalty comes without a weight.
+      ValueError: `loss` is no GanLoss; a penalty comes without a weight, or with a number below
+        zero.
     Example:
       >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
       >>> model = gan(*nets, latent_size=2, x_shape=(2,))
@@ -86,6 +88,8 @@ def game_losses(
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
     if penalty is not None and penalty_weight is None:
         raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
+
+    not_negative("penalty_weight", penalty_weight)
 
     def sides(generator: Variables, key: Key, batch: Any) -> tuple[Any, Any]:
         real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
