@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+_V = TypeVar("_V")
+
 
 def at_least(name: str, value: Any, minimum: int) -> int:
     """Returns `value` as an int of at least `minimum`.
@@ -75,6 +77,26 @@ def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
     return value
 
 
+def made(name: str, value: Any, kind: type[_V], *, such_as: str) -> _V:
+    """Returns `value` if it is of a kind: not the function that makes one, nor another argument.
+
+    Args:
+      kind: a class, or a protocol that may be asked of an instance.
+      such_as: what makes one, for the message.
+    Raises:
+      ValueError: it is of another kind.
+    Example:
+      >>> made("loss", hinge, GanLoss, such_as="hinge()")  # raises: hinge was not called
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
+        found, article = repr(value), "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise ValueError(
+            f"{name}: got {found if len(found) < 80 else f'{found[:80]}...'}, expected {article} "
+            f"{kind.__name__}, such as {such_as} returns"
+        )
+    return value
+
+
 def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     """Checks the shape of one datapoint, one latent: nothing broadcasts in a likelihood.
 
@@ -88,6 +110,40 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     found = np.shape(x)
     if found != tuple(expected):
         raise ValueError(f"{name}: got shape {found}, expected {tuple(expected)}")
+
+
+def sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Returns a shape that the caller chose, as ints of at least 1.
+
+    Raises:
+      ValueError: it is no sequence of such integers.
+    Example:
+      >>> x_shape = sizes("x_shape", x_shape)
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise ValueError(f"{name}: got {value!r}, expected a tuple of integers >= 1")
+    return tuple(at_least(name, size, 1) for size in value)
+
+
+def batch_of(name: str, x: Any, shape: Sequence[int]) -> None:
+    """Checks datapoints on a leading axis: floats, for bytes are on another scale than samples.
+
+    Args:
+      x: an array, [n, *shape], n >= 1.
+      shape: of one datapoint.
+    Raises:
+      ValueError: it is none, or of another shape or type.
+    Example:
+      >>> batch_of("x", jnp.zeros((2, 8, 8)), (8, 8, 1))  # raises: no channels
+    """
+    dtype, found = getattr(x, "dtype", type(x).__name__), np.shape(x)
+    is_float = hasattr(x, "dtype") and jnp.issubdtype(dtype, np.floating)
+    if not is_float or found[1:] != tuple(shape) or found[:1] in ((), (0,)):
+        expected = ", ".join(map(str, ("n", *shape)))
+        raise ValueError(
+            f"{name}: got {dtype} of shape {found}, expected floating-point numbers of shape "
+            f"({expected}{'' if shape else ','}), n >= 1"
+        )
 
 
 def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
@@ -131,26 +187,26 @@ def axis_of_samples(name: str, x: Any) -> None:
         )
 
 
-def class_labels(labels: Any, num_classes: int, count: int) -> None:
+def class_labels(labels: Any, num_classes: int, *shape: int) -> None:
     """Checks labels: one integer for each datapoint, from 0 to num_classes - 1.
 
     Traced labels are trusted to be among the classes: numbers under jit do not raise.
 
     Args:
       labels: an array.
-      count: of the datapoints.
+      shape: of the labels: the number of datapoints, and of samples in a pack if they come in packs.
     Raises:
       ValueError: they are no such labels.
     Example:
       >>> class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
     """
     dtype, found = getattr(labels, "dtype", type(labels).__name__), np.shape(labels)
-    if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != (count,):
+    if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != shape:
         raise ValueError(
             f"labels: got {dtype} of shape {found}, expected an array of integers of shape "
-            f"{(count,)}, one for each datapoint"
+            f"{shape}, one for each datapoint"
         )
-    if count and not isinstance(labels, Tracer):
+    if math.prod(shape) and not isinstance(labels, Tracer):
         low, high = int(np.min(labels)), int(np.max(labels))
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -170,9 +226,6 @@ def between_0_and_1(name: str, value: float) -> float:
     if not 0 < value < 1:
         raise ValueError(f"{name}: got {value}, expected a number between 0 and 1")
     return value
-
-
-_V = TypeVar("_V")
 
 
 class UnknownName(KeyError, ValueError):

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
+from jaxgen.checks import floats
 from jaxgen.nets.packing import append_minibatch_stddev
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.types import Key
@@ -105,6 +106,8 @@ class DCGANCritic(nn.Module):
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last layer see how much the batch varies.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net = DCGANCritic((64, 128))  # 14x14x64, 7x7x128 from 28x28x1
       >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
@@ -122,6 +125,7 @@ class DCGANCritic(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch"]:
         """Maps images to raw outputs, high for what looks real."""
+        floats("x", x)
         x = 2 * x - 1
         for i, channels in enumerate(self.channels):
             normalized = self.batch_norm and i > 0

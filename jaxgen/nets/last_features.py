@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -29,13 +30,21 @@ def last_features(
       x: its input, an array or a pytree of them.
       layer: whose last call counts: `nn.Conv` of a critic that judges patches.
     Raises:
-      ValueError: `net` is no linen module, or calls no such layer that can be heard.
+      ValueError: `net` is no linen module, or calls no such layer that can be heard; the variables
+        have no params, or `layer` is no module's class.
     Example:
       >>> net = DCGANCritic((64, 128))
       >>> features = last_features(net, game.critic.variables, x)  # [n, 2 * 2 * 128] of 8x8 images
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")
+    if not isinstance(variables, Mapping) or "params" not in variables:
+        came = sorted(variables) if isinstance(variables, Mapping) else type(variables).__name__
+        raise ValueError(f"variables: got {came}, expected `params` among their collections")
+    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+        raise ValueError(
+            f"layer: got {layer!r}, expected a class of linen modules, such as nn.Conv"
+        )
     called: list[tuple[str, ...]] = []
 
     def overhear(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

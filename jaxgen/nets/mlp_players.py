@@ -8,6 +8,7 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxgen.checks import floats
 from jaxgen.nets.packing import append_minibatch_stddev
 
 
@@ -53,6 +54,8 @@ class MLPTranslator(nn.Module):
       hidden: widths of the hidden layers.
       activation: after every hidden layer.
       kernel_init: of every layer.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net = MLPTranslator((256, 256))
       >>> y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
@@ -65,6 +68,7 @@ class MLPTranslator(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch *x"]) -> Float[Array, "batch *x"]:
         """Maps images of one domain to images of the other."""
+        floats("x", x)
         h = x.reshape(len(x), -1)
         dims = h.shape[1]
         for width in self.hidden:
@@ -88,6 +92,8 @@ class MLPCritic(nn.Module):
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last hidden layer see how much the batch varies.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net = MLPCritic((128,), spectral_norm=True)
       >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
@@ -104,6 +110,7 @@ class MLPCritic(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
         """Maps samples to raw outputs, high for what looks real."""
+        floats("x", x)
         x = self.input_scale * self.features(x.reshape(len(x), -1))
         for i, width in enumerate(self.hidden):
             if self.minibatch_stddev and i == len(self.hidden) - 1:

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import floats
+
 
 class ResidualGenerator(nn.Module):
     """A dense layer to a small feature map, then a residual block per doubling.
@@ -69,6 +71,8 @@ class ResidualCritic(nn.Module):
     Attributes:
       channels: of every feature map.
       halvings: blocks that halve the image, by means over 2x2 places.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net = ResidualCritic(channels=128)
       >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
@@ -84,6 +88,7 @@ class ResidualCritic(nn.Module):
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch"]:
         """Maps images to raw outputs, high for what looks real."""
+        floats("x", x)
 
         def layer(net: Any, x: Array) -> Array:
             return nn.SpectralNorm(net)(x, update_stats=train)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from jaxgen.checks import made
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan_loss import GanLoss
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
@@ -62,15 +65,16 @@ def game_losses(
         updates so far, such as an optax schedule or `lazy`. Where that is zero the penalty is not
         computed, and shown as zero. (Of games under one `vmap` it is, and counts for nothing.)
     Raises:
-      ValueError: `loss` is no GanLoss; a penalty comes without a weight.
+      ValueError: `loss` is no GanLoss or `model` no game's; a penalty comes without a weight, or with
+        one below zero.
     Example:
       >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
       >>> update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
     """
-    if not isinstance(loss, GanLoss):
-        raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
-    if penalty is not None and penalty_weight is None:
-        raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
+    made("loss", loss, GanLoss, such_as="wasserstein()")
+    made("model", model, GameModel, such_as="jaxgen.models.gan(...)")
+    if penalty is not None:
+        _check_penalty(penalty, penalty_weight)
 
     def sides(generator: Variables, key: Key, batch: Any) -> tuple[Any, Any]:
         real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
@@ -114,6 +118,11 @@ def game_losses(
             weight: Any = penalty_weight
             if callable(penalty_weight):
                 weight = penalty_weight(step)
+                if callable(weight):
+                    raise ValueError(
+                        f"penalty_weight: got {penalty_weight!r}, whose value is a function, "
+                        "expected one to numbers, such as lazy(1.0) returns"
+                    )
                 info["penalty"] = _unless_zero(weight, mean)
             else:
                 info["penalty"] = mean()
@@ -121,6 +130,15 @@ def game_losses(
         return value, changed, info
 
     return GameLosses(model.draw, sides, of_generator, of_critic)
+
+
+def _check_penalty(penalty: Any, weight: Any) -> None:
+    if not callable(penalty):
+        raise ValueError(f"penalty: got {penalty!r}, expected a function, such as r1_penalty")
+    if weight is None:
+        raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
+    if isinstance(weight, int | float | np.number) and not 0 <= weight < math.inf:
+        raise ValueError(f"penalty_weight: got {weight}, expected a number >= 0")
 
 
 def _unless_zero(weight: Any, measure: Callable[[], Array]) -> Array:
