@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
+    from jaxgen import boundary as boundary
     from jaxgen import bounds as bounds
     from jaxgen import certify as certify
     from jaxgen import checks as checks
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
     from jaxgen import two_sample as two_sample
     from jaxgen import types as types
     from jaxgen import values as values
+    from jaxgen import violations as violations
     from jaxgen import workbench as workbench
 
 __version__ = "0.1.0"

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.boundary import checked
 from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
 from jaxgen.types import Scalar
@@ -59,6 +60,7 @@ IWAE = known_by_name(
 """The log of the mean weight. Source: Burda et al. (2016), equation 8."""
 
 
+@checked
 @known_by_call
 def renyi(alpha: float) -> Bound:
     """Returns the bound 1/(1 - alpha) log 1/K sum_k w_k^(1 - alpha), in nats.
@@ -94,6 +96,7 @@ def renyi(alpha: float) -> Bound:
     return Bound(f"renyi({alpha:g})", lambda logs: log_power_mean(logs, 1 - alpha), path_weights)
 
 
+@checked
 @known_by_call
 def chi_upper_bound(order: float = 2.0) -> Bound:
     """Returns the chi upper bound (CUBO), 1/n log E_q[w^n] >= log p(x) for n >= 1, in nats.
@@ -129,6 +132,7 @@ BOUNDS: dict[str, Bound] = {
 """By name, at the usual orders; `renyi` and `chi_upper_bound` make the others."""
 
 
+@checked
 def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     """Returns 1/power log 1/K sum_k w_k^power, in nats, for a power other than zero.
 

@@ -9,9 +9,10 @@ import re
 import textwrap
 import types
 
+import jax
 import numpy as np
 
-GROUND = ("bounds", "checks", "numerics", "pairwise", "values")
+GROUND = ("boundary", "bounds", "checks", "numerics", "pairwise", "values", "violations")
 ROOMS = (
     *GROUND,
     "certify",
@@ -102,12 +103,15 @@ def run(test, names):
 
 
 def recorded(names, calls):
-    """`names` with each function in the place of one that appends (name, args, kwargs) to calls."""
+    """`names`, whose functions append (name, args, kwargs) of every call outside jit to `calls`."""
 
     def record(name, function):
         @functools.wraps(function)
         def recording(*args, **kwargs):
-            calls.append((name, args, kwargs))
+            if not any(
+                isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))
+            ):
+                calls.append((name, args, kwargs))
             return function(*args, **kwargs)
 
         return recording

@@ -8,7 +8,7 @@ from examples import Close, example_of, namespace, public, run
 
 FUNCTIONS = ("certify", "estimators")
 """The rooms whose public functions have examples that run."""
-WHOLE = ("divergences", "two_sample")
+WHOLE = ("divergences", "metrics", "two_sample")
 """The rooms whose public classes have them too."""
 CASES = [
     f"{room}.{name}"

@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "jaxgen"
-GROUND = {"types", "values", "checks", "numerics", "bounds", "pairwise"}
+GROUND = {
+    *("types", "boundary", "violations", "values", "checks", "numerics", "bounds", "pairwise"),
+}
 ROOMS = GROUND | {
     *("certify", "data", "distributions", "divergences", "estimators", "inference", "metrics"),
     *("models", "nets", "objectives", "pictures", "train", "two_sample", "workbench"),
 }
 MAY_IMPORT = {
     "types": set(),
+    "violations": {"types"},
+    "boundary": {"violations"},
     "values": set(),
     "checks": set(),
     "numerics": {"types", "checks"},
-    "bounds": {"types", "values", "checks", "numerics"},
+    "bounds": {"types", "boundary", "values", "checks", "numerics"},
     "pairwise": {"types", "values", "checks", "numerics"},
     "distributions": GROUND,
     "nets": GROUND,
@@ -27,7 +31,7 @@ MAY_IMPORT = {
     "estimators": GROUND,
     "divergences": GROUND,
     "pictures": GROUND,
-    "train": {"types", "checks"},
+    "train": {"types", "boundary", "checks"},
     # models: a density is certified by what its distribution says; nets: of which teachers are.
     "certify": GROUND | {"estimators", "distributions", "models", "nets"},
     "two_sample": GROUND | {"divergences"},

@@ -1,5 +1,6 @@
 """Certificates: of an estimator's bias and variance on known problems, and of a density's laws."""
 
+from jaxgen.boundary import doors
 from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.bijector_laws import BijectorErrors, bijector_errors
 from jaxgen.certify.budget import accepted, at_budget
@@ -93,3 +94,5 @@ __all__ = [
     "toy",
     "two_latent_vae",
 ]
+
+doors(__name__)

@@ -3,6 +3,7 @@
 They stay uint8 on the host, and become floats, and random views, in the compiled step.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.data.augment import Transform, compose, random_crop, random_flip, resize
 from jaxgen.data.differentiable_augment import random_color, random_cutout, random_translation
 from jaxgen.data.folder import load_folder, refuse, skip
@@ -48,3 +49,5 @@ __all__ = [
     "threshold",
     "unpaired",
 ]
+
+doors(__name__)

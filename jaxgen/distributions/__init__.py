@@ -1,5 +1,6 @@
 """Distributions that distrax lacks, or has in a form that is slower or less stable."""
 
+from jaxgen.boundary import doors
 from jaxgen.distributions.autoregressive import Autoregressive
 from jaxgen.distributions.bernoulli import Bernoulli
 from jaxgen.distributions.coupling import Conditioner, coupling, in_context
@@ -45,3 +46,5 @@ __all__ = [
     "stratified_uniform",
     "triangular_fixed_point",
 ]
+
+doors(__name__)

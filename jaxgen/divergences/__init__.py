@@ -1,5 +1,6 @@
 """How far apart two distributions are: f-divergences and their bounds, kernels, transport."""
 
+from jaxgen.boundary import doors
 from jaxgen.divergences.closed_forms import discrete_divergence, gaussian_alpha_divergence
 from jaxgen.divergences.critic import TrainedCritic, split_held_out, train_critic
 from jaxgen.divergences.custom import f_divergence
@@ -72,3 +73,5 @@ __all__ = [
     "weighted_jensen_shannon",
     "witness",
 ]
+
+doors(__name__)

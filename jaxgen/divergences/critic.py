@@ -77,8 +77,8 @@ def split_held_out(
 
 def train_critic(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Num[Array, "n *event"],
+    q_samples: Num[Array, "m *event"],
     bound: Callable[[Array, Array], SampleTerms],
     init: Callable[[Key], Params],
     apply: Callable[[Params, Array], Float[Array, "n"]],

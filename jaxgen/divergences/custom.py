@@ -36,7 +36,7 @@ def f_divergence(
       activated_conjugate: f*(g(v)) in one stable form; in two steps if not given.
       canonical: f'(e^v), likewise.
       canonical_conjugate: f*(f'(e^v)), likewise.
-      kink: whether f has no second derivative at 1.
+      kink: whether f has no second derivative at 1; one that is not declared is refused.
     Raises:
       ValueError: the parts do not fit together; the message names the part, the point and both
         numbers.

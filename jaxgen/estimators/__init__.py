@@ -1,5 +1,6 @@
 """Gradients of expectations E_q[f(z)] in the parameters of q, all under one contract."""
 
+from jaxgen.boundary import doors
 from jaxgen.estimators.antithetic import arm, disarm
 from jaxgen.estimators.base import (
     Estimate,
@@ -77,3 +78,5 @@ __all__ = [
     "vimco",
     "without_score",
 ]
+
+doors(__name__)

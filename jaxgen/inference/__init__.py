@@ -4,6 +4,7 @@ The exact models that they are compared with are models: `jaxgen.models.kalman_f
 `mixture_density`, `factor_density`.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.inference.ais import (
     AnnealedWeight,
     Transition,
@@ -63,3 +64,5 @@ __all__ = [
     "tune_encoder",
     "tune_step_sizes",
 ]
+
+doors(__name__)

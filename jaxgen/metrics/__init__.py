@@ -1,5 +1,6 @@
 """Numbers to report: likelihoods, rates, active units; of samples, how far from the data."""
 
+from jaxgen.boundary import doors
 from jaxgen.metrics.autoregressive_code import (
     AutoregressiveCode,
     autoregressive_decode,
@@ -123,3 +124,5 @@ __all__ = [
     "translation_terms",
     "unpaired_scores",
 ]
+
+doors(__name__)

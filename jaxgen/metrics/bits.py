@@ -23,7 +23,13 @@ def bits_per_dim(
     Raises:
       ValueError: num_dims is below one, or bin_width is not positive.
     Example:
-      >>> bits_per_dim(89.0, 784)  # 0.164
+      >>> nll = -784 * jnp.log(0.5)  # a fair coin for each pixel, in nats
+      >>> float(bits_per_dim(nll, 784))
+      1.0
+      >>> bits_per_dim(
+      ...     0.0, 784, bin_width=1 / 256
+      ... )  # a uniform density on [0, 1]: all of its 8 bits
+      8.0
     Source: Theis et al. (2016), section 3.1.
     """
     num_dims = at_least("num_dims", num_dims, 1)

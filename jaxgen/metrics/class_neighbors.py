@@ -40,8 +40,10 @@ def neighbor_accuracy(
       ValueError: features of unlike shape or not of floating point; labels that are no integers, or
         not one for each sample.
     Example:
-      >>> right = neighbor_accuracy(train_features, train.labels, test_features, test.labels)
-      >>> right.mean(), right.std(ddof=1) / len(right) ** 0.5
+      >>> features, labels = jnp.array([[0.0], [1.0]]), jnp.array([0, 1])
+      >>> right = neighbor_accuracy(features, labels, jnp.array([[0.1], [0.2]]), jnp.array([0, 1]))
+      >>> right.tolist(), float(right.mean())  # of each test sample, and the accuracy
+      ([1.0, 0.0], 0.5)
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.2.
     """
     points, queries = sample_vectors(features=features, test_features=test_features)

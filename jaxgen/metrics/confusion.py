@@ -1,4 +1,4 @@
-"""Which classes were taken for which, and the map of classes to classes that explains most of it."""
+"""Which classes were taken for which, and the map of classes to classes that explains most."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def confusion_matrix(
       ValueError: there are no images, not as many predictions as labels, or classes that are no
         integers from zero on.
     Example:
-      >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 1, 0]))  # [[1, 0], [1, 1]]
+      >>> confusion_matrix(labels=np.array([0, 1, 1]), predicted=np.array([0, 1, 0])).tolist()
+      [[1, 0], [1, 1]]
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
@@ -41,6 +42,11 @@ class Permutation(NamedTuple):
     Attributes:
       of: the class that each class becomes.
       share: of the images that the map tells right.
+    Example:
+      >>> Permutation(
+      ...     of=np.array([1, 0]), share=0.94
+      ... ).of.tolist()  # what class 0 becomes, and class 1
+      [1, 0]
     """
 
     of: Int[np.ndarray, "classes"]
@@ -53,7 +59,9 @@ def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
     Raises:
       ValueError: the counts are no square matrix, or there is no image.
     Example:
-      >>> best_permutation(np.array([[0, 9], [8, 1]]))  # [1, 0], 17 of 18
+      >>> found = best_permutation(np.array([[0, 9], [8, 1]]))
+      >>> found.of.tolist(), found.share  # 17 of 18
+      ([1, 0], 0.9444)
     Source: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
     of_shape("confusion", confusion, (len(confusion), len(confusion)))

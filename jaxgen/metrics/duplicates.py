@@ -32,7 +32,8 @@ def duplicate_share(
       ValueError: there are fewer than two samples or they are not of floating point, or block_size
         is below one.
     Example:
-      >>> duplicate_share(samples, 1e-3)
+      >>> float(duplicate_share(jnp.array([[0.0], [0.001], [5.0]]), 0.01))
+      0.6667
     Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", for
       collapse seen by duplicates.
     """

@@ -24,7 +24,13 @@ class GaussianMoments(NamedTuple):
       mean: of the features.
       factor: factor.T @ factor is the covariance, which may have any rank.
     Example:
-      >>> GaussianMoments(jnp.zeros(3), jnp.eye(3))  # N(0, I)
+      >>> GaussianMoments(jnp.zeros(3), jnp.eye(3)).mean.shape  # N(0, I)
+      (3,)
+      >>> covariance = np.array([[4.0, 0.0], [0.0, 0.0]])  # from elsewhere, of any rank
+      >>> values, vectors = np.linalg.eigh(covariance)
+      >>> factor = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+      >>> (factor.T @ factor).tolist()
+      [[4.0, 0.0], [0.0, 0.0]]
     """
 
     mean: Float[Array, "dims"]
@@ -38,7 +44,10 @@ class FrechetDistance(NamedTuple):
       value: |m_p - m_q|² + tr(S_p + S_q - 2 (S_p S_q)^½).
       of_means: |m_p - m_q|², the part of the means; the rest is that of the covariances.
     Example:
-      >>> frechet_distance(real_features, fake_features).value
+      >>> xs = jax.random.normal(jax.random.key(0), (50, 2))
+      >>> found = frechet_distance(xs, xs + 1)
+      >>> float(found.value), float(found.of_means)
+      (2.0, 2.0)
     """
 
     value: Scalar
@@ -53,7 +62,9 @@ def gaussian_moments(features: Samples) -> GaussianMoments:
     Raises:
       ValueError: there are fewer than two samples, or they are not of floating point.
     Example:
-      >>> real = gaussian_moments(classifier_features(train_images))
+      >>> moments = gaussian_moments(jnp.array([[0.0], [2.0]]))  # of the data, to be kept
+      >>> float(moments.mean[0]), float(abs(moments.factor[0, 0]))  # 1 and sqrt(2)
+      (1.0, 1.414)
     """
     (vectors,) = sample_vectors(2, features=features)
     mean = jnp.mean(vectors, axis=0)
@@ -71,7 +82,12 @@ def gaussian_frechet_distance(p: GaussianMoments, q: GaussianMoments) -> Frechet
     Raises:
       ValueError: p and q have not the same dimension.
     Example:
-      >>> gaussian_frechet_distance(real, gaussian_moments(features)).value
+      >>> p, q = (
+      ...     GaussianMoments(jnp.zeros(1), jnp.eye(1)),
+      ...     GaussianMoments(jnp.ones(1), 3 * jnp.eye(1)),
+      ... )
+      >>> float(gaussian_frechet_distance(p, q).value)  # 1² + (3 - 1)²
+      5.0
     Source: Dowson & Landau (1982), "The Fréchet distance between multivariate normal
       distributions", equation 4.
     """
@@ -100,7 +116,9 @@ def frechet_distance(real_features: Samples, fake_features: Samples) -> FrechetD
     Raises:
       ValueError: a set has fewer than two samples, or they differ in dimension.
     Example:
-      >>> frechet_distance(classifier_features(test_images), classifier_features(samples)).value
+      >>> xs = jax.random.normal(jax.random.key(0), (50, 2))
+      >>> float(frechet_distance(xs, xs + jnp.array([3.0, 0.0])).value)
+      9.0
     Source: Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local
       Nash equilibrium", equation 6; Binkowski et al. (2018), "Demystifying MMD GANs", section 4,
       for the bias.

@@ -22,6 +22,10 @@ class ImportanceDiagnostics(NamedTuple):
       log_weight_variance: of the log weights that are finite, in nats²; 0 if fewer than two are.
       zeros: how many weights are zero (log weight -inf).
       all_finite: whether every log weight is finite.
+    Example:
+      >>> found = importance_diagnostics(jnp.array([0.0, 0.0, -jnp.inf]))
+      >>> float(found.ess), int(found.zeros), bool(found.all_finite)
+      (2.0, 1, False)
     """
 
     ess: Scalar
@@ -40,7 +44,9 @@ def importance_diagnostics(log_weights: Float[Array, "..."]) -> ImportanceDiagno
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> importance_diagnostics(log_weights).ess
+      >>> log_weights = jnp.log(jnp.array([1.0, 1.0, 1.0]))
+      >>> float(importance_diagnostics(log_weights).ess)
+      3.0
     Source: Kong (1992) for the effective sample size; see `pareto_k`.
     """
     axis_of_samples("log_weights", log_weights)

@@ -19,6 +19,9 @@ class Interval(NamedTuple):
     Attributes:
       value: the number.
       low, high: the ends.
+    Example:
+      >>> Interval(value=0.5, low=0.4, high=0.6).ends
+      (0.5, 0.4, 0.6)
     """
 
     value: float
@@ -37,7 +40,10 @@ def share_interval(happened: Shaped[np.ndarray, "..."]) -> Interval:
     Raises:
       ValueError: there is nothing to count, or not one truth value each.
     Example:
-      >>> share_interval(predicted == labels)
+      >>> predicted, labels = np.array([0, 1, 1, 0]), np.array([0, 1, 1, 1])
+      >>> share = share_interval(predicted == labels)
+      >>> share.value, share.low, share.high
+      (0.75, 0.301, 0.954)
     """
     if not len(happened):
         raise ValueError("happened: got none, expected at least one")
@@ -57,7 +63,9 @@ def mean_interval(values: Float[np.ndarray, "..."]) -> Interval:
     Raises:
       ValueError: there are fewer than two, or more axes than one.
     Example:
-      >>> mean_interval(np.abs(translated - partners).mean((1, 2, 3)))
+      >>> mean = mean_interval(np.array([1.0, 2.0, 3.0]))
+      >>> mean.value, mean.low, mean.high  # 2 ± 4.30 / sqrt(3)
+      (2.0, -0.484, 4.484)
     """
     if len(values) < 2:
         raise ValueError(f"values: got {len(values)}, expected two or more")

@@ -33,7 +33,10 @@ def kernel_distance(
       ValueError: the features differ in dimension, or subset_size is below two or leaves fewer than
         two subsets.
     Example:
-      >>> kernel_distance(key, real_features, fake_features).value
+      >>> real = jax.random.normal(jax.random.key(0), (200, 4))
+      >>> terms = kernel_distance(jax.random.key(1), real, real + 2, subset_size=20)
+      >>> len(terms.values), bool(terms.value > 5 * terms.stderr)
+      (10, True)
     Source: Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)

@@ -28,6 +28,11 @@ class LinearProbe(NamedTuple):
       gradient: what is left of the loss's gradient, over that at zero; at most `tolerance` where
         the optimum was found.
       steps: that it took.
+    Example:
+      >>> features, labels = jnp.array([[-1.0], [-2.0], [3.0]]), jnp.array([0, 0, 1])
+      >>> probe = linear_probe(features, labels, num_classes=2)
+      >>> probe.logits(jnp.array([[-3.0], [2.0]])).argmax(axis=1).tolist()
+      [0, 1]
     """
 
     mean: Float[Array, "dims"]
@@ -81,8 +86,11 @@ def linear_probe(
       ValueError: features of unlike shape or not of floating point; labels that are no integers,
         not one for each sample or not of a class; l2 or max_steps out of range.
     Example:
-      >>> probe = linear_probe(train_features, train.labels, 10)
-      >>> accuracy = (probe.logits(test_features).argmax(axis=1) == test.labels).mean()
+      >>> features, labels = jnp.array([[-1.0], [-2.0], [3.0]]), jnp.array([0, 0, 1])
+      >>> probe = linear_probe(features, labels, num_classes=2)
+      >>> accuracy = (probe.logits(features).argmax(axis=1) == labels).mean()
+      >>> float(accuracy), bool(probe.gradient <= 1e-5)
+      (1.0, True)
     Source: Alain & Bengio (2017), "Understanding intermediate layers using linear classifier
       probes", section 3.
     """

@@ -25,6 +25,12 @@ class LogEstimate(NamedTuple):
       variance: of the estimate over repeats, in nats².
       ess: mean effective sample size.
       pareto_k: of the largest K alone, the median over repeats.
+    Example:
+      >>> found = LogEstimate(
+      ...     bias=[-1.2, -0.3], variance=[2.0, 0.4], ess=[1.0, 3.1], pareto_k=0.6
+      ... )  # of K = 1 and K = 10
+      >>> found.bias[1]
+      -0.3
     """
 
     bias: Float[Array, "counts"]
@@ -47,7 +53,9 @@ def log_estimate(
     Raises:
       ValueError: log_errors has not one axis; a count is below one or above half the pool.
     Example:
-      >>> log_estimate(log_weights - log_px, (1, 10, 100)).bias
+      >>> weights = jnp.tile(jnp.array([0.5, 1.5]), 100)  # of mean one: log p(x) = 0
+      >>> log_estimate(jnp.log(weights), (1, 2)).bias.tolist()  # log(3/4) / 2 for one sample
+      [-0.1438, 0.0]
     Source: Burda et al. (2016), "Importance Weighted Autoencoders", theorem 1; Domke & Sheldon
       (2018), "Importance Weighting and Variational Inference", theorem 3, for how the bias ends.
     """
@@ -82,7 +90,11 @@ def log_second_moment(q: distrax.Distribution, target: distrax.Distribution) -> 
       q: what is sampled, `Independent(Normal)`, such as `diagonal_normal` makes.
       target: what the weights are for, likewise; the weights are over their mean.
     Example:
-      >>> log_second_moment(diagonal_normal(zeros, zeros), posterior)
+      >>> q, target = (
+      ...     distrax.Independent(distrax.Normal(jnp.full(1, m), 1.0), 1) for m in (0.0, 2.0)
+      ... )
+      >>> float(log_second_moment(q, target))  # the squared distance of the means
+      4.0
     Source: Gil et al. (2013), "Rényi divergence measures for commonly used univariate continuous
       distributions", table 2.
     """

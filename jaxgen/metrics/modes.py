@@ -30,7 +30,10 @@ class ModeCoverage(NamedTuple):
       histogram: share of the samples nearest to each mode, good or not; a sample as near to two
         modes counts as half a sample of each.
     Example:
-      >>> mode_coverage(samples, target.modes, target.scales).covered
+      >>> modes = jnp.array([[0.0], [10.0]])
+      >>> coverage = mode_coverage(jnp.zeros((4, 1)), modes, 1.0)
+      >>> int(coverage.covered), coverage.histogram.tolist(), float(coverage.evenness)
+      (1, [1.0, 0.0], 0.0)
     """
 
     covered: Int[Array, ""]
@@ -65,7 +68,9 @@ def mode_coverage(
       ValueError: samples and modes differ in dimension, or are not of floating point.
     Example:
       >>> target = ring()
-      >>> mode_coverage(samples, target.modes, target.scales).covered  # of 8
+      >>> samples = target.sample(seed=jax.random.key(0), sample_shape=200)
+      >>> int(mode_coverage(samples, target.modes, target.scales).covered)
+      8
     Source: Srivastava et al. (2017), "VEEGAN", section 4.1, for good samples and covered modes; Lin
       et al. (2018), "PacGAN", section 4.1, for the reverse KL.
     """

@@ -33,7 +33,13 @@ def log_marginal(
     Raises:
       ValueError: a count is below one.
     Example:
-      >>> nll = -log_marginal(key, log_joint, model.encode(params, x), 5000)
+      >>> q = distrax.Independent(distrax.Normal(jnp.zeros(1), jnp.ones(1)), 1)
+      >>> log_joint = lambda z: (
+      ...     q.log_prob(z) - 89.0
+      ... )  # here q is the posterior and log p(x) -89 nats
+      >>> nll = -log_marginal(jax.random.key(0), log_joint, q, 50)
+      >>> float(nll)
+      89.0
     Source: Burda et al. (2016), section 4; Rezende et al. (2014), appendix E.
     """
     num_samples = at_least("num_samples", num_samples, 1)

@@ -27,7 +27,9 @@ def pareto_k(log_weights: Float[Array, "..."]) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> pareto_k(log_importance_weights(key, log_joint, q, 1000)) < 0.7
+      >>> log_weights = jnp.log(jax.random.uniform(jax.random.key(0), (1000,)))
+      >>> bool(pareto_k(log_weights) < 0.7), float(pareto_k(3.0 * jnp.arange(1000.0))) > 0.7
+      (True, True)
     Source: Vehtari et al. (2024), algorithm 1 and section 3; Zhang & Stephens (2009).
     """
     axis_of_samples("log_weights", log_weights)

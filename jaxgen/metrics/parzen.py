@@ -33,8 +33,9 @@ def parzen_log_likelihood(
       ValueError: points and samples differ in shape, bandwidth is a number that is not positive, or
         block_size is below one.
     Example:
-      >>> bandwidth = parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
-      >>> parzen_log_likelihood(test, samples, bandwidth).mean()
+      >>> points, samples = jnp.zeros((1, 2)), jnp.zeros((5, 2))
+      >>> parzen_log_likelihood(points, samples, 1.0).tolist()  # -log 2 pi
+      [-1.8379]
     Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
       process"; Theis et al. (2016), "A note on the evaluation of generative models", section 3.2,
       for the warning.
@@ -75,7 +76,9 @@ def parzen_bandwidth(
     Raises:
       ValueError: as `parzen_log_likelihood`.
     Example:
-      >>> parzen_bandwidth(validation, samples, jnp.geomspace(0.05, 1.0, 10))
+      >>> validation, samples = jax.random.normal(jax.random.key(0), (2, 100, 1))
+      >>> float(parzen_bandwidth(validation, samples, jnp.array([0.001, 0.3, 100.0])))
+      0.3
     Source: Breuleux et al. (2011), "Quickly generating representative samples from an RBM-derived
       process".
     """

@@ -25,7 +25,10 @@ class PrecisionRecall(NamedTuple):
         apart in a large ball; 1 on average where p is q, and it may exceed 1.
       coverage: share of reals with a fake in their ball: variety.
     Example:
-      >>> precision_recall(real_features, fake_features).density
+      >>> xs = jax.random.normal(jax.random.key(0), (20, 2))
+      >>> found = precision_recall(xs, xs + 100)
+      >>> float(found.precision), float(found.coverage)
+      (0.0, 0.0)
     """
 
     precision: Scalar
@@ -57,7 +60,10 @@ def precision_recall(
       ValueError: the features differ in dimension, a set has no more than k, or a count is below
         one.
     Example:
-      >>> precision_recall(real_features, fake_features).coverage
+      >>> real, fake = jnp.array([[0.0], [1.0], [10.0]]), jnp.array([[0.5], [0.6]])
+      >>> found = precision_recall(real, fake, num_neighbors=1)
+      >>> float(found.precision), float(found.recall)  # fakes are right, and all in one place
+      (1.0, 0.0)
     Source: Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing
       generative models", section 2; Naeem et al. (2020), "Reliable fidelity and diversity metrics
       for generative models", equations 3 to 5 and 9.

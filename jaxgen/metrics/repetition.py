@@ -20,6 +20,11 @@ class RepetitionScale(NamedTuple):
       train: the training set as vectors.
       radius: within which another sample is a near duplicate.
       to_train: the median distance of held-out data to the nearest training datum.
+    Example:
+      >>> data = jnp.arange(6.0)[:, None]
+      >>> scale = repetition_scale(data[:3], data[3:])
+      >>> float(scale.radius), float(scale.to_train)  # of 3, 4, 5 among each other, and from 2
+      (1.0, 2.0)
     """
 
     train: Float[Array, "n dims"]
@@ -35,6 +40,12 @@ class Repetition(NamedTuple):
         about the share that the scale was made with, near one after a collapse.
       distance_to_train: the median distance to the nearest training datum in units of held-out
         data's: one for fresh draws, zero for copies.
+    Example:
+      >>> found = Repetition(
+      ...     duplicates=0.9, distance_to_train=0.0
+      ... )  # a few copies of the training set
+      >>> found.distance_to_train
+      0.0
     """
 
     duplicates: Scalar
@@ -54,7 +65,10 @@ def repetition_scale(
     Raises:
       ValueError: the sets differ in shape, are not of floating point, or have fewer than two.
     Example:
-      >>> scale = repetition_scale(train_images, test_images[:200])
+      >>> data = jax.random.normal(jax.random.key(0), (100, 2))
+      >>> scale = repetition_scale(data[:80], data[80:])  # once; then an argument of what is jitted
+      >>> scale.train.shape
+      (80, 2)
     """
     points, unseen = sample_vectors(2, train=train, held_out=held_out)
     radius = jnp.quantile(jnp.sqrt(squared_radii(unseen, 1)), jnp.asarray(share))
@@ -73,7 +87,11 @@ def repetition(samples: Samples, scale: RepetitionScale) -> Repetition:
     Raises:
       ValueError: they have other dimensions than the training data, or are not of floating point.
     Example:
-      >>> repetition(samples, scale).duplicates
+      >>> data = jax.random.normal(jax.random.key(0), (100, 2))
+      >>> scale = repetition_scale(data[:80], data[80:])
+      >>> found = repetition(jnp.repeat(data[:2], 10, axis=0), scale)  # two copies, ten times each
+      >>> float(found.duplicates), float(found.distance_to_train)
+      (1.0, 0.0)
     Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", for
       collapse seen by duplicates.
     """

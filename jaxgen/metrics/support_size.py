@@ -21,7 +21,9 @@ class SupportSize(NamedTuple):
       high: where it ends; infinite if so few batches held a duplicate that there may be any number.
       collisions: share of the batches with a duplicate.
     Example:
-      >>> support_size(duplicated, 100).estimate
+      >>> found = support_size(jnp.array([False, False]), 100)
+      >>> float(found.estimate), float(found.high)  # no batch held a duplicate
+      (inf, inf)
     """
 
     estimate: Scalar
@@ -49,10 +51,11 @@ def support_size(
       ValueError: duplicated is not one boolean per batch, batch_size is below two, or confidence is
         not between 0 and 1.
     Example:
-      >>> duplicated = jax.lax.map(
-      ...     lambda xs: duplicate_share(xs, radius) > 0, batches
-      ... )  # [b, s, dims]
-      >>> support_size(duplicated, batches.shape[1]).estimate
+      >>> batches = jax.random.randint(jax.random.key(0), (50, 12, 1), 0, 100) / 100.0
+      >>> duplicated = jax.lax.map(lambda xs: duplicate_share(xs, 1e-4) > 0, batches)
+      >>> found = support_size(duplicated, batches.shape[1])
+      >>> bool(found.low < 100 < found.high)
+      True
     Source: Arora et al. (2018), "Do GANs learn the distribution? Some theory and empirics", section
       3; Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """

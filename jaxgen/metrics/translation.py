@@ -33,6 +33,10 @@ class TranslationTerms(NamedTuple):
       cycle_l1: of the image to its translation there and back.
       rounded_cycle_l1: the same, the translation rounded to 8 bits on the way.
       noisy_cycle_l1: the same, with normal noise of 1/255 on the translation.
+    Example:
+      >>> terms = TranslationTerms(np.zeros(3), np.array([0, 1, 1]), *np.zeros((3, 3)))
+      >>> terms.predicted.tolist(), terms.pair_l1.tolist()
+      ([0, 1, 1], [0.0, 0.0, 0.0])
     """
 
     pair_l1: Float[Array | np.ndarray, "n"]
@@ -63,7 +67,11 @@ def translation_terms(
       ValueError: images are not in [0, 1], where they are not traced, or not of floating point; a
         translation has another shape than it should; classes are not one integer for each image.
     Example:
-      >>> terms = translation_terms(key, lambda x: 1 - x, lambda y: 1 - y, classify, x, 1 - x)
+      >>> invert, classify = lambda x: 1 - x, lambda y: (y.mean((1, 2, 3)) > 0.5).astype(int)
+      >>> x = jnp.linspace(0.0, 1.0, 3)[:, None, None, None] * jnp.ones((3, 4, 4, 1))
+      >>> terms = translation_terms(jax.random.key(0), invert, invert, classify, x, partners=1 - x)
+      >>> float(terms.pair_l1.max()), float(terms.cycle_l1.max())
+      (0.0, 0.0)
     Source: Chu et al. (2017), "CycleGAN, a master of steganography", for what hides in the cycle.
     """
     x, partners = unit_images("x", x), unit_images("partners", partners)
@@ -136,6 +144,11 @@ class TranslationScore(NamedTuple):
       cycle_l1: mean distance of the image to what comes back.
       hidden_by_rounding: how much more the cycle loses if the translation is rounded to 8 bits.
       hidden_by_noise: how much more with normal noise of 1/255.
+    Example:
+      >>> terms = TranslationTerms(np.zeros(3), np.array([0, 1, 1]), *np.zeros((3, 3)))
+      >>> score = translation_score(jax.random.key(0), terms, labels=np.array([0, 1, 0]))
+      >>> score.class_kept.value, score.pair_l1.value
+      (0.6667, 0.0)
     """
 
     pair_l1: Interval
@@ -160,7 +173,10 @@ def translation_score(
     Raises:
       ValueError: there are fewer than two images, not as many labels, or these are no integers.
     Example:
-      >>> translation_score(key, translation_terms(...), task.test_labels).class_kept.value
+      >>> exchanged = TranslationTerms(np.zeros(4), np.array([1, 1, 0, 0]), *np.zeros((3, 4)))
+      >>> score = translation_score(jax.random.key(0), exchanged, labels=np.array([0, 0, 1, 1]))
+      >>> score.class_kept.value, score.class_kept_permuted.value
+      (0.0, 1.0)
     """
     terms = made("terms", terms, TranslationTerms, such_as="translation_terms(...)")
     labels, predicted = np.asarray(labels), np.asarray(terms.predicted)

@@ -4,6 +4,7 @@
 latent-variable model.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.models.autoregressive import autoregressive
 from jaxgen.models.belief_network import belief_network
 from jaxgen.models.bigan import BiGan, bigan
@@ -174,3 +175,5 @@ __all__ = [
     "variational_noise",
     "variational_rnn",
 ]
+
+doors(__name__)

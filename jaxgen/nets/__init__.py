@@ -3,6 +3,7 @@
 `as_net` gives nets of any library the one form that models are made of.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.nets.causal_transformer import CausalTransformer
 from jaxgen.nets.concatenated import concatenated, vectors
 from jaxgen.nets.conv import ConvDecoder, ConvEncoder
@@ -69,3 +70,5 @@ __all__ = [
     "raster",
     "vectors",
 ]
+
+doors(__name__)

@@ -1,5 +1,6 @@
 """Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
 
+from jaxgen.boundary import doors
 from jaxgen.objectives.augmented import Augmented, augmented
 from jaxgen.objectives.cycle import CycleModel, cycle_losses
 from jaxgen.objectives.denoising import Corruption, denoising_elbo
@@ -105,3 +106,5 @@ __all__ = [
     "wasserstein",
     "zero_sum",
 ]
+
+doors(__name__)

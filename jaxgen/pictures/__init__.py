@@ -5,6 +5,7 @@ Figures are matplotlib's, made without its global state: `figure.savefig("pictur
 drawing does.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.pictures.bars import bars, stacked_bars
 from jaxgen.pictures.curve_panels import curve_panels
 from jaxgen.pictures.curves import against_count, against_steps, band_in_time
@@ -56,3 +57,5 @@ __all__ = [
     "trade_off",
     "variance_curves",
 ]
+
+doors(__name__)

@@ -6,6 +6,7 @@ A whole training that is judged, saved and resumed is `jaxgen.workbench.train`. 
 use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps optax.
 """
 
+from jaxgen.boundary import doors
 from jaxgen.train.alternating import alternating_step, clip_weights
 from jaxgen.train.checkpoint import latest_step, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
@@ -75,3 +76,5 @@ __all__ = [
     "shard",
     "simultaneous",
 ]
+
+doors(__name__)

@@ -1,5 +1,6 @@
 """Is the difference of two sets of samples significant: everything with a p-value."""
 
+from jaxgen.boundary import doors
 from jaxgen.two_sample.classifier import accuracy_test, classifier_test
 from jaxgen.two_sample.memorization import memorization_test
 from jaxgen.two_sample.nearest_neighbor import (
@@ -25,3 +26,5 @@ __all__ = [
     "permutation_test",
     "variance_test",
 ]
+
+doors(__name__)

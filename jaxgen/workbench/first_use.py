@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
+from jaxgen.boundary import behind_a_door
+
 
 def first_use(face: str, names: Collection[str]) -> Callable[[str], Any]:
     """Returns the `__getattr__` of a module that imports `names` for type checkers alone.
@@ -26,7 +28,7 @@ def first_use(face: str, names: Collection[str]) -> Callable[[str], Any]:
         if name not in names:
             raise AttributeError(f"module {face!r} has no attribute {name!r}")
         try:
-            return getattr(importlib.import_module(_home_of(name, face)), name)
+            return behind_a_door(getattr(importlib.import_module(_home_of(name, face)), name))
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in ("filelock", "matplotlib", "rich", "tyro"):

@@ -425,6 +425,75 @@ def test_a_wrong_part_is_named(message):
         f_divergence("broken", **{**PEARSON, **BROKEN[message]})
 
 
+def le_cam_conjugate(t):
+    """u t - f(u) at the u of slope t, the supremum from t = -3 on: below, u would be negative."""
+    u = 2 / jnp.sqrt(1 - t) - 1
+    return u * t - (u - 1) ** 2 / (u + 1)
+
+
+LE_CAM = {
+    "f": lambda u: (u - 1) ** 2 / (u + 1),
+    "conjugate": lambda t: jnp.where(t < -3, -1.0, le_cam_conjugate(jnp.maximum(t, -3.0))),
+    "domain": (-math.inf, 1.0),
+    "activation": lambda v: -jnp.expm1(-v),
+}
+TOTAL_VARIATION = {
+    "f": lambda u: jnp.abs(u - 1) / 2,
+    "conjugate": lambda t: t,
+    "domain": (-0.5, 0.5),
+    "activation": lambda v: jnp.tanh(v) / 2,
+}
+HELLINGER = {
+    "f": lambda u: (jnp.sqrt(u) - 1) ** 2,
+    "conjugate": lambda t: t / (1 - t),
+    "domain": (-math.inf, 1.0),
+    "activation": lambda v: -jnp.expm1(-v),
+}
+BOTH_SIDES_AND_ENDS = {
+    # A kink that is not declared: a curvature of 0, and an estimate of 0.
+    ("kink: breaks f's second derivative without one", "total variation"): TOTAL_VARIATION,
+    # f_prime by itself, and so the curvature, may say anything at a single point.
+    ("kink: breaks f's second derivative without one", "of f_prime"): {
+        **TOTAL_VARIATION,
+        "f_prime": lambda u: jnp.where(u > 1, 0.5, jnp.where(u < 1, -0.5, u - 1)),
+    },
+    ("conjugate: breaks the supremum", "Le Cam without its flat branch"): {
+        **LE_CAM,
+        "conjugate": le_cam_conjugate,
+    },
+    # The activation does not come where the conjugate is wrong; the domain says that it is right.
+    ("conjugate: breaks the supremum", "beyond the activation"): {
+        **LE_CAM,
+        "conjugate": le_cam_conjugate,
+        "activation": lambda v: 1 - 4 * jax.nn.sigmoid(-v),
+    },
+    ("domain: breaks Fenchel's inequality", "NaN where inf is promised"): {
+        **LE_CAM,
+        "domain": (-math.inf, 2.0),
+    },
+    ("domain: breaks Fenchel's inequality", "a number where inf is promised"): {
+        **HELLINGER,
+        "domain": (-math.inf, math.inf),
+    },
+}
+
+
+@pytest.mark.parametrize(("message", "what"), BOTH_SIDES_AND_ENDS)
+def test_a_kink_and_what_is_wrong_near_the_domains_ends_are_seen(message, what):
+    with pytest.raises(ValueError, match=message):
+        f_divergence(what, **BOTH_SIDES_AND_ENDS[message, what])
+
+
+def test_the_right_forms_of_these_pass():
+    assert f_divergence("TV", **TOTAL_VARIATION, kink=True).curvature is None
+    assert f_divergence("squared Hellinger", **HELLINGER).curvature == pytest.approx(0.5)
+    le_cam = f_divergence("Le Cam", **LE_CAM)
+    assert le_cam.curvature == pytest.approx(1)  # f'' = 8 / (u + 1)³
+    np.testing.assert_allclose(le_cam.conjugate(jnp.array([-10.0, 1.5])), [-1.0, np.inf])
+    for extreme in (alpha_divergence(0.99), alpha_divergence(12.0), weighted_jensen_shannon(1e-3)):
+        check_divergence(extreme)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -10,6 +10,7 @@ from scipy import stats
 
 from jaxgen.metrics import (
     LatentCode,
+    bits_back,
     bits_back_decode,
     bits_back_encode,
     normal_bucket_probs,
@@ -97,6 +98,42 @@ def test_the_length_is_minus_the_elbo():
     net = 32 * (len(bits_back_encode(code, xs, initial)) - len(initial))
     assert abs(net - expected) < 5 * np.sqrt(variance) + 64
     assert abs(1.03 * net - expected) > 5 * np.sqrt(variance) + 64  # three per cent would be seen
+
+
+POSTERIORS = [(0.9, 0.3), (0.6, 0.0), (0.3, 1.0), (1.5, 0.0)]  # (scale, mean); the prior is N(0, 1)
+
+
+def length_and_elbo(scale, mean):
+    """Net bits of 1,000 datapoints, what they are on average, and the spread of their sum."""
+    z = np.asarray(BUCKETS_OF(256), np.float64)
+    q = np.asarray(PROBS_OF(jnp.array([mean]), jnp.array([scale]), 256), np.float64)
+    likelihood = np.stack([1 / (1 + np.exp(2 * z)), 1 / (1 + np.exp(-2 * z))], axis=-1)
+    code = LatentCode(lambda x: q, lambda z: likelihood[z], 1, 256)
+    xs, initial = np.random.default_rng(7).integers(2, size=(1000, 1)), words(20)
+    message = bits_back_encode(code, xs, initial)
+    decoded, returned = bits_back_decode(code, message, xs.shape)
+    np.testing.assert_array_equal(decoded, xs)
+    np.testing.assert_array_equal(returned, initial)
+    q = q[0] / q.sum()
+    bits = np.log2(np.maximum(q, 2.0**-24) * 256)[:, None] - np.log2(likelihood)
+    means = q @ bits
+    spread = np.sqrt((q @ (bits - means) ** 2)[xs[:, 0]].sum())
+    return 32 * (len(message) - len(initial)), means[xs[:, 0]].sum(), spread
+
+
+@pytest.mark.parametrize(("scale", "mean"), POSTERIORS)
+def test_the_length_is_minus_the_elbo_whatever_the_posterior(scale, mean):
+    """Also where the posteriors are not the prior on average: false alarms 1 in 1e6."""
+    net, expected, spread = length_and_elbo(scale, mean)
+    assert abs(net - expected) < 5 * spread + 64
+    assert 5 * spread + 64 < 0.25 * expected
+
+
+def test_buckets_read_again_as_they_were_written_are_no_random_bits(monkeypatch):
+    monkeypatch.setattr(bits_back, "_shifts", lambda code, n: np.zeros((n, 1), np.int32))
+    for posterior in POSTERIORS[::3]:
+        net, expected, spread = length_and_elbo(*posterior)
+        assert abs(net - expected) > 5 * spread + 64
 
 
 def test_a_flipped_bit_and_another_code_are_refused():
