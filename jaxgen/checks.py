@@ -77,26 +77,6 @@ def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
     return value
 
 
-def made(name: str, value: Any, kind: type[_V], *, such_as: str) -> _V:
-    """Returns `value` if it is of a kind: not the function that makes one, nor another argument.
-
-    Args:
-      kind: a class, or a protocol that may be asked of an instance.
-      such_as: what makes one, for the message.
-    Raises:
-      ValueError: it is of another kind.
-    Example:
-      >>> made("loss", hinge, GanLoss, such_as="hinge()")  # raises: hinge was not called
-    """
-    if isinstance(value, type) or not isinstance(value, kind):
-        found, article = repr(value), "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise ValueError(
-            f"{name}: got {found if len(found) < 80 else f'{found[:80]}...'}, expected {article} "
-            f"{kind.__name__}, such as {such_as} returns"
-        )
-    return value
-
-
 def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     """Checks the shape of one datapoint, one latent: nothing broadcasts in a likelihood.
 
@@ -110,19 +90,6 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     found = np.shape(x)
     if found != tuple(expected):
         raise ValueError(f"{name}: got shape {found}, expected {tuple(expected)}")
-
-
-def sizes(name: str, value: Any) -> tuple[int, ...]:
-    """Returns a shape that the caller chose, as ints of at least 1.
-
-    Raises:
-      ValueError: it is no sequence of such integers.
-    Example:
-      >>> x_shape = sizes("x_shape", x_shape)
-    """
-    if not isinstance(value, Iterable) or isinstance(value, str):
-        raise ValueError(f"{name}: got {value!r}, expected a tuple of integers >= 1")
-    return tuple(at_least(name, size, 1) for size in value)
 
 
 def batch_of(name: str, x: Any, shape: Sequence[int]) -> None:
@@ -194,7 +161,7 @@ def class_labels(labels: Any, num_classes: int, *shape: int) -> None:
 
     Args:
       labels: an array.
-      shape: of the labels: the number of datapoints, and of samples in a pack if they come in packs.
+      shape: of the labels: how many datapoints; and how many in a pack, if they come in packs.
     Raises:
       ValueError: they are no such labels.
     Example:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, batch_of, made, sizes
+from jaxgen.checks import at_least, batch_of
 from jaxgen.models.density import Density
 from jaxgen.models.gan import GanBatch
 from jaxgen.models.players import join_variables, variables_of
@@ -79,8 +79,7 @@ def bigan(
       prior: of z, one vector, with nothing to learn: `standard_normal(50)`, `uniform(50)`.
       x_shape: shape of one sample.
     Raises:
-      ValueError: the prior is no density, has params, or is not over one vector; a size is below
-        one; at init, if a net's output has another shape; in use, if samples or latents are not of
+      ValueError: the prior has params, or is not over one vector; at init, if a net's output has another shape; in use, if samples or latents are not of
         floating point or of another shape.
     Example:
       >>> model = bigan(
@@ -94,8 +93,7 @@ def bigan(
     Source: Donahue et al. (2017), "Adversarial feature learning"; Dumoulin et al. (2017),
       "Adversarially learned inference".
     """
-    prior = made("prior", prior, Density, such_as="standard_normal(50)")
-    x_shape = sizes("x_shape", x_shape)
+    x_shape = tuple(x_shape)
     if jax.tree.leaves(jax.eval_shape(lambda: prior.init(jax.random.key(0), ()))):
         raise ValueError("prior: got one with params, expected one with nothing to learn")
     latents = prior.distribution({}, ())

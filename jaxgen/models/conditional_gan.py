@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, batch_of, class_labels, sizes
+from jaxgen.checks import at_least, batch_of, class_labels
 from jaxgen.models.started import start_players
 from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
@@ -89,7 +89,7 @@ def conditional_gan(
       x_shape: shape of one sample.
       packing: samples that the critic judges together; every batch must be a multiple of it.
     Raises:
-      ValueError: a size is below one; at init, if a net's output has another shape or it has fewer
+      ValueError: a count is below one; at init, if a net's output has another shape or it has fewer
         classes; in use, if samples or latents are not of floating point or of another shape, or
         labels are not one integer for each, or, where they are numbers and not traced, outside the
         classes.
@@ -109,7 +109,7 @@ def conditional_gan(
     """
     num_classes = at_least("num_classes", num_classes, 1)
     latent_size = at_least("latent_size", latent_size, 1)
-    packing, x_shape = at_least("packing", packing, 1), sizes("x_shape", x_shape)
+    packing, x_shape = at_least("packing", packing, 1), tuple(x_shape)
     generator_net, critic_net = as_net(generator), as_net(critic)
 
     def packs(data: Labeled) -> Labeled:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.checks import batch_of, made, sizes
+from jaxgen.checks import batch_of
 from jaxgen.models.players import join_variables, variables_of
 from jaxgen.nets import AnyNet, Net, NetApply, as_net
 from jaxgen.types import Key, Pool, Variables
@@ -65,7 +65,7 @@ def cyclegan(
       pool: such as `jaxgen.train.image_pool(50)`: `init` begins one of each domain in the critics'
         collections, under "pool".
     Raises:
-      ValueError: a size is below one; the pool is none; at init, if a net's output has another
+      ValueError: at init, if a net's output has another
         shape; in use, if images are not of floating point or of another shape.
     Example:
       >>> G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
@@ -83,9 +83,7 @@ def cyclegan(
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", section 3.
     """
-    shapes = {"x": sizes("x_shape", x_shape), "y": sizes("y_shape", y_shape)}
-    if pool is not None:
-        made("pool", pool, Pool, such_as="jaxgen.train.image_pool(50)")
+    shapes = {"x": tuple(x_shape), "y": tuple(y_shape)}
     generators = {"forward": as_net(forward), "backward": as_net(backward)}
     critics = {"x": as_net(critic_x), "y": as_net(critic_y)}
 

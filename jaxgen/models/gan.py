@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, batch_of, sizes
+from jaxgen.checks import at_least, batch_of
 from jaxgen.models.started import start_players
 from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
@@ -72,7 +72,7 @@ def gan(
       x_shape: shape of one sample.
       packing: samples that the critic judges together; every batch must be a multiple of it.
     Raises:
-      ValueError: a size is below one; at init, if a net's output has another shape (a critic's
+      ValueError: latent_size or packing is below one; at init, if a net's output has another shape (a critic's
         [n, 1] is refused, not broadcast); in use, if samples or latents are not of floating point
         or of another shape.
     Example:
@@ -85,7 +85,7 @@ def gan(
       "PacGAN", for packing.
     """
     latent_size = at_least("latent_size", latent_size, 1)
-    packing, x_shape = at_least("packing", packing, 1), sizes("x_shape", x_shape)
+    packing, x_shape = at_least("packing", packing, 1), tuple(x_shape)
     generator_net, critic_net = as_net(generator), as_net(critic)
 
     def init(key: Key) -> tuple[Variables, Variables]:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array
 
-from jaxgen.checks import made
 from jaxgen.objectives.game import GameModel
 from jaxgen.types import Key, Variables
 
@@ -77,8 +76,7 @@ def augmented(model: GameModel, augment: Callable[[Key, Array], Array]) -> Augme
       augment: `(key, samples) -> samples` that a gradient passes through, such as those of
         `jaxgen.data`.
     Raises:
-      ValueError: `model` is no game's, or `augment` no function; in use, if it changes shape or
-        dtype.
+      ValueError: in use, if `augment` changes shape or dtype.
     Example:
       >>> augment = compose(random_color(), random_translation(), random_cutout())  # the paper's
       >>> losses = game_losses(augmented(model, augment), non_saturating())
@@ -86,7 +84,4 @@ def augmented(model: GameModel, augment: Callable[[Key, Array], Array]) -> Augme
       equations 4 and 5; Karras et al. (2020), "Training generative adversarial networks with
       limited data", section 2.2, for when T is not learned.
     """
-    made("model", model, GameModel, such_as="jaxgen.models.gan(...)")
-    if not callable(augment):
-        raise ValueError(f"augment: got {augment!r}, expected a function of a key and samples")
     return Augmented(model, augment)

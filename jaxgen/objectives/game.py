@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import made
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan_loss import GanLoss
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
@@ -65,14 +64,13 @@ def game_losses(
         updates so far, such as an optax schedule or `lazy`. Where that is zero the penalty is not
         computed, and shown as zero. (Of games under one `vmap` it is, and counts for nothing.)
     Raises:
-      ValueError: `loss` is no GanLoss or `model` no game's; a penalty comes without a weight, or with
-        one below zero.
+      ValueError: `loss` is no GanLoss; a penalty comes without a weight, or with one below zero.
     Example:
       >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
       >>> update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
     """
-    made("loss", loss, GanLoss, such_as="wasserstein()")
-    made("model", model, GameModel, such_as="jaxgen.models.gan(...)")
+    if not isinstance(loss, GanLoss):
+        raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
     if penalty is not None:
         _check_penalty(penalty, penalty_weight)
 
@@ -133,8 +131,6 @@ def game_losses(
 
 
 def _check_penalty(penalty: Any, weight: Any) -> None:
-    if not callable(penalty):
-        raise ValueError(f"penalty: got {penalty!r}, expected a function, such as r1_penalty")
     if weight is None:
         raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
     if isinstance(weight, int | float | np.number) and not 0 <= weight < math.inf:

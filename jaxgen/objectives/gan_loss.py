@@ -8,7 +8,6 @@ from typing import TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import made
 from jaxgen.types import Scalar
 from jaxgen.values import Value, known_by_call
 
@@ -71,14 +70,11 @@ def zero_sum(loss: GanLoss) -> GanLoss:
 
     Args:
       loss: whose critic is kept; its generator's loss is not used.
-    Raises:
-      ValueError: `loss` is no GanLoss.
     Example:
       >>> loss = zero_sum(minimax())
     Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Metz et al. (2017),
       "Unrolled generative adversarial networks", equations 7 to 10.
     """
-    loss = made("loss", loss, GanLoss, such_as="minimax()")
     return gan_loss(
         generator=lambda real, fake: -loss.critic(real, fake),
         critic=loss.critic,
@@ -99,14 +95,11 @@ def swapped(loss: GanLoss) -> GanLoss:
     Args:
       loss: whose critic is kept; its generator's loss is not used. What it does to a batch first
         must treat the sides alike, as that of `relativistic_average` does.
-    Raises:
-      ValueError: `loss` is no GanLoss.
     Example:
       >>> losses = game_losses(bigan(...), swapped(non_saturating()))
     Source: Donahue et al. (2017), "Adversarial feature learning", section 3.4; Dumoulin et al.
       (2017), "Adversarially learned inference", section 2.1.
     """
-    loss = made("loss", loss, GanLoss, such_as="non_saturating()")
     return gan_loss(
         generator=lambda real, fake: loss.critic(fake, real),
         critic=loss.critic,

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import made
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.game import CRITIC
 from jaxgen.types import GameLosses, Info, Key, Variables
@@ -41,14 +40,10 @@ def latent_regression(model: Invertible, losses: GameLosses) -> GameLosses:
     Args:
       model: whose player is both nets; its batches have the latents as `z`.
       losses: of its game.
-    Raises:
-      ValueError: the model has no encoder, or `losses` are no game's.
     Example:
       >>> losses = latent_regression(model, game_losses(model, non_saturating()))
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.1.
     """
-    made("model", model, Invertible, such_as="jaxgen.models.bigan(...)")
-    losses = made("losses", losses, GameLosses, such_as="game_losses(...)")
 
     def of_generator(
         own: Variables, critic: Variables, key: Key, batch: Any

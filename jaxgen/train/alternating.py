@@ -13,7 +13,7 @@ from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.train.average import move_average
 from jaxgen.train.game import Game, Order, Player, critic_first
 from jaxgen.train.loss import given_step
-from jaxgen.train.step import Update, gradient_step, made_optimizer
+from jaxgen.train.step import Update, gradient_step
 from jaxgen.types import Info, Key, Params, Variables
 
 
@@ -75,8 +75,8 @@ def alternating_step(
       ema_decay: of the generator's average, batch statistics included; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
-        zero; ema_decay is outside (0, 1); an optimizer or the order is none; a batch cannot be
-        dealt; a loss is no scalar, or returns other collections than its player has.
+        zero; ema_decay is outside (0, 1); a batch cannot be dealt; a loss is no scalar, or returns
+        other collections than its player has.
     Example:
       >>> update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
       >>> epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
@@ -90,10 +90,6 @@ def alternating_step(
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
-    made_optimizer("generator_optimizer", generator_optimizer)
-    made_optimizer("critic_optimizer", critic_optimizer)
-    if not callable(order):
-        raise ValueError(f"order: got {order!r}, expected a function, such as simultaneous")
     if ema_decay is not None:
         between_0_and_1("ema_decay", ema_decay)
     seen_by_critic = sides or (lambda generator, key, batch: generator)

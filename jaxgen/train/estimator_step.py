@@ -18,7 +18,6 @@ from jaxgen.train.step import (
     Update,
     gradient_step,
     init_state,
-    made_optimizer,
     refuse_collections,
     with_own_buffers,
 )
@@ -80,7 +79,6 @@ def init_estimator_state(
       >>> state = init_estimator_state(params, optax.adam(1e-3), estimator.init(key, q, x))
     """
     state = init_state(params, optimizer, ema=ema)
-    made_optimizer("control_optimizer", control_optimizer)
     refuse_collections(estimator_state)
     estimator_state = with_own_buffers(estimator_state)
     return EstimatorTrainState(

@@ -8,7 +8,6 @@ import jax
 import optax
 from jax.sharding import Mesh
 
-from jaxgen.checks import made
 from jaxgen.train.alternating import alternating_step
 from jaxgen.train.game import Game, Order, critic_first
 from jaxgen.train.shard import shard
@@ -43,13 +42,12 @@ def game_update(
       ema_decay: of the generator's average; None if it keeps none.
       mesh: to split every batch over, by `shard`; None for one device.
     Raises:
-      ValueError: `losses` are no game's; as `alternating_step` and `shard` do.
+      ValueError: as `alternating_step` and `shard` do.
     Example:
       >>> update = game_update(game_losses(model, non_saturating()), adam, adam)
       >>> game = init_game(jax.random.key(0), model, adam, adam)
       >>> game, info = jax.jit(update, donate_argnums=0)(game, key, reals)
     """
-    losses = made("losses", losses, GameLosses, such_as="jaxgen.objectives.game_losses(...)")
     update = alternating_step(
         losses.generator,
         losses.critic,

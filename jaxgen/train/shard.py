@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxgen.checks import at_least, made
+from jaxgen.checks import at_least
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
 
@@ -35,12 +35,9 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
 
     On a device that holds an array already, the memory is shared: what is donated is lost to both.
 
-    Raises:
-      ValueError: `mesh` is none.
     Example:
       >>> state = replicate(init_state(params, optimizer), mesh)
     """
-    made("mesh", mesh, Mesh, such_as="data_mesh()")
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
@@ -57,13 +54,12 @@ def shard(update: Update, mesh: Mesh) -> Update:
     the second call, whose state has moved, compiles again, on one device too.
 
     Raises:
-      ValueError: `mesh` is none, has no axis "data", or does not divide the batch.
+      ValueError: `mesh` has no axis "data", or does not divide the batch.
     Example:
       >>> mesh = data_mesh()
       >>> state, data = replicate((state, data), mesh)
       >>> epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
     """
-    made("mesh", mesh, Mesh, such_as="data_mesh()")
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
     num_devices = mesh.shape["data"]

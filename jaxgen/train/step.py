@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
-from jaxgen.checks import made
 from jaxgen.train.average import in_float32_at_least, move_average, start_average
 from jaxgen.train.loss import sees_step
 from jaxgen.types import Info, Key, Params
 
 Update: TypeAlias = Callable[[Any, Key, Any], tuple[Any, Info]]
 """`(state, key, batch) -> (state, info)`: one change of the state, to be scanned or sharded."""
-
-
-@runtime_checkable
-class Optimizer(Protocol):
-    """What training asks of an optimizer, any optax transformation for one."""
-
-    init: Callable[..., Any]
-    update: Callable[..., Any]
-
-
-def made_optimizer(name: str, optimizer: Any) -> Any:
-    """Returns the optimizer.
-
-    Raises:
-      ValueError: it is none, such as `optax.adam` itself.
-    """
-    return made(name, optimizer, Optimizer, such_as="optax.adam(1e-3)")
 
 
 @struct.dataclass
@@ -68,13 +50,12 @@ def init_state(
       optimizer: any optax transformation, clipping and schedules included.
       ema: whether to keep an average of the params, for `gradient_step(..., ema_decay=...)`.
     Raises:
-      ValueError: the optimizer is none; `params` has linen's `params` beside other collections
-        (batch statistics, ...), which are no optimizer's to change: see `init_player`.
+      ValueError: `params` has linen's `params` beside other collections (batch statistics, ...),
+        which are no optimizer's to change: see `init_player`.
     Example:
       >>> state = init_state(params, optax.adam(1e-3), ema=True)
     """
     refuse_collections(params)
-    made_optimizer("optimizer", optimizer)
     state = TrainState(
         params=params,
         opt_state=optimizer.init(params),
@@ -131,8 +112,8 @@ def gradient_step(
       optimizer: the transformation that `init_state` was given.
       ema_decay: weight of the past in the average, in (0, 1); None if the state keeps none.
     Raises:
-      ValueError: the optimizer is none; ema_decay is outside (0, 1), or the state keeps an average
-        without a decay or the reverse; `loss` returns no scalar.
+      ValueError: ema_decay is outside (0, 1), or the state keeps an average without a decay or the
+        reverse; `loss` returns no scalar.
     Example:
       >>> update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
       >>> state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
@@ -140,7 +121,6 @@ def gradient_step(
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:
         raise ValueError(f"ema_decay: got {ema_decay}, expected a number in (0, 1) or None")
-    made_optimizer("optimizer", optimizer)
     with_step = sees_step(loss)
 
     def update(state: TrainState, key: Key, batch: Any) -> tuple[TrainState, Info]:
