@@ -25,7 +25,9 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name}: got {value!r}, expected an integer >= {minimum}") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"{name}: got {value!r}, expected an integer >= {minimum}")
     if number < minimum:
         raise ValueError(f"{name}: got {number}, expected an integer >= {minimum}")
     return number

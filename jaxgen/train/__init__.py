@@ -8,7 +8,7 @@ use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
 
 from jaxgen.boundary import doors
 from jaxgen.train.alternating import alternating_step, clip_weights
-from jaxgen.train.checkpoint import latest_step, restore, save
+from jaxgen.train.checkpoint import intact_steps, latest_step, read_note, restore, save
 from jaxgen.train.epoch import Epoch, scan_draws, scan_epoch
 from jaxgen.train.estimator_step import (
     EstimatorLoss,
@@ -64,9 +64,11 @@ __all__ = [
     "init_game",
     "init_player",
     "init_state",
+    "intact_steps",
     "latest_step",
     "mean_over_batch",
     "per_device",
+    "read_note",
     "replicate",
     "restore",
     "save",

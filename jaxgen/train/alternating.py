@@ -11,6 +11,7 @@ import optax
 
 from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.train.average import move_average
+from jaxgen.train.epoch import scan_with_keys
 from jaxgen.train.game import Game, Order, Player, critic_first
 from jaxgen.train.loss import given_step
 from jaxgen.train.step import Update, gradient_step
@@ -140,15 +141,14 @@ def alternating_step(
                     "critic's gradient elsewhere (extragradient)"
                 )
 
-            def one(critic: Player, step: tuple[Any, Key]) -> tuple[Player, Info]:
-                batch, key = step
+            def one(critic: Player, key: Key, batch: Any) -> tuple[Player, Info]:
                 seen = seen_by_critic(generator.variables, jax.random.clone(key), batch)
                 return _step(loss_of_critic, critic_optimizer, critic, seen, key, batch, at=at)
 
             keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
-                return one(critic, (last, keys[0]))
-            critic, infos = jax.lax.scan(one, critic, (dealt, keys))
+                return one(critic, keys[0], last)
+            critic, infos = scan_with_keys(one, critic, keys, dealt)
             info = jax.tree.map(lambda array: array[-1], infos)
             return critic, {**info, "all_finite": jnp.all(infos["all_finite"])}
 

@@ -1,13 +1,16 @@
 """Checkpoints of pytrees, exact to the bit: whole or absent, and refused once a byte has changed.
 
-The folder of a step holds the arrays as orbax writes them, one for each leaf, named by its path in
-the tree; its manifest (see `manifest`) says the shape and dtype of each.
+The folder of a step holds `arrays.npz`, which NumPy reads without this library: the leaves in the
+order of the tree. The manifest (see `manifest`) says the path, dtype and shape of each. Not orbax:
+it keeps some kilobytes for every save, and writes nothing, silently, where the path has `[`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,14 +21,33 @@ from jaxgen.train.manifest import (
     CheckpointError,
     commit,
     committed_steps,
+    intact,
     intact_manifest,
+    manifest_of,
     new_folder,
     root_of,
 )
-from jaxgen.train.named_leaves import describe, named_leaves, placed, plain, same_leaves, within
+from jaxgen.train.named_leaves import (
+    describe,
+    kept_dtypes,
+    named_leaves,
+    placed,
+    plain,
+    same_leaves,
+    within,
+)
+
+ARRAYS = "arrays.npz"
 
 
-def save(directory: str | os.PathLike[str], step: int, tree: Any, *, keep: int = 2) -> None:
+def save(
+    directory: str | os.PathLike[str],
+    step: int,
+    tree: Any,
+    *,
+    keep: int = 2,
+    note: Mapping[str, Any] | None = None,
+) -> None:
     """Writes `tree` as the checkpoint of `step`, the latest from now on.
 
     A kill at any moment leaves the previous checkpoints, this one, or both complete. Saving a step
@@ -37,25 +59,26 @@ def save(directory: str | os.PathLike[str], step: int, tree: Any, *, keep: int =
       step: what to call this one, at least zero.
       tree: any pytree of `jax.Array`, typed keys included.
       keep: how many checkpoints to keep, this one included.
+      note: what shall be known of it besides, under the same digest: values of JSON, which
+        `read_note` returns.
     Raises:
-      ValueError: step or keep is too small, directory is a file, or a leaf is no `jax.Array`.
+      ValueError: step or keep is too small, directory is a file, a leaf is no `jax.Array`, or JSON
+        does not hold the note.
     Example:
       >>> save("runs/vae/checkpoints", int(state.step), {"state": state, "key": key})
     """
     step, keep = at_least("step", step, 0), at_least("keep", keep, 1)
     root = root_of(directory)
     leaves = named_leaves("tree", tree, jax.Array)
-    from orbax.checkpoint import v1
-
+    said = {"leaves": {name: describe(leaf) for name, leaf in leaves.items()}, "note": note or {}}
+    try:
+        json.dumps(said, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"note: got {note!r}, expected values of JSON ({error})") from None
     root.mkdir(parents=True, exist_ok=True)
     folder = new_folder(root, step)
-    # Orbax refuses arrays of size zero; shape and dtype are all there is to them.
-    arrays = {name: plain(leaf) for name, leaf in leaves.items() if leaf.size}
-    if arrays:
-        v1.save(str(folder), arrays)
-    else:
-        folder.mkdir()
-    said = {"leaves": {name: describe(leaf) for name, leaf in leaves.items()}}
+    folder.mkdir()
+    np.savez(folder / ARRAYS, *(np.asarray(plain(leaf)) for leaf in leaves.values()))
     commit(root, step, folder, said, keep=keep)
 
 
@@ -89,29 +112,47 @@ def restore(
       >>> _, critic = restore("runs/gan/checkpoints", game.critic, part="['state'].critic")
     """
     root = root_of(directory)
+    step = _chosen(root, step)
+    wanted = named_leaves("template", template, jax.Array, jax.ShapeDtypeStruct, part=part)
+    kept_dtypes(wanted)
+    manifest = intact_manifest(root, step)
+    saved = manifest["leaves"]
+    same_leaves({name: describe(leaf) for name, leaf in wanted.items()}, within(part, saved))
+    place = {name: f"arr_{i}" for i, name in enumerate(saved)}
+    with np.load(root / manifest["folder"] / ARRAYS) as arrays:
+        leaves = [placed(arrays[place[name]], leaf) for name, leaf in wanted.items()]
+    return step, jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def read_note(directory: str | os.PathLike[str], step: int | None = None) -> dict[str, Any]:
+    """Returns the note that was saved with the checkpoint of `step`, the latest by default.
+
+    The manifest alone is read and compared with its digest; the arrays may still prove damaged.
+
+    Raises:
+      CheckpointError: there is no such checkpoint, or its manifest is damaged.
+    Example:
+      >>> import tempfile, jax.numpy as jnp
+      >>> from jaxgen.train import read_note, save
+      >>> with tempfile.TemporaryDirectory() as run:
+      ...     save(run, 3, {"w": jnp.zeros(2)}, note={"dataset": "digits"})
+      ...     read_note(run)
+      {'dataset': 'digits'}
+    """
+    root = root_of(directory)
+    return manifest_of(root, _chosen(root, step))["note"]
+
+
+def _chosen(root: Path, step: int | None) -> int:
+    """Returns the step to read, the last by default, if it is there."""
     steps = committed_steps(root)
     if not steps:
         raise CheckpointError(f"directory: got {root}, expected one that holds a checkpoint")
     if step is None:
-        step = steps[-1]
-    if step not in steps:
+        return steps[-1]
+    if at_least("step", step, 0) not in steps:
         raise CheckpointError(f"step: got {step}, expected one of {', '.join(map(str, steps))}")
-    manifest = intact_manifest(root, step)
-    wanted = named_leaves("template", template, jax.Array, jax.ShapeDtypeStruct, part=part)
-    saved = within(part, manifest["leaves"])
-    same_leaves({name: describe(leaf) for name, leaf in wanted.items()}, saved)
-
-    from orbax.checkpoint import v1
-
-    # Read into numpy, so that a leaf may go to other devices, or to none in particular.
-    shapes = {name: jax.eval_shape(plain, leaf) for name, leaf in wanted.items() if leaf.size}
-    host = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in shapes.items()}
-    context = v1.Context()
-    context.pytree.loading.partial_load = True
-    with context if part else contextlib.nullcontext():
-        loaded = v1.load(str(root / manifest["folder"]), host) if host else {}
-    leaves = [placed(loaded.get(name), leaf) for name, leaf in wanted.items()]
-    return step, jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return int(step)
 
 
 def latest_step(directory: str | os.PathLike[str]) -> int | None:
@@ -122,3 +163,12 @@ def latest_step(directory: str | os.PathLike[str]) -> int | None:
       ...     step, saved = restore(checkpoints, template)
     """
     return max(committed_steps(root_of(directory)), default=None)
+
+
+def intact_steps(directory: str | os.PathLike[str]) -> list[int]:
+    """Returns the steps that can be restored, rising: every file in them is as it was saved.
+
+    Example:
+      >>> step, saved = restore(checkpoints, template, step=intact_steps(checkpoints)[-1])
+    """
+    return intact(root_of(directory))

@@ -49,12 +49,11 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
         permutation_key, updates_key = jax.random.split(key)
         order = jax.random.permutation(permutation_key, size)[: num_batches * batch_size]
 
-        def body(state: Any, step: tuple[jax.Array, Key]) -> tuple[Any, Info]:
-            indices, update_key = step
+        def body(state: Any, update_key: Key, indices: jax.Array) -> tuple[Any, Info]:
             return update(state, update_key, jax.tree.map(lambda array: array[indices], data))
 
         keys = jax.random.split(updates_key, num_batches)
-        return jax.lax.scan(body, state, (order.reshape(num_batches, batch_size), keys))
+        return scan_with_keys(body, state, keys, order.reshape(num_batches, batch_size))
 
     return epoch
 
@@ -79,10 +78,27 @@ def scan_draws(
     num_steps = at_least("num_steps", num_steps, 1)
 
     def epoch(state: Any, key: Key) -> tuple[Any, Info]:
-        def body(state: Any, key: Key) -> tuple[Any, Info]:
+        def body(state: Any, key: Key, _: None) -> tuple[Any, Info]:
             draw_key, update_key = jax.random.split(key)
             return update(state, update_key, draw(draw_key))
 
-        return jax.lax.scan(body, state, jax.random.split(key, num_steps))
+        return scan_with_keys(body, state, jax.random.split(key, num_steps))
 
     return epoch
+
+
+def scan_with_keys(
+    body: Callable[[Any, Key, Any], tuple[Any, Any]], state: Any, keys: jax.Array, xs: Any = None
+) -> tuple[Any, Any]:
+    """Returns the scan of `body(state, key, x)` over keys and xs.
+
+    The keys go through it as data: under vmap, key-reuse checks take a scan over typed keys for a
+    second use of them.
+    """
+    impl = jax.random.key_impl(keys)
+
+    def step(state: Any, at: tuple[jax.Array, Any]) -> tuple[Any, Any]:
+        key_data, x = at
+        return body(state, jax.random.wrap_key_data(key_data, impl=impl), x)
+
+    return jax.lax.scan(step, state, (jax.random.key_data(keys), xs))

@@ -21,7 +21,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-_FOLDER = re.compile(r"(\d+)\.[0-9a-f]{8}")
+_FOLDER = re.compile(r"([0-9]+)\.[0-9a-f]{8}")
+_STEP = re.compile(r"0|[1-9][0-9]*")
 
 
 class CheckpointError(ValueError):
@@ -42,7 +43,7 @@ def root_of(directory: str | os.PathLike[str]) -> Path:
 
 def committed_steps(root: Path) -> list[int]:
     """Returns the steps that have a manifest, rising."""
-    return sorted(int(path.stem) for path in root.glob("*.manifest") if path.stem.isdecimal())
+    return sorted(int(path.stem) for path in root.glob("*.manifest") if _STEP.fullmatch(path.stem))
 
 
 def new_folder(root: Path, step: int) -> Path:
@@ -72,10 +73,33 @@ def intact_manifest(root: Path, step: int) -> dict[str, Any]:
     try:
         return _verified(root, step)
     except CheckpointError as error:
-        others = [other for other in committed_steps(root) if other != step]
-        intact = [str(other) for other in others if _is_intact(root, other)]
-        hint = f"intact: step {', '.join(intact)}" if intact else "no other step is intact"
+        others = [str(other) for other in intact(root) if other != step]
+        hint = f"intact: step {', '.join(others)}" if others else "no other step is intact"
         raise CheckpointError(f"{error}; step {step} is refused, {hint}") from None
+
+
+def intact(root: Path) -> list[int]:
+    """Returns the steps whose files are all as their manifests say, rising."""
+    return [step for step in committed_steps(root) if _is_intact(root, step)]
+
+
+def manifest_of(root: Path, step: int) -> dict[str, Any]:
+    """Returns the manifest of `step` after comparing it with the digest that it states.
+
+    Raises:
+      CheckpointError: it is damaged, or no file that can be read.
+    """
+    path = root / f"{step}.manifest"
+    try:
+        digest, _, text = path.read_bytes().partition(b"\n")
+    except OSError as error:  # a folder, or a link to nowhere
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+    if hashlib.sha256(text).hexdigest().encode() != digest:
+        raise CheckpointError(f"{path}: damaged, its SHA-256 is not the one it states")
+    manifest = json.loads(text)
+    if manifest["step"] != step or not _FOLDER.fullmatch(manifest["folder"]):
+        raise CheckpointError(f"{path}: got a manifest of another step or folder")
+    return manifest
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -85,21 +109,18 @@ def _digests(folder: Path) -> dict[str, str]:
         if path.is_symlink():
             raise CheckpointError(f"{path}: got a symbolic link, expected a file")
         if path.is_file():
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256")
+            try:
+                with open(path, "rb") as file:
+                    digest = hashlib.file_digest(file, "sha256")
+            except OSError as error:
+                raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
             digests[path.relative_to(folder).as_posix()] = digest.hexdigest()
     return digests
 
 
 def _verified(root: Path, step: int) -> dict[str, Any]:
     """Returns the manifest of `step` after comparing every file with it."""
-    path = root / f"{step}.manifest"
-    digest, _, text = path.read_bytes().partition(b"\n")
-    if hashlib.sha256(text).hexdigest().encode() != digest:
-        raise CheckpointError(f"{path}: damaged, its SHA-256 is not the one it states")
-    manifest = json.loads(text)
-    if manifest["step"] != step or not _FOLDER.fullmatch(manifest["folder"]):
-        raise CheckpointError(f"{path}: got a manifest of another step or folder")
+    manifest = manifest_of(root, step)
     folder = root / manifest["folder"]
     found = _digests(folder)
     for name in sorted(found.keys() | manifest["files"].keys()):
@@ -123,11 +144,19 @@ def _is_intact(root: Path, step: int) -> bool:
 def _clean(root: Path, folder: Path, kept: list[int]) -> None:
     """Removes all but the checkpoints of `kept`, the last of which has its arrays in `folder`."""
     for step in set(committed_steps(root)) - set(kept):
-        (root / f"{step}.manifest").unlink()
+        _remove(root / f"{step}.manifest")
     for path in root.iterdir():
-        match = _FOLDER.match(path.name)  # also what orbax calls a folder that it has not finished
+        match = _FOLDER.fullmatch(path.name)
         if match and int(match[1]) not in kept[:-1] and path != folder:
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file, or a folder and all in it; of a link, which may lead anywhere, itself."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _flush(*paths: Path) -> None:

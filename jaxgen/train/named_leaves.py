@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import dtypes
 
 from jaxgen.train.manifest import CheckpointError
 
@@ -70,6 +71,20 @@ def same_leaves(expected: dict[str, str], saved: dict[str, str]) -> None:
         raise CheckpointError(f"template: the checkpoint is of another tree: {listed}{more}")
 
 
+def kept_dtypes(template: dict[str, Any]) -> None:
+    """Checks that JAX would give every leaf the type that the template says.
+
+    Raises:
+      CheckpointError: it would cast one, as it does 64 bits to 32 unless told otherwise.
+    """
+    for name, leaf in template.items():
+        if not _is_key(leaf) and (given := dtypes.canonicalize_dtype(leaf.dtype)) != leaf.dtype:
+            raise CheckpointError(
+                f"template: got {describe(leaf)} at {name}, which JAX would cast to {given}, "
+                "expected jax_enable_x64 to be on: nothing is cast"
+            )
+
+
 def plain(leaf: Any) -> Any:
     """Returns the leaf, of a typed key its data."""
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
@@ -80,15 +95,14 @@ def describe(leaf: Any) -> str:
     return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
 
 
-def placed(array: np.ndarray | None, leaf: Any) -> jax.Array:
+def placed(array: np.ndarray, leaf: Any) -> jax.Array:
     """Returns `array` as a `jax.Array` of its own, of the kind and in the place of `leaf`."""
-    if array is None:
-        value = jnp.zeros(leaf.shape, leaf.dtype)
-    elif _is_key(leaf):
+    if _is_key(leaf):
         impl = jax.random.key_impl(jnp.zeros((), leaf.dtype))
         value = jax.random.wrap_key_data(jnp.array(array), impl=impl)
     else:
-        value = jnp.array(array)
+        # NumPy's files know nothing of bfloat16 and the like but their bytes.
+        value = jnp.array(array.view(leaf.dtype))
     # An uncommitted array stays free to follow the rest of a computation onto a mesh.
     return jax.device_put(value, leaf.sharding if getattr(leaf, "committed", True) else None)
 

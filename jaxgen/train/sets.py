@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxgen.checks import at_least
-from jaxgen.train.epoch import Epoch
+from jaxgen.train.epoch import Epoch, scan_with_keys
 from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
@@ -54,14 +54,14 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
             for set_key, size in zip(set_keys, sizes, strict=True)
         ]
 
-        def body(state: Any, step: tuple[list[jax.Array], Key]) -> tuple[Any, Info]:
+        def body(state: Any, update_key: Key, at: list[jax.Array]) -> tuple[Any, Info]:
             batch = [
                 jax.tree.map(lambda array, at=indices: array[at], one)
-                for one, indices in zip(sets, step[0], strict=True)
+                for one, indices in zip(sets, at, strict=True)
             ]
-            return update(state, step[1], jax.tree.unflatten(structure, batch))
+            return update(state, update_key, jax.tree.unflatten(structure, batch))
 
-        return jax.lax.scan(body, state, (orders, jax.random.split(updates_key, num_batches)))
+        return scan_with_keys(body, state, jax.random.split(updates_key, num_batches), orders)
 
     return epoch
 

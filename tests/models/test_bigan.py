@@ -196,8 +196,7 @@ def play_linear(loss, steps):
         player = ended.generator
         return game.generator.variables, player.variables, player.averaged
 
-    with jax.debug_key_reuse(False):  # takes vmap's transpose of a scan's keys for their use
-        return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), SEEDS))
+    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), SEEDS))
 
 
 @jax.jit

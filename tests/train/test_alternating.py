@@ -286,8 +286,8 @@ def test_resumed_to_the_bit(tmp_path):
 def test_many_seeds_in_one_program_are_the_games_one_by_one():
     games = jax.vmap(nets)(jnp.arange(3))
     keys = jax.random.split(jax.random.key(4), 3)
-    with jax.debug_key_reuse(False):  # it takes vmap's transpose of a scan's keys for their use
-        together, infos = jax.jit(jax.vmap(scan_epoch(UPDATE, 16), (0, 0, None)))(games, keys, DATA)
+    epochs = jax.jit(jax.vmap(scan_epoch(UPDATE, 16), (0, 0, None)))
+    together, infos = epochs(games, jax.random.clone(keys), DATA)
     assert infos["critic_loss"].shape == (3, 4)
     for i in range(3):
         alone, _ = EPOCH(nets(i), keys[i], DATA)

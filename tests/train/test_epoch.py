@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.train import gradient_step, init_state, scan_epoch
+from jaxgen.train import gradient_step, init_state, scan_draws, scan_epoch, scan_sets
 
 
 def seen(state, key, batch):
@@ -39,6 +39,21 @@ def test_no_datapoint_is_left_out_for_ever():
     taken = [epoch(jnp.int32(0), jax.random.key(i), data)[1]["batch"]["index"] for i in range(30)]
     # Each is left out of 30 epochs in a row with probability (3/7)**30 = 9e-12.
     np.testing.assert_array_equal(np.unique(np.asarray(taken)), np.arange(7))
+
+
+def drawn(state, key, data):
+    return scan_draws(seen, jax.random.uniform, 3)(state, key)
+
+
+@pytest.mark.parametrize("epoch", [scan_epoch(seen, 2), scan_sets(seen, 2), drawn])
+def test_epochs_of_many_seeds_in_one_program_use_no_key_twice(epoch):
+    """As every test, under `jax.debug_key_reuse`."""
+    data, keys = (jnp.arange(6), jnp.arange(6)), jax.random.split(jax.random.key(3), 2)
+    _, infos = jax.vmap(epoch, (0, 0, None))(jnp.zeros(2, int), jax.random.clone(keys), data)
+    for key, noise in zip(keys, infos["noise"], strict=True):
+        alone, info = epoch(jnp.int32(0), jax.random.clone(key), data)
+        np.testing.assert_array_equal(noise, info["noise"])
+    assert len(np.unique(infos["noise"])) == infos["noise"].size == 2 * int(alone)
 
 
 def test_the_epoch_is_the_loop():
