@@ -105,13 +105,18 @@ def batch_of(name: str, x: Any, shape: Sequence[int]) -> None:
     Example:
       >>> batch_of("x", jnp.zeros((2, 8, 8)), (8, 8, 1))  # raises: no channels
     """
-    dtype, found = getattr(x, "dtype", type(x).__name__), np.shape(x)
-    is_float = hasattr(x, "dtype") and jnp.issubdtype(dtype, np.floating)
-    if not is_float or found[1:] != tuple(shape) or found[:1] in ((), (0,)):
-        expected = ", ".join(map(str, ("n", *shape)))
+    is_array = hasattr(x, "dtype") and hasattr(x, "shape")
+    if (
+        not is_array
+        or not jnp.issubdtype(x.dtype, np.floating)
+        or x.shape[:1] in ((), (0,))
+        or x.shape[1:] != tuple(shape)
+    ):
+        found = f"{x.dtype} of shape {x.shape}" if is_array else f"a {type(x).__name__}"
+        expected = ", ".join(map(str, ("n >= 1", *shape)))
         raise ValueError(
-            f"{name}: got {dtype} of shape {found}, expected floating-point numbers of shape "
-            f"({expected}{'' if shape else ','}), n >= 1"
+            f"{name}: got {found}, expected floating-point numbers of shape "
+            f"({expected}{'' if shape else ','})"
         )
 
 
@@ -136,8 +141,9 @@ def floats(name: str, x: Any) -> None:
     Example:
       >>> floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
     """
-    if not jnp.issubdtype(x.dtype, np.floating):
-        raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
+    if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, np.floating):
+        found = getattr(x, "dtype", type(x).__name__)
+        raise ValueError(f"{name}: got {found}, expected floating-point numbers")
 
 
 def axis_of_samples(name: str, x: Any) -> None:
@@ -169,14 +175,16 @@ def class_labels(labels: Any, num_classes: int, *shape: int) -> None:
     Example:
       >>> class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
     """
-    dtype, found = getattr(labels, "dtype", type(labels).__name__), np.shape(labels)
-    if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != shape:
+    is_array = hasattr(labels, "dtype")
+    if not is_array or not np.issubdtype(labels.dtype, np.integer) or labels.shape != shape:
+        found = f"{labels.dtype} of shape {labels.shape}" if is_array else type(labels).__name__
         raise ValueError(
-            f"labels: got {dtype} of shape {found}, expected an array of integers of shape "
-            f"{shape}, one for each datapoint"
+            f"labels: got {found}, expected an array of integers of shape {shape}, one for each "
+            "datapoint"
         )
     if math.prod(shape) and not isinstance(labels, Tracer):
-        low, high = int(np.min(labels)), int(np.max(labels))
+        known = np.asarray(labels)  # under jit, what is known outside stays known to NumPy alone
+        low, high = int(known.min()), int(known.max())
         if low < 0 or high >= num_classes:
             raise ValueError(
                 f"labels: got values from {low} to {high}, expected 0 to {num_classes - 1}, the "

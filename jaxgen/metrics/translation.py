@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import at_least, floats, made
+from jaxgen.checks import at_least, floats
 from jaxgen.metrics.confusion import best_permutation, confusion_matrix
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.pairwise import Samples, sample_sets
@@ -107,7 +107,8 @@ def unit_images(name: str, images: Samples, minimum: int = 1) -> Float[Array, "n
     """
     (images,) = sample_sets(minimum, **{name: images})
     if not isinstance(images, Tracer):
-        low, high = float(images.min()), float(images.max())
+        known = np.asarray(images)  # under jit, what is known outside stays known to NumPy alone
+        low, high = float(known.min()), float(known.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(f"{name}: got values from {low:g} to {high:g}, expected 0 to 1")
     return images
@@ -178,7 +179,6 @@ def translation_score(
       >>> score.class_kept.value, score.class_kept_permuted.value
       (0.0, 1.0)
     """
-    terms = made("terms", terms, TranslationTerms, such_as="translation_terms(...)")
     labels, predicted = np.asarray(labels), np.asarray(terms.predicted)
     if labels.shape != predicted.shape:
         raise ValueError(f"labels: got {labels.shape}, expected {predicted.shape}: one each")

@@ -40,7 +40,7 @@ class BiGan(NamedTuple):
     criticize: NetApply
     x_shape: tuple[int, ...]
 
-    def draw(self, key: Key, x: Array) -> GanBatch:
+    def draw(self, key: Key, x: Any) -> GanBatch:
         """Returns the reals beside as many latents."""
         batch_of("x", x, self.x_shape)
         return GanBatch(x, self.sample_latent(key, len(x)))
@@ -79,8 +79,8 @@ def bigan(
       prior: of z, one vector, with nothing to learn: `standard_normal(50)`, `uniform(50)`.
       x_shape: shape of one sample.
     Raises:
-      ValueError: the prior has params, or is not over one vector; at init, if a net's output has another shape; in use, if samples or latents are not of
-        floating point or of another shape.
+      ValueError: the prior has params, or is not over one vector; at init, if a net's output has
+        another shape; in use, if samples or latents are not of floating point or of another shape.
     Example:
       >>> model = bigan(
       ...     MLPGenerator((64,), (2,)),
@@ -114,12 +114,7 @@ def bigan(
         return latents.sample(seed=key, sample_shape=at_least("count", count, 1))
 
     def criticize(
-        variables: Variables,
-        pair: tuple[Array, Array],
-        /,
-        *,
-        key: Key | None = None,
-        train: bool = False,
+        variables: Variables, pair: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"pair: got {type(pair).__name__}, expected a pair (x, z)")

@@ -54,7 +54,7 @@ class ConditionalGan(NamedTuple):
     x_shape: tuple[int, ...]
     packing: int
 
-    def draw(self, key: Key, x: Labeled) -> ConditionalGanBatch:
+    def draw(self, key: Key, x: Any) -> ConditionalGanBatch:
         """Returns reals and labels, which are given as a pair, beside as many latents."""
         reals, labels = _labeled("x", x, self.x_shape, self.num_classes)
         return ConditionalGanBatch(reals, labels, self.sample_latent(key, len(reals)))
@@ -130,13 +130,13 @@ def conditional_gan(
         return jax.random.normal(key, (at_least("count", count, 1), latent_size))
 
     def generate(
-        variables: Variables, inputs: Labeled, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
         pair = _labeled("z", inputs, (latent_size,), num_classes)
         return generator_net.apply(variables, pair, key=key, train=train)
 
     def criticize(
-        variables: Variables, data: Labeled, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, data: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
         pair = _labeled("x", data, x_shape, num_classes)
         return critic_net.apply(variables, packs(pair), key=key, train=train)
@@ -149,6 +149,6 @@ def _labeled(name: str, data: Any, shape: tuple[int, ...], num_classes: int) -> 
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ValueError(f"{name}: got {type(data).__name__}, expected a pair ({name}, labels)")
     of, labels = data
-    class_labels(labels, num_classes, np.shape(of)[0] if np.ndim(of) else 0)
     batch_of(name, of, shape)
+    class_labels(labels, num_classes, len(of))
     return of, labels

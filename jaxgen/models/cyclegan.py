@@ -65,8 +65,8 @@ def cyclegan(
       pool: such as `jaxgen.train.image_pool(50)`: `init` begins one of each domain in the critics'
         collections, under "pool".
     Raises:
-      ValueError: at init, if a net's output has another
-        shape; in use, if images are not of floating point or of another shape.
+      ValueError: at init, if a net's output has another shape; in use, if images are not of
+        floating point or of another shape.
     Example:
       >>> G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
       >>> model = cyclegan(

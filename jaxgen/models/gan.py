@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ class Gan(NamedTuple):
     x_shape: tuple[int, ...]
     packing: int
 
-    def draw(self, key: Key, x: Array) -> GanBatch:
+    def draw(self, key: Key, x: Any) -> GanBatch:
         """Returns the reals beside as many latents, so that both players see the same fakes."""
         batch_of("x", x, self.x_shape)
         return GanBatch(x, self.sample_latent(key, len(x)))
@@ -72,9 +72,9 @@ def gan(
       x_shape: shape of one sample.
       packing: samples that the critic judges together; every batch must be a multiple of it.
     Raises:
-      ValueError: latent_size or packing is below one; at init, if a net's output has another shape (a critic's
-        [n, 1] is refused, not broadcast); in use, if samples or latents are not of floating point
-        or of another shape.
+      ValueError: latent_size or packing is below one; at init, if a net's output has another shape
+        (a critic's [n, 1] is refused, not broadcast); in use, if samples or latents are not of
+        floating point or of another shape.
     Example:
       >>> model = gan(
       ...     MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,)
@@ -97,13 +97,13 @@ def gan(
         return jax.random.normal(key, (at_least("count", count, 1), latent_size))
 
     def generate(
-        variables: Variables, z: Array, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, z: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
         batch_of("z", z, (latent_size,))
         return generator_net.apply(variables, z, key=key, train=train)
 
     def criticize(
-        variables: Variables, x: Array, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, x: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
         batch_of("x", x, x_shape)
         return critic_net.apply(variables, pack(x, packing), key=key, train=train)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import at_least, class_labels
 from jaxgen.nets.net import AnyNet, Net, as_net
@@ -64,7 +64,7 @@ def labeled(
 
 
 def one_hot(
-    labels: Int[Array | np.ndarray, "n ..."], num_classes: int, x: Num[Array, "_ ..."]
+    labels: Array | np.ndarray, num_classes: int, x: Num[Array, "_ ..."]
 ) -> Float[Array, "n classes"]:
     """Returns one vector for each row of labels: of a pack, those of its labels in a row.
 

@@ -35,6 +35,7 @@ class MLPGenerator(nn.Module):
     @nn.compact
     def __call__(self, z: Float[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
         """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
+        floats("z", z)
         for width in self.hidden:
             # Normalization would take a bias away again.
             z = nn.Dense(width, use_bias=not self.batch_norm, kernel_init=self.kernel_init)(z)

@@ -50,6 +50,8 @@ class ProjectionCritic(nn.Module):
                 features.append(args[0] if args else kwargs["inputs"])
             return call(*args, **kwargs)
 
+        if not isinstance(self.net, nn.Module):
+            raise ValueError(f"net: got a {type(self.net).__name__}, expected a linen module")
         with nn.intercept_methods(overhear):
             outputs = self.net(x, **mode_of(self.net, train=train))
         if not features:

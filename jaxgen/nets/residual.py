@@ -41,6 +41,7 @@ class ResidualGenerator(nn.Module):
         self, z: Float[Array, "batch latent"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
         """Maps latents to images; `train` says whose statistics: the batch's or the running."""
+        floats("z", z)
         height, width, image_channels = self.output_shape
         times = 2**self.doublings
         if height % times or width % times:

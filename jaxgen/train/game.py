@@ -98,14 +98,12 @@ def init_game(
       critic_optimizer: the critic's.
       ema: whether to keep an average of the generator, for `game_update(..., ema_decay=...)`.
     Raises:
-      ValueError: the model has no `init`, or an optimizer is none.
+      ValueError: the model has no `init`.
     Example:
       >>> game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
     """
     if not callable(getattr(model, "init", None)):
-        raise ValueError(
-            f"model: got {model!r}, expected one such as jaxgen.models.gan(...) returns"
-        )
+        raise ValueError(f"model: got {model!r}, expected what jaxgen.models.gan(...) returns")
     generator, critic = model.init(key)
     return Game(
         generator=init_player(generator, generator_optimizer, ema=ema),
