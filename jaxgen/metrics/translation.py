@@ -172,7 +172,7 @@ def translation_score(
       terms: of each image.
       labels: class of each image, 0, 1, ...
     Raises:
-      ValueError: there are fewer than two images, not as many labels, or these are no integers.
+      ValueError: there are fewer than two images, or not as many labels.
     Example:
       >>> exchanged = TranslationTerms(np.zeros(4), np.array([1, 1, 0, 0]), *np.zeros((3, 4)))
       >>> score = translation_score(jax.random.key(0), exchanged, labels=np.array([0, 0, 1, 1]))

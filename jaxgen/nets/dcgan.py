@@ -7,7 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import floats
 from jaxgen.nets.packing import append_minibatch_stddev
@@ -68,7 +68,7 @@ class DCGANGenerator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, z: Float[Array, "batch latent"], *, train: bool
+        self, z: Num[Array, "batch latent"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
         """Maps latents to images; `train` says whose statistics: the batch's or the running."""
         floats("z", z)
@@ -123,7 +123,7 @@ class DCGANCritic(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
+        self, x: Num[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch"]:
         """Maps images to raw outputs, high for what looks real."""
         floats("x", x)

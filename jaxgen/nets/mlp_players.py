@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import flax.linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import floats
 from jaxgen.nets.packing import append_minibatch_stddev
@@ -33,7 +33,7 @@ class MLPGenerator(nn.Module):
     batch_norm: bool = False
 
     @nn.compact
-    def __call__(self, z: Float[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
+    def __call__(self, z: Num[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
         """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
         floats("z", z)
         for width in self.hidden:
@@ -67,7 +67,7 @@ class MLPTranslator(nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch *x"]) -> Float[Array, "batch *x"]:
+    def __call__(self, x: Num[Array, "batch *x"]) -> Float[Array, "batch *x"]:
         """Maps images of one domain to images of the other."""
         floats("x", x)
         h = x.reshape(len(x), -1)
@@ -109,7 +109,7 @@ class MLPCritic(nn.Module):
     minibatch_stddev: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
+    def __call__(self, x: Num[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
         """Maps samples to raw outputs, high for what looks real."""
         floats("x", x)
         x = self.input_scale * self.features(x.reshape(len(x), -1))

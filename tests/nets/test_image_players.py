@@ -13,10 +13,8 @@ from jaxgen.nets import (
     MLPCritic,
     MLPGenerator,
     MLPTranslator,
-    PatchCritic,
     ResidualCritic,
     ResidualGenerator,
-    ResNetGenerator,
     as_net,
     dcgan_channels,
 )
@@ -149,18 +147,15 @@ def test_an_image_that_cannot_be_halved_so_often_is_refused(net, key):
     [
         DCGANCritic((4,)), ResidualCritic(4, 1), MLPCritic((4,)), MLPTranslator((4,)),
         DCGANGenerator((4, 4, 1), (4,)), ResidualGenerator((4, 4, 1), 4, 1),
-        MLPGenerator((4,), (2,)), PatchCritic(4, (2,)), ResNetGenerator(1, 4, 0, 1, 3),
+        MLPGenerator((4,), (2,)),
     ],
     ids=lambda net: type(net).__name__,
 )  # fmt: skip
 def test_bytes_are_refused_by_every_player(net, key):
     """Its features, too: those of bytes are of another image than those of floats in [0, 1]."""
     given = jnp.ones((2, 8, 8, 1) if "Generator" not in type(net).__name__ else (2, 3), jnp.uint8)
-    if isinstance(net, ResNetGenerator):
-        given = jnp.ones((2, 8, 8, 1), jnp.uint8)
-    for wrong, found in ((given, "uint8"), ((given / 255, jnp.arange(2)), "tuple")):
-        with pytest.raises(ValueError, match=f"[xz]: got {found}, expected floating-point"):
-            as_net(net).init(key, wrong)
+    with pytest.raises(ValueError, match=r"[xz]: got uint8, expected floating-point"):
+        as_net(net).init(key, given)
 
 
 @pytest.mark.parametrize(
