@@ -26,6 +26,12 @@ class Bound(Value):
         path through sample k by; None where L is not twice differentiable.
       linear: whether L is linear in the log weights, so that the score of log q has mean zero in it
         and may be left out.
+    Example:
+      >>> float(IWAE(jnp.log(jnp.array([1.0, 3.0]))))  # log of the mean weight, 2
+      0.6931
+      >>> batch = jnp.zeros((5, 3))  # [datapoints, samples]
+      >>> jax.vmap(ELBO)(batch).shape
+      (5,)
     """
 
     name: str
@@ -76,7 +82,9 @@ def renyi(alpha: float) -> Bound:
     Raises:
       ValueError: alpha is not finite.
     Example:
-      >>> renyi(0.5)(log_importance_weights(key, log_joint, q, 50))
+      >>> log_weights = jnp.log(jnp.array([1.0, 4.0]))  # of one datapoint
+      >>> float(renyi(0.5)(log_weights))  # log of ((1 + 2) / 2)²
+      0.8109
     Source: Li & Turner (2016), equations 3 and 6. Path weights: the derivation of Tucker et al.
       (2019), section 4, with the slopes v_k of this bound: alpha v_k + (1 - alpha) v_k².
     """
@@ -110,7 +118,9 @@ def chi_upper_bound(order: float = 2.0) -> Bound:
     Raises:
       ValueError: order is below one or infinite.
     Example:
-      >>> gap = chi_upper_bound()(log_weights) - ELBO(log_weights)
+      >>> log_weights = jnp.log(jnp.array([1.0, 7.0]))
+      >>> float(chi_upper_bound()(log_weights))  # log of sqrt((1 + 49) / 2)
+      1.6094
     Source: Dieng et al. (2017), equation 4.
     """
     if not 1 <= order < math.inf:
@@ -141,7 +151,8 @@ def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5)  # log of ((1 + 2) / 2)²
+      >>> float(log_power_mean(jnp.log(jnp.array([1.0, 4.0])), 0.5))  # log of ((1 + 2) / 2)²
+      0.8109
     """
     axis_of_samples("log_weights", log_weights)
     powers = power * log_weights

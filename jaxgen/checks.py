@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-
-_V = TypeVar("_V")
 
 
 def at_least(name: str, value: Any, minimum: int) -> int:
@@ -20,7 +18,11 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     Raises:
       ValueError: `value` is no integer, or is below `minimum`.
     Example:
-      >>> num_samples = at_least("num_samples", num_samples, 1)
+      >>> at_least("num_samples", np.int64(5), 1)
+      5
+      >>> at_least("num_samples", 0, 1)
+      Traceback (most recent call last):
+      ValueError: num_samples: got 0, expected an integer >= 1
     """
     try:
         number = operator.index(value)
@@ -39,10 +41,29 @@ def positive(name: str, value: Any) -> Any:
     Raises:
       ValueError: it is such a number.
     Example:
-      >>> temperature = positive("temperature", temperature)
+      >>> positive("temperature", 0.5)
+      0.5
+      >>> positive("temperature", -1)
+      Traceback (most recent call last):
+      ValueError: temperature: got -1, expected a positive number
     """
     if isinstance(value, int | float | np.number) and not 0 < value < math.inf:
         raise ValueError(f"{name}: got {value}, expected a positive number")
+    return value
+
+
+def not_negative(name: str, value: Any) -> Any:
+    """Refuses a number, of Python or NumPy, that is not finite and >= 0; arrays pass unchecked.
+
+    Raises:
+      ValueError: it is such a number.
+    Example:
+      >>> not_negative("min_variance", -1.0)
+      Traceback (most recent call last):
+      ValueError: min_variance: got -1.0, expected a number >= 0
+    """
+    if isinstance(value, int | float | np.number) and not 0 <= value < math.inf:
+        raise ValueError(f"{name}: got {value}, expected a number >= 0")
     return value
 
 
@@ -55,7 +76,10 @@ def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     Raises:
       ValueError: the batch shape is not ().
     Example:
-      >>> one_distribution(distrax.Normal(jnp.zeros(3), 1.0))  # raises
+      >>> one_distribution(distrax.Normal(0.0, 1.0))
+      >>> one_distribution(distrax.Normal(jnp.zeros(3), 1.0))
+      Traceback (most recent call last):
+      ValueError: q: got a Normal of batch shape (3,), expected one distribution ...
     """
     found = tuple(getattr(q, "batch_shape", ()) if batch_shape is None else batch_shape)
     if found:
@@ -71,7 +95,9 @@ def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:
     Raises:
       ValueError: it is not; the message lists what is.
     Example:
-      >>> one_of("binarization", "otsu", ("none", "threshold"))  # raises
+      >>> one_of("binarization", "otsu", ("none", "threshold"))
+      Traceback (most recent call last):
+      ValueError: binarization: got 'otsu', expected one of none, threshold
     """
     choices = list(accepted)
     if value not in choices:
@@ -87,7 +113,9 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
     Raises:
       ValueError: its shape is another.
     Example:
-      >>> of_shape("x", jnp.zeros((8, 8)), (8, 8, 1))  # raises
+      >>> of_shape("x", jnp.zeros((8, 8)), (8, 8, 1))
+      Traceback (most recent call last):
+      ValueError: x: got shape (8, 8), expected (8, 8, 1)
     """
     found = np.shape(x)
     if found != tuple(expected):
@@ -103,7 +131,9 @@ def batch_of(name: str, x: Any, shape: Sequence[int]) -> None:
     Raises:
       ValueError: it is none, or of another shape or type.
     Example:
-      >>> batch_of("x", jnp.zeros((2, 8, 8)), (8, 8, 1))  # raises: no channels
+      >>> batch_of("x", jnp.zeros((2, 8, 8)), (8, 8, 1))  # no channels
+      Traceback (most recent call last):
+      ValueError: x: got float32 of shape (2, 8, 8), expected ...
     """
     is_array = hasattr(x, "dtype") and hasattr(x, "shape")
     if (
@@ -127,6 +157,9 @@ def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
       ValueError: they are not.
     Example:
       >>> of_event_shape(jnp.zeros((100, 3)), (3,))  # a hundred events
+      >>> of_event_shape(jnp.zeros((100, 2)), (3,))
+      Traceback (most recent call last):
+      ValueError: value: got shape (100, 2), expected (3,), or more axes before it
     """
     found, expected = np.shape(value), tuple(event_shape)
     if found[max(len(found) - len(expected), 0) :] != expected:
@@ -139,11 +172,29 @@ def floats(name: str, x: Any) -> None:
     Raises:
       ValueError: it is not.
     Example:
-      >>> floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))  # raises
+      >>> floats("x", jnp.zeros((2, 8, 8, 1), jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: x: got uint8, expected floating-point numbers
     """
     if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, np.floating):
         found = getattr(x, "dtype", type(x).__name__)
         raise ValueError(f"{name}: got {found}, expected floating-point numbers")
+
+
+def not_bytes(name: str, x: Any) -> None:
+    """Checks that x is not of bytes, in which images are stored: a model's pixels are in [0, 1].
+
+    Raises:
+      ValueError: it is uint8.
+    Example:
+      >>> not_bytes("x", jnp.zeros((8, 8, 1), jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: x: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]
+    """
+    if getattr(x, "dtype", None) == np.uint8:
+        raise ValueError(
+            f"{name}: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]"
+        )
 
 
 def axis_of_samples(name: str, x: Any) -> None:
@@ -152,7 +203,9 @@ def axis_of_samples(name: str, x: Any) -> None:
     Raises:
       ValueError: it has another number of axes, or no entry.
     Example:
-      >>> axis_of_samples("log_weights", jnp.zeros((100, 5)))  # raises: which axis are the samples?
+      >>> axis_of_samples("log_weights", jnp.zeros((100, 5)))  # which axis are the samples?
+      Traceback (most recent call last):
+      ValueError: log_weights: got shape (100, 5), expected ...
     """
     found = np.shape(x)
     if len(found) != 1 or not found[0]:
@@ -173,7 +226,9 @@ def class_labels(labels: Any, num_classes: int, *shape: int) -> None:
     Raises:
       ValueError: they are no such labels.
     Example:
-      >>> class_labels(np.array([3, 10]), 10, 2)  # raises: 10 is no class
+      >>> class_labels(np.array([3, 10]), 10, 2)
+      Traceback (most recent call last):
+      ValueError: labels: got values from 3 to 10, expected 0 to 9, the 10 classes
     """
     is_array = hasattr(labels, "dtype")
     if not is_array or not np.issubdtype(labels.dtype, np.integer) or labels.shape != shape:
@@ -198,43 +253,12 @@ def between_0_and_1(name: str, value: float) -> float:
     Raises:
       ValueError: it is not above 0 and below 1.
     Example:
-      >>> confidence = between_0_and_1("confidence", confidence)
+      >>> between_0_and_1("confidence", 0.95)
+      0.95
+      >>> between_0_and_1("confidence", 95.0)
+      Traceback (most recent call last):
+      ValueError: confidence: got 95.0, expected a number between 0 and 1
     """
     if not 0 < value < 1:
         raise ValueError(f"{name}: got {value}, expected a number between 0 and 1")
     return value
-
-
-class UnknownName(KeyError, ValueError):
-    """A name that a table does not have: a KeyError with a message to be read."""
-
-    def __str__(self) -> str:
-        return self.args[0]
-
-
-class ByName(Mapping[str, _V]):
-    """Named values, read only, that lists its names when it is asked for another.
-
-    Raises:
-      UnknownName: of a name that is not in it; a KeyError and a ValueError.
-    Example:
-      >>> ByName("divergence", {"kl": kl})["kld"]  # divergence: got 'kld', expected one of kl
-    """
-
-    def __init__(self, of: str, entries: Mapping[str, _V]):
-        self._of, self._entries = of, dict(entries)
-
-    def __getitem__(self, name: str) -> _V:
-        if name not in self._entries:
-            names = ", ".join(self._entries)
-            raise UnknownName(f"{self._of}: got {name!r}, expected one of {names}")
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __repr__(self) -> str:
-        return f"{self._of}s by name: {', '.join(self._entries)}"

@@ -27,7 +27,9 @@ def log_mean_exp(log_values: Float[Array, "..."], axis: int | tuple[int, ...]) -
     slope, and the gradient is zero, not NaN. Half precision is widened, having no 70,000.
 
     Example:
-      >>> iwae = log_mean_exp(log_weights, axis=0)  # log_weights: [samples]
+      >>> log_weights = jnp.log(jnp.array([[1.0, 3.0], [2.0, 2.0]]))  # [datapoints, samples]
+      >>> log_mean_exp(log_weights, axis=1).tolist()  # log 2 each
+      [0.6931, 0.6931]
     """
     log_values = at_least_float32("log_values", log_values)
     axes = (axis,) if isinstance(axis, int) else axis
@@ -49,7 +51,8 @@ def bernoulli_log_prob(logits: Float[Array, "..."], x: ArrayLike) -> Float[Array
     type of `logits`.
 
     Example:
-      >>> bernoulli_log_prob(jnp.array(100.0), 0)  # -100., where log(1 - sigmoid) is -inf
+      >>> float(bernoulli_log_prob(jnp.array(100.0), 0))  # where log(1 - sigmoid) is -inf
+      -100.0
     """
     logits, x = jnp.broadcast_arrays(logits, jnp.asarray(x, logits.dtype))
     shape = logits.shape
@@ -77,7 +80,9 @@ def expm1(x: Float[Array, "..."]) -> Float[Array, "..."]:
     expm1(2 v) - expm1(v) comes out as zero. Divergences are such means.
 
     Example:
-      >>> jnp.mean(expm1(2 * v) - expm1(v))
+      >>> v = jnp.array([0.0, 1.0])
+      >>> float(jnp.mean(expm1(2 * v) - expm1(v)))  # (e² - e) / 2
+      2.3354
     """
     x = jnp.asarray(x)
     kind = jnp.finfo(x.dtype)
@@ -86,7 +91,12 @@ def expm1(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def all_finite(tree: object) -> Array:
-    """Returns one boolean: whether every floating leaf of `tree` is free of NaN and infinity."""
+    """Returns one boolean: whether every floating leaf of `tree` is free of NaN and infinity.
+
+    Example:
+      >>> bool(all_finite({"params": jnp.ones(3), "step": 3})), bool(all_finite([jnp.inf]))
+      (True, False)
+    """
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(x), jnp.inexact)]
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in leaves], dtype=bool))
 
@@ -99,7 +109,11 @@ def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
     Raises:
       ValueError: x is not of floating point; differences of uint8 pixels would wrap around.
     Example:
-      >>> at_least_float32("features", jnp.ones(3, jnp.bfloat16)).dtype  # float32
+      >>> at_least_float32("features", jnp.ones(3, jnp.bfloat16)).dtype
+      dtype('float32')
+      >>> at_least_float32("pixels", jnp.ones(3, jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: pixels: got uint8, expected floating-point numbers
     """
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
@@ -113,7 +127,9 @@ def highest_precision(f: Callable[P, T]) -> Callable[P, T]:
     of many dimensions. On a CPU nothing changes.
 
     Example:
-      >>> products = highest_precision(jnp.matmul)
+      >>> product = highest_precision(jnp.matmul)
+      >>> product(jnp.ones((2, 3)), jnp.ones((3, 1))).tolist()
+      [[3.0], [3.0]]
     """
 
     @functools.wraps(f)
@@ -132,7 +148,8 @@ def normalized(log_weights: Float[Array, "..."]) -> Float[Array, "samples"]:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> normalized(jnp.log(jnp.array([1.0, 3.0])))  # [0.25, 0.75]
+      >>> normalized(jnp.log(jnp.array([1.0, 3.0]))).tolist()
+      [0.25, 0.75]
     """
     axis_of_samples("log_weights", log_weights)
     log_weights = at_least_float32("log_weights", log_weights)
@@ -151,7 +168,8 @@ def effective_sample_size(log_weights: Float[Array, "..."]) -> Scalar:
     Raises:
       ValueError: log_weights has not one axis, or no entry.
     Example:
-      >>> effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0])))  # 2.
+      >>> float(effective_sample_size(jnp.log(jnp.array([0.5, 0.5, 0.0]))))
+      2.0
     Source: Kong et al. (1994).
     """
     axis_of_samples("log_weights", log_weights)
@@ -170,7 +188,9 @@ def wilson_interval(
     Raises:
       ValueError: count is below one, or confidence is not between 0 and 1.
     Example:
-      >>> low, high = wilson_interval(0.4, 50)  # .276, .538
+      >>> low, high = wilson_interval(0.4, 50)
+      >>> float(low), float(high)
+      (0.276, 0.538)
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
     share, count = jnp.asarray(share, float), at_least("count", count, 1)

@@ -32,6 +32,11 @@ def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..
         not the shape of the first set's.
     Example:
       >>> xs, ys = sample_sets(p_samples=np.zeros((5, 8, 8)), q_samples=jnp.zeros((7, 8, 8)))
+      >>> xs.shape, ys.shape
+      ((5, 8, 8), (7, 8, 8))
+      >>> sample_sets(2, real=jnp.zeros((1, 3)))
+      Traceback (most recent call last):
+      ValueError: real: got shape (1, 3), expected at least 2 samples along the leading axis
     """
     arrays = {name: _floats(name, samples) for name, samples in sets.items()}
     (first, reference), *_ = arrays.items()
@@ -66,9 +71,9 @@ def sample_vectors(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_
     Raises:
       ValueError: as `sample_sets`.
     Example:
-      >>> xs, ys = sample_vectors(
-      ...     2, real=jnp.zeros((5, 8, 8)), fake=jnp.zeros((7, 8, 8))
-      ... )  # [5, 64]
+      >>> (vectors,) = sample_vectors(2, real=jnp.zeros((5, 8, 8)))
+      >>> vectors.shape
+      (5, 64)
     """
     return [array.reshape(len(array), -1) for array in sample_sets(minimum, **sets)]
 
@@ -79,7 +84,8 @@ def squared_differences(
     """Returns |x - y|² of every pair from their differences, exact to rounding for near ones.
 
     Example:
-      >>> squared_differences(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
+      >>> squared_differences(jnp.zeros((2, 3)), jnp.ones((1, 3))).tolist()
+      [[3.0], [3.0]]
     """
     return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
@@ -94,7 +100,8 @@ def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float
     Raises:
       ValueError: the two are no matrices of as many columns; `sample_vectors` makes them of images.
     Example:
-      >>> squared_distances(jnp.zeros((2, 3)), jnp.ones((4, 3)))  # 3 everywhere, shape [2, 4]
+      >>> squared_distances(jnp.zeros((2, 3)), jnp.ones((1, 3))).tolist()
+      [[3.0], [3.0]]
     """
     xs, ys = at_least_float32("xs", xs), at_least_float32("ys", ys)
     if xs.ndim != 2 or ys.ndim != 2 or xs.shape[1] != ys.shape[1]:
@@ -114,7 +121,8 @@ def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[A
     """Returns |x - y| of every pair, with gradient zero where the two are equal.
 
     Example:
-      >>> distances(jnp.zeros((2, 4)), jnp.ones((3, 4)))  # 2 everywhere, shape [2, 3]
+      >>> distances(jnp.zeros((2, 4)), jnp.ones((1, 4))).tolist()
+      [[2.0], [2.0]]
     """
     squares = squared_distances(xs, ys)
     equal = squares == 0  # and not `> 0`, which would turn NaN into a distance of zero
@@ -142,7 +150,9 @@ def map_distances(
     Raises:
       ValueError: block_size is below one.
     Example:
-      >>> to_nearest = map_distances(jnp.min, test, train)  # [m], squared
+      >>> train, test = jnp.array([[0.0], [10.0]]), jnp.array([[1.0], [7.0]])
+      >>> map_distances(jnp.min, test, train).tolist()  # squared, to the nearest
+      [1.0, 9.0]
     """
 
     def of_one(row: tuple[Array, ...]) -> Any:
@@ -160,6 +170,10 @@ class Nearest(NamedTuple):
     Attributes:
       distance: to it.
       which: its place among the points; the first of several.
+    Example:
+      >>> found = nearest(jnp.array([[1.0], [7.0]]), jnp.array([[0.0], [10.0]]))
+      >>> found.distance.tolist(), found.which.tolist()
+      ([1.0, 3.0], [0, 1])
     """
 
     distance: Float[Array, "m"]
@@ -176,7 +190,9 @@ def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Near
     Raises:
       ValueError: samples of unlike shape or not of floating point, or block_size is below one.
     Example:
-      >>> train_images[nearest(samples, train_images).which]  # what each sample comes nearest to
+      >>> samples, train = jnp.array([[1.0], [7.0]]), jnp.array([[0.0], [10.0]])
+      >>> train[nearest(samples, train).which].tolist()  # what each sample comes nearest to
+      [[0.0], [10.0]]
     """
     return _nearest(*sample_vectors(points=points, queries=queries), block_size=block_size)
 
@@ -198,7 +214,8 @@ def is_nearest(squares: Float[Array, "... n"]) -> Bool[Array, "... n"]:
     of whole numbers tie exactly (see `squared_distances`).
 
     Example:
-      >>> is_nearest(jnp.array([2.0, 1.0, 1.0]))  # [False, True, True]
+      >>> is_nearest(jnp.array([2.0, 1.0, 1.0])).tolist()
+      [False, True, True]
     """
     return squares == jnp.min(squares, axis=-1, keepdims=True)
 
@@ -218,7 +235,8 @@ def squared_radii(
     Raises:
       ValueError: there are no more than k points, or a count is below one.
     Example:
-      >>> squared_radii(features, 5)
+      >>> squared_radii(jnp.array([[0.0], [1.0], [5.0]]), 1).tolist()
+      [1.0, 1.0, 16.0]
     """
     k = at_least("num_neighbors", num_neighbors, 1)
     if len(points) <= k:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.checks import not_negative
 from jaxgen.data.augment import Transform, random_crop
 from jaxgen.types import Key
 from jaxgen.values import known_by_call
@@ -25,7 +26,9 @@ def random_translation(share: float = 0.125, *, fill: float = 0.0) -> Transform:
     Raises:
       ValueError: share is outside [0, 1]; in use, if images are no floats of four axes.
     Example:
-      >>> x = random_translation(0.125)(key, images)  # up to 3 pixels of 28, each way
+      >>> images = jnp.ones((5, 28, 28, 1))
+      >>> random_translation(0.125)(jax.random.key(0), images).shape  # up to 4 pixels, each way
+      (5, 28, 28, 1)
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """
@@ -51,7 +54,11 @@ def random_cutout(share: float = 0.5, *, fill: float = 0.0) -> Transform:
     Raises:
       ValueError: as `random_translation`.
     Example:
-      >>> x = random_cutout(0.5)(key, images)
+      >>> view = random_cutout(0.5)(jax.random.key(0), jnp.ones((100, 8, 8, 1)))
+      >>> int(
+      ...     (view == 0).sum(axis=(1, 2, 3)).max()
+      ... )  # a square of 4x4 at most: its middle is anywhere
+      16
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """
@@ -79,13 +86,23 @@ def random_color(
     Pixels may leave [0, 1]: cut there, they would have no slope. The defaults are the paper's, of
     images in [0, 1].
 
+    Args:
+      brightness: at most added.
+      saturation: at most added to the factor of colors.
+      contrast: at most added to the factor of the whole.
     Raises:
-      ValueError: in use, if images are no floats of four axes.
+      ValueError: one of them is negative; in use, if images are no floats of four axes.
     Example:
-      >>> x = random_color(saturation=0.0)(key, images)
+      >>> images = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+      >>> view = random_color(brightness=0.0)(jax.random.key(1), images)
+      >>> print(jnp.abs(view.mean(axis=(1, 2, 3)) - images.mean(axis=(1, 2, 3))).max().round(4))
+      0.0
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       section 3.2.
     """
+    not_negative("brightness", brightness)
+    not_negative("saturation", saturation)
+    not_negative("contrast", contrast)
 
     def augment(key: Key, images: Array) -> Array:
         _check_images(images)

@@ -35,6 +35,7 @@ def decode_image(
     """
     from PIL import Image, UnidentifiedImageError
 
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     expected = f"expected an 8-bit image, {' or '.join(FORMATS)}"
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -44,6 +45,6 @@ def decode_image(
             pixels = np.asarray(convert(image))
     except UnidentifiedImageError:  # Pillow's message names a buffer in memory
         raise ValueError(f"cannot be decoded (of another format), {expected}") from None
-    except (OSError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, struct.error, MemoryError, *bombs) as error:
         raise ValueError(f"cannot be decoded ({error}), {expected}") from None
     return pixels.reshape(*pixels.shape[:2], -1)

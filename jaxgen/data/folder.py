@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import one_of
+from jaxgen.data.augment import height_and_width
 from jaxgen.data.encoded import FORMATS, MODES, decode_image
 from jaxgen.data.image_set import ImageSet, from_arrays
 
@@ -26,7 +27,13 @@ _CHANNELS = {"1": 1, "L": 1, "RGB": 3, "CMYK": 3, "YCbCr": 3, "LA": 4, "PA": 4, 
 
 
 def refuse(message: str) -> None:
-    """Raises it as a ValueError."""
+    """Raises it as a ValueError.
+
+    Example:
+      >>> refuse("directory: a.png is broken")
+      Traceback (most recent call last):
+      ValueError: directory: a.png is broken
+    """
     raise ValueError(message)
 
 
@@ -34,7 +41,12 @@ def skip(message: str) -> None:
     """Warns of it; the image is left out.
 
     Example:
-      >>> load_folder("photographs", size=(256, 256), unreadable=skip)
+      >>> import warnings
+      >>> with warnings.catch_warnings(record=True) as said:
+      ...     warnings.simplefilter("always")
+      ...     skip("directory: a.png is broken")  # load_folder(..., unreadable=skip)
+      >>> print(said[0].message)
+      directory: a.png is broken; it is left out
     """
     warnings.warn(f"{message}; it is left out", RuntimeWarning, stacklevel=3)
 
@@ -62,15 +74,22 @@ def load_folder(
         `skip`, which warns.
     Raises:
       ValueError: the folder is none or has less than two images; a file is not readable (it is
-        named); or sizes or channels differ and are not given.
+        named); sizes or channels differ and are not given; or size is no pair.
     Example:
-      >>> horses = load_folder("horse2zebra/trainA", size=(256, 256), channels=3)
+      >>> import tempfile
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     for name in ("a.png", "b.png"):
+      ...         Image.new("L", (12, 10)).save(f"{folder}/{name}")  # width and height
+      ...     photographs = load_folder(folder, size=(8, 8), channels=3)
+      >>> photographs.images.shape
+      (2, 8, 8, 3)
     """
     folder = Path(directory).expanduser()
     if not folder.is_dir():
         raise ValueError(f"directory: got {str(directory)!r}, expected a folder of images")
     if size is not None:
-        size = at_least("size", size[0], 1), at_least("size", size[1], 1)
+        size = height_and_width(size)
     if channels is not None:
         channels = one_of("channels", channels, MODES)
     entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Int32, UInt8
 
 from jaxgen.checks import one_of
@@ -23,6 +25,11 @@ class ImageSet(NamedTuple):
         digits, 2 once binarized, else 256. Noise, bins and bits/dim go by it.
       prepare: `(key, images) -> floats in [0, 1]` of the same shape, for any uint8 batch of these
         images, to be called inside the compiled step (see `jaxgen.data.pixels`).
+    Example:
+      >>> digits = load("digits", "train")
+      >>> digits.images.shape[1:], digits.images.dtype, digits.levels
+      ((8, 8, 1), dtype('uint8'), 17)
+      >>> x = digits.prepare(jax.random.key(0), digits.images[:2])  # floats in [0, 1]
     """
 
     images: UInt8[np.ndarray, "n height width channels"]
@@ -39,8 +46,8 @@ class ImageSet(NamedTuple):
 
 
 def from_arrays(
-    images: np.ndarray,
-    labels: np.ndarray | None = None,
+    images: ArrayLike | Sequence[Any],
+    labels: ArrayLike | Sequence[Any] | None = None,
     *,
     levels: int | None = None,
     binarization: str = "none",
@@ -64,10 +71,12 @@ def from_arrays(
         labels are not one int32 per image; a pixel is none of the levels; binarization is
         unknown.
     Example:
-      >>> mine = from_arrays(np.zeros((10, 28, 28, 1), np.uint8), binarization="dynamic")
+      >>> mine = from_arrays(np.arange(4).reshape(1, 2, 2, 1), labels=[7])
+      >>> print(mine.prepare(jax.random.key(0), mine.images).max())  # 3/255
+      0.0118
     """
     prepare = BINARIZATIONS[one_of("binarization", binarization, BINARIZATIONS)]
-    images = as_pixels(images)
+    images = as_pixels(np.asarray(images))
     binary = _is_binary(images)
     if levels is not None:
         _on_levels(images, number_of_levels(levels))
@@ -78,6 +87,7 @@ def from_arrays(
     if binarization != "none":
         levels = 2
     if labels is not None:
+        labels = np.asarray(labels)
         if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(
                 f"labels: got {labels.dtype} of shape {labels.shape}, expected one integer for "

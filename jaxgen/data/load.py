@@ -42,8 +42,11 @@ def load(
       ValueError: an argument is unknown (with what is accepted), the set is not prepared (with the
         command that does it), data_dir is a file, or a file in it is truncated or damaged.
     Example:
-      >>> images, labels, *_, prepare = load("digits", "train", binarization="dynamic")
-      >>> x = prepare(key, jnp.asarray(images[:128]))  # float32, in the compiled step
+      >>> digits = load("digits", "train", binarization="dynamic")
+      >>> images, labels = digits.images[:128], digits.labels[:128]
+      >>> x = digits.prepare(jax.random.key(0), images)  # 0 and 1, drawn anew for each key
+      >>> x.shape, x.dtype
+      ((128, 8, 8, 1), dtype('float32'))
     """
     one_of("binarization", binarization, BINARIZATIONS)
     root = data_root(data_dir)

@@ -44,7 +44,8 @@ def scale(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      >>> x = scale(key, jnp.asarray(batch))  # uint8 [128, 28, 28, 1] -> float32
+      >>> scale(jax.random.key(0), jnp.array([0, 51, 255], jnp.uint8))  # the key is ignored
+      Array([0. , 0.2, 1. ], dtype=float32)
     """
     return _uint8(images).astype(jnp.float32) / 255.0
 
@@ -55,7 +56,8 @@ def threshold(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      >>> x = threshold(key, jnp.asarray(batch))
+      >>> threshold(jax.random.key(0), jnp.array([127, 128], jnp.uint8))  # the key is ignored
+      Array([0., 1.], dtype=float32)
     """
     return (_uint8(images) >= 128).astype(jnp.float32)
 
@@ -69,7 +71,9 @@ def dynamic(key: Key, images: Pixels) -> Float[Array, "*shape"]:
     Raises:
       ValueError: images are not uint8.
     Example:
-      >>> x = dynamic(jax.random.fold_in(key, step), jnp.asarray(batch))
+      >>> images = jnp.full((1, 100, 100, 1), 51, jnp.uint8)  # one with probability 51/255 = .2
+      >>> print(dynamic(jax.random.key(0), images).mean())
+      0.2
     Source: Salakhutdinov & Murray (2008); drawn anew at every use as in Burda et al. (2016).
     """
     pixels = _uint8(images).astype(jnp.uint32)
@@ -95,7 +99,10 @@ def dequantizer(levels: int) -> Prepare:
       ValueError: levels is out of range; the images that it is given are not uint8.
     Example:
       >>> digits = load("digits", "train")
-      >>> x = dequantizer(digits.levels)(key, jnp.asarray(digits.images[:128]))
+      >>> images = jnp.full((1, 8, 8, 1), 255, jnp.uint8)  # white, level 16 of 0 to 16
+      >>> x = dequantizer(digits.levels)(jax.random.key(0), images)
+      >>> bool((x >= 16 / 17).all() and (x < 1).all())
+      True
     Source: Theis, van den Oord & Bethge (2016), section 3.1.
     """
     levels = number_of_levels(levels)

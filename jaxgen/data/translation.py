@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Int, Int32, UInt8
+from jaxtyping import Bool, Int, Int32, Shaped, UInt8
 
-from jaxgen.checks import ByName, between_0_and_1
+from jaxgen.checks import between_0_and_1
 from jaxgen.data.image_set import ImageSet
-from jaxgen.values import known_by_call
+from jaxgen.values import ByName, known_by_call
 
 Pixels: TypeAlias = UInt8[np.ndarray, "n height width channels"]
 
@@ -22,6 +22,11 @@ class Translation(NamedTuple):
       forward: images of X to their true partners in Y, [n, height, width, channels] uint8; it
         draws nothing, and maps unlike images to unlike ones.
       kept: of the labels of Y's images, which of them the domain keeps; it draws nothing.
+    Example:
+      >>> task = Translation(forward=inverted, kept=lambda labels: labels != 7)  # Y lacks sevens
+      >>> domains = unpaired(load("digits", "train"), load("digits", "test"), task)
+      >>> (domains.y_labels == 7).sum()
+      np.int64(0)
     """
 
     forward: Callable[[Pixels], Pixels]
@@ -38,6 +43,10 @@ class UnpairedDomains(NamedTuple):
       test_x: test images of X.
       test_y: their true partners.
       test_labels: of each pair.
+    Example:
+      >>> task = unpaired(load("digits", "train"), load("digits", "test"), TRANSLATIONS["local"])
+      >>> bool((task.test_x + task.test_y == 255).all())  # partners; those of x are not in y
+      True
     """
 
     x: Pixels
@@ -62,7 +71,8 @@ def unpaired(train: ImageSet, test: ImageSet, translation: Translation) -> Unpai
       ValueError: a set has no labels; a half, or what is kept of it, is empty.
     Example:
       >>> task = unpaired(load("digits", "train"), load("digits", "test"), TRANSLATIONS["rotated"])
-      >>> task.test_y[0]  # the partner of task.test_x[0]
+      >>> bool((task.test_y == rotated_and_inverted(task.test_x)).all())  # partners
+      True
     """
     train_labels, test_labels = _labels("train", train), _labels("test", test)
     half = len(train.images) // 2
@@ -89,29 +99,42 @@ def _labels(name: str, images: ImageSet) -> Int32[np.ndarray, "n"]:
     return images.labels
 
 
-def inverted(images: Pixels) -> Pixels:
+def inverted(images: Shaped[np.ndarray, "..."]) -> Pixels:
     """Returns white for black: a map of every pixel by itself.
 
+    Raises:
+      ValueError: images are not uint8.
     Example:
-      >>> inverted(load("digits", "test").images)
+      >>> inverted(np.array([[[[0], [200]]]], np.uint8)).ravel().tolist()
+      [255, 55]
     """
-    return 255 - images
+    return 255 - _uint8(images)
 
 
-def rotated_and_inverted(images: Pixels) -> Pixels:
+def rotated_and_inverted(images: Shaped[np.ndarray, "..."]) -> Pixels:
     """Returns the images turned by 90 degrees to the left, white for black.
 
+    Raises:
+      ValueError: images are not uint8.
     Example:
-      >>> rotated_and_inverted(load("digits", "test").images)
+      >>> rotated_and_inverted(np.array([[[[0], [200]]]], np.uint8))[0, :, :, 0].tolist()
+      [[55], [255]]
     """
-    return 255 - np.rot90(images, axes=(1, 2))
+    return 255 - np.rot90(_uint8(images), axes=(1, 2))
+
+
+def _uint8(images: Shaped[np.ndarray, "..."]) -> Pixels:
+    if images.dtype != np.uint8:
+        raise ValueError(f"images: got {images.dtype}, expected uint8 pixels (0 to 255)")
+    return images
 
 
 def every_image(labels: Int[np.ndarray, "n"]) -> Bool[np.ndarray, "n"]:
     """Keeps all.
 
     Example:
-      >>> every_image(np.array([0, 1, 1])).all()
+      >>> every_image(np.array([0, 1, 1])).tolist()
+      [True, True, True]
     """
     return np.ones(len(labels), bool)
 
@@ -127,7 +150,9 @@ def rare_upper_half(share: float) -> Callable[[Int[np.ndarray, "n"]], Bool[np.nd
     Raises:
       ValueError: share is no such number.
     Example:
-      >>> rare_upper_half(0.1)(np.array([0, 1] * 20)).sum()  # 20 of class 0 and 2 of class 1
+      >>> kept = rare_upper_half(0.1)(np.array([0, 1] * 20))
+      >>> int(kept.sum())  # all 20 of class 0 and 2 of class 1
+      22
     """
     share = between_0_and_1("share", share)
 

@@ -8,9 +8,10 @@ from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.distributions.discretized_logistic import DiscretizedLogistic
 from jaxgen.distributions.fixed_point import triangular_fixed_point
 from jaxgen.distributions.function_distribution import FunctionDistribution
-from jaxgen.distributions.gray_levels import GrayLevels, nearest_level
+from jaxgen.distributions.gray_levels import GrayLevels, nearest_level, on_level
 from jaxgen.distributions.independent import Independent
 from jaxgen.distributions.masked_autoregressive import MaskedAutoregressive
+from jaxgen.distributions.one_distribution import OneDistribution
 from jaxgen.distributions.rearrangements import Permutation, Squeeze, logit
 from jaxgen.distributions.scalar_transforms import (
     ScalarTransform,
@@ -19,6 +20,7 @@ from jaxgen.distributions.scalar_transforms import (
 )
 from jaxgen.distributions.stratified import stratified_uniform
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
+from jaxgen.distributions.transformed import Transformed
 
 __all__ = [
     "Autoregressive",
@@ -30,9 +32,11 @@ __all__ = [
     "Independent",
     "IsotropicMixture",
     "MaskedAutoregressive",
+    "OneDistribution",
     "Permutation",
     "ScalarTransform",
     "Squeeze",
+    "Transformed",
     "affine",
     "coupling",
     "diagonal_normal",
@@ -41,6 +45,7 @@ __all__ = [
     "line",
     "logit",
     "nearest_level",
+    "on_level",
     "rational_quadratic_spline",
     "ring",
     "stratified_uniform",

@@ -6,18 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import of_event_shape
 from jaxgen.distributions.fixed_point import triangular_fixed_point
+from jaxgen.distributions.one_distribution import OneDistribution
 from jaxgen.types import DistraxDistribution, Key
 
 
-class Autoregressive(distrax.Distribution):
+class Autoregressive(OneDistribution):
     """p(x) = prod_i p(x_i | x before i), for any one order of the entries.
 
     Nothing is asked of the conditionals but that what they say of an entry depends on those before
@@ -32,8 +30,13 @@ class Autoregressive(distrax.Distribution):
         of its params, as `Conditioner` is, so that a gradient estimator finds them.
       event_shape: of x.
     Example:
-      >>> p = Autoregressive(conditionals, (28, 28, 1))
-      >>> x, passes = p.sample_with_passes(seed=key)
+      >>> def alike(x):  # the first entry is a fair coin, the second likely the same
+      ...     logits = jnp.array([0.0, jnp.where(x[0] == 1, 3.0, -3.0)])
+      ...     return Independent(Bernoulli(logits), 1)
+      >>> p = Autoregressive(alike, (2,))
+      >>> print(p.log_prob(jnp.ones(2)))  # log 1/2 + log sigmoid(3), in nats
+      -0.7417
+      >>> x, passes = p.sample_with_passes(seed=jax.random.key(0))
     Source: Frey (1998), "Graphical models for machine learning and digital communication"; sampling
     by fixed point: Wiggers & Hoogeboom (2020), "Predictive sampling with forecasting autoregressive
     models".
@@ -43,27 +46,12 @@ class Autoregressive(distrax.Distribution):
         super().__init__()
         self.conditionals = conditionals
         self._event_shape = tuple(event_shape)
+        self._is_one()
 
     @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of x."""
         return self._event_shape
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """One distribution."""
-        return ()
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        """Log probability in nats, of one event or of many on leading axes.
-
-        Raises:
-          ValueError: the last axes of `value` are not the event's.
-        """
-        of_event_shape(value, self._event_shape)
-        events = jnp.reshape(value, (-1, *self._event_shape))
-        log_probs = jax.vmap(lambda x: self._conditionals(x).log_prob(x))(events)
-        return log_probs.reshape(jnp.shape(value)[: jnp.ndim(value) - len(self._event_shape)])
 
     def sample_with_passes(
         self, *, seed: Key, sample_shape: tuple[int, ...] = ()
@@ -72,12 +60,22 @@ class Autoregressive(distrax.Distribution):
 
         The last pass confirms. Draws of one call run together: all take the time of the slowest.
         """
-        keys = jax.random.split(seed, math.prod(sample_shape))
-        x, passes = jax.vmap(self._sample_one)(keys)
-        return x.reshape(*sample_shape, *self._event_shape), passes.reshape(sample_shape)
+        n = math.prod(sample_shape)
+        draw = self._over_batch(lambda p, key: p._draws_with_passes(key, n))
 
-    def _sample_n(self, key: Key, n: int) -> Array:  # distrax's hook
-        return self.sample_with_passes(seed=key, sample_shape=(n,))[0]
+        def as_asked(drawn: Array) -> Array:
+            return drawn.reshape(*sample_shape, *drawn.shape[1:])
+
+        return jax.tree.map(as_asked, draw(self, self._keys(seed)))
+
+    def _draws_with_passes(self, key: Key, n: int) -> tuple[Array, Array]:
+        return jax.vmap(self._sample_one)(jax.random.split(key, n))
+
+    def _draws(self, key: Key, n: int) -> Array:
+        return self._draws_with_passes(key, n)[0]
+
+    def _scores(self, events: Array) -> Array:
+        return jax.vmap(lambda x: self._conditionals(x).log_prob(x))(events)
 
     def _sample_one(self, key: Key) -> tuple[Array, Array]:
         def resample(x: Array) -> Array:

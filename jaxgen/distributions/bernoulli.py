@@ -20,7 +20,9 @@ class Bernoulli(distrax.Bernoulli):
     Args:
       logits: log odds of a one.
     Example:
-      >>> Independent(Bernoulli(logits), 3).log_prob(image)  # nats, one image
+      >>> image = Independent(Bernoulli(jnp.zeros((8, 8, 1))), 3)
+      >>> print(image.log_prob(jnp.ones((8, 8, 1))))  # of one image: 64 log 1/2, in nats
+      -44.3614
     """
 
     def __init__(self, logits: Float[Array, "..."]):

@@ -29,6 +29,10 @@ class Conditioner:
       key: what the net draws from in training, or None; the same for all values.
       apply: the net, `(params, inputs, key) -> numbers`: of x, or in a context of (x, context).
       event_ndims: axes of one x; what stands before them is a batch.
+    Example:
+      >>> numbers = Conditioner(2 * jnp.eye(3), (), None, lambda matrix, x, key: matrix @ x)
+      >>> numbers(jnp.ones(3)), numbers(jnp.ones((5, 3))).shape  # one event, and five
+      (Array([2., 2., 2.], dtype=float32), (5, 3))
     """
 
     params: Params
@@ -51,7 +55,12 @@ class Conditioner:
 
 
 def in_context(x: Any, context: Any) -> Any:
-    """Returns what a net is given: x, or in a context other than () the pair (x, context)."""
+    """Returns what a net is given: x, or in a context other than () the pair (x, context).
+
+    Example:
+      >>> in_context("x", ()), in_context("x", "y")
+      ('x', ('x', 'y'))
+    """
     return x if isinstance(context, tuple) and context == () else (x, context)
 
 
@@ -72,7 +81,12 @@ def coupling(
       transform: of each entry of b.
       first_moves: a is moved by b instead.
     Example:
-      >>> distrax.Transformed(base, coupling(conditioner, 2, rational_quadratic_spline(8)))
+      >>> def numbers(matrix, kept, key):
+      ...     return jnp.stack([matrix @ kept, jnp.zeros(1)], axis=-1)  # shift and log scale
+      >>> conditioner = Conditioner(jnp.ones((1, 2)), (), None, numbers)
+      >>> shifted = coupling(conditioner, 2, affine())
+      >>> shifted.forward(jnp.array([1.0, 2.0, 5.0]))  # the last by the sum of the first two
+      Array([1., 2., 8.], dtype=float32)
     Source: Dinh et al. (2017), equations 7 and 8; Durkan et al. (2019), section 3.2.
     """
     return distrax.SplitCoupling(

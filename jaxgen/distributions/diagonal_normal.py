@@ -28,7 +28,9 @@ def diagonal_normal(
     Raises:
       ValueError: not exactly one of log_scale and scale is given, or it is not of mean's shape.
     Example:
-      >>> diagonal_normal(jnp.zeros(3), jnp.zeros(3)).log_prob(jnp.zeros(3))  # -1.5 log 2 pi
+      >>> q = diagonal_normal(jnp.zeros(3), jnp.zeros(3))  # a net's mean and log scale
+      >>> print(q.log_prob(jnp.zeros(3)))  # one event: -3/2 log(2 pi), in nats
+      -2.7568
     """
     if log_scale is not None and scale is None:
         scale = jnp.exp(at_least_float32("log_scale", log_scale))

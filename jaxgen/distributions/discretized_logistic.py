@@ -5,10 +5,11 @@ from __future__ import annotations
 import distrax
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
-from jaxgen.distributions.gray_levels import nearest_level
+from jaxgen.checks import at_least, floats
+from jaxgen.distributions.gray_levels import nearest_level, on_level
 from jaxgen.numerics import at_least_float32
 
 
@@ -25,7 +26,9 @@ class DiscretizedLogistic(distrax.Distribution):
     Raises:
       ValueError: fewer than two levels.
     Example:
-      >>> DiscretizedLogistic(jnp.array(0.5), jnp.array(0.1)).log_prob(jnp.array(128 / 255))
+      >>> gray = DiscretizedLogistic(jnp.array(0.5), jnp.array(0.1), levels=2)
+      >>> print(gray.log_prob(jnp.array([0.0, 1.0, 0.3])))  # black, white: log 1/2; no level
+      [-0.6931 -0.6931 -inf]
     Source: Kingma et al. (2016), appendix; Salimans et al. (2017), equation 2.
     """
 
@@ -45,12 +48,16 @@ class DiscretizedLogistic(distrax.Distribution):
         """Shape of the parameters."""
         return jnp.broadcast_shapes(self.loc.shape, self.scale.shape)
 
-    def log_prob(self, value: Array) -> Array:
-        """Log mass of the gray level nearest to `value` in [0, 1], elementwise, nats; NaN of NaN.
+    def log_prob(self, value: ArrayLike) -> Array:
+        """Log mass of a level k/(levels - 1), elementwise, in nats; -inf of what is none.
 
-        sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
-        equal numbers, however far out the bin lies.
+        Raises:
+          ValueError: value is not of floating point, such as bytes, or the numbers k.
         """
+        # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
+        # equal numbers, however far out the bin lies.
+        value = jnp.asarray(value)
+        floats("value", value)
         half = 0.5 / (self.levels - 1)
         k = nearest_level(value, self.levels)
         first, last = k == 0, k == self.levels - 1
@@ -60,7 +67,7 @@ class DiscretizedLogistic(distrax.Distribution):
         log_upper = jnp.where(last, 0.0, jax.nn.log_sigmoid(upper))
         log_lower = jnp.where(first, 0.0, jax.nn.log_sigmoid(-lower))
         width = jnp.where(first | last, 0.0, jnp.log(-jnp.expm1(-2.0 * half / self.scale)))
-        return jnp.where(jnp.isnan(value), jnp.nan, log_upper + log_lower + width)
+        return on_level(log_upper + log_lower + width, value, self.levels)
 
     def _sample_n(self, key, n):  # distrax's hook
         noise = jax.random.logistic(key, (n, *self.batch_shape), self.loc.dtype)

@@ -30,7 +30,11 @@ def triangular_fixed_point(
     Raises:
       ValueError: limit is below one.
     Example:
-      >>> x, passes = triangular_fixed_point(lambda x: 0.5 * jnp.roll(x, 1).at[0].set(2.0), x0, 4)
+      >>> def f(x):  # the first entry is 2, each later one half of the one before
+      ...     return 0.5 * jnp.roll(x, 1).at[0].set(4.0)
+      >>> x, passes = triangular_fixed_point(f, jnp.zeros(3), 4)
+      >>> print(x, passes)
+      [2.  1.  0.5] 4
     Source: Song et al. (2021), "Accelerating feedforward computation via parallel nonlinear
     equation solving", algorithm 1.
     """

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import distrax
 import jax
-import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxgen.checks import of_event_shape
+from jaxgen.distributions.one_distribution import OneDistribution
 from jaxgen.types import Key, Params, Scalar
 
 
-class FunctionDistribution(distrax.Distribution):
-    """p(. ; params), one distribution, with distrax's methods and a pytree of its params.
+class FunctionDistribution(OneDistribution):
+    """p(. ; params) with distrax's methods: a pytree of its params, a batch under `jax.vmap`.
 
     Args:
       params: what the two functions are given.
@@ -23,7 +20,13 @@ class FunctionDistribution(distrax.Distribution):
       sample: `(key, params) -> event`.
       log_prob: `(params, event) -> ` log probability, in nats.
     Example:
-      >>> FunctionDistribution(mean, (3,), lambda key, mean: draw(key, mean), log_density)
+      >>> def draw(key, rate):
+      ...     return jax.random.exponential(key) / rate
+      >>> def log_density(rate, x):
+      ...     return jnp.log(rate) - rate * x
+      >>> p = FunctionDistribution(jnp.array(2.0), (), draw, log_density)
+      >>> print(p.log_prob(jnp.zeros(4)))  # log 2, of four events
+      [0.6931 0.6931 0.6931 0.6931]
     """
 
     def __init__(
@@ -34,29 +37,17 @@ class FunctionDistribution(distrax.Distribution):
         log_prob: Callable[[Params, Array], Scalar],
     ):
         super().__init__()
-        self._params, self._event_shape = params, event_shape
+        self._params, self._event_shape = params, tuple(event_shape)
         self._sample_one, self._log_prob_one = sample, log_prob
+        self._is_one()
 
     @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of one event."""
         return self._event_shape
 
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """One distribution."""
-        return ()
-
-    def _sample_n(self, key: Key, n: int) -> Array:  # distrax's hook
+    def _draws(self, key: Key, n: int) -> Array:
         return jax.vmap(self._sample_one, (0, None))(jax.random.split(key, n), self._params)
 
-    def log_prob(self, value: ArrayLike) -> Array:
-        """Log probability in nats, of one event or of many on leading axes.
-
-        Raises:
-          ValueError: the last axes of `value` are not the event's.
-        """
-        of_event_shape(value, self._event_shape)
-        events = jnp.reshape(value, (-1, *self._event_shape))
-        log_probs = jax.vmap(self._log_prob_one, (None, 0))(self._params, events)
-        return log_probs.reshape(jnp.shape(value)[: jnp.ndim(value) - len(self._event_shape)])
+    def _scores(self, events: Array) -> Array:
+        return jax.vmap(self._log_prob_one, (None, 0))(self._params, events)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, floats
 from jaxgen.numerics import at_least_float32
 
 
@@ -18,10 +18,31 @@ def nearest_level(value: ArrayLike, levels: int) -> Int[Array, "..."]:
     A pixel's value has been rounded: that of level 3 of 17 is stored as round(255 * 3/16)/255.
 
     Example:
-      >>> nearest_level(jnp.array(48 / 255), 17)  # 3
+      >>> int(nearest_level(48 / 255, 17))
+      3
     """
     k = jnp.rint(jnp.asarray(value) * (levels - 1)).astype(jnp.int32)
     return jnp.clip(k, 0, levels - 1)
+
+
+def on_level(log_probs: Array, value: ArrayLike, levels: int) -> Float[Array, "..."]:
+    """Returns the log masses of levels for the values nearest to them; -inf of what is no level.
+
+    A value is level k if it is k/(levels - 1), or that as the nearest byte says it, but for two
+    units of its dtype's rounding, float32's at least. Of NaN the log mass is NaN.
+
+    Example:
+      >>> log_probs = jnp.log(jnp.array([0.5, 0.5, 0.5]))
+      >>> print(on_level(log_probs, jnp.array([0.0, 0.5, 0.6]), 3))
+      [-0.6931 -0.6931 -inf]
+    """
+    x = jnp.asarray(value)
+    rounding = 2 * max(float(jnp.finfo(kind).eps) for kind in (x.dtype, jnp.float32))
+    level = nearest_level(x, levels).astype(jnp.promote_types(x.dtype, jnp.float32)) / (levels - 1)
+    off = jnp.abs(x - level)
+    if levels <= 256:
+        off = jnp.minimum(off, jnp.abs(x - jnp.rint(255 * level) / 255))
+    return jnp.where(jnp.isnan(x), jnp.nan, jnp.where(off <= rounding, log_probs, -jnp.inf))
 
 
 class GrayLevels(distrax.Distribution):
@@ -32,7 +53,9 @@ class GrayLevels(distrax.Distribution):
     Raises:
       ValueError: fewer than two levels, or logits are not of floating point.
     Example:
-      >>> GrayLevels(jnp.zeros(17)).log_prob(jnp.array(0.5))  # -log 17
+      >>> pixel = GrayLevels(jnp.zeros(17))
+      >>> print(pixel.log_prob(jnp.array([0.5, 0.51])))  # -log 17, and what is no level
+      [-2.8332 -inf]
     """
 
     def __init__(self, logits: Float[Array, "*batch levels"]):
@@ -51,14 +74,20 @@ class GrayLevels(distrax.Distribution):
         return self.logits.shape[:-1]
 
     def log_prob(self, value: ArrayLike) -> Array:
-        """Log mass of the level nearest to `value`, elementwise, in nats; NaN of NaN."""
+        """Log mass of a level k/(levels - 1), elementwise, in nats; -inf of what is none.
+
+        Raises:
+          ValueError: value is not of floating point, such as bytes, or the numbers k.
+        """
+        value = jnp.asarray(value)
+        floats("value", value)
         k = nearest_level(value, self.levels)
         shape = jnp.broadcast_shapes(k.shape, self.batch_shape)
         log_probs = jax.nn.log_softmax(self.logits)
         log_probs = jnp.broadcast_to(log_probs, (*shape, self.levels))
         k = jnp.broadcast_to(k, shape)
         log_prob = jnp.take_along_axis(log_probs, k[..., None], axis=-1)[..., 0]
-        return jnp.where(jnp.isnan(value), jnp.nan, log_prob)
+        return on_level(log_prob, value, self.levels)
 
     def _sample_n(self, key, n):  # distrax's hook
         k = jax.random.categorical(key, self.logits, shape=(n, *self.batch_shape))

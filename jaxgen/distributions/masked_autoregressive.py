@@ -29,10 +29,13 @@ class MaskedAutoregressive(distrax.Bijector):
         on those before it alone.
       transform: of each entry.
     Example:
-      >>> q = distrax.Transformed(base, MaskedAutoregressive(conditioner, affine()))
-      >>> p = distrax.Transformed(
-      ...     base, distrax.Inverse(MaskedAutoregressive(conditioner, affine()))
-      ... )
+      >>> net = MADE((8,), outputs=2)  # a shift and a log scale for each entry
+      >>> x = jnp.array([0.5, -1.0, 2.0])
+      >>> params = net.init(jax.random.key(0), x)
+      >>> numbers = Conditioner(params, (), None, lambda params, x, key: net.apply(params, x))
+      >>> bijector = MaskedAutoregressive(numbers, affine())
+      >>> print(jnp.round(bijector.inverse(bijector.forward(x)), 4))
+      [ 0.5 -1.   2. ]
     Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow";
     Papamakarios et al. (2017), "Masked autoregressive flow for density estimation", section 3.
     """

@@ -20,6 +20,12 @@ class ScalarTransform(Value):
       outputs: numbers that the net gives per entry.
       bijector: those numbers, [*shape, outputs], to the elementwise bijector of [*shape]. It is the
         identity, or near it, where all are zero.
+    Example:
+      >>> def scaled(numbers):
+      ...     return distrax.ScalarAffine(shift=0.0, log_scale=numbers[..., 0])
+      >>> transform = ScalarTransform(outputs=1, bijector=scaled)
+      >>> transform.bijector(jnp.zeros((3, 1))).forward(jnp.ones(3))
+      Array([1., 1., 1.], dtype=float32)
     """
 
     outputs: int
@@ -37,7 +43,9 @@ def affine(max_log_scale: float = 1.0) -> ScalarTransform:
     Raises:
       ValueError: max_log_scale is not positive.
     Example:
-      >>> affine().bijector(jnp.zeros((3, 2))).forward(jnp.ones(3))  # [1., 1., 1.]
+      >>> numbers = jnp.array([[3.0, 0.0]])  # a shift of 3, a log scale of 0
+      >>> affine().bijector(numbers).forward(jnp.array([1.0]))
+      Array([4.], dtype=float32)
     Source: Dinh et al. (2017), section 3.2 and appendix.
     """
     if max_log_scale != math.inf:
@@ -73,9 +81,10 @@ def rational_quadratic_spline(
       ValueError: num_bins is below two, or the bins are too many to be of the smallest size; bound
         is not positive; smallest is not between 0 and 1.
     Example:
-      >>> rational_quadratic_spline(8).bijector(jnp.zeros((3, 25))).forward(
-      ...     jnp.ones(3)
-      ... )  # [1., 1., 1.]
+      >>> spline = rational_quadratic_spline(8)
+      >>> numbers = jnp.zeros((3, spline.outputs))  # of which it is the identity
+      >>> print(jnp.round(spline.bijector(numbers).forward(jnp.array([-1.0, 0.5, 4.0])), 4))
+      [-1.   0.5  4. ]
     Source: Durkan et al. (2019), "Neural spline flows", section 3.1.
     """
     num_bins, bound = at_least("num_bins", num_bins, 2), float(positive("bound", bound))

@@ -20,7 +20,10 @@ def stratified_uniform(key: Key, count: int) -> Float[Array, "count"]:
     Raises:
       ValueError: count is below one.
     Example:
-      >>> z = jax.scipy.special.ndtri(stratified_uniform(key, 512))  # of N(0, 1)
+      >>> u = stratified_uniform(jax.random.key(0), 4)
+      >>> print(jnp.floor(4 * u))  # one in each quarter
+      [0. 1. 2. 3.]
+      >>> z = jax.scipy.special.ndtri(u)  # of N(0, 1)
     Source: Owen (2013), "Monte Carlo theory, methods and examples", section 8.4.
     """
     count = at_least("count", count, 1)

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, of_event_shape
+from jaxgen.checks import at_least, not_bytes, of_event_shape
 from jaxgen.types import Key
 
 Numbers: TypeAlias = Array | np.ndarray | Sequence[Any] | float
@@ -30,7 +30,9 @@ class IsotropicMixture(distrax.MixtureSameFamily):
       ValueError: modes is no matrix; a scale or a weight is not positive; there are not as many as
         modes.
     Example:
-      >>> IsotropicMixture([[0.0], [3.0]], 0.5).log_prob(jnp.array([1.0]))  # nats
+      >>> p = IsotropicMixture([[0.0], [3.0]], 1.0, weights=[1.0, 3.0])
+      >>> print(p.log_prob(jnp.array([0.0])))  # log(1/4 N(0; 0, 1) + 3/4 N(0; 3, 1))
+      -2.2725
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class IsotropicMixture(distrax.MixtureSameFamily):
         """Log density in nats, of one point or of many on leading axes.
 
         Raises:
-          ValueError: the last axis of `value` is not one of `dims`.
+          ValueError: the last axis of `value` is not one of `dims`, or it is of bytes.
         """
+        not_bytes("value", value)
         of_event_shape(value, self.event_shape)
         return jnp.asarray(super().log_prob(jnp.asarray(value)))
 
@@ -80,7 +83,11 @@ def ring(num_modes: int = 8, radius: float = 2.0, scale: float = 0.02) -> Isotro
     Raises:
       ValueError: num_modes is below one.
     Example:
-      >>> x = ring().sample(seed=key, sample_shape=512)  # [512, 2]
+      >>> p = ring()
+      >>> p.sample(seed=jax.random.key(0), sample_shape=512).shape
+      (512, 2)
+      >>> print(p.modes[0])
+      [2. 0.]
     Source: Metz et al. (2017), section 3.1.
     """
     angles = 2 * jnp.pi * jnp.arange(at_least("num_modes", num_modes, 1)) / num_modes
@@ -93,7 +100,9 @@ def grid(side: int = 5, spacing: float = 2.0, scale: float = 0.05) -> IsotropicM
     Raises:
       ValueError: side is below one.
     Example:
-      >>> grid().modes  # [25, 2], from (-4, -4) to (4, 4)
+      >>> p = grid()
+      >>> p.modes.shape, p.modes[0].tolist()
+      ((25, 2), [-4.0, -4.0])
     Source: Lin et al. (2018), PacGAN, section 4.1.
     """
     axis = spacing * (jnp.arange(at_least("side", side, 1)) - (side - 1) / 2)
@@ -106,7 +115,9 @@ def line(means: Numbers, scales: Numbers, weights: Numbers = 1.0) -> IsotropicMi
     """Returns a mixture on the line; its samples have shape [1].
 
     Example:
-      >>> line([-1.0, 2.0], [0.065**0.5, 2.0**0.5], [0.33, 0.67])  # f-GAN's mixture
+      >>> p = line([-1.0, 2.0], [0.065**0.5, 2.0**0.5], [0.33, 0.67])  # f-GAN's mixture
+      >>> p.sample(seed=jax.random.key(0)).shape
+      (1,)
     Source: Nowozin et al. (2016), section 2.5, with variances .065 and 2.
     """
     return IsotropicMixture(jnp.asarray(means)[:, None], scales, weights)

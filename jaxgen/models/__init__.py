@@ -20,11 +20,9 @@ from jaxgen.models.factor_analysis import (
     FactorPosterior,
     factor_elbo,
     factor_posterior,
-    factor_steps,
-    independent,
-    isotropic,
 )
 from jaxgen.models.factor_density import factor_density
+from jaxgen.models.factor_em import factor_steps, independent, isotropic
 from jaxgen.models.few_pixels import sample_by_pixels, subsampled_log_prob
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -78,6 +76,7 @@ from jaxgen.models.sequential import (
     importance_step,
     sample_sequence,
     sample_sequences,
+    unobserved_step,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.tempered import tempered
@@ -170,6 +169,7 @@ __all__ = [
     "uniform_levels",
     "uniform_mixture",
     "uniform_noise",
+    "unobserved_step",
     "vae",
     "variables_of",
     "variational_noise",

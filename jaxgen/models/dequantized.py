@@ -12,10 +12,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.checks import at_least, not_bytes, of_shape
 from jaxgen.distributions import (
     Independent,
+    Transformed,
     nearest_level,
+    on_level,
     rational_quadratic_spline,
 )
 from jaxgen.models.density import Density
@@ -39,7 +41,8 @@ def dequantized(
     levels v lies, and q(v|x) = (k + noise) / levels. So every bound, estimator and metric of such
     models is one of the discrete log probability, in nats: with one sample and uniform noise, the
     usual bound; with learned noise, variational dequantization; with K samples inside the log, the
-    importance-weighted bound. No unit is left to be counted: bits/dim have bin width one.
+    importance-weighted bound. q and the density have no KL in closed form: `elbo` takes
+    `kl=monte_carlo_kl`. No unit is left to be counted: bits/dim have bin width one.
 
     Args:
       density: over v of `x_shape`, in the context ().
@@ -47,7 +50,7 @@ def dequantized(
       x_shape: of one image.
       noise: over [0, 1] of `x_shape`, in the context of x; `uniform_noise(x_shape)` if not given.
     Raises:
-      ValueError: levels is below two; in use, x or v has another shape.
+      ValueError: levels is below two; in use, x or v has another shape, or x is of bytes.
     Example:
       >>> model = dequantized(density, 17, (8, 8, 1))
       >>> at = observe(model, model.init(jax.random.key(0)), x)
@@ -64,10 +67,11 @@ def dequantized(
             "encoder": noise.init(key_encoder, jnp.zeros(x_shape)),
         }
 
-    def encode(params: Params, x: Array, *, key: Key | None = None) -> distrax.Transformed:
+    def encode(params: Params, x: Array, *, key: Key | None = None) -> Transformed:
         of_shape("x", x, x_shape)
+        not_bytes("x", x)
         into_bin = _IntoBin(nearest_level(x, levels), levels, len(x_shape))
-        return distrax.Transformed(noise.distribution(params["encoder"], x), into_bin)
+        return Transformed(noise.distribution(params["encoder"], x), into_bin, x_shape)
 
     def decode(params: Params, v: Array, *, key: Key | None = None) -> Independent:
         of_shape("v", v, x_shape)
@@ -120,11 +124,12 @@ def variational_noise(
     def init(key: Key, x: Any) -> Params:
         return init_layers(layers, key, x)
 
-    def distribution(params: Params, x: Any) -> distrax.Transformed:
+    def distribution(params: Params, x: Any) -> Transformed:
         to_unit = distrax.Block(distrax.ScalarAffine(0.5, 0.5), len(x_shape))
         into_image = [distrax.Inverse(bijector) for bijector in data]
         bent = chain(layers, params, x)
-        return distrax.Transformed(_Cube(shape, -1.0), distrax.Chain([to_unit, *into_image, bent]))
+        bijector = distrax.Chain([to_unit, *into_image, bent])
+        return Transformed(_Cube(shape, -1.0), bijector, x_shape)
 
     return Density(init, distribution)
 
@@ -191,7 +196,7 @@ class _LevelOf(distrax.Distribution):
 
     def log_prob(self, value: Array) -> Array:
         off = jnp.abs(self.v * self.levels - nearest_level(value, self.levels) - 0.5)
-        return jnp.where(off <= 0.5 + ROUNDING, 0.0, -jnp.inf)
+        return on_level(jnp.where(off <= 0.5 + ROUNDING, 0.0, -jnp.inf), value, self.levels)
 
     def mean(self) -> Array:
         k = jnp.clip(jnp.floor(self.v * self.levels), 0, self.levels - 1)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.checks import of_shape
-from jaxgen.inference import EMSteps
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
 
@@ -23,6 +20,11 @@ class FactorModel(NamedTuple):
       loadings: W.
       mean: of x.
       noise_variance: of each dimension of x given z; all alike in probabilistic PCA.
+    Example:
+      >>> model = FactorModel(jnp.ones((2, 1)), jnp.zeros(2), jnp.ones(2))
+      >>> model.loadings @ model.loadings.T + jnp.diag(model.noise_variance)  # of x, the covariance
+      Array([[2., 1.],
+             [1., 2.]], dtype=float32)
     """
 
     loadings: Float[Array, "dims factors"]
@@ -31,107 +33,87 @@ class FactorModel(NamedTuple):
 
 
 class FactorPosterior(NamedTuple):
-    """q(z) = N(mean, covariance), of one datapoint; the exact covariance is every datapoint's."""
+    """q(z) = N(mean, covariance), of one datapoint.
+
+    The exact covariance is every datapoint's, unless of each something else was observed.
+
+    Example:
+      >>> q = FactorPosterior(mean=jnp.zeros(2), covariance=jnp.eye(2))
+    """
 
     mean: Float[Array, "*datapoints factors"]
-    covariance: Float[Array, "factors factors"]
-
-
-NoiseModel: TypeAlias = Callable[[Float[Array, "dims"]], Float[Array, "dims"]]
-"""The mean squared residual of each dimension to the noise variance of greatest likelihood."""
-
-
-def independent(residual: Float[Array, "dims"]) -> Float[Array, "dims"]:
-    """Returns one noise variance per dimension: factor analysis."""
-    return residual
-
-
-def isotropic(residual: Float[Array, "dims"]) -> Float[Array, "dims"]:
-    """Returns the same noise variance for every dimension: probabilistic PCA."""
-    return jnp.broadcast_to(jnp.mean(residual), residual.shape)
+    covariance: Float[Array, "*datapoints factors factors"]
 
 
 @highest_precision
-def factor_posterior(model: FactorModel, x: Float[Array, "dims"]) -> FactorPosterior:
-    """Returns p(z | x) of one datapoint, exactly.
+def factor_posterior(
+    model: FactorModel,
+    x: Float[Array, "..."],
+    *,
+    observed: ArrayLike | None = None,
+) -> FactorPosterior:
+    """Returns p(z | x) of one datapoint, exactly; p(z | what was observed of it), if not all was.
 
+    Args:
+      model: of the data.
+      x: one datapoint, [dims]; what stands where it was not observed has no effect, be it NaN.
+      observed: which of the dimensions were, [dims]; by default all.
     Raises:
-      ValueError: x has not the shape of the mean.
+      ValueError: x or observed has not the shape of the mean.
     Example:
-      >>> code = factor_posterior(model, x).mean
+      >>> model = FactorModel(jnp.ones((2, 1)), jnp.zeros(2), jnp.ones(2))  # x_i = z + noise
+      >>> print(factor_posterior(model, jnp.array([3.0, 6.0])).mean)  # (3 + 6) / (1 + 2)
+      [3.]
     Source: Bishop (2006), equations 12.66 to 12.68.
     """
-    of_shape("x", x, model.mean.shape)
-    scaled = model.loadings / model.noise_variance[:, None]
-    precision = jnp.eye(model.loadings.shape[1], dtype=x.dtype) + model.loadings.T @ scaled
+    centered, seen = _centered(model, x, observed)
+    scaled = jnp.where(seen[:, None], model.loadings / model.noise_variance[:, None], 0.0)
+    precision = jnp.eye(model.loadings.shape[1], dtype=scaled.dtype) + model.loadings.T @ scaled
     covariance = jnp.linalg.inv(precision)
-    return FactorPosterior(covariance @ (scaled.T @ (x - model.mean)), covariance)
+    return FactorPosterior(covariance @ (scaled.T @ centered), covariance)
 
 
 @highest_precision
-def factor_elbo(model: FactorModel, q: FactorPosterior, x: Float[Array, "dims"]) -> Scalar:
+def factor_elbo(
+    model: FactorModel,
+    q: FactorPosterior,
+    x: Float[Array, "..."],
+    *,
+    observed: ArrayLike | None = None,
+) -> Scalar:
     """Returns E_q[log p(x|z)] - KL(q || p(z)) of one datapoint, in nats, in closed form.
 
+    At the posterior it is log p(x) itself, or that of what was observed of x.
+
+    Args:
+      model: of the data.
+      q: of z.
+      x: as of `factor_posterior`.
+      observed: likewise.
     Raises:
-      ValueError: x has not the shape of the mean.
+      ValueError: x or observed has not the shape of the mean.
     Example:
-      >>> log_px = factor_elbo(model, factor_posterior(model, x), x)  # tight at the posterior
+      >>> model = FactorModel(jnp.ones((2, 1)), jnp.zeros(2), jnp.ones(2))
+      >>> x = jnp.array([0.0, jnp.nan])
+      >>> seen = jnp.array([True, False])
+      >>> q = factor_posterior(model, x, observed=seen)
+      >>> print(factor_elbo(model, q, x, observed=seen))  # log N(0; 0, 2)
+      -1.2655
     """
-    of_shape("x", x, model.mean.shape)
-    residual = x - model.mean - model.loadings @ q.mean
+    centered, seen = _centered(model, x, observed)
+    residual = centered - jnp.where(seen, model.loadings @ q.mean, 0.0)
     spread = jnp.sum((model.loadings @ q.covariance) * model.loadings, axis=1)
     log_scale = jnp.log(2 * jnp.pi * model.noise_variance)
-    reconstruction = -0.5 * jnp.sum(log_scale + (residual**2 + spread) / model.noise_variance)
+    of_each = log_scale + (residual**2 + spread) / model.noise_variance
+    reconstruction = -0.5 * jnp.sum(jnp.where(seen, of_each, 0.0))
     log_det = jnp.linalg.slogdet(q.covariance)[1]
     kl = 0.5 * (jnp.trace(q.covariance) + q.mean @ q.mean - len(q.mean) - log_det)
     return reconstruction - kl
 
 
-def factor_steps(
-    xs: Float[Array, "datapoints dims"],
-    noise: NoiseModel = independent,
-    *,
-    min_variance: float = 0.0,
-) -> EMSteps:
-    """Returns exact EM for factor analysis, or probabilistic PCA with `noise=isotropic`.
-
-    Loadings, mean and noise are maximized jointly in each M-step. A dimension that the factors
-    explain wholly (a pixel that is always black) has noise variance zero and a likelihood without
-    bound: `min_variance` is the least it may be, and with it the M-step is the constrained maximum.
-
-    Args:
-      xs: the data, one datapoint per row.
-      noise: `independent` or `isotropic`, or a function of the same form.
-      min_variance: in the square of the data's unit.
-    Raises:
-      ValueError: there are no datapoints; min_variance is negative.
-    Example:
-      >>> result = em(factor_steps(xs, isotropic), FactorModel(loadings, mean, jnp.ones(dims)), 200)
-    Source: Rubin & Thayer (1982); Tipping & Bishop (1999), appendix B; Bishop (2006), section 12.2.
-    """
-    if not xs.size:
-        raise ValueError(f"xs: got shape {xs.shape}, expected at least one datapoint, one per row")
-    if not min_variance >= 0:
-        raise ValueError(f"min_variance: got {min_variance}, expected a number >= 0")
-    each = FactorPosterior(mean=0, covariance=None)  # type: ignore[arg-type]  # the mapped axes
-
-    def e_step(model: FactorModel) -> FactorPosterior:
-        return jax.vmap(partial(factor_posterior, model), out_axes=each)(xs)
-
-    @highest_precision
-    def m_step(q: FactorPosterior) -> FactorModel:
-        # x regressed on (z, 1): the mean is one more column of the loadings.
-        factors = q.mean.shape[1]
-        codes = jnp.concatenate([q.mean, jnp.ones((len(xs), 1), xs.dtype)], axis=1)
-        second = codes.T @ codes
-        second = second.at[:factors, :factors].add(len(xs) * q.covariance)
-        coefficients = jnp.linalg.solve(second, codes.T @ xs).T
-        loadings, mean = coefficients[:, :-1], coefficients[:, -1]
-        residual = jnp.mean((xs - codes @ coefficients.T) ** 2, axis=0)
-        residual += jnp.sum((loadings @ q.covariance) * loadings, axis=1)
-        return FactorModel(loadings, mean, jnp.maximum(noise(residual), min_variance))
-
-    def elbo(model: FactorModel, q: FactorPosterior) -> Array:
-        return jnp.mean(jax.vmap(partial(factor_elbo, model), (each, 0))(q, xs))
-
-    return EMSteps(e_step, m_step, elbo)
+def _centered(model: FactorModel, x: Array, observed: ArrayLike | None) -> tuple[Array, Array]:
+    """Returns x less the mean, zero where it was not observed, and where it was."""
+    of_shape("x", x, model.mean.shape)
+    seen = jnp.ones(model.mean.shape, bool) if observed is None else jnp.asarray(observed)
+    of_shape("observed", seen, model.mean.shape)
+    return jnp.where(seen, jnp.where(seen, x, 0.0) - model.mean, 0.0), seen

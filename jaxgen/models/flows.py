@@ -8,7 +8,7 @@ from typing import Any
 import distrax
 import jax
 
-from jaxgen.distributions import ScalarTransform
+from jaxgen.distributions import ScalarTransform, Transformed
 from jaxgen.models.density import Density
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -24,7 +24,9 @@ from jaxgen.models.priors import standard_normal
 from jaxgen.types import Key, Params
 
 
-def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
+def flow(
+    noise: Density, layers: Sequence[FlowLayer], x_shape: tuple[int, ...] | None = None
+) -> Density:
     """Returns p(x) = noise(f(x)) |det df/dx|, f the layers one after another, the first on x.
 
     A log probability takes one pass of every net; a draw of `autoregressive_layer` takes a fixed
@@ -34,6 +36,9 @@ def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
     Args:
       noise: over what the layers make of x, in the same context.
       layers: from x to noise.
+      x_shape: of one datapoint, for checks; found by tracing the way from noise if not given.
+    Raises:
+      ValueError: in use, x has another shape, or is of bytes.
     Example:
       >>> couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
       >>> p = flow(standard_normal(2), couplings)
@@ -49,11 +54,10 @@ def flow(noise: Density, layers: Sequence[FlowLayer]) -> Density:
             "layers": init_layers(layers, key_layers, context),
         }
 
-    def distribution(params: Params, context: Any) -> distrax.Transformed:
+    def distribution(params: Params, context: Any) -> Transformed:
         to_noise = chain(layers, params["layers"], context)
-        return distrax.Transformed(
-            noise.distribution(params["noise"], context), distrax.Inverse(to_noise)
-        )
+        of_noise = noise.distribution(params["noise"], context)
+        return Transformed(of_noise, distrax.Inverse(to_noise), x_shape)
 
     return Density(init, distribution)
 
@@ -90,7 +94,7 @@ def coupling_flow(
     """
     shape = shape_after(data, x_shape)
     layers = coupling_layers(conditioner, transform, shape, num_layers)
-    return flow(standard_normal(shape), [*map(fixed, data), *layers])
+    return flow(standard_normal(shape), [*map(fixed, data), *layers], tuple(x_shape))
 
 
 def autoregressive_flow(
@@ -119,4 +123,4 @@ def autoregressive_flow(
     """
     shape = shape_after(data, x_shape)
     layers = autoregressive_layers(net, transform, shape, num_layers)
-    return flow(standard_normal(shape), [*map(fixed, data), *layers])
+    return flow(standard_normal(shape), [*map(fixed, data), *layers], tuple(x_shape))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.checks import not_negative, of_shape
 from jaxgen.models.mixture import ComponentFamily
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Key
@@ -46,7 +46,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
       >>> result = em(mixture_steps(full_gaussian(1e-3), xs), start, 100)
     Source: Bishop (2006), equations 9.23 to 9.26.
     """
-    _check_min_variance(min_variance)
+    not_negative("min_variance", min_variance)
 
     @highest_precision
     def log_prob(component: FullGaussian, x: Array) -> Array:
@@ -87,7 +87,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
       >>> result = em(mixture_steps(diagonal_gaussian(1e-3), xs), start, 100)
     Source: Bishop (2006), section 9.2.2.
     """
-    _check_min_variance(min_variance)
+    not_negative("min_variance", min_variance)
 
     def log_prob(component: DiagonalGaussian, x: Array) -> Array:
         of_shape("x", x, component.mean.shape)
@@ -104,8 +104,3 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         return component.mean + jnp.sqrt(component.variance) * noise
 
     return ComponentFamily(log_prob, fit, sample)
-
-
-def _check_min_variance(value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"min_variance: got {value}, expected a number >= 0")

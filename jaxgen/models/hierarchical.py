@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Conditioner, affine, coupling, diagonal_normal
+from jaxgen.distributions import Conditioner, Transformed, affine, coupling, diagonal_normal
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density
 from jaxgen.models.latent_variable import LatentVariableModel
@@ -84,10 +83,11 @@ def two_layer_prior(top_down: AnyNet, n1: int, n2: int) -> Density:
     def init(key: Key, context: Any) -> Params:
         return net.init(key, jnp.zeros(n2))
 
-    def distribution(params: Params, context: Any) -> distrax.Transformed:
+    def distribution(params: Params, context: Any) -> Transformed:
         noise = diagonal_normal(jnp.zeros(size), jnp.zeros(size))
         conditioner = Conditioner(params, (), None, numbers)
-        return distrax.Transformed(noise, coupling(conditioner, n1, GAUSSIAN, first_moves=True))
+        bijector = coupling(conditioner, n1, GAUSSIAN, first_moves=True)
+        return Transformed(noise, bijector, (size,))
 
     return Density(init, distribution)
 
@@ -104,14 +104,13 @@ def two_layer_posterior(encoder: AnyNet, bottom_up: AnyNet, n1: int, n2: int) ->
             "bottom_up": second.init(key_2, jnp.zeros(n1)),
         }
 
-    def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> Transformed:
         key_1, key_2 = split_or_none(key, 2)
         of_z1 = first.apply(params["encoder"], x, key_1)
         mean, log_scale = jnp.concatenate([of_z1, jnp.zeros((2, n2))], axis=1)
         conditioner = Conditioner(params["bottom_up"], (), key_2, numbers)
-        return distrax.Transformed(
-            diagonal_normal(mean, log_scale), coupling(conditioner, n1, GAUSSIAN)
-        )
+        bijector = coupling(conditioner, n1, GAUSSIAN)
+        return Transformed(diagonal_normal(mean, log_scale), bijector, (n1 + n2,))
 
     return Density(init, distribution)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, of_shape
 from jaxgen.distributions import FunctionDistribution
@@ -35,7 +37,11 @@ class KalmanResult(NamedTuple):
 
 @highest_precision
 def kalman_filter(
-    params: Params, xs: Float[Array, "..."], *, mask: Bool[Array, "..."] | None = None
+    params: Params,
+    xs: ArrayLike | Sequence[Any],
+    *,
+    mask: ArrayLike | Sequence[Any] | None = None,
+    observed: ArrayLike | Sequence[Any] | None = None,
 ) -> KalmanResult:
     """Returns the likelihood and the filtered latents of one sequence under `linear_gaussian`.
 
@@ -44,37 +50,48 @@ def kalman_filter(
     Args:
       params: those of `linear_gaussian`; a proposal among them has no part in this.
       xs: the sequence, [time, x_size].
-      mask: which steps exist, [time]; time stands still at the others.
+      mask: which steps exist, [time]; time stands still at the others, as it does beyond the end of
+        a sequence that is shorter than its array. A step that was missed is none of these.
+      observed: what was seen, [time], or each number, [time, x_size]. Time goes on at what was not,
+        and the likelihood is that of what was. By default all.
     Raises:
-      ValueError: xs or mask has another shape.
+      ValueError: xs, mask, observed or one of the params has another shape.
     Example:
       >>> params = linear_gaussian(latent_size=2, x_size=3).init(jax.random.key(0))
-      >>> log_px = kalman_filter(params, xs).log_likelihood
+      >>> params["emission"] = jnp.zeros((3, 2))  # all that is seen is noise N(0, 1)
+      >>> print(kalman_filter(params, jnp.zeros((5, 3))).log_likelihood)  # -15/2 log(2 pi)
+      -13.784
     Source: Kalman (1960); covariances in Joseph's form, which stays positive definite.
     """
+    params, xs = _of_one_type(params, xs)
     x_size, latent_size = params["emission"].shape
     if xs.ndim != 2 or xs.shape[1] != x_size:
         raise ValueError(f"xs: got shape {xs.shape}, expected (time, {x_size})")
-    mask = jnp.ones(len(xs), bool) if mask is None else mask
+    mask = jnp.ones(len(xs), bool) if mask is None else jnp.asarray(mask)
     of_shape("mask", mask, (len(xs),))
+    seen = jnp.ones(xs.shape, bool) if observed is None else jnp.asarray(observed)
+    if seen.shape not in ((len(xs),), xs.shape):
+        raise ValueError(f"observed: got shape {seen.shape}, expected {(len(xs),)} or {xs.shape}")
+    seen = jnp.broadcast_to(seen.reshape(len(xs), -1), xs.shape)
     mean, transition, emission = (params[k] for k in ("initial_mean", "transition", "emission"))
-    cov, transition_cov, emission_cov = (
-        jnp.diag(jnp.exp(2 * params[f"{name}_log_scale"]))
-        for name in ("initial", "transition", "emission")
-    )
+    variances = {name: jnp.exp(2 * params[f"{name}_log_scale"]) for name in _SCALES}
+    cov, transition_cov = jnp.diag(variances["initial"]), jnp.diag(variances["transition"])
     identity = jnp.eye(latent_size, dtype=mean.dtype)
 
-    def step(carry: tuple[Array, ...], inputs: tuple[Array, Array]) -> tuple[tuple, tuple]:
-        (mean, cov), (x, exists) = carry[:2], inputs
-        x = jnp.where(exists, x, 0.0)  # padding may be NaN
-        innovation = x - emission @ mean
-        factor = jnp.linalg.cholesky(emission @ cov @ emission.T + emission_cov)
+    def step(carry: tuple[Array, ...], inputs: tuple[Array, ...]) -> tuple[tuple, tuple]:
+        (mean, cov), (x, exists, seen) = carry[:2], inputs
+        # What was not seen: no part of z, noise of variance one, and zero as it was expected to be.
+        innovation = jnp.where(exists & seen, x, 0.0)  # it may be NaN
+        innovation -= jnp.where(seen, emission @ mean, 0.0)
+        of_seen = jnp.where(seen[:, None], emission, 0.0)
+        noise = jnp.diag(jnp.where(seen, variances["emission"], 1.0))
+        factor = jnp.linalg.cholesky(of_seen @ cov @ of_seen.T + noise)
         whitened = jax.scipy.linalg.solve_triangular(factor, innovation, lower=True)
-        log_det = 2 * jnp.sum(jnp.log(jnp.diag(factor))) + len(x) * jnp.log(2 * jnp.pi)
+        log_det = 2 * jnp.sum(jnp.log(jnp.diag(factor))) + jnp.sum(seen) * jnp.log(2 * jnp.pi)
         log_increment = -0.5 * (whitened @ whitened + log_det)
-        gain = jax.scipy.linalg.cho_solve((factor, True), emission @ cov).T
-        rest = identity - gain @ emission
-        filtered = mean + gain @ innovation, rest @ cov @ rest.T + gain @ emission_cov @ gain.T
+        gain = jax.scipy.linalg.cho_solve((factor, True), of_seen @ cov).T
+        rest = identity - gain @ of_seen
+        filtered = mean + gain @ innovation, rest @ cov @ rest.T + gain @ noise @ gain.T
         predicted = (
             transition @ filtered[0],
             transition @ filtered[1] @ transition.T + transition_cov,
@@ -83,8 +100,34 @@ def kalman_filter(
         new = jax.tree.map(lambda a, b: jnp.where(exists, a, b), new, carry)
         return new, (jnp.where(exists, log_increment, 0.0), *new[2:])
 
-    _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask))
+    _, (terms, means, covs) = jax.lax.scan(step, (mean, cov, mean, cov), (xs, mask, seen))
     return KalmanResult(jnp.sum(terms), terms, means, covs)
+
+
+_SCALES = ("initial", "transition", "emission")
+
+
+def _of_one_type(params: Params, xs: Any) -> tuple[Params, Array]:
+    """Returns both in their common floating type, float32 at least; refuses params of no model."""
+    names = ("initial_mean", "transition", "emission", *(f"{name}_log_scale" for name in _SCALES))
+    if not isinstance(params, Mapping) or any(name not in params for name in names):
+        found = sorted(params) if isinstance(params, Mapping) else type(params).__name__
+        raise ValueError(f"params: got {found}, expected those of linear_gaussian, {list(names)}")
+    arrays = {name: jnp.asarray(params[name]) for name in names} | {"xs": jnp.asarray(xs)}
+    dtype = jnp.result_type(jnp.float32, *arrays.values())
+    xs, params = arrays.pop("xs").astype(dtype), arrays
+    if params["emission"].ndim != 2:
+        raise ValueError(
+            f"params: got an emission of shape {params['emission'].shape}, expected (x, latent)"
+        )
+    x_size, latent_size = params["emission"].shape
+    for name, value in params.items():
+        size = x_size if name.startswith("emission") else latent_size
+        of_shape(f"params[{name!r}]", value, (size, latent_size) if name in _MATRICES else (size,))
+    return {name: value.astype(dtype) for name, value in params.items()}, xs
+
+
+_MATRICES = ("transition", "emission")
 
 
 def linear_gaussian_sequence(latent_size: int, x_size: int, time: int) -> Density:

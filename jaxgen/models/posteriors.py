@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
-from jaxgen.distributions import Independent, ScalarTransform, affine, diagonal_normal
+from jaxgen.distributions import Independent, ScalarTransform, Transformed, affine, diagonal_normal
 from jaxgen.models.density import Density
 from jaxgen.models.flow_layers import (
     FlowLayer,
@@ -133,11 +132,11 @@ def _transformed_posterior(
             "layers": init_layers(layers, key_layers, jnp.zeros(latent_size)),
         }
 
-    def distribution(params: Params, x: Any, *, key: Key | None = None) -> distrax.Transformed:
+    def distribution(params: Params, x: Any, *, key: Key | None = None) -> Transformed:
         key_encoder, key_layers = split_or_none(key, 2)
         mean, log_scale, context = net.apply(params["encoder"], x, key_encoder)
         bijector = chain(layers, params["layers"], context, key_layers)
-        return distrax.Transformed(diagonal_normal(mean, log_scale), bijector)
+        return Transformed(diagonal_normal(mean, log_scale), bijector, (latent_size,))
 
     return Density(init, distribution)
 

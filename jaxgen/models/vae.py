@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.checks import at_least, not_bytes, of_shape
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.latent_variable import LatentVariableModel
@@ -61,6 +61,7 @@ def vae(
 
     def encode(params: Params, x: Array, *, key: Key | None = None) -> DistraxDistribution:
         of_shape("x", x, x_shape)
+        not_bytes("x", x)
         return conditioned(posterior, params["encoder"], x, key)
 
     def decode(params: Params, z: Array, *, key: Key | None = None) -> DistraxDistribution:

@@ -27,8 +27,10 @@ class CausalTransformer(nn.Module):
       output_bias_init: `(key, [*x_shape, outputs], dtype) -> array`: the start at the data's mean.
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      >>> net = CausalTransformer(outputs=17)
-      >>> logits = net.apply(net.init(key, x), x)  # [8, 8, 1, 17] from [8, 8, 1]
+      >>> net, x = CausalTransformer(outputs=17, features=8, heads=2), jnp.zeros((8, 8, 1))
+      >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> logits.shape  # of `net.apply(net.init(key, x), x)`: 17 for each pixel, of those before it
+      (8, 8, 1, 17)
     Source: Vaswani et al. (2017); over pixels: Chen et al. (2020), "Generative pretraining from
       pixels", section 2.
     """

@@ -18,8 +18,11 @@ def concatenated(net: AnyNet) -> Net:
     Args:
       net: of batches of vectors, [n, dims].
     Example:
-      >>> critic = concatenated(MLPCritic((128,)))
-      >>> variables = critic.init(jax.random.key(0), (x, z))  # x: [n, 28, 28, 1], z: [n, 50]
+      >>> critic = concatenated(MLPCritic((8,)))
+      >>> x, z = jnp.zeros((5, 4, 4, 1)), jnp.zeros((5, 3))
+      >>> variables = critic.init(jax.random.key(0), (x, z))
+      >>> critic.apply(variables, (x, z))[0].shape
+      (5,)
     """
     init, apply = as_net(net)
 
@@ -37,7 +40,9 @@ def vectors(inputs: Any) -> Float[Array, "n dims"]:
     Raises:
       ValueError: the arrays have no leading axis of one length.
     Example:
-      >>> vectors((x, z))  # [n, 834], x: [n, 28, 28, 1], z: [n, 50]
+      >>> x, z = jnp.zeros((5, 4, 4, 1)), jnp.zeros((5, 3))
+      >>> vectors((x, z)).shape
+      (5, 19)
     """
     leaves = jax.tree.leaves(inputs)
     if len({jnp.shape(leaf)[:1] for leaf in leaves} | {()}) != 2:

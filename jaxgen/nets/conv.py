@@ -20,8 +20,10 @@ class ConvEncoder(nn.Module):
       hidden: width of the dense layer.
       activation: after every layer but the last.
     Example:
-      >>> net = ConvEncoder((2, 20))
-      >>> mean, log_scale = net.apply(net.init(key, x), x)  # x: [height, width, channels]
+      >>> net, x = ConvEncoder((2, 50)), jnp.zeros((28, 28, 1))  # of one image
+      >>> numbers, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> numbers.shape  # of `net.apply(net.init(key, x), x)`: mean and log scale of a latent
+      (2, 50)
     """
 
     output_shape: tuple[int, ...]
@@ -51,8 +53,10 @@ class ConvDecoder(nn.Module):
     Raises:
       ValueError: height or width is no multiple of four.
     Example:
-      >>> net = ConvDecoder((28, 28, 1, 1))
-      >>> logits = net.apply(net.init(key, z), z)
+      >>> net, z = ConvDecoder((28, 28, 1, 1)), jnp.zeros(50)  # of one latent
+      >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), z)
+      >>> logits.shape  # of `net.apply(net.init(key, z), z)`
+      (28, 28, 1, 1)
     """
 
     output_shape: tuple[int, ...]

@@ -31,8 +31,10 @@ class Convolution(nn.Module):
     Raises:
       ValueError: the images are smaller than the kernel.
     Example:
-      >>> net = Convolution(64, size=7)
-      >>> h = net.apply(net.init(key, x), x)  # [n, 22, 22, 64] from [n, 28, 28, 1]
+      >>> net, x = Convolution(4, size=7), jnp.zeros((2, 28, 28, 1))
+      >>> params = net.init(jax.random.key(0), x)
+      >>> net.apply(params, x).shape
+      (2, 22, 22, 4)
     """
 
     features: int
@@ -71,8 +73,10 @@ class DoublingConvolution(nn.Module):
       kernel_init: of the kernel, [3, 3, channels, features].
       dtype: as of `Convolution`.
     Example:
-      >>> net = DoublingConvolution(64)
-      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
+      >>> net, x = DoublingConvolution(4), jnp.zeros((2, 7, 7, 3))
+      >>> params = net.init(jax.random.key(0), x)
+      >>> net.apply(params, x).shape
+      (2, 14, 14, 4)
     """
 
     features: int

@@ -32,8 +32,8 @@ def dcgan_channels(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
       image_shape: (height, width, channels) of an image.
       width: channels of the largest map.
     Example:
-      >>> channels = dcgan_channels((28, 28, 1), 64)  # (64, 128), of maps of 14x14 and 7x7
-      >>> DCGANGenerator((28, 28, 1), channels[::-1]), DCGANCritic(channels)
+      >>> dcgan_channels((28, 28, 1), 64), dcgan_channels((32, 32, 3), 64)
+      ((64, 128), (64, 128, 256))
     """
     channels, small = [width], min(image_shape[:2]) // 2
     while small % 2 == 0 and (small > 4 or len(channels) < 2):
@@ -55,9 +55,10 @@ class DCGANGenerator(nn.Module):
     Raises:
       ValueError: height or width cannot be halved that often.
     Example:
-      >>> net = DCGANGenerator((28, 28, 1))  # 7x7x128, 14x14x64, 28x28x1
-      >>> net = DCGANGenerator((64, 64, 3), (512, 256, 128, 64))  # from 4x4x512
-      >>> variables = net.init(key, z, train=True)  # z: [batch, latent]
+      >>> net, z = DCGANGenerator((28, 28, 1)), jnp.zeros((5, 64))
+      >>> variables = jax.eval_shape(lambda key: net.init(key, z, train=True), jax.random.key(0))
+      >>> jax.eval_shape(lambda v: net.apply(v, z, train=False), variables).shape
+      (5, 28, 28, 1)
     Source: Radford et al. (2016), "Unsupervised representation learning with deep convolutional
       generative adversarial networks", section 3.
     """
@@ -110,8 +111,10 @@ class DCGANCritic(nn.Module):
     Raises:
       ValueError: x is not of floating point.
     Example:
-      >>> net = DCGANCritic((64, 128))  # 14x14x64, 7x7x128 from 28x28x1
-      >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+      >>> net, x = DCGANCritic((64, 128)), jnp.zeros((5, 28, 28, 1))
+      >>> variables = jax.eval_shape(lambda key: net.init(key, x, train=True), jax.random.key(0))
+      >>> jax.eval_shape(lambda v: net.apply(v, x, train=False), variables).shape
+      (5,)
     Source: Radford et al. (2016), "Unsupervised representation learning with deep convolutional
       generative adversarial networks", section 3.
     """

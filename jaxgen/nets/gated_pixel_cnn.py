@@ -30,8 +30,10 @@ class GatedPixelCNN(nn.Module):
       dropout: share of the horizontal stack's new features that training sets to zero.
       dtype: to compute in; by default what input and params have in common.
     Example:
-      >>> net = GatedPixelCNN(outputs=256)
-      >>> logits = net.apply(net.init(key, x), x)  # [32, 32, 3, 256] from [32, 32, 3]
+      >>> net, x = GatedPixelCNN(outputs=256), jnp.zeros((32, 32, 3))  # of one image
+      >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> logits.shape  # of `net.apply(net.init(key, x), x)`: of each channel, of those before it
+      (32, 32, 3, 256)
     Source: van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders",
       sections 2.1 to 2.3, figure 2; dropout as in Salimans et al. (2017), "PixelCNN++".
     """

@@ -15,7 +15,9 @@ def instance_norm(x: Float[Array, "n height width channels"]) -> Float[Array, ".
     Raises:
       ValueError: there is one place alone, of which nothing would be left.
     Example:
-      >>> h = nn.relu(instance_norm(h))
+      >>> x = jnp.array([1.0, 3.0]).reshape(1, 2, 1, 1)  # of mean 2 and standard deviation 1
+      >>> print(instance_norm(x).ravel())
+      [-0.99999 0.99999]
     Source: Ulyanov et al. (2016), "Instance normalization: the missing ingredient for fast
       stylization", equation 4.
     """

@@ -30,9 +30,12 @@ class JointMLP(nn.Module):
       output_activation: after the last layer.
       kernel_init: of every layer.
     Example:
-      >>> generator = JointMLP((1024, 1024), (28, 28, 1), nn.relu, nn.sigmoid)
-      >>> encoder = JointMLP((1024, 1024), (50,), output_activation=nn.tanh)
-      >>> critic = JointMLP((1024, 1024))  # of pairs (x, z)
+      >>> encoder = JointMLP((16,), (3,), output_activation=nn.tanh)
+      >>> critic = JointMLP((16,))  # of pairs (x, z)
+      >>> x = jnp.zeros((2, 8, 8, 1))
+      >>> z, of_encoder = encoder.init_with_output(jax.random.key(0), x, train=True)
+      >>> critic.init_with_output(jax.random.key(1), (x, z), train=True)[0].shape
+      (2,)
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.2, for whom the latent
       joins the sample in the critic's second layer.
     """

@@ -38,9 +38,11 @@ def labeled(
       ValueError: num_classes is below one; in use, if labels are not one integer for each of x, or,
         where they are not traced, outside the classes.
     Example:
-      >>> generator = labeled(DCGANGenerator((28, 28, 1)), 10)  # of (z, labels)
-      >>> critic = labeled(DCGANCritic((64, 128)), 10)  # of (x, labels)
-      >>> critic = labeled(MLPCritic((128,)), 10, join=vectors)
+      >>> generator = labeled(MLPGenerator((8,), (2,)), num_classes=10)
+      >>> z, labels = jnp.zeros((3, 4)), jnp.array([7, 0, 7])
+      >>> variables = generator.init(jax.random.key(0), (z, labels))
+      >>> generator.apply(variables, (z, labels))[0].shape
+      (3, 2)
     Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", section 3.2.
     """
     num_classes = at_least("num_classes", num_classes, 1)
@@ -83,7 +85,9 @@ def channels(
     """Returns x with every entry of the vectors as one more channel, the same at every place.
 
     Example:
-      >>> channels((x, one_hot))  # [n, 28, 28, 11], x: [n, 28, 28, 1], one_hot: [n, 10]
+      >>> x, one_hot = jnp.zeros((2, 4, 4, 1)), jnp.eye(2)
+      >>> channels((x, one_hot)).shape
+      (2, 4, 4, 3)
     """
     x, vectors = inputs
     places = vectors.reshape(len(vectors), *[1] * (x.ndim - 2), -1)

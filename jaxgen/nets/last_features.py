@@ -33,8 +33,10 @@ def last_features(
       ValueError: `net` is no linen module, or calls no such layer that can be heard; the variables
         have no params, or `layer` is no module's class.
     Example:
-      >>> net = DCGANCritic((64, 128))
-      >>> features = last_features(net, game.critic.variables, x)  # [n, 2 * 2 * 128] of 8x8 images
+      >>> net, x = MLPCritic((8,)), jnp.zeros((5, 2))
+      >>> variables = net.init(jax.random.key(0), x, train=True)
+      >>> last_features(net, variables, x).shape  # what the layer to one number is given
+      (5, 8)
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")

@@ -40,8 +40,10 @@ class MADE(nn.Module):
       ValueError: the order is missing, or is known not to be among those that there are; what
         `orders` or `degrees` gave is of another kind.
     Example:
-      >>> net = MADE((500,), orders=random_orders(8))
-      >>> logits = net.apply(net.init(key, inputs), inputs)  # inputs: (x, (context, order))
+      >>> net, x = MADE((16,)), jnp.ones((4, 4, 1))
+      >>> params = net.init(jax.random.key(0), x)  # x is one image
+      >>> net.apply(params, x).shape  # a logit for each pixel, of those before it
+      (4, 4, 1, 1)
     Source: Germain et al. (2015), equations 9 to 15.
     """
 

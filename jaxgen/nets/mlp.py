@@ -24,8 +24,10 @@ class MLP(nn.Module):
       output_bias_init: `(key, output_shape, dtype) -> array`, so that a decoder can start at the
         mean of the data.
     Example:
-      >>> net = MLP((200, 200), (28, 28, 1), nn.tanh)
-      >>> logits = net.apply(net.init(key, z), z)
+      >>> net = MLP((200,), (8, 8, 1), nn.tanh)  # for one latent; jax.vmap over a batch
+      >>> params = net.init(jax.random.key(0), jnp.zeros(3))
+      >>> net.apply(params, jnp.zeros(3)).shape
+      (8, 8, 1)
     """
 
     hidden: tuple[int, ...]

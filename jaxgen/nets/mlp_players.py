@@ -22,8 +22,10 @@ class MLPGenerator(nn.Module):
       kernel_init: of every layer.
       batch_norm: normalize every hidden layer over the batch, before its activation.
     Example:
-      >>> net = MLPGenerator((128, 128), (2,))
-      >>> variables = net.init(key, z, train=True)  # z: [batch, latent]
+      >>> net, z = MLPGenerator((8,), (2,)), jnp.zeros((5, 3))
+      >>> variables = net.init(jax.random.key(0), z, train=True)
+      >>> net.apply(variables, z, train=False).shape
+      (5, 2)
     """
 
     hidden: tuple[int, ...]
@@ -58,8 +60,10 @@ class MLPTranslator(nn.Module):
     Raises:
       ValueError: x is not of floating point.
     Example:
-      >>> net = MLPTranslator((256, 256))
-      >>> y = net.apply(net.init(key, x), x)  # [n, 8, 8, 1] from [n, 8, 8, 1]
+      >>> net, x = MLPTranslator((8,)), jnp.zeros((5, 8, 8, 1))
+      >>> variables = net.init(jax.random.key(0), x)
+      >>> net.apply(variables, x).shape
+      (5, 8, 8, 1)
     """
 
     hidden: tuple[int, ...]
@@ -96,8 +100,10 @@ class MLPCritic(nn.Module):
     Raises:
       ValueError: x is not of floating point.
     Example:
-      >>> net = MLPCritic((128,), spectral_norm=True)
-      >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+      >>> net, x = MLPCritic((8,), spectral_norm=True), jnp.zeros((5, 2))
+      >>> variables = net.init(jax.random.key(0), x, train=True)
+      >>> net.apply(variables, x, train=False).shape  # one raw output for each sample
+      (5,)
     """
 
     hidden: tuple[int, ...]

@@ -20,7 +20,14 @@ Pair: TypeAlias = tuple[Callable[[Key, Any], Params], Callable[[Params, Any], An
 
 @runtime_checkable
 class NetApply(Protocol):
-    """A net's forward pass."""
+    """A net's forward pass.
+
+    Example:
+      >>> def doubled(variables, inputs, /, *, key=None, train=False):
+      ...     return 2 * inputs, {}
+      >>> isinstance(doubled, NetApply)
+      True
+    """
 
     def __call__(
         self, variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
@@ -39,6 +46,15 @@ class Net(NamedTuple):
       init: `(key, inputs) -> variables`: `params` and, beside it, the collections that a forward
         pass in training changes (batch statistics, singular vectors), by name.
       apply: `(variables, inputs, *, key=None, train=False) -> (outputs, changed collections)`.
+    Example:
+      >>> def init(key, x):
+      ...     return {"params": {"scale": jnp.array(2.0)}}
+      >>> def apply(variables, x, *, key=None, train=False):
+      ...     return variables["params"]["scale"] * x, {}
+      >>> net = Net(init, apply)
+      >>> outputs, changed = net.apply(net.init(jax.random.key(0), 3.0), 3.0)
+      >>> print(outputs, changed)
+      6.0 {}
     """
 
     init: Callable[[Key, Any], Variables]
@@ -59,9 +75,12 @@ def as_net(net: AnyNet) -> Net:
     Raises:
       ValueError: it is none of these.
     Example:
-      >>> net = as_net(MLPCritic((128,), spectral_norm=True))
+      >>> net = as_net(MLPCritic((8,), spectral_norm=True))
+      >>> x = jnp.zeros((5, 2))
       >>> variables = net.init(jax.random.key(0), x)
       >>> logits, changed = net.apply(variables, x, train=True)
+      >>> logits.shape, list(changed)
+      ((5,), ['batch_stats'])
     """
     if isinstance(net, Net):
         return net

@@ -13,7 +13,8 @@ def raster(size: int) -> Int[np.ndarray, "1 size"]:
     """Returns the one order in which entries lie: row by row, from left to right.
 
     Example:
-      >>> MADE((500,), orders=raster)
+      >>> raster(4).tolist()
+      [[0, 1, 2, 3]]
     """
     return np.arange(size)[None]
 
@@ -25,7 +26,9 @@ def random_orders(count: int, seed: int = 0):
     Raises:
       ValueError: count is below one.
     Example:
-      >>> MADE((500,), orders=random_orders(8))
+      >>> net = MADE((16,), orders=random_orders(8))  # of (x, (context, order)), order below 8
+      >>> random_orders(8)(4).shape  # the positions of 4 entries in each
+      (8, 4)
     Source: Uria et al. (2014), "A deep and tractable density estimator".
     """
     count = at_least("count", count, 1)
@@ -43,7 +46,8 @@ def even_degrees(layer: int, width: int, size: int) -> Int[np.ndarray, "width"]:
     A unit of degree m sees the entries of positions up to m, and is seen by those after it.
 
     Example:
-      >>> even_degrees(0, 5, 4)  # [0, 0, 1, 1, 2]
+      >>> even_degrees(0, 5, 4).tolist()
+      [0, 0, 1, 1, 2]
     """
     return np.arange(width) * max(size - 1, 1) // width
 
@@ -53,7 +57,9 @@ def random_degrees(seed: int = 0):
     """Returns the function from a layer, its width and a size to degrees drawn uniformly.
 
     Example:
-      >>> MADE((500,), degrees=random_degrees())
+      >>> net = MADE((16,), degrees=random_degrees(seed=1))
+      >>> random_degrees(seed=1)(0, 100, 4).max()  # of a layer of 100 units, x of 4 entries
+      np.int64(2)
     Source: Germain et al. (2015), section 3.
     """
 

@@ -17,7 +17,10 @@ def pack(x: Float[Array, "n ..."], size: int) -> Float[Array, "packs ..."]:
     Raises:
       ValueError: size does not divide n, or the samples are numbers without an axis.
     Example:
-      >>> logits = critic.apply(params, pack(x, 2))  # half as many as there are samples
+      >>> x = jnp.array([[1.0], [2.0], [3.0], [4.0]])
+      >>> print(pack(x, 2))  # two packs of two
+      [[1. 2.]
+       [3. 4.]]
     Source: Lin et al. (2018), "PacGAN", section 2.
     """
     size = at_least("size", size, 1)
@@ -40,7 +43,10 @@ def append_minibatch_stddev(x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
     Raises:
       ValueError: x has no feature axis.
     Example:
-      >>> h = append_minibatch_stddev(h)  # [n, 4, 4, 513] from [n, 4, 4, 512]
+      >>> h = jnp.array([[0.0], [2.0]])
+      >>> print(append_minibatch_stddev(h))  # of 0 and 2 the standard deviation is 1
+      [[0. 1.]
+       [2. 1.]]
     Source: Karras et al. (2018), "Progressive growing of GANs", section 3.
     """
     if x.ndim < 2:

@@ -30,8 +30,10 @@ class PatchCritic(nn.Module):
     Raises:
       ValueError: x is not of floating point; there is no layer, or the image is too small for them.
     Example:
-      >>> net = PatchCritic()
-      >>> logits = net.apply(net.init(key, x), x)  # [n, 6, 6] from [n, 64, 64, 3]
+      >>> net, x = PatchCritic(), jnp.zeros((5, 64, 64, 3))
+      >>> logits, variables = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> logits.shape  # of `net.apply(net.init(key, x), x)`: one for each patch
+      (5, 6, 6)
     Source: Isola et al. (2017), "Image-to-image translation with conditional adversarial
       networks", section 3.2.2 and appendix 6.1.2; Zhu et al. (2017), "Unpaired image-to-image
       translation using cycle-consistent adversarial networks", appendix 7.2.

@@ -32,8 +32,10 @@ class PixelCNN(nn.Module):
       dropout: share of the features within a pair that training sets to zero.
       dtype: to compute in; by default what input and params have in common.
     Example:
-      >>> net = PixelCNN(outputs=1)
-      >>> logits = net.apply(net.init(key, x), x)  # [28, 28, 1, 1] from [28, 28, 1]
+      >>> net, x = PixelCNN(outputs=1), jnp.zeros((28, 28, 1))  # of one image
+      >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> logits.shape  # of `net.apply(net.init(key, x), x)`: of each pixel, of those before it
+      (28, 28, 1, 1)
     Source: van den Oord, Kalchbrenner & Kavukcuoglu (2016), "Pixel recurrent neural networks",
       section 3.4, with one wide convolution in the place of a wide and many narrow ones.
     """

@@ -29,8 +29,11 @@ class ProjectionCritic(nn.Module):
       ValueError: the net calls no `Dense`; num_classes is below one; labels are not one integer for
         each sample, or, where they are not traced, outside the classes.
     Example:
-      >>> net = ProjectionCritic(DCGANCritic((64, 128)), 10)
-      >>> logits = net.apply(net.init(key, (x, labels), train=True), (x, labels), train=False)
+      >>> net = ProjectionCritic(MLPCritic((8,)), num_classes=10)
+      >>> data = jnp.zeros((3, 2)), jnp.array([7, 0, 7])  # samples, and the class of each
+      >>> variables = net.init(jax.random.key(0), data, train=True)
+      >>> net.apply(variables, data, train=False).shape
+      (3,)
     Source: Miyato & Koyama (2018), "cGANs with projection discriminator", equation 7.
     """
 

@@ -25,8 +25,10 @@ class ResidualGenerator(nn.Module):
     Raises:
       ValueError: height or width cannot be halved that often.
     Example:
-      >>> net = ResidualGenerator((32, 32, 3), channels=256, doublings=3)  # from 4x4x256
-      >>> variables = net.init(key, z, train=True)  # z: [batch, latent]
+      >>> net, z = ResidualGenerator((32, 32, 3), doublings=3), jnp.zeros((5, 128))
+      >>> variables = jax.eval_shape(lambda key: net.init(key, z, train=True), jax.random.key(0))
+      >>> jax.eval_shape(lambda v: net.apply(v, z, train=False), variables).shape
+      (5, 32, 32, 3)
     Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks",
       appendix B.4, table 4; Gulrajani et al. (2017), "Improved training of Wasserstein GANs",
       appendix F.
@@ -75,8 +77,10 @@ class ResidualCritic(nn.Module):
     Raises:
       ValueError: x is not of floating point.
     Example:
-      >>> net = ResidualCritic(channels=128)
-      >>> logits = net.apply(net.init(key, x, train=True), x, train=False)  # [batch]
+      >>> net, x = ResidualCritic(channels=128), jnp.zeros((5, 32, 32, 3))
+      >>> variables = jax.eval_shape(lambda key: net.init(key, x, train=True), jax.random.key(0))
+      >>> jax.eval_shape(lambda v: net.apply(v, x, train=False), variables).shape
+      (5,)
     Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks",
       section 3.1 and appendix B.4, table 4.
     """

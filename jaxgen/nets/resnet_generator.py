@@ -43,8 +43,10 @@ class ResNetGenerator(nn.Module):
       ValueError: x is not of floating point; height or width cannot be halved that often; edge is
         even.
     Example:
-      >>> net = ResNetGenerator(3, blocks=6)
-      >>> y = net.apply(net.init(key, x), x)  # [n, 64, 64, 3] from [n, 64, 64, 3]
+      >>> net, x = ResNetGenerator(3, blocks=6), jnp.zeros((5, 64, 64, 3))
+      >>> y, variables = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
+      >>> y.shape  # of `net.apply(net.init(key, x), x)`
+      (5, 64, 64, 3)
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", appendix 7.2; Johnson et al. (2016), "Perceptual losses for real-time
       style transfer and super-resolution".

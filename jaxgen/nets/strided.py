@@ -30,8 +30,10 @@ class StridedConv(nn.Module):
       kernel_init: of the kernel, [4, 4, channels, features].
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      >>> net = StridedConv(64)
-      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 28, 28, 1]
+      >>> net, x = StridedConv(4), jnp.zeros((2, 8, 8, 1))
+      >>> params = net.init(jax.random.key(0), x)
+      >>> net.apply(params, x).shape
+      (2, 4, 4, 4)
     """
 
     features: int
@@ -54,8 +56,10 @@ class StridedConvTranspose(nn.Module):
       kernel_init: of the kernel, [4, 4, channels, features].
       dtype: to compute in; by default what input and params have in common. Params are float32.
     Example:
-      >>> net = StridedConvTranspose(64)
-      >>> h = net.apply(net.init(key, x), x)  # [n, 14, 14, 64] from [n, 7, 7, 128]
+      >>> net, x = StridedConvTranspose(4), jnp.zeros((2, 7, 7, 3))
+      >>> params = net.init(jax.random.key(0), x)
+      >>> net.apply(params, x).shape
+      (2, 14, 14, 4)
     """
 
     features: int

@@ -24,7 +24,10 @@ class WeightNormalized(nn.Module):
     Raises:
       ValueError: norm is not positive.
     Example:
-      >>> encoder = WeightNormalized(MLP((200, 200), (2, 16), nn.tanh), norm=0.5)
+      >>> net = WeightNormalized(MLP((8,), (2, 3), nn.tanh), norm=0.5)
+      >>> params = net.init(jax.random.key(0), jnp.ones(4))
+      >>> net.apply(params, jnp.ones(4)).shape
+      (2, 3)
     Source: Shu et al. (2018), "Amortized inference regularization", section 4; Salimans & Kingma
       (2016), "Weight normalization", section 2.
     """

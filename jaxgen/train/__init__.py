@@ -16,22 +16,19 @@ from jaxgen.train.estimator_step import (
     estimator_step,
     init_estimator_state,
 )
-from jaxgen.train.game import (
-    Game,
-    Order,
-    Player,
-    PlayerStep,
-    critic_first,
-    extragradient,
-    generator_first,
-    init_game,
-    init_player,
-    simultaneous,
-)
+from jaxgen.train.game import Game, Player, init_game, init_player
 from jaxgen.train.game_update import game_update
 from jaxgen.train.image_pool import ImagePool, PoolState, image_pool
 from jaxgen.train.loss import mean_over_batch
 from jaxgen.train.manifest import CheckpointError
+from jaxgen.train.orders import (
+    Order,
+    PlayerStep,
+    critic_first,
+    extragradient,
+    generator_first,
+    simultaneous,
+)
 from jaxgen.train.per_device import per_device
 from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard

@@ -12,8 +12,9 @@ import optax
 from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.train.average import move_average
 from jaxgen.train.epoch import scan_with_keys
-from jaxgen.train.game import Game, Order, Player, critic_first
+from jaxgen.train.game import Game, Player
 from jaxgen.train.loss import given_step
+from jaxgen.train.orders import Order, critic_first
 from jaxgen.train.step import Update, gradient_step
 from jaxgen.types import Info, Key, Params, Variables
 
@@ -79,9 +80,18 @@ def alternating_step(
         zero; ema_decay is outside (0, 1); a batch cannot be dealt; a loss is no scalar, or returns
         other collections than its player has.
     Example:
-      >>> update = alternating_step(generator_loss, critic_loss, optax.adam(1e-4), optax.adam(4e-4))
-      >>> epoch = jax.jit(scan_epoch(update, 64), donate_argnums=0)
-      >>> game, infos = epoch(game, key, images)
+      >>> def generator_loss(own, other, key, batch):  # min over g of max over c: g c - c²/2
+      ...     return own["params"] * other["params"], {}, {}
+      >>> def critic_loss(own, other, key, batch):
+      ...     return own["params"] ** 2 / 2 - own["params"] * other["params"], {}, {}
+      >>> sgd = optax.sgd(0.1)
+      >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 0.0}, sgd))
+      >>> update = jax.jit(
+      ...     alternating_step(generator_loss, critic_loss, sgd, sgd), donate_argnums=0
+      ... )
+      >>> game, info = update(game, jax.random.key(0), jnp.zeros(4))
+      >>> float(game.critic.train.params), float(game.generator.train.params)  # .1, then 1 - .1²
+      (0.1, 0.99)
     Source: Goodfellow et al. (2014), "Generative adversarial nets", algorithm 1; Metz et al.
       (2017), "Unrolled generative adversarial networks", equations 7 to 10, for `unroll`; Heusel et
       al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
@@ -167,7 +177,11 @@ def clip_weights(bound: float) -> optax.GradientTransformation:
     Raises:
       ValueError: bound is not positive.
     Example:
-      >>> optimizer = optax.chain(optax.rmsprop(5e-5), clip_weights(0.01))
+      >>> optimizer = optax.chain(optax.sgd(1.0), clip_weights(0.01))
+      >>> update = gradient_step(lambda params, key, batch: (params, {}), optimizer)
+      >>> state, _ = update(init_state(jnp.float32(0.005), optimizer), jax.random.key(0), ())
+      >>> float(state.params)
+      -0.01
     Source: Arjovsky et al. (2017), "Wasserstein GAN", algorithm 1.
     """
     bound = positive("bound", bound)

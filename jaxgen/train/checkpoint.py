@@ -65,7 +65,12 @@ def save(
       ValueError: step or keep is too small, directory is a file, a leaf is no `jax.Array`, or JSON
         does not hold the note.
     Example:
-      >>> save("runs/vae/checkpoints", int(state.step), {"state": state, "key": key})
+      >>> import tempfile
+      >>> directory = tempfile.mkdtemp()
+      >>> state = init_state(jnp.ones(3), optax.adam(1e-3))
+      >>> save(directory, int(state.step), {"state": state, "key": jax.random.key(0)})
+      >>> latest_step(directory)
+      0
     """
     step, keep = at_least("step", step, 0), at_least("keep", keep, 1)
     root = root_of(directory)
@@ -107,9 +112,13 @@ def restore(
     Raises:
       CheckpointError: no such checkpoint or part, a damaged file, or another tree.
     Example:
-      >>> step, saved = restore("runs/vae/checkpoints", {"state": state, "key": key})
-      >>> game = jax.eval_shape(lambda key: init_game(key, model, adam, adam), jax.random.key(0))
-      >>> _, critic = restore("runs/gan/checkpoints", game.critic, part="['state'].critic")
+      >>> import tempfile
+      >>> directory, tree = tempfile.mkdtemp(), {"params": jnp.ones(3), "key": jax.random.key(0)}
+      >>> save(directory, 7, tree)
+      >>> step, saved = restore(directory, tree)
+      >>> step, saved["params"].tolist()
+      (7, [1.0, 1.0, 1.0])
+      >>> _, params = restore(directory, jax.ShapeDtypeStruct((3,), jnp.float32), part="['params']")
     """
     root = root_of(directory)
     step = _chosen(root, step)
@@ -159,8 +168,8 @@ def latest_step(directory: str | os.PathLike[str]) -> int | None:
     """Returns the last step that was saved completely, or None; it may still prove damaged.
 
     Example:
-      >>> if latest_step(checkpoints) is not None:
-      ...     step, saved = restore(checkpoints, template)
+      >>> print(latest_step("no/such/directory"))
+      None
     """
     return max(committed_steps(root_of(directory)), default=None)
 

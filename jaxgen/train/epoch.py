@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.train.loss import leading_axis
@@ -33,14 +34,19 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
     Raises:
       ValueError: batch_size is below one or above n; the arrays have no common leading axis.
     Example:
-      >>> epoch = jax.jit(scan_epoch(update, 128), donate_argnums=0)
-      >>> for i in range(epochs):
-      ...     state, infos = epoch(state, jax.random.fold_in(key, i), images)
+      >>> def loss(mean, key, batch):
+      ...     return jnp.mean((batch - mean) ** 2), {}
+      >>> sgd = optax.sgd(0.1)
+      >>> epoch = jax.jit(scan_epoch(gradient_step(loss, sgd), batch_size=2), donate_argnums=0)
+      >>> state, infos = epoch(init_state(jnp.float32(0.0), sgd), jax.random.key(0), jnp.ones(7))
+      >>> infos["loss"].tolist()  # of three batches; one datapoint was left out
+      [1.0, 0.64, 0.4096]
     """
     batch_size = at_least("batch_size", batch_size, 1)
 
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         size = leading_axis("data", data)
+        data = jax.tree.map(jnp.asarray, data)  # NumPy's cannot be indexed inside a scan
         if batch_size > size:
             raise ValueError(
                 f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"
@@ -72,8 +78,15 @@ def scan_draws(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      >>> epoch = scan_draws(update, lambda key: ring().sample(seed=key, sample_shape=512), 1000)
-      >>> state, infos = jax.jit(epoch, donate_argnums=0)(state, key)
+      >>> def loss(mean, key, batch):
+      ...     return jnp.mean((batch - mean) ** 2), {}
+      >>> sgd, draw = optax.sgd(0.1), lambda key: jax.random.normal(key, (64,)) + 5
+      >>> epoch = jax.jit(
+      ...     scan_draws(gradient_step(loss, sgd), draw, num_steps=100), donate_argnums=0
+      ... )
+      >>> state, infos = epoch(init_state(jnp.float32(0.0), sgd), jax.random.key(0))
+      >>> bool(abs(state.params - 5) < 0.5)
+      True
     """
     num_steps = at_least("num_steps", num_steps, 1)
 

@@ -51,6 +51,10 @@ class EstimatorTrainState(TrainState):
     Attributes:
       estimator: the estimator's state: an average, the params of a baseline or a control variate.
       control_opt_state: the state of the optimizer that moves it.
+    Example:
+      >>> state = init_estimator_state(jnp.zeros(3), optax.adam(1e-3), jnp.zeros(2))
+      >>> state.params.shape, state.estimator.shape, int(state.step)
+      ((3,), (2,), 0)
     """
 
     estimator: Any
@@ -76,7 +80,12 @@ def init_estimator_state(
     Raises:
       ValueError: `params` or the state has linen collections beside `params`, as in `init_state`.
     Example:
-      >>> state = init_estimator_state(params, optax.adam(1e-3), estimator.init(key, q, x))
+      >>> q = distrax.Independent(distrax.Bernoulli(jnp.zeros(4)), 1)
+      >>> estimator = rebar(1)
+      >>> held = estimator.init(jax.random.key(0), q)  # what it learns
+      >>> state = init_estimator_state({"logits": jnp.zeros(4)}, optax.adam(1e-3), held)
+      >>> int(state.step)
+      0
     """
     state = init_state(params, optimizer, ema=ema)
     refuse_collections(estimator_state)
@@ -121,22 +130,29 @@ def estimator_step(
       ValueError: the batch's arrays have no common leading axis; `loss` returns no single number;
         as `gradient_step`.
     Example:
-      >>> nvil = score_function(1, baseline=learned(lambda key, x: 0 * x, lambda w, x: w @ x))
-
-      >>> def negative_elbo(params, state, key, x):
-      ...     q = distrax.Independent(distrax.Bernoulli(params["encoder"] @ x), 1)
+      >>> estimator = score_function(1, baseline=learned(lambda key, x: 0 * x, lambda w, x: w @ x))
+      >>> def negative_elbo(logits, held, key, x):
+      ...     q = distrax.Independent(distrax.Bernoulli(logits), 1)
+      ...     prior = distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1)
       ...
       ...     def log_weight(z, q=q):
-      ...         x_given_z = distrax.Independent(distrax.Bernoulli(params["decoder"] @ z), 1)
+      ...         x_given_z = distrax.Independent(distrax.Normal(z, 1.0), 1)
       ...         return x_given_z.log_prob(x) + prior.log_prob(z) - q.log_prob(z)
       ...
-      ...     bound, estimate = nvil.apply(state, key, log_weight, q, x)
-      ...     return -bound, estimate, {"elbo": bound}
-
-      >>> adam = optax.adam(1e-3)
-      >>> state = init_estimator_state(params, adam, nvil.init(key_init, q, xs[0]))
-      >>> update = jax.jit(estimator_step(negative_elbo, nvil, adam), donate_argnums=0)
-      >>> state, info = update(state, key, xs)  # with rebar(1) in nvil's place: the same lines
+      ...     bound, estimate = estimator.apply(held, key, log_weight, q, x)
+      ...     return -bound, estimate, {"elbo": bound}  # to be lowered
+      >>> adam, xs, q = (
+      ...     optax.adam(1e-3),
+      ...     jnp.ones((4, 3)),
+      ...     distrax.Independent(distrax.Bernoulli(jnp.zeros(3)), 1),
+      ... )
+      >>> state = init_estimator_state(
+      ...     jnp.zeros(3), adam, estimator.init(jax.random.key(0), q, xs[0])
+      ... )
+      >>> update = jax.jit(estimator_step(negative_elbo, estimator, adam), donate_argnums=0)
+      >>> state, info = update(state, jax.random.key(1), xs)  # with rebar(1): the same lines
+      >>> float(info["loss"] + info["elbo"]), bool(info["all_finite"])
+      (0.0, True)
     Source: Mnih & Gregor (2014), section 2.3; Tucker et al. (2017), section 3.2.
     """
     with_step = sees_step(loss)

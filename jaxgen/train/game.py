@@ -1,10 +1,8 @@
-"""The two players of a game, and who moves when."""
+"""The two players of a game."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +11,7 @@ from flax import struct
 
 from jaxgen.train.average import start_average
 from jaxgen.train.step import TrainState, init_state
-from jaxgen.types import Info, Key, Variables
+from jaxgen.types import Key, Variables
 
 
 @struct.dataclass
@@ -24,6 +22,10 @@ class Player:
       train: params, optimizer state, average and number of steps.
       mutable: the collections that its forward pass changes, by name; {} if there are none.
       mutable_ema: their average beside that of the params, or None if none is kept.
+    Example:
+      >>> player = init_player({"params": jnp.ones(2), "batch_stats": jnp.zeros(2)}, optax.sgd(0.1))
+      >>> sorted(player.variables)
+      ['batch_stats', 'params']
     """
 
     train: TrainState
@@ -49,7 +51,17 @@ class Player:
 
 @struct.dataclass
 class Game:
-    """All that adversarial training carries from step to step."""
+    """All that adversarial training carries from step to step.
+
+    Example:
+      >>> adam = optax.adam(1e-3)
+      >>> game = Game(
+      ...     generator=init_player({"params": jnp.ones(2)}, adam),
+      ...     critic=init_player({"params": jnp.ones(3)}, adam),
+      ... )
+      >>> int(game.generator.train.step)
+      0
+    """
 
     generator: Player
     critic: Player
@@ -67,10 +79,11 @@ def init_player(
     Raises:
       ValueError: variables has no `params`.
     Example:
-      >>> game = Game(
-      ...     init_player(generator_variables, optax.adam(1e-4), ema=True),
-      ...     init_player(critic_variables, optax.adam(4e-4)),
-      ... )
+      >>> net = nn.Sequential([nn.Dense(3), nn.BatchNorm(use_running_average=False)])
+      >>> variables = net.init(jax.random.key(0), jnp.ones((4, 2)))
+      >>> player = init_player(variables, optax.adam(1e-4), ema=True)
+      >>> sorted(player.averaged), sorted(player.mutable)
+      (['batch_stats', 'params'], ['batch_stats'])
     """
     if "params" not in variables:
         raise ValueError(f"variables: got the collections {sorted(variables)}, expected params too")
@@ -100,7 +113,10 @@ def init_game(
     Raises:
       ValueError: the model has no `init`.
     Example:
+      >>> model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=3, x_shape=(2,))
       >>> game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
+      >>> int(game.critic.train.step)
+      0
     """
     if not callable(getattr(model, "init", None)):
         raise ValueError(f"model: got {model!r}, expected what jaxgen.models.gan(...) returns")
@@ -109,69 +125,3 @@ def init_game(
         generator=init_player(generator, generator_optimizer, ema=ema),
         critic=init_player(critic, critic_optimizer),
     )
-
-
-PlayerStep: TypeAlias = Callable[..., tuple[Player, Info]]
-"""`(own, other) -> (own after its step or steps, info)`; with `at=player` the gradient is taken at
-that player's params, and `own` moved by it."""
-
-Order: TypeAlias = Callable[[PlayerStep, PlayerStep, Game], tuple[Game, Info, Info]]
-"""`(generator_step, critic_step, game) -> (game, generator's info, critic's info)`."""
-
-
-def critic_first(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """The generator answers the critic just moved (Goodfellow et al. 2014, algorithm 1)."""
-    critic, critic_info = critic_step(game.critic, game.generator)
-    generator, generator_info = generator_step(game.generator, critic)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
-
-
-def generator_first(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """The critic answers the generator just moved, whose fakes are made anew for it.
-
-    CycleGAN's own code shows the critic the fakes from before that move: take `simultaneous`.
-    """
-    generator, generator_info = generator_step(game.generator, game.critic)
-    critic, critic_info = critic_step(game.critic, generator)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
-
-
-def simultaneous(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """Both move from the same point, as the game's gradient field and its theory have it."""
-    generator, generator_info = generator_step(game.generator, game.critic)
-    critic, critic_info = critic_step(game.critic, game.generator)
-    return Game(generator=generator, critic=critic), generator_info, critic_info
-
-
-def extragradient(
-    generator_step: PlayerStep, critic_step: PlayerStep, game: Game
-) -> tuple[Game, Info, Info]:
-    """Both step ahead, and then from where they were by the gradients found there.
-
-    It converges on bilinear games, where `simultaneous` spirals out and `critic_first` circles. Two
-    gradients of each player a step, of one batch and key. The optimizers see both, so that Adam's
-    moments and schedules count twice a step, as in the paper's algorithm 4. Needs critic_steps=1.
-
-    Source: Korpelevich (1976), "The extragradient method for finding saddle points and other
-      problems"; Gidel et al. (2019), "A variational inequality perspective on generative
-      adversarial networks", section 3 and algorithm 4.
-    """
-    ahead, _, _ = simultaneous(generator_step, critic_step, game)
-
-    def start(player: Player, ahead: Player) -> Player:
-        train = dataclasses.replace(player.train, opt_state=ahead.train.opt_state)
-        return dataclasses.replace(player, train=train)
-
-    generator, generator_info = generator_step(
-        start(game.generator, ahead.generator), ahead.critic, at=ahead.generator
-    )
-    critic, critic_info = critic_step(
-        start(game.critic, ahead.critic), ahead.generator, at=ahead.critic
-    )
-    return Game(generator=generator, critic=critic), generator_info, critic_info

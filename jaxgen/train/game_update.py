@@ -9,7 +9,8 @@ import optax
 from jax.sharding import Mesh
 
 from jaxgen.train.alternating import alternating_step
-from jaxgen.train.game import Game, Order, critic_first
+from jaxgen.train.game import Game
+from jaxgen.train.orders import Order, critic_first
 from jaxgen.train.shard import shard
 from jaxgen.train.step import Update
 from jaxgen.types import GameLosses, Info, Key
@@ -44,9 +45,13 @@ def game_update(
     Raises:
       ValueError: as `alternating_step` and `shard` do.
     Example:
-      >>> update = game_update(game_losses(model, non_saturating()), adam, adam)
+      >>> model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=3, x_shape=(2,))
+      >>> adam = optax.adam(1e-3)
       >>> game = init_game(jax.random.key(0), model, adam, adam)
-      >>> game, info = jax.jit(update, donate_argnums=0)(game, key, reals)
+      >>> update = jax.jit(game_update(game_losses(model, non_saturating()), adam, adam))
+      >>> game, info = update(game, jax.random.key(1), jnp.zeros((8, 2)))
+      >>> int(game.generator.train.step), bool(info["all_finite"])
+      (1, True)
     """
     update = alternating_step(
         losses.generator,

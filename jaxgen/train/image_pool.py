@@ -20,6 +20,10 @@ class PoolState:
     Attributes:
       images: [size, ...], zeros where there is none yet.
       count: images that it holds, the first of them; an int32 scalar.
+    Example:
+      >>> state = image_pool(50).init(jnp.zeros((8, 8, 1)))
+      >>> state.images.shape, int(state.count)
+      ((50, 8, 8, 1), 0)
     """
 
     images: Any
@@ -27,7 +31,12 @@ class PoolState:
 
 
 class ImagePool(NamedTuple):
-    """A pool of at most `size` images, as pure functions of its state: see `image_pool`."""
+    """A pool of at most `size` images, as pure functions of its state: see `image_pool`.
+
+    Example:
+      >>> ImagePool(50).size
+      50
+    """
 
     size: int
 
@@ -83,9 +92,11 @@ def image_pool(size: int) -> ImagePool:
     Raises:
       ValueError: size is below one. For no pool, pass None where one is asked for.
     Example:
-      >>> pool = image_pool(50)
-      >>> state = pool.init(jax.ShapeDtypeStruct((28, 28, 1), jnp.float32))
-      >>> shown, state = pool.swap(state, key, fakes)
+      >>> pool, fakes = image_pool(50), jnp.ones((4, 8, 8, 1))
+      >>> state = pool.init(fakes[0])
+      >>> shown, state = pool.swap(state, jax.random.key(0), fakes)
+      >>> shown.shape, int(state.count)  # until it is full, what comes is shown
+      ((4, 8, 8, 1), 4)
     Source: Shrivastava et al. (2017), "Learning from simulated and unsupervised images through
       adversarial training", section 2.3; Zhu et al. (2017), "Unpaired image-to-image translation
       using cycle-consistent adversarial networks", section 4, and `ImagePool` of its code.

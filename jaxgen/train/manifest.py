@@ -26,7 +26,15 @@ _STEP = re.compile(r"0|[1-9][0-9]*")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is absent, damaged, or of another tree than the one asked for."""
+    """A checkpoint is absent, damaged, or of another tree than the one asked for.
+
+    Example:
+      >>> try:
+      ...     restore("no/such/directory", jnp.zeros(3))
+      ... except CheckpointError as error:
+      ...     print(str(error)[:10])
+      directory:
+    """
 
 
 def root_of(directory: str | os.PathLike[str]) -> Path:

@@ -32,7 +32,14 @@ def per_device(function: Function, mesh: Mesh) -> Function:
     Raises:
       ValueError: the mesh has no axis "data", or does not divide the batch.
     Example:
-      >>> update = gradient_step(per_device(loss, data_mesh()), optimizer)
+      >>> def loss(params, key, batch):
+      ...     return jnp.mean((batch - params) ** 2), {
+      ...         "spread": jnp.std(batch)
+      ...     }  # of each device's own
+      >>> of_devices = jax.jit(per_device(loss, data_mesh(1)))
+      >>> value, info = of_devices(jnp.float32(1.0), jax.random.key(0), jnp.array([0.0, 2.0]))
+      >>> float(value), float(info["spread"])
+      (1.0, 1.0)
     Source: jax's documentation of shard_map, on `check_vma` and the transposition of `pmean`.
     """
     if "data" not in mesh.shape:

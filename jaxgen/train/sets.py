@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.train.epoch import Epoch, scan_with_keys
@@ -30,16 +31,20 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
       ValueError: batch_size is below one or above the longest set; a set is empty, or its arrays
         have no common leading axis.
     Example:
-      >>> epoch = jax.jit(scan_sets(update, 1), donate_argnums=0)
-      >>> state, infos = epoch(
-      ...     state, key, (horses, zebras)
-      ... )  # 1,334 updates of 1,067 and 1,334 images
+      >>> def update(state, key, batch):  # one datapoint of each set; no pairs
+      ...     horse, zebra = batch
+      ...     return state + 1, {"seen": (horse[0], zebra[0])}
+      >>> epoch = jax.jit(scan_sets(update, batch_size=1))
+      >>> steps, infos = epoch(0, jax.random.key(0), (jnp.arange(2), jnp.arange(5)))
+      >>> int(steps), sorted(infos["seen"][1].tolist())  # the longest set, once
+      (5, [0, 1, 2, 3, 4])
     """
     batch_size = at_least("batch_size", batch_size, 1)
 
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         sets, structure = jax.tree.flatten(data, is_leaf=lambda node: node is not data)
         sizes = [leading_axis("data", one) for one in sets]
+        sets = jax.tree.map(jnp.asarray, sets)  # NumPy's cannot be indexed inside a scan
         if not sizes or min(sizes) == 0:
             raise ValueError(f"data: got sets of {sizes} datapoints, expected at least one in each")
         if batch_size > max(sizes):

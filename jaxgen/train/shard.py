@@ -18,7 +18,9 @@ def data_mesh(num_devices: int | None = None) -> Mesh:
     Raises:
       ValueError: num_devices is below one, or more than there are.
     Example:
-      >>> mesh = data_mesh(8)
+      >>> mesh = data_mesh(1)
+      >>> dict(mesh.shape)
+      {'data': 1}
     """
     devices = jax.devices()
     count = len(devices) if num_devices is None else at_least("num_devices", num_devices, 1)
@@ -36,7 +38,9 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     On a device that holds an array already, the memory is shared: what is donated is lost to both.
 
     Example:
-      >>> state = replicate(init_state(params, optimizer), mesh)
+      >>> state = replicate(init_state(jnp.zeros(3), optax.adam(1e-3)), data_mesh(1))
+      >>> state.params.sharding.is_fully_replicated
+      True
     """
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
@@ -56,9 +60,14 @@ def shard(update: Update, mesh: Mesh) -> Update:
     Raises:
       ValueError: `mesh` has no axis "data", or does not divide the batch.
     Example:
-      >>> mesh = data_mesh()
-      >>> state, data = replicate((state, data), mesh)
-      >>> epoch = jax.jit(scan_epoch(shard(update, mesh), 128), donate_argnums=0)
+      >>> def loss(mean, key, batch):
+      ...     return jnp.mean((batch - mean) ** 2), {}
+      >>> mesh, sgd = data_mesh(1), optax.sgd(0.1)  # data_mesh() takes all devices
+      >>> update = shard(gradient_step(loss, sgd), mesh)
+      >>> state, data = replicate((init_state(jnp.float32(0.0), sgd), jnp.ones(8)), mesh)
+      >>> epoch = jax.jit(scan_epoch(update, 4), donate_argnums=0)
+      >>> epoch(state, jax.random.key(0), data)[1]["loss"].tolist()
+      [1.0, 0.64]
     """
     if "data" not in mesh.shape:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')

@@ -28,6 +28,10 @@ class TrainState:
       opt_state: the optimizer's own state.
       ema: exponential moving average of the params, in float32 at least, or None if none is kept.
       step: number of updates made, an int32 scalar.
+    Example:
+      >>> state = init_state(jnp.zeros(3), optax.adam(1e-3))
+      >>> state.params.shape, int(state.step), state.ema
+      ((3,), 0, None)
     """
 
     params: Params
@@ -53,7 +57,10 @@ def init_state(
       ValueError: `params` has linen's `params` beside other collections (batch statistics, ...),
         which are no optimizer's to change: see `init_player`.
     Example:
+      >>> params = nn.Dense(2).init(jax.random.key(0), jnp.ones(3))
       >>> state = init_state(params, optax.adam(1e-3), ema=True)
+      >>> int(state.step)
+      0
     """
     refuse_collections(params)
     state = TrainState(
@@ -115,8 +122,14 @@ def gradient_step(
       ValueError: ema_decay is outside (0, 1), or the state keeps an average without a decay or the
         reverse; `loss` returns no scalar.
     Example:
-      >>> update = gradient_step(loss, optax.adam(1e-3), ema_decay=0.999)
-      >>> state, info = jax.jit(update, donate_argnums=0)(state, key, batch)
+      >>> def loss(params, key, batch):  # to be lowered
+      ...     return jnp.mean((batch - params) ** 2), {"largest": jnp.max(batch)}
+      >>> sgd = optax.sgd(0.1)
+      >>> update = jax.jit(gradient_step(loss, sgd, ema_decay=0.999), donate_argnums=0)
+      >>> state = init_state(jnp.float32(0.0), sgd, ema=True)
+      >>> state, info = update(state, jax.random.key(0), jnp.ones(4))
+      >>> float(state.params), float(info["loss"]), float(info["grad_norm"])
+      (0.2, 1.0, 2.0)
     Source: Kingma & Ba (2015), "Adam", section 3, for the bias correction.
     """
     if ema_decay is not None and not 0.0 < ema_decay < 1.0:

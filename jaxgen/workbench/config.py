@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
-NOT_COMPARED_ON_RESUME = frozenset({"data_dir", "run_dir", "resume", "devices", "tensorboard"})
+NOT_COMPARED_ON_RESUME = frozenset(
+    {"data_dir", "run_dir", "resume", "fall_back", "devices", "tensorboard"}
+)
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
 
@@ -74,6 +76,9 @@ class TrainingConfig(RunConfig):
     """Step size of the optimizer (its peak, where the recipe has a schedule)."""
     resume: bool = False
     """Continue the run in --run-dir from its last checkpoint; its flags are read from there."""
+    fall_back: bool = False
+    """With --resume: where the last checkpoint is refused, continue from the last that is in
+    order."""
     devices: Count = 1
     """Devices that share each batch; a CPU pretends as many as asked."""
     tensorboard: bool = False
@@ -89,6 +94,8 @@ class TrainingConfig(RunConfig):
             require_extra("tensorboard", "tensorboardX", "tensorboard")
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
+        if self.fall_back and not self.resume:
+            raise ValueError("fall_back: got it without resume, expected both")
 
     def num_steps(self, size: int) -> int:
         """Returns the updates of the whole training on so many datapoints.

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from flax.training.early_stopping import EarlyStopping
 
-from jaxgen.train import TrainState, latest_step, restore, save
+from jaxgen.train import TrainState, latest_step, save
 from jaxgen.types import Info, Key, Params
+from jaxgen.workbench.continuing import GoOn, Point, last_point, save_point
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
 from jaxgen.workbench.progress_bar import progress
@@ -39,6 +40,7 @@ def fit(
     better: Literal["higher", "lower"] = "higher",
     evaluated: Callable[[Any], Any] = averaged_params,
     watch: Callable[[dict[str, Any], Any], None] | None = None,
+    go_on: GoOn = last_point,
     title: str = "",
     advice: str = "",
 ) -> Any:
@@ -64,6 +66,7 @@ def fit(
       evaluated: the part of the state that is validated and returned: of a `TrainState`, the
         average if it keeps one.
       watch: is handed every record, and what was evaluated, after it was recorded.
+      go_on: which checkpoint to continue from.
       title: names this training among others.
       advice: ends the message of a failed training.
     Returns:
@@ -71,20 +74,18 @@ def fit(
     Raises:
       TrainingFailed: a step or the validation was not finite; that epoch is neither recorded nor
         saved.
+      CheckpointError: the checkpoint to continue from is damaged or another run's, or the records
+        are not those that it was saved with.
       Interrupted: a signal came; the epoch under way was finished and saved.
     """
     sign = {"higher": -1.0, "lower": 1.0}[better]
-    saved = {"state": state, "best": jax.tree.map(jax.numpy.copy, evaluated(state))}
-    done = 0
-    if latest_step(run.checkpoints) is not None:
-        done, saved = restore(run.checkpoints, saved)
-    state, best = saved["state"], saved["best"]
     # Flax counts from zero the epochs that it is patient for, and takes lower for better.
     stopping = EarlyStopping(patience=epochs if patience is None else patience - 1)
-    earlier = 0.0
-    for record in run.rewind(done):
-        stopping = stopping.update(sign * record[f"validation_{monitor}"])
-        earlier = record["seconds"]
+    fresh = {"state": state, "best": jax.tree.map(jax.numpy.copy, evaluated(state))}
+    done, saved, stopping = go_on(run, Point(0, fresh, stopping))
+    state, best = saved["state"], saved["best"]
+    records = run.rewind(done)
+    earlier = records[-1]["seconds"] if records else 0.0
 
     last_save = time.monotonic()
     begun = last_save - earlier
@@ -114,7 +115,7 @@ def fit(
             # Read once: a signal between two readings would stop the run with nothing saved.
             stop = bool(interruption) or stopping.should_stop or index + 1 == epochs
             if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
-                save(run.checkpoints, index + 1, {"state": state, "best": best})
+                save_point(run, Point(index + 1, {"state": state, "best": best}, stopping))
                 done, last_save = index + 1, time.monotonic()
             advance(1, f"{monitor} {record[f'validation_{monitor}']:.2f}")
             if stop:

@@ -73,9 +73,9 @@ class Run:
             resume = getattr(self.config, "resume", False)
             self._directory = open_run(self._path, self.config, resume=resume)
             print(f"run directory: {self._directory.path}")
-        elif self._directory is None:
-            self._directory = RunDirectory(self._path)
-            self._directory.path.mkdir(exist_ok=True)
+        elif self._directory is None and self._whole is not None:
+            self._directory = self._whole.directory.of_part(self.title)
+        assert self._directory is not None
         return self._directory
 
     def records(self) -> list[dict[str, Any]]:

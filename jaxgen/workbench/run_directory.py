@@ -1,7 +1,7 @@
 """The directory that holds all there is of a run, safe against kills, typos and second runs.
 
 config.json     what was asked, written first
-metrics.jsonl   one record per epoch, appended as it happens
+metrics.jsonl   one record per epoch, in a line of that number, appended as it happens
 result.json     the numbers at the end
 pictures/*.png
 checkpoints/    left to whoever saves them
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -41,6 +42,17 @@ class RunDirectory:
     path: Path
     lock: FileLock | None = dataclasses.field(default=None, repr=False, compare=False)
     """Held as long as the run is open, so that no other process writes into it."""
+    config: Any = dataclasses.field(default=None, repr=False, compare=False)
+    """The recipe's; what a checkpoint of this run must have been saved under."""
+    part: str = ""
+    """Of a run of several trainings, which one."""
+
+    def of_part(self, name: str) -> RunDirectory:
+        """Returns the directory of one of several trainings, made if it is not there."""
+        path = self.path / name
+        path.mkdir(exist_ok=True)
+        part = f"{self.part}/{name}" if self.part else name
+        return dataclasses.replace(self, path=path, part=part)
 
     @property
     def checkpoints(self) -> Path:
@@ -56,18 +68,18 @@ class RunDirectory:
         """
         return self.path / "trained"
 
+    @property
+    def _records(self) -> Path:
+        return self.path / "metrics.jsonl"
+
     def record(self, metrics: Mapping[str, Any]) -> None:
-        """Appends one record to metrics.jsonl; its `epoch` is what `rewind` goes by."""
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+        """Appends one record to metrics.jsonl; the first is of epoch 1, the next of epoch 2."""
+        with open(self._records, "a", encoding="utf-8") as file:
             file.write(to_json(metrics) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the records so far; a last line torn by a kill is left out."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is torn
+        return [json.loads(line) for line in self._lines()]
 
     def rewind(self, epoch: int) -> list[dict[str, Any]]:
         """Drops the records after `epoch` (epochs count from 1) and returns those kept.
@@ -75,10 +87,23 @@ class RunDirectory:
         A resumed run calls it with the epoch of its checkpoint, 0 if it found none: a kill between
         a record and its checkpoint would otherwise leave an epoch in the file twice.
         """
-        kept = [record for record in self.metrics() if record["epoch"] <= epoch]
-        with _replacing(self.path / "metrics.jsonl") as temporary:
-            temporary.write_text("".join(to_json(r) + "\n" for r in kept), encoding="utf-8")
-        return kept
+        with _replacing(self._records) as temporary:
+            temporary.write_bytes(b"".join(self._lines()[:epoch]))
+        return self.metrics()
+
+    def digest(self, epoch: int) -> str:
+        """Returns the SHA-256 of the records up to `epoch`, as they stand in the file."""
+        return hashlib.sha256(b"".join(self._lines()[:epoch])).hexdigest()
+
+    def seal(self) -> str:
+        """Has the records so far written to the disk itself, and returns their SHA-256."""
+        _flush(self._records)
+        _flush(self.path)
+        return hashlib.sha256(self._records.read_bytes()).hexdigest()
+
+    def _lines(self) -> list[bytes]:
+        content = self._records.read_bytes() if self._records.exists() else b""
+        return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
 
     def write_result(self, result: Mapping[str, Any]) -> Path:
         """Writes result.json and returns its path."""
@@ -129,7 +154,7 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
             longer = dataclasses.replace(before, epochs=config.epochs)
             with _replacing(stored) as temporary:
                 temporary.write_text(to_json(dataclasses.asdict(longer), indent=2) + "\n", "utf-8")
-        return RunDirectory(path, lock)
+        return RunDirectory(path, lock, config)
     text = to_json(dataclasses.asdict(config), indent=2)
     if config_from_json(text, type(config)) != config:
         raise ValueError(f"config: got {config}, which JSON does not hold exactly")
@@ -143,7 +168,7 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
         raise ValueError(
             f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
         ) from error
-    return RunDirectory(path, lock)
+    return RunDirectory(path, lock, config)
 
 
 def new_path(name: str) -> Path:
@@ -172,6 +197,14 @@ def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Has a file or folder written to the disk itself, lest a power cut take it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxgen.train import data_mesh, replicate, shard
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.continuing import last_point, last_point_in_order
 from jaxgen.workbench.data_forms import passed_through
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
@@ -128,6 +129,7 @@ def train(
         better=better,
         evaluated=evaluated,
         watch=watch,
+        go_on=last_point_in_order if config.fall_back else last_point,
         title=run.title,
         advice=_advice(config),
     )

@@ -106,3 +106,9 @@ def test_what_is_no_batch_of_float_images_is_refused(key):
     for make in (random_translation, random_cutout):
         with pytest.raises(ValueError, match=r"share: got 1\.5, expected a number in \[0, 1\]"):
             make(1.5)
+
+
+@pytest.mark.parametrize("name", ["brightness", "saturation", "contrast"])
+def test_a_negative_range_of_colors_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}: got -1.0, expected a number >= 0"):
+        random_color(**{name: -1.0})

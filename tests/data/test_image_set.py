@@ -158,3 +158,9 @@ class TestDigits:
 
         mean = step(jax.random.key(0), jnp.asarray(train.images))
         assert abs(float(mean) - train.images.mean() / 255) < 0.01  # 83,008 draws: 6 sigma
+
+
+def test_lists_are_arrays_too():
+    mine = from_arrays([[[[0], [3]]]], [7])
+    assert mine.images.dtype == np.uint8
+    np.testing.assert_array_equal(mine.labels, [7])

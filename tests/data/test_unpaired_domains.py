@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from jaxgen.data import TRANSLATIONS, from_arrays, load, rare_upper_half, unpaired
+from jaxgen.data import (
+    TRANSLATIONS,
+    from_arrays,
+    inverted,
+    load,
+    rare_upper_half,
+    rotated_and_inverted,
+    unpaired,
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +66,9 @@ def test_refused(digits):
         rare_upper_half(1.0)
     with pytest.raises(ValueError, match="translation: got 'sepia', expected one of local"):
         TRANSLATIONS["sepia"]
+
+
+@pytest.mark.parametrize("translated", [inverted, rotated_and_inverted])
+def test_floats_are_not_inverted_from_255(translated):
+    with pytest.raises(ValueError, match="images: got float64, expected uint8 pixels"):
+        translated(np.zeros((1, 2, 2, 1)))

@@ -10,6 +10,7 @@ from scipy import stats
 from jaxgen.distributions import (
     Bernoulli,
     DiscretizedLogistic,
+    FunctionDistribution,
     Independent,
     diagonal_normal,
     ring,
@@ -87,3 +88,18 @@ def test_a_stopped_normal_is_sampled_without_a_gradient():
         return q.sample(seed=jax.random.key(0)).sum() + q.log_prob(jnp.zeros(2))
 
     np.testing.assert_array_equal(jax.grad(sample)(jnp.ones(2)), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("p", "shape"),
+    [
+        (Independent(Bernoulli(LOGITS), 3), SHAPE),
+        (diagonal_normal(jnp.zeros(3), jnp.zeros(3)), (3,)),
+        (ring(), (2,)),
+        (FunctionDistribution((), (), lambda key, _: key, lambda _, x: x), ()),
+    ],
+    ids=["image", "normal", "ring", "function"],
+)
+def test_bytes_are_in_the_unit_of_no_model(p, shape):
+    with pytest.raises(ValueError, match=r"value: got uint8, expected the model's unit"):
+        p.log_prob(np.zeros(shape, np.uint8))

@@ -14,6 +14,7 @@ from jaxgen.models import (
     factor_elbo,
     factor_posterior,
     factor_steps,
+    independent,
     isotropic,
 )
 
@@ -126,3 +127,78 @@ def test_bad_input_is_named():
         factor_steps(jnp.zeros((0, 3)))
     with pytest.raises(ValueError, match=r"min_variance: got -0.1, expected a number >= 0"):
         factor_steps(jnp.zeros((2, 3)), min_variance=-0.1)
+
+
+SEEN = np.random.default_rng(1).random((300, 6)) < 0.7
+SEEN[0], SEEN[1] = False, True  # nothing of one datapoint, all of another
+
+
+def test_what_was_not_observed_has_no_part(x64):
+    """The likelihood and the posterior are the direct Gaussian's of what was, whatever is there."""
+    m, xs = model(), sample()
+    held = jnp.asarray(np.where(SEEN, xs, np.nan))
+
+    @jax.jit
+    @jax.vmap
+    def numbers(x, seen):
+        q = factor_posterior(m, x, observed=seen)
+        return q, jax.value_and_grad(lambda m: factor_elbo(m, q, x, observed=seen))(m)
+
+    q, (log_px, gradient) = numbers(held[:20], jnp.asarray(SEEN[:20]))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    for i, seen in enumerate(SEEN[:20]):
+        of_seen = covariance(m)[np.ix_(seen, seen)]
+        centered = xs[i, seen] - np.asarray(m.mean)[seen]
+        if seen.any():
+            expected = stats.multivariate_normal(cov=of_seen).logpdf(centered)
+            assert log_px[i] == pytest.approx(expected, abs=1e-10)
+        gain = np.asarray(m.loadings)[seen].T @ np.linalg.inv(of_seen)
+        np.testing.assert_allclose(q.mean[i], gain @ centered, atol=1e-10)
+        posterior = np.eye(2) - gain @ np.asarray(m.loadings)[seen]
+        np.testing.assert_allclose(q.covariance[i], posterior, atol=1e-10)
+    assert log_px[0] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("noise", [independent, isotropic])
+def test_em_climbs_the_likelihood_of_what_was_observed(noise, x64):
+    """An M-step is where the bound has no slope: a mean of dimensions seen unequally often is
+    weighted by how often (the plain mean leaves a slope)."""
+    seen = SEEN & (np.arange(6) > 0) | (np.arange(300)[:, None] % 5 == 0)
+    xs = jnp.asarray(np.where(seen, sample(), np.nan))
+
+    @jax.jit
+    def numbers(start):
+        steps = factor_steps(xs, noise, observed=jnp.asarray(seen))
+        q = steps.e_step(start)
+        best = steps.m_step(q)
+        result = em(steps, start, 20)
+        return best, jax.grad(steps.elbo)(best, q), result.after_m_step, result.all_finite
+
+    best, slope, bounds, finite = numbers(model())
+    of_noise = slope.noise_variance if noise is independent else slope.noise_variance.sum()
+    for leaf in (slope.loadings, slope.mean, of_noise):
+        np.testing.assert_allclose(leaf, 0, atol=1e-10)
+    assert finite
+    assert np.all(np.diff(bounds) >= -1e-9)
+    if noise is isotropic:
+        assert np.ptp(best.noise_variance) == 0
+
+
+def test_all_that_is_observed_is_everything(x64):
+    """The two M-steps agree; so do their bounds."""
+    xs = jnp.asarray(sample())
+    whole, gaps = factor_steps(xs), factor_steps(xs, observed=np.ones(xs.shape, bool))
+    fitted = jax.jit(lambda m: [s.m_step(s.e_step(m)) for s in (whole, gaps)])(model())
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-8), *fitted)
+
+
+@pytest.mark.parametrize(
+    ("observed", "message"),
+    [
+        (np.ones(6, bool), r"observed: got shape \(6,\), expected \(300, 6\)"),
+        (np.ones((300, 6), bool) & (np.arange(6) != 2), "observed: got nothing of dimension 2"),
+    ],
+)
+def test_malformed_observed_is_refused(observed, message):
+    with pytest.raises(ValueError, match=message):
+        factor_steps(jnp.asarray(sample(), jnp.float32), observed=observed)

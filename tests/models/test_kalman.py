@@ -92,3 +92,56 @@ def test_the_kalman_filter_refuses_other_shapes(shape):
         kalman_filter(PARAMS, jnp.zeros((6, 2)), mask=jnp.ones(5, bool))
     with pytest.raises(ValueError, match=r"value: got shape"):
         linear_gaussian_sequence(2, 2, 5).distribution(PARAMS, ()).log_prob(jnp.zeros((6, 2)))
+
+
+GAPS = np.array([[1, 1], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0]], bool)
+
+
+@pytest.mark.parametrize("seen", [GAPS, GAPS.any(axis=1)], ids=["numbers", "steps"])
+def test_what_was_not_observed_is_integrated_out(seen):
+    """Time goes on: the likelihood is the joint Gaussian's of what was observed."""
+    held = np.broadcast_to(seen.reshape(TIME, -1), (TIME, 2))
+    xs = jnp.where(held, jnp.asarray(XS, jnp.float32), jnp.nan)
+
+    @jax.jit
+    def both(params):
+        return kalman_filter(params, xs, observed=seen).log_likelihood
+
+    value, gradient = jax.value_and_grad(both)(PARAMS)
+    kept = held.ravel()
+    exact = stats.multivariate_normal(JOINT.mean[kept], JOINT.cov[np.ix_(kept, kept)])
+    np.testing.assert_allclose(value, exact.logpdf(XS.ravel()[kept]), rtol=1e-5)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    still = kalman_filter(PARAMS, xs, mask=jnp.asarray(held.any(axis=1)), observed=held)
+    assert abs(still.log_likelihood - value) > 0.01  # a mask lets time stand still there
+
+
+def test_array_likes_of_any_floating_type_are_accepted():
+    lists = jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), PARAMS)
+    expected = kalman_filter(PARAMS, jnp.asarray(XS, jnp.float32)).log_likelihood
+    for xs in (XS.tolist(), XS.astype(np.float32)):
+        np.testing.assert_allclose(kalman_filter(lists, xs).log_likelihood, expected, rtol=1e-6)
+    half = kalman_filter(PARAMS, jnp.asarray(XS, jnp.bfloat16))
+    assert half.log_likelihood.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"transition": jnp.eye(3)}, r"params\['transition'\]: got shape \(3, 3\), expected"),
+        ({"initial_mean": jnp.zeros(3)}, r"params\['initial_mean'\]: got shape \(3,\), expected"),
+        ({"emission": jnp.zeros(2)}, r"params: got an emission of shape \(2,\)"),
+        (None, r"params: got \['initial_mean'\], expected those of linear_gaussian"),
+    ],
+)
+def test_params_of_other_shapes_are_refused(change, message):
+    params = {"initial_mean": jnp.zeros(2)} if change is None else PARAMS | change
+    with pytest.raises(ValueError, match=message):
+        kalman_filter(params, jnp.zeros((TIME, 2)))
+
+
+def test_observed_of_another_shape_is_refused():
+    with pytest.raises(
+        ValueError, match=r"observed: got shape \(3,\), expected \(6,\) or \(6, 2\)"
+    ):
+        kalman_filter(PARAMS, jnp.zeros((TIME, 2)), observed=jnp.ones(3, bool))

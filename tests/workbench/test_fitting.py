@@ -1,7 +1,9 @@
 """The training loop: killed anywhere it resumes to the bit, and every end says what is saved."""
 
 import os
+import shutil
 import signal
+import time
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +19,10 @@ from jaxgen.train import (
     restore,
     scan_epoch,
 )
-from jaxgen.train import checkpoint as checkpoint_module
 from jaxgen.train import manifest as manifest_module
 from jaxgen.workbench import fitting as fit_module
 from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.continuing import last_point, last_point_in_order, save_point
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.fitting import fit
 from jaxgen.workbench.run_directory import RunDirectory, open_run
@@ -71,15 +73,16 @@ def _save_every_epoch(monkeypatch):
     monkeypatch.setattr(fit_module, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
 
-def run_in(path):
+def run_in(path, part="", **flags):
     resume = (path / "config.json").exists()
-    return open_run(path, ImageConfig(run_dir=str(path), resume=resume), resume=resume)
+    run = open_run(path, ImageConfig(run_dir=str(path), resume=resume, **flags), resume=resume)
+    return run.of_part(part) if part else run
 
 
-def train(path, *, epoch=one_epoch, validate=validate, epochs=EPOCHS, patience=None):
+def train(path, *, epoch=one_epoch, validate=validate, run=None, epochs=EPOCHS, **options):
+    run = run_in(path) if run is None else run
     key = jax.random.key(0)
-    state = initial_state()
-    return fit(run_in(path), state, epoch, validate, key=key, epochs=epochs, patience=patience)
+    return fit(run, initial_state(), epoch, validate, key=key, epochs=epochs, **options)
 
 
 def records(path):
@@ -126,8 +129,9 @@ def in_a_record(monkeypatch):
 
 
 def after_a_record(monkeypatch):
-    save = checkpoint_module.save
-    monkeypatch.setattr(fit_module, "save", lambda d, i, t: die() if i == 4 else save(d, i, t))
+    monkeypatch.setattr(
+        fit_module, "save_point", lambda run, at: die() if at.epoch == 4 else save_point(run, at)
+    )
 
 
 def before_the_manifest(monkeypatch):
@@ -149,7 +153,7 @@ def after_the_manifest(monkeypatch):
 
 
 def before_the_first_save(monkeypatch):
-    monkeypatch.setattr(fit_module, "save", die)
+    monkeypatch.setattr(fit_module, "save_point", die)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +208,12 @@ def test_a_signal_stops_after_the_epoch_which_is_saved(signum, last, whole, tmp_
 
 
 def test_a_signal_during_the_last_save_is_not_lost(tmp_path, monkeypatch):
-    def interrupted_save(directory, step, tree):
-        checkpoint_module.save(directory, step, tree)
-        if step == EPOCHS:
+    def interrupted_save(run, at):
+        save_point(run, at)
+        if at.epoch == EPOCHS:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(fit_module, "save", interrupted_save)
+    monkeypatch.setattr(fit_module, "save_point", interrupted_save)
     with pytest.raises(Interrupted, match=f"epoch {EPOCHS} of {EPOCHS}"):
         train(tmp_path)
 
@@ -309,29 +313,113 @@ def test_an_error_of_any_kind_says_what_is_saved(tmp_path, monkeypatch):
     assert error.value.__notes__ == [f"epoch 2 is saved in {tmp_path}"]
 
 
-def test_a_flipped_byte_is_refused_and_nothing_is_lost(tmp_path):
-    train(tmp_path, epochs=2)
-    before = records(tmp_path)
-    (folder,) = (tmp_path / "checkpoints").glob("2.*/")
+def flip_a_byte(path):
+    (folder,) = (path / "checkpoints").glob("4.*/")
     victim = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
-    with pytest.raises(CheckpointError, match=victim.name):
-        train(tmp_path, epochs=2)
-    assert records(tmp_path) == before
 
 
-def test_seconds_add_up_over_a_resume(tmp_path):
+def edit_records(edit):
+    def of(path):
+        records = path / "metrics.jsonl"
+        records.write_text("".join(edit(records.read_text().splitlines(keepends=True))))
+
+    return of
+
+
+def raise_last(lines):
+    return [*lines[:-1], lines[-1].replace('"validation_elbo": -', '"validation_elbo": ')]
+
+
+CONTRADICTIONS = {
+    "a flipped byte": (flip_a_byte, "arrays.npz"),
+    "no manifest to read": (lambda p: (p / "checkpoints/4.manifest").write_text(""), "4.manifest"),
+    "the last record removed": (edit_records(lambda lines: lines[:-1]), "metrics.jsonl"),
+    "the last record edited": (edit_records(raise_last), "metrics.jsonl"),
+    "the last record no JSON": (edit_records(lambda lines: [*lines[:-1], "{\n"]), "metrics.jsonl"),
+}
+
+
+@pytest.fixture(scope="module")
+def four_epochs(tmp_path_factory):
+    path = tmp_path_factory.mktemp("four")
+    fit_module.SECONDS_BETWEEN_CHECKPOINTS, before = 0.0, fit_module.SECONDS_BETWEEN_CHECKPOINTS
+    train(path, epochs=4, patience=EPOCHS)
+    fit_module.SECONDS_BETWEEN_CHECKPOINTS = before
+    return path
+
+
+@pytest.mark.parametrize("name", list(CONTRADICTIONS))
+def test_what_contradicts_is_refused_and_a_flag_takes_what_is_in_order(
+    name, four_epochs, whole, tmp_path
+):
+    spoil, named = CONTRADICTIONS[name]
+    path = tmp_path / "run"
+    shutil.copytree(four_epochs, path)
+    spoil(path)
+    before = (path / "metrics.jsonl").read_bytes()
+    with pytest.raises(CheckpointError, match=named) as error:
+        train(path, patience=EPOCHS)
+    assert "--resume --fall-back goes on from epoch 3" in str(error.value)
+    assert (path / "metrics.jsonl").read_bytes() == before
+    train(path, patience=EPOCHS, go_on=last_point_in_order)
+    assert_same_run(path, whole)
+
+
+@pytest.mark.parametrize("go_on", [last_point, last_point_in_order])
+def test_records_emptied_are_refused_whatever_the_flag(four_epochs, tmp_path, go_on):
+    """Patience went by them once: 15 epochs were trained where 14 had been enough."""
+    path = tmp_path / "run"
+    shutil.copytree(four_epochs, path)
+    (path / "metrics.jsonl").write_text("")
+    with pytest.raises(CheckpointError, match=r"metrics.jsonl: its first 4 lines are not"):
+        train(path, patience=EPOCHS, go_on=go_on)
+
+
+def other_seed(four, path):
+    train(path / "run", run=run_in(path / "run", seed=1), epochs=1)
+    return run_in(path / "run", seed=1)
+
+
+def other_part(four, path):
+    run_in(path / "run")
+    return run_in(path / "run", part="beta_4")
+
+
+def edited_configuration(four, path):
+    stored = four / "config.json"
+    (path / "run").mkdir()
+    (path / "run" / "config.json").write_text(stored.read_text().replace('"seed": 0', '"seed": 1'))
+    return run_in(path / "run", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (other_seed, "is of another run: .*seed was 0, now 1"),
+        (other_part, "is of '', expected 'beta_4'"),
+        (edited_configuration, "is of another run: .*seed was 0, now 1"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(four_epochs, tmp_path, other, message):
+    run = other(four_epochs, tmp_path)
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    shutil.copytree(four_epochs / "checkpoints", run.checkpoints)
+    shutil.copy(four_epochs / "metrics.jsonl", run.path)
+    with pytest.raises(CheckpointError, match=f"checkpoint of epoch 4 {message}") as error:
+        train(None, run=run, patience=EPOCHS)
+    assert "no other checkpoint is in order" in str(error.value)
+
+
+def test_seconds_add_up_over_a_resume(tmp_path, monkeypatch):
     train(tmp_path, epochs=2)
-    path = tmp_path / "metrics.jsonl"
-    run = RunDirectory(tmp_path)
-    old = run.metrics()
-    path.unlink()
-    for record in old:
-        run.record({**record, "seconds": 1000.0 + record["epoch"]})
+    now = time.monotonic()
+    monkeypatch.setattr(fit_module.time, "monotonic", lambda: now)
+    before = RunDirectory(tmp_path).metrics()[-1]["seconds"]
     train(tmp_path, epochs=3)
-    assert run.metrics()[-1]["seconds"] > 1002
+    assert RunDirectory(tmp_path).metrics()[-1]["seconds"] == pytest.approx(before, abs=1e-9)
 
 
 def test_later_epochs_and_resumed_ones_trace_nothing(tmp_path):
