@@ -149,7 +149,7 @@ def exact_variance(estimator, problem, num_samples):
 
         return jax.grad(loss)(problem.params)
 
-    return exact_moments(gradient, *sample_space(problem.q(problem.params), num_samples))
+    return exact_moments(jax.jit(gradient), *sample_space(problem.q(problem.params), num_samples))
 
 
 @pytest.mark.parametrize("problem", problems.BERNOULLI[:2], ids=problems.by_name)
