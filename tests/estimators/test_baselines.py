@@ -103,7 +103,7 @@ def test_the_optimal_coefficient_has_the_least_variance(problem):
 )
 def test_the_score_is_the_gradient_in_the_parameters(distribution, params, key):
     samples = distribution(params).sample(seed=key, sample_shape=(5,))
-    score = jax.vmap(jax.grad(lambda p, z: distribution(p).log_prob(z)), (None, 0))
+    score = jax.jit(jax.vmap(jax.grad(lambda p, z: distribution(p).log_prob(z)), (None, 0)))
     expected = jnp.sum(score(params, samples).reshape(5, -1) ** 2, axis=1)
     np.testing.assert_allclose(squared_score(distribution(params), samples), expected, rtol=1e-5)
 
