@@ -8,9 +8,21 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = ("divergences", "estimators", "metrics", "two_sample")
+ROOMS = (
+    "certify",
+    "divergences",
+    "estimators",
+    "inference",
+    "metrics",
+    "objectives",
+    "two_sample",
+)
 NO_VALUE = ("None", "a thing")
-ARGUED: dict[tuple[str, str], str] = {}
+ARGUED: dict[tuple[str, str], str] = {
+    ("certify.density_report", "values"): "None: a density over the reals",
+    ("objectives.cycle_losses", "loss"): "None: least_squares()",
+    ("objectives.entropy_elbo", "estimator"): "None: pathwise()",
+}
 """Arguments for which anything may stand, by function and argument, and why."""
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxgen.divergences import Kernel, mmd_biased
 from jaxgen.metrics.frechet import frechet_distance
-from jaxgen.metrics.translation import Translate, distances
+from jaxgen.metrics.translation import Translate, by, distances, unit_images
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 
@@ -56,7 +56,8 @@ def unpaired_scores(
       kernel: of the features.
       features: of images, [n, ...]; by default the pixels.
     Raises:
-      ValueError: a domain has fewer than two images, or what comes back is of another shape.
+      ValueError: a domain has fewer than two images, they are not of floating point or, where they
+        are not traced, not in [0, 1]; what comes back is of another shape.
     Example:
       >>> x = jax.random.uniform(jax.random.key(0), (20, 2, 2, 1))
       >>> invert = lambda images: 1 - images
@@ -64,7 +65,8 @@ def unpaired_scores(
       >>> float(found.frechet), float(found.mmd)
       (0.0, 0.0)
     """
-    fake_y, fake_x = forward(x), backward(y)
+    x, y = unit_images("x", x, 2), unit_images("y", y, 2)
+    fake_y, fake_x = by("forward", forward, x), by("backward", backward, y)
     pairs = [(fake_y, y), (fake_x, x)]
     of = [tuple(_vectors(features(images)) for images in pair) for pair in pairs]
     ways = [(backward(_rounded(fake_y)), x), (forward(_rounded(fake_x)), y)]

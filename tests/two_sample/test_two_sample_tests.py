@@ -37,7 +37,7 @@ def test_half_precision_is_tested_in_full(half, key):
     """Its rounding, and counts that it does not hold, took all power from these."""
     xs, ys = (jnp.asarray(RNG.normal(gap, size=(1000, 3)), half) for gap in (0.0, 0.2))
     full = [samples.astype(jnp.float32) for samples in (xs, ys)]
-    for test in (mean_test, variance_test):
+    for test in map(jax.jit, (mean_test, variance_test)):
         np.testing.assert_array_equal(test(xs, ys), test(*full))
     apart = jax.jit(lambda key, *of: mmd_permutation_test(key, *of, rbf(1.0), num_permutations=99))
     assert apart(key, xs, ys).p_value == 0.01
@@ -57,14 +57,15 @@ def test_half_precision_is_tested_in_full(half, key):
 def test_means_and_variances_agree_with_scipy(test, peer, x64):
     xs, ys = jnp.asarray(XS), jnp.asarray(YS)
     peers = [peer(XS[:, d], YS[:, d]) for d in range(3)]
+    compiled = jax.jit(test)
     for d in range(3):
-        ours = test(xs[:, d], ys[:, d])
+        ours = compiled(xs[:, d], ys[:, d])
         statistic = abs(peers[d].statistic)
         assert float(ours.p_value) == pytest.approx(peers[d].pvalue, rel=1e-9)
         # Levene's F of two groups is the square of t.
         squared = float(ours.statistic) ** (1 if test is mean_test else 2)
         assert squared == pytest.approx(statistic, rel=1e-9)
-    together = float(test(xs, ys).p_value)
+    together = float(compiled(xs, ys).p_value)
     assert together == pytest.approx(min(1, 3 * min(p.pvalue for p in peers)), rel=1e-9)
 
 
