@@ -11,7 +11,7 @@ import optax
 
 from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.train.average import move_average
-from jaxgen.train.epoch import scan_with_keys
+from jaxgen.train.epoch import keys_in_a_scan
 from jaxgen.train.game import Game, Player
 from jaxgen.train.loss import given_step
 from jaxgen.train.orders import Order, critic_first
@@ -158,7 +158,10 @@ def alternating_step(
             keys = jax.random.clone(critic_keys)
             if critic_steps == 1:
                 return one(critic, keys[0], last)
-            critic, infos = scan_with_keys(one, critic, keys, dealt)
+            rows, key_of = keys_in_a_scan(keys)
+            critic, infos = jax.lax.scan(
+                lambda critic, at: one(critic, key_of(at[0]), at[1]), critic, (rows, dealt)
+            )
             info = jax.tree.map(lambda array: array[-1], infos)
             return critic, {**info, "all_finite": jnp.all(infos["all_finite"])}
 

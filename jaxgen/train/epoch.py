@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -55,11 +56,13 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
         permutation_key, updates_key = jax.random.split(key)
         order = jax.random.permutation(permutation_key, size)[: num_batches * batch_size]
 
-        def body(state: Any, update_key: Key, indices: jax.Array) -> tuple[Any, Info]:
-            return update(state, update_key, jax.tree.map(lambda array: array[indices], data))
+        rows, key_of = keys_in_a_scan(jax.random.split(updates_key, num_batches))
 
-        keys = jax.random.split(updates_key, num_batches)
-        return scan_with_keys(body, state, keys, order.reshape(num_batches, batch_size))
+        def body(state: Any, at: tuple[jax.Array, jax.Array]) -> tuple[Any, Info]:
+            row, indices = at
+            return update(state, key_of(row), jax.tree.map(lambda array: array[indices], data))
+
+        return jax.lax.scan(body, state, (rows, order.reshape(num_batches, batch_size)))
 
     return epoch
 
@@ -91,27 +94,22 @@ def scan_draws(
     num_steps = at_least("num_steps", num_steps, 1)
 
     def epoch(state: Any, key: Key) -> tuple[Any, Info]:
-        def body(state: Any, key: Key, _: None) -> tuple[Any, Info]:
-            draw_key, update_key = jax.random.split(key)
+        rows, key_of = keys_in_a_scan(jax.random.split(key, num_steps))
+
+        def body(state: Any, row: jax.Array) -> tuple[Any, Info]:
+            draw_key, update_key = jax.random.split(key_of(row))
             return update(state, update_key, draw(draw_key))
 
-        return scan_with_keys(body, state, jax.random.split(key, num_steps))
+        return jax.lax.scan(body, state, rows)
 
     return epoch
 
 
-def scan_with_keys(
-    body: Callable[[Any, Key, Any], tuple[Any, Any]], state: Any, keys: jax.Array, xs: Any = None
-) -> tuple[Any, Any]:
-    """Returns the scan of `body(state, key, x)` over keys and xs.
+def keys_in_a_scan(keys: jax.Array) -> tuple[jax.Array, Callable[[jax.Array], Key]]:
+    """Returns rows of numbers to scan over in the place of keys, and what makes a key of a row.
 
-    The keys go through it as data: under vmap, key-reuse checks take a scan over typed keys for a
-    second use of them.
+    Under vmap, key-reuse checks take a scan over typed keys for a second use of them.
     """
-    impl = jax.random.key_impl(keys)
-
-    def step(state: Any, at: tuple[jax.Array, Any]) -> tuple[Any, Any]:
-        key_data, x = at
-        return body(state, jax.random.wrap_key_data(key_data, impl=impl), x)
-
-    return jax.lax.scan(step, state, (jax.random.key_data(keys), xs))
+    return jax.random.key_data(keys), partial(
+        jax.random.wrap_key_data, impl=jax.random.key_impl(keys)
+    )

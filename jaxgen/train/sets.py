@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.checks import at_least
-from jaxgen.train.epoch import Epoch, scan_with_keys
+from jaxgen.train.epoch import Epoch, keys_in_a_scan
 from jaxgen.train.loss import leading_axis
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
@@ -59,14 +59,17 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
             for set_key, size in zip(set_keys, sizes, strict=True)
         ]
 
-        def body(state: Any, update_key: Key, at: list[jax.Array]) -> tuple[Any, Info]:
+        rows, key_of = keys_in_a_scan(jax.random.split(updates_key, num_batches))
+
+        def body(state: Any, at: tuple[jax.Array, list[jax.Array]]) -> tuple[Any, Info]:
+            row, of_sets = at
             batch = [
                 jax.tree.map(lambda array, at=indices: array[at], one)
-                for one, indices in zip(sets, at, strict=True)
+                for one, indices in zip(sets, of_sets, strict=True)
             ]
-            return update(state, update_key, jax.tree.unflatten(structure, batch))
+            return update(state, key_of(row), jax.tree.unflatten(structure, batch))
 
-        return scan_with_keys(body, state, jax.random.split(updates_key, num_batches), orders)
+        return jax.lax.scan(body, state, (rows, orders))
 
     return epoch
 
