@@ -15,6 +15,7 @@ WHOLE = (
     "distributions",
     "divergences",
     "metrics",
+    "models",
     "nets",
     "numerics",
     "pairwise",

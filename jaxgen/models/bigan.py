@@ -29,6 +29,13 @@ class BiGan(NamedTuple):
       encode: `(the player's variables, x, *, key=None, train=False) -> (z, changed)`.
       criticize: `(critic's variables, (x, z), *, key=None, train=False) -> (one number per pair,
         changed)`.
+    Example:
+      >>> player = MLPGenerator((), (2,))
+      >>> critic = concatenated(MLPCritic(()))
+      >>> model = bigan(player, player, critic, prior=standard_normal(2), x_shape=(2,))
+      >>> generator, of_critic = jax.eval_shape(model.init, jax.random.key(0))  # shapes alone
+      >>> sorted(generator["params"])  # one player of two nets
+      ['E', 'G']
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
@@ -79,10 +86,10 @@ def bigan(
         another shape.
     Example:
       >>> model = bigan(
-      ...     MLPGenerator((64,), (2,)),
-      ...     MLPGenerator((64,), (2,)),
-      ...     concatenated(MLPCritic((64,))),
-      ...     prior=standard_normal(2),
+      ...     MLPGenerator((8,), (2,)),
+      ...     MLPGenerator((8,), (3,)),
+      ...     concatenated(MLPCritic((8,))),
+      ...     prior=standard_normal(3),
       ...     x_shape=(2,),
       ... )
       >>> losses = game_losses(model, swapped(non_saturating()))

@@ -24,7 +24,9 @@ def kmeans(
     Raises:
       ValueError: count is out of range, or the data are not of floating point, as their means are.
     Example:
-      >>> centroids, labels = kmeans(train_images, 200)
+      >>> centroids, labels = kmeans(np.array([[0.0], [2.0], [10.0], [12.0]]), 2)
+      >>> sorted(centroids.ravel().tolist())
+      [1.0, 11.0]
     Source: Lloyd (1982); Arthur & Vassilvitskii (2007), "k-means++". Computed by scikit-learn.
     """
     from sklearn.cluster import KMeans  # slow to import

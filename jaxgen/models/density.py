@@ -21,7 +21,11 @@ class Density(NamedTuple):
         means training: its nets draw their dropout from it.
     Example:
       >>> prior = standard_normal(8)
-      >>> prior.distribution(prior.init(key, ()), ()).sample(seed=key)
+      >>> params = prior.init(jax.random.key(0), ())  # in the context (), none
+      >>> p = prior.distribution(params, ())
+      >>> z = p.sample(seed=jax.random.key(1))
+      >>> print(p.log_prob(jnp.zeros(8)))  # -8/2 log(2 pi), in nats
+      -7.3515
     """
 
     init: Callable[[Key, Any], Params]
@@ -34,7 +38,11 @@ def conditioned(
     """Returns p(. | context); a key reaches the density if it takes one.
 
     Example:
-      >>> q = conditioned(posterior, params["encoder"], x, key)
+      >>> posterior = gaussian_posterior(MLP((), (2, 3)), 3)
+      >>> x = jnp.ones(4)
+      >>> q = conditioned(posterior, posterior.init(jax.random.key(0), x), x)  # q(z|x)
+      >>> q.event_shape
+      (3,)
     """
     if key is None or "key" not in inspect.signature(density.distribution).parameters:
         return density.distribution(params, context)

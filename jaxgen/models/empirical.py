@@ -33,8 +33,10 @@ def memorizer(points: Points) -> Density:
     Raises:
       ValueError: there are none, or they are not of floating point.
     Example:
-      >>> p = memorizer(train_images)
-      >>> p.distribution(p.init(key, ()), ()).sample(seed=key)
+      >>> p = memorizer(jnp.array([[0.0], [1.0], [1.0]]))
+      >>> params = p.init(jax.random.key(0), ())
+      >>> print(p.distribution(params, ()).log_prob(jnp.array([[1.0], [0.5]])))  # log 2/3, none
+      [-0.4055 -inf]
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
     """
 
@@ -57,8 +59,10 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
       ValueError: there are no points, they are not of floating point, or the bandwidth is not
         positive.
     Example:
-      >>> p = parzen_window(train_images, 0.1)
-      >>> p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
+      >>> p = parzen_window(jnp.array([[0.0], [100.0]]), bandwidth=1.0)
+      >>> params = p.init(jax.random.key(0), ())
+      >>> print(p.distribution(params, ()).log_prob(jnp.zeros(1)))  # log(1/2 N(0; 0, 1))
+      -1.6121
     Source: Parzen (1962), "On estimation of a probability density function and mode".
     """
     positive("bandwidth", bandwidth)

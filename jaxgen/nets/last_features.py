@@ -6,6 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from flax.errors import ScopeParamShapeError
 from jaxtyping import Array, Float
 
 from jaxgen.nets.net import mode_of
@@ -29,7 +30,8 @@ def last_features(
       x: its input, an array or a pytree of them.
       layer: whose last call counts: `nn.Conv` of a critic that judges patches.
     Raises:
-      ValueError: `net` is no linen module, or calls no such layer that can be heard.
+      ValueError: `net` is no linen module, or calls no such layer that can be heard; x is no array,
+        or of a shape that the variables are not for.
     Example:
       >>> net, x = MLPCritic((8,)), jnp.zeros((5, 2))
       >>> variables = net.init(jax.random.key(0), x, train=True)
@@ -38,6 +40,9 @@ def last_features(
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")
+    shapes = [getattr(leaf, "shape", None) for leaf in jax.tree.leaves(x)]
+    if not shapes or None in shapes:
+        raise ValueError(f"x: got {x!r}, expected an array, or a pytree of them")
     called: list[tuple[str, ...]] = []
 
     def overhear(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -47,8 +52,13 @@ def last_features(
             module.sow(HEARD, "input", args[0] if args else kwargs["inputs"])
         return call(*args, **kwargs)
 
-    with nn.intercept_methods(overhear):
-        _, changed = net.apply(variables, x, mutable=[HEARD], **mode_of(net, train=False))
+    try:
+        with nn.intercept_methods(overhear):
+            _, changed = net.apply(variables, x, mutable=[HEARD], **mode_of(net, train=False))
+    except ScopeParamShapeError as error:
+        raise ValueError(
+            f"x: got shapes {shapes}, expected those that the variables are for: {error}"
+        ) from None
     heard: Any = changed.get(HEARD, {})
     # Within nn.vmap and nn.scan nothing is sown; what nn.jit has cached is not called again.
     if not called or len(called) != len(jax.tree.leaves(heard)):
