@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -33,6 +34,21 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     if number < minimum:
         raise ValueError(f"{name}: got {number}, expected an integer >= {minimum}")
     return number
+
+
+def sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Returns `value`, a shape or the widths of layers, as a tuple of integers of at least one.
+
+    Raises:
+      ValueError: it is no tuple or list of such integers.
+    Example:
+      >>> sizes("hidden", 200)
+      Traceback (most recent call last):
+      ValueError: hidden: got 200, expected a tuple of integers, such as (200,)
+    """
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"{name}: got {value!r}, expected a tuple of integers, such as (200,)")
+    return tuple(at_least(name, size, 1) for size in value)
 
 
 def positive(name: str, value: Any) -> Any:
@@ -166,6 +182,21 @@ def not_bytes(name: str, x: Any) -> None:
         raise ValueError(
             f"{name}: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]"
         )
+
+
+def arrays(name: str, tree: Any) -> None:
+    """Checks that every leaf of a pytree is an array or a number: params, or what a net is given.
+
+    Raises:
+      ValueError: it is None, or has another leaf.
+    Example:
+      >>> arrays("params", None)
+      Traceback (most recent call last):
+      ValueError: params: got None, expected a pytree of arrays
+    """
+    for leaf in [None] if tree is None else jax.tree.leaves(tree):
+        if not (hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float)):
+            raise ValueError(f"{name}: got {leaf!r}, expected a pytree of arrays")
 
 
 def axis_of_samples(name: str, x: Any) -> None:

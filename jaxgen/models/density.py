@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jaxgen.checks import arrays
 from jaxgen.types import DistraxDistribution, Key, Params
 
 
@@ -37,6 +38,8 @@ def conditioned(
 ) -> DistraxDistribution:
     """Returns p(. | context); a key reaches the density if it takes one.
 
+    Raises:
+      ValueError: params or the context is no pytree of arrays.
     Example:
       >>> posterior = gaussian_posterior(MLP((), (2, 3)), 3)
       >>> x = jnp.ones(4)
@@ -44,6 +47,8 @@ def conditioned(
       >>> q.event_shape
       (3,)
     """
+    arrays("params", params)
+    arrays("context", context)
     if key is None or "key" not in inspect.signature(density.distribution).parameters:
         return density.distribution(params, context)
     return density.distribution(params, context, key=key)

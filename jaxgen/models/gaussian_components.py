@@ -77,6 +77,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     @highest_precision
     def fit(xs: Array, weights: Array) -> FullGaussian:
+        _check_rows(xs)
         mean = weights @ xs
         centered = xs - mean
         covariance = (weights[:, None] * centered).T @ centered
@@ -117,6 +118,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     @highest_precision
     def fit(xs: Array, weights: Array) -> DiagonalGaussian:
+        _check_rows(xs)
         mean = weights @ xs
         return DiagonalGaussian(mean, jnp.maximum(weights @ (xs - mean) ** 2, min_variance))
 
@@ -125,3 +127,11 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         return component.mean + jnp.sqrt(component.variance) * noise
 
     return ComponentFamily(log_prob, fit, sample)
+
+
+def _check_rows(xs: Array) -> None:
+    if xs.ndim != 2:
+        raise ValueError(
+            f"xs: got shape {xs.shape}, expected (datapoints, dims): make vectors of "
+            "images, which `reshaped` makes images again"
+        )

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.checks import arrays, of_shape
 from jaxgen.types import DistraxDistribution, Distribution, Key, Params, Scalar
 
 
@@ -113,6 +113,7 @@ def observe(
       >>> terms = elbo(jax.random.key(1), at.log_likelihood, at.q, at.prior)
       >>> bound = importance_weighted_bound(jax.random.key(1), at.log_joint, at.q, 5)
     """
+    arrays("params", params)
     key_encoder, key_decoder = (None, None) if key is None else jax.random.split(key)
     prior = model.prior(params)
     # A model written without dropout need not know of keys.

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import between_0_and_1
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.distributions import FunctionDistribution, GrayLevels, Independent
 from jaxgen.models.density import Density
 from jaxgen.types import Key, Params, Scalar
@@ -73,5 +73,6 @@ def uniform_levels(x_shape: tuple[int, ...], levels: int) -> Density:
       >>> print(noise.distribution({}, ()).log_prob(jnp.zeros((8, 8, 1))))  # -64 log 17
       -181.33
     """
+    levels = at_least("levels", levels, 2)
     noise = Independent(GrayLevels(jnp.zeros((*x_shape, levels))), len(x_shape))
     return Density(lambda key, context: {}, lambda params, context: noise)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.inference import EMSteps
 from jaxgen.types import Key, Scalar
 from jaxgen.values import Value
@@ -79,12 +79,14 @@ def mixture_log_joint(
 
 
 def mixture_elbo(
-    family: ComponentFamily, mixture: Mixture, q: Float[Array, "components"], x: Array
+    family: ComponentFamily, mixture: Mixture, q: Float[Array, "..."], x: Array
 ) -> Scalar:
     """Returns E_q[log p(x, k)] + H(q) of one datapoint, in nats; log p(x) if q = p(k | x).
 
     Args:
       q: probabilities of the components.
+    Raises:
+      ValueError: q is not one probability for each component.
     Example:
       >>> mixture = Mixture(
       ...     jnp.log(jnp.array([0.5, 0.5])), DiagonalGaussian(jnp.eye(2), jnp.eye(2) + 1)
@@ -94,6 +96,7 @@ def mixture_elbo(
       >>> bound = mixture_elbo(diagonal_gaussian(), mixture, q, x)  # log p(x), at the posterior
     """
     log_joint = mixture_log_joint(family, mixture, x)
+    of_shape("q", q, log_joint.shape)
     # A component that q rules out has no part in the bound, though its log joint may be -inf.
     log_ratio = jnp.where(q > 0, log_joint - jnp.log(jnp.where(q > 0, q, 1.0)), 0.0)
     return jnp.sum(q * log_ratio)

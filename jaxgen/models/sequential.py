@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.types import DistraxDistribution, Key, Params
 
 
@@ -58,6 +58,7 @@ def sample_sequence(
       (5, 3)
     """
     time = at_least("time", time, 1)
+    arrays("params", params)
 
     # Not a scan over split keys: under vmap, jax.debug_key_reuse takes that for reuse.
     def step(state: Any, t: Array) -> tuple[Any, tuple[Array, Array]]:
@@ -145,6 +146,8 @@ def importance_step(
       ... )
     Source: Maddison et al. (2017), section 3.
     """
+
+    arrays("params", params)
 
     def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Array]:
         q = model.encode(params, state, x)

@@ -6,9 +6,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from flax.errors import ScopeParamShapeError
 from jaxtyping import Array, Float
 
+from jaxgen.checks import arrays
 from jaxgen.nets.net import mode_of
 from jaxgen.types import Variables
 
@@ -40,9 +42,8 @@ def last_features(
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")
-    shapes = [getattr(leaf, "shape", None) for leaf in jax.tree.leaves(x)]
-    if not shapes or None in shapes:
-        raise ValueError(f"x: got {x!r}, expected an array, or a pytree of them")
+    arrays("x", x)
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
     called: list[tuple[str, ...]] = []
 
     def overhear(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
