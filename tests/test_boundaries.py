@@ -20,7 +20,6 @@ ROOMS = (
 )
 NO_VALUE = ("None", "a thing")
 ARGUED: dict[tuple[str, str], str] = {
-    ("data.from_arrays", "labels"): "a set may have none",
     ("data.refuse", "message"): "whatever it is, it is raised",
     ("distributions.in_context", "x"): "it is passed on",
     ("distributions.triangular_fixed_point", "x0"): "the function that is passed refuses it",
