@@ -36,7 +36,7 @@ from jaxgen.models import (
     mixture_steps,
     random_mixture,
 )
-from jaxgen.pictures import INK, ellipses, geometric_steps, panels
+from jaxgen.pictures import INK, ellipses, geometric_steps, legend_below, panels
 from jaxgen.types import Key
 
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ def draw_components(
     figure, axes = panels(titles, columns=3, size=(3.0, 3.2), sharex=True, sharey=True)
     step = jax.jit(lambda mixture: em(mixture_steps(family, xs), mixture, 1).params)
     mixture, done = start, 0
-    points = np.asarray(xs)
-    low, high = points.min(axis=0), points.max(axis=0)
+    points, low, high = np.asarray(xs), xs.min(axis=0), xs.max(axis=0)
     for each, moment in zip(axes, moments, strict=True):
         while done < moment:
             mixture, done = step(mixture), done + 1
         each.scatter(*points.T, s=2, color=INK, alpha=0.15, lw=0)
         ellipses(each, jnp.exp(mixture.log_weights), *mixture.components)
         each.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    legend_below(figure, axes[0])
     return figure
 
 

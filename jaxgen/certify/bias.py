@@ -20,6 +20,12 @@ class Bias(NamedTuple):
       difference: mean of the gradient less that of the reference.
       z: `difference` in its standard errors, coordinate by coordinate.
       worst_z: the largest |z|; of d coordinates with no bias it is about sqrt(2 log d).
+    Example:
+      >>> bias = Bias(
+      ...     difference=jnp.array([0.1, 0.0]), z=jnp.array([6.0, 0.2]), worst_z=jnp.float32(6.0)
+      ... )
+      >>> bool(bias.worst_z < 5)  # biased, then
+      False
     """
 
     difference: Params

@@ -23,6 +23,10 @@ class Certificate(NamedTuple):
       gradient: its moments, by part of the problem's params ("params" if it has none).
       bias: mean less the exact gradient, and that in standard errors, likewise.
       evaluations: evaluations of f per datapoint and gradient.
+    Example:
+      >>> found = certify(toy(0.45), disarm(2), jax.random.key(0), num_draws=100)
+      >>> found.evaluations
+      2
     """
 
     gradient: Moments

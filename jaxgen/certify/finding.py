@@ -12,6 +12,9 @@ class Finding(NamedTuple):
       law: what was checked.
       holds: whether it does, within the error that the check itself has.
       measured: the numbers, got and expected.
+    Example:
+      >>> Finding("normalization", False, "got 2.0, expected 1").holds
+      False
     """
 
     law: str
@@ -25,7 +28,11 @@ class DensityReport(NamedTuple):
     Attributes:
       findings: in the order in which they were made. What does not apply is not among them.
     Example:
-      >>> print(density_report(density, params, key))
+      >>> report = DensityReport((Finding("normalization", True, "got 1.0, expected 1"),))
+      >>> print(report)
+      ok    normalization: got 1.0, expected 1
+      >>> report.failures
+      ()
     """
 
     findings: tuple[Finding, ...]

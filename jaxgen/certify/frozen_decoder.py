@@ -22,6 +22,10 @@ class FrozenVAE(NamedTuple):
       model: of binary images of 28x28, with two latents; `log_prob_by_quadrature` gives its log
         p(x).
       params: its own.
+    Example:
+      >>> vae = frozen_vae()
+      >>> vae.model.decode(vae.params, jnp.zeros(2)).event_shape
+      (28, 28, 1)
     """
 
     model: LatentVariableModel
@@ -34,6 +38,11 @@ class Simulated(NamedTuple):
     Attributes:
       z: the latents.
       x: the images.
+    Example:
+      >>> vae = frozen_vae()
+      >>> draws = simulate(jax.random.key(0), vae.model, vae.params, 2)
+      >>> draws.z.shape, draws.x.shape
+      ((2, 2), (2, 28, 28, 1))
     """
 
     z: Float[Array, "n latents"]

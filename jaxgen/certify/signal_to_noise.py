@@ -23,6 +23,10 @@ class SignalToNoise(NamedTuple):
     Attributes:
       ratios: at each number of samples.
       slopes: of their logarithm against that of the number, by least squares.
+    Example:
+      >>> found = SignalToNoise(ratios=jnp.array([[1.0, 2.0, 4.0]]), slopes=jnp.array([1.0]))
+      >>> found.ratios[0, -1]  # of the first estimator at the largest number of samples
+      Array(4., dtype=float32)
     """
 
     ratios: Float[Array, "estimators counts"]

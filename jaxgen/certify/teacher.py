@@ -30,6 +30,10 @@ class Draws(NamedTuple):
       x: the images, of zeros and ones.
       log_prob: log p(x) of each, in nats, exact but for rounding; minus its mean estimates the
         entropy.
+    Example:
+      >>> draws = Draws(x=jnp.zeros((3, 28, 28, 1)), log_prob=jnp.array([-70.0, -80.0, -90.0]))
+      >>> -jnp.mean(draws.log_prob)  # an estimate of the entropy, in nats
+      Array(80., dtype=float32)
     """
 
     x: Float[Array, "n height width channels"]
@@ -43,6 +47,10 @@ class Teacher(NamedTuple):
       density: p(x), of one image, in the context ().
       params: its own.
       draw: `(key, count) -> Draws`, pixel by pixel.
+    Example:
+      >>> p = teacher()
+      >>> p.density.distribution(p.params, ()).event_shape
+      (28, 28, 1)
     """
 
     density: Density

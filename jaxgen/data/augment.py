@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -50,12 +50,12 @@ def resize(size: tuple[int, int]) -> Transform:
     """Returns the bilinear resizing to (height, width), smoothed where it makes smaller.
 
     Raises:
-      ValueError: size is below one; at the call, if images are no batch of floats.
+      ValueError: size is no pair, or below one; at the call, if images are no batch of floats.
     Example:
       >>> resize((4, 6))(jax.random.key(0), jnp.zeros((2, 8, 8, 3))).shape  # the key is ignored
       (2, 4, 6, 3)
     """
-    height, width = (at_least("size", side, 1) for side in size)
+    height, width = height_and_width(size)
 
     def resized(
         key: Key, images: Shaped[Array | np.ndarray, "..."]
@@ -74,14 +74,14 @@ def random_crop(size: tuple[int, int]) -> Transform:
     """Returns the cut of a window of (height, width) out of each image, anywhere, alike likely.
 
     Raises:
-      ValueError: size is below one; at the call, if an image is smaller, or images are no
-        batch.
+      ValueError: size is no pair, or below one; at the call, if an image is smaller, or images are
+        no batch.
     Example:
       >>> images = jnp.arange(2 * 9).reshape(2, 3, 3, 1)
       >>> random_crop((2, 2))(jax.random.key(0), images).shape
       (2, 2, 2, 1)
     """
-    height, width = (at_least("size", side, 1) for side in size)
+    height, width = height_and_width(size)
 
     def cropped(
         key: Key, images: Shaped[Array | np.ndarray, "..."]
@@ -118,6 +118,15 @@ def random_flip(key: Key, images: Shaped[Array | np.ndarray, "..."]) -> Shaped[A
     batch_of_images(images)
     mirrored = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
     return jnp.where(mirrored, images[:, :, ::-1], images)
+
+
+def height_and_width(size: Any) -> tuple[int, int]:
+    """Returns two ints of at least 1, and refuses what is no pair, such as one number for both."""
+    try:
+        height, width = size
+    except (TypeError, ValueError):
+        raise ValueError(f"size: got {size!r}, expected (height, width)") from None
+    return at_least("size", height, 1), at_least("size", width, 1)
 
 
 def batch_of_images(images: ArrayLike) -> None:

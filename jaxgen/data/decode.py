@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     if features.label:
         kinds[features.label] = tfds.features.ClassLabel()
     parse = tfds.features.FeaturesDict(kinds).deserialize_example_np
+    _same_counts(shards)  # before memory is taken for so many
     # Pillow decodes, to the declared channels: TFDS would leave a gray JPEG among color ones gray.
     encoded: Any = {features.image: tfds.decode.SkipDecoding()}
     total = sum(shards.values())
@@ -47,18 +48,25 @@ def decode(shards: dict[Path, int], features: Features) -> Arrays:
     progress = tqdm(_records(shards), "Decoding images, once", total, leave=False, disable=None)
     images, labels = np.empty(0, np.uint8), np.empty(total, np.int32)
     for i, (place, record) in enumerate(progress):
-        example: Any = parse(record, decoders=encoded)
-        pixels = _pixels(place, example[features.image], features.channels)
+        try:
+            example: Any = parse(record, decoders=encoded)
+            content = bytes(example[features.image])
+            label = int(example[features.label]) if features.label else 0
+        except Exception as error:  # of the parsers, any
+            raise ValueError(
+                f"data_dir: {place} is no example with an image and what else features.json says "
+                f"({type(error).__name__}: {error})"
+            ) from None
+        pixels = _pixels(place, content, features.channels)
         if i == 0:
-            images = np.empty((total, *pixels.shape), np.uint8)
+            images = _empty(place, total, pixels.shape)
         if pixels.shape != images.shape[1:]:
             raise ValueError(
-                f"name: got an image of shape {pixels.shape} after {i} of {images.shape[1:]}, "
-                "expected a set whose images have one size"
+                f"data_dir: {place} is an image of shape {pixels.shape} after {i} of "
+                f"{images.shape[1:]}, expected a set whose images have one size"
             )
         images[i] = pixels
         if features.label:
-            label = int(example[features.label])
             if not _INT32.min <= label <= _INT32.max:
                 raise ValueError(f"data_dir: {place} has the label {label}, expected an int32")
             labels[i] = label
@@ -75,8 +83,33 @@ def _pixels(
         raise ValueError(f"data_dir: {place} {error}") from None
 
 
+def _empty(place: str, total: int, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+    try:
+        return np.empty((total, *shape), np.uint8)
+    except MemoryError as error:
+        raise ValueError(f"data_dir: {place} is the first of too many images: {error}") from None
+
+
+def _same_counts(shards: dict[Path, int]) -> None:
+    """Refuses a file that does not hold the examples that it must."""
+    for path, count in shards.items():
+        found = _read(path, lambda reader: reader.num_records())
+        if found != count:
+            raise ValueError(
+                f"data_dir: {path} holds {found} examples, expected the {count} that "
+                "dataset_info.json says; prepare the set again"
+            )
+
+
 def _records(shards: dict[Path, int]) -> Iterator[tuple[str, bytes]]:
     """Each record after the words that say where it lies."""
+    for path in shards:
+        records = _read(path, lambda reader: reader.read_all())
+        yield from ((f"record {i} of {path}", record) for i, record in enumerate(records))
+
+
+def _read(path: Path, ask: Callable[[Any], Any]) -> Any:
+    """Returns what the reader of a file answers."""
     try:
         from array_record.python.array_record_module import ArrayRecordReader
     except ModuleNotFoundError as error:
@@ -85,18 +118,12 @@ def _records(shards: dict[Path, int]) -> Iterator[tuple[str, bytes]]:
             "(there are wheels for Linux and macOS; on Windows use WSL)",
             name=error.name,
         ) from None
-    for path, count in shards.items():
-        try:
-            reader = ArrayRecordReader(str(path))
-            records = reader.read_all()
-            reader.close()
-        except RuntimeError as error:
-            raise ValueError(
-                f"data_dir: {path} is truncated or damaged ({error}); prepare the set again"
-            ) from None
-        if len(records) != count:
-            raise ValueError(
-                f"data_dir: {path} holds {len(records)} examples, expected the {count} that "
-                "dataset_info.json says; prepare the set again"
-            )
-        yield from ((f"record {i} of {path}", record) for i, record in enumerate(records))
+    try:
+        reader = ArrayRecordReader(str(path))
+        answer = ask(reader)
+        reader.close()
+    except RuntimeError as error:
+        raise ValueError(
+            f"data_dir: {path} is truncated or damaged ({error}); prepare the set again"
+        ) from None
+    return answer

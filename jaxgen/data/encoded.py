@@ -35,6 +35,7 @@ def decode_image(
     """
     from PIL import Image
 
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     expected = f"expected an 8-bit image, {' or '.join(FORMATS)}"
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -42,6 +43,6 @@ def decode_image(
             if image.format == "PNG" and content[24] > 8:
                 raise ValueError(f"has {content[24]} bits, {expected}")
             pixels = np.asarray(convert(image))
-    except (OSError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, struct.error, MemoryError, *bombs) as error:
         raise ValueError(f"cannot be decoded ({error}), {expected}") from None
     return pixels.reshape(*pixels.shape[:2], -1)

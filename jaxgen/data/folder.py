@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxgen.checks import at_least, one_of
+from jaxgen.checks import one_of
+from jaxgen.data.augment import height_and_width
 from jaxgen.data.encoded import FORMATS, MODES, decode_image
 from jaxgen.data.image_set import ImageSet, from_arrays
 
@@ -73,7 +74,7 @@ def load_folder(
         `skip`, which warns.
     Raises:
       ValueError: the folder is none or has less than two images; a file is not readable (it is
-        named); or sizes or channels differ and are not given.
+        named); sizes or channels differ and are not given; or size is no pair.
     Example:
       >>> import tempfile
       >>> from PIL import Image
@@ -88,7 +89,7 @@ def load_folder(
     if not folder.is_dir():
         raise ValueError(f"directory: got {str(directory)!r}, expected a folder of images")
     if size is not None:
-        size = at_least("size", size[0], 1), at_least("size", size[1], 1)
+        size = height_and_width(size)
     if channels is not None:
         channels = one_of("channels", channels, MODES)
     entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]

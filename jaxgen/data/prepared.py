@@ -6,11 +6,11 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from jaxgen.data.cache import cached
 from jaxgen.data.decode import Features, decode
 from jaxgen.data.encoded import MODES
+from jaxgen.data.metadata import Node, read_json
 from jaxgen.data.splits import Arrays, Source
 
 _NAME = re.compile(
@@ -42,19 +42,24 @@ def prepared(name: str, root: Path) -> Source:
       >>> prepared("mnist", data_root(None)).sizes  # {"train": 60000, "test": 10000}
     """
     folder = _folder(name, root)
-    info, declared = _json(folder / "dataset_info.json"), _json(folder / "features.json")
-    if "array_record" not in [info.get("fileFormat"), *info.get("alternativeFileFormats", [])]:
+    info, declared = read_json(folder / "dataset_info.json"), read_json(folder / "features.json")
+    form = info.get("fileFormat", None).value
+    others = [other.value for other in info.get("alternativeFileFormats", []).items()]
+    if "array_record" not in [form, *others]:
         raise ValueError(
-            f"name: got {name!r}, prepared in {folder} as {info.get('fileFormat')}, which needs "
+            f"name: got {name!r}, prepared in {folder} as {form}, which needs "
             f"TensorFlow to be read; expected array_record. With a new data_dir, {_recipe(name)}"
         )
     features = _features(name, declared)
-    shards = {split["name"]: _shards(folder, info, split) for split in info.get("splits", [])}
+    splits = info.get("splits", []).items()
+    shards = {split.get("name").text(): _shards(folder, info, split) for split in splits}
 
     def read(split: str) -> Arrays:
+        if not sum(shards[split].values()):
+            raise ValueError(f"data_dir: {info.file} has no example in the split {split!r}")
         # What tells files from ones that replaced them, short of reading them: size and time.
         files = [[path.name, *_size_and_time(path)] for path in shards[split]]
-        origin = json.dumps(["jaxgen 1", files, info, declared], sort_keys=True)
+        origin = json.dumps(["jaxgen 1", files, info.value, declared.value], sort_keys=True)
         return cached(folder, f"jaxgen-{split}", origin, lambda: decode(shards[split], features))
 
     return Source({split: sum(counts.values()) for split, counts in shards.items()}, read)
@@ -107,44 +112,42 @@ def _recipe(name: str, root: str = "NEW_DATA_DIR") -> str:
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"data_dir: {path} cannot be read ({error})") from None
-
-
 def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
-    except OSError as error:
-        raise ValueError(f"data_dir: {path} cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # of a name that no file can have
+        raise ValueError(f"data_dir: {path} cannot be read ({error})") from None
     return status.st_size, status.st_mtime_ns
 
 
-def _shards(folder: Path, info: dict[str, Any], split: dict[str, Any]) -> dict[Path, int]:
+def _shards(folder: Path, info: Node, split: Node) -> dict[Path, int]:
     """Each file of a split with the number of examples that it must hold."""
     import tensorflow_datasets as tfds
 
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=folder,  # pyright: ignore[reportArgumentType]
-        template=split.get("filepathTemplate", ""),
-        dataset_name=info["name"],
-        split=split["name"],
-        filetype_suffix="array_record",
-    )
-    counts = [int(count) for count in split.get("shardLengths", [])]
-    paths = [Path(path) for path in template.sharded_filepaths(num_shards=len(counts))]
+    counts = [length.count() for length in split.get("shardLengths", []).items()]
+    template = split.get("filepathTemplate", "").text()
+    name = info.get("name").text()
+    try:
+        files = tfds.core.ShardedFileTemplate(
+            data_dir=folder,  # pyright: ignore[reportArgumentType]
+            template=template,
+            dataset_name=name,
+            split=split.get("name").text(),
+            filetype_suffix="array_record",
+        )
+        paths = [Path(path) for path in files.sharded_filepaths(num_shards=len(counts))]
+    except (ValueError, KeyError) as error:
+        raise split.refusal(f"a split whose files can be named ({error})") from None
     for path in paths:
         if os.path.dirname(os.path.abspath(path)) != os.path.abspath(folder):
             raise ValueError(f"data_dir: {folder} names a file outside itself, {path}")
     return dict(zip(paths, counts, strict=True))
 
 
-def _features(name: str, declared: dict[str, Any]) -> Features:
+def _features(name: str, declared: Node) -> Features:
     # Read here rather than by TFDS, which would import whatever module the file names.
     kinds = declared.get("featuresDict", {}).get("features", {})
-    classes = {key: kind.get("pythonClassName") for key, kind in kinds.items()}
+    classes = {key: kinds.get(key).get("pythonClassName", None).value for key in kinds.members()}
     images = [key for key in classes if classes[key] == _IMAGE]
     if "image" not in images and len(images) != 1:
         listed = ", ".join(f"{key}: {str(path).split('.')[-1]}" for key, path in classes.items())
@@ -153,11 +156,14 @@ def _features(name: str, declared: dict[str, Any]) -> Features:
             f"among its features ({listed})"
         )
     image = "image" if "image" in images else images[0]
-    pixels = kinds[image]["image"]
-    channels = int(pixels.get("shape", {}).get("dimensions", [0])[-1])
-    if pixels.get("dtype") != "uint8" or channels not in MODES:
+    pixels = kinds.get(image).get("image")
+    kind, sizes = pixels.get("dtype", None).value, pixels.get("shape", {}).get("dimensions", [0])
+    if len(sizes.items()) == 0:
+        raise sizes.refusal("three sizes")
+    channels = sizes.items()[-1].count()
+    if kind != "uint8" or channels not in MODES:
         raise ValueError(
-            f"name: got {name!r} with {pixels.get('dtype')} images of {channels} channels, "
+            f"name: got {name!r} with {kind} images of {channels} channels, "
             f"expected uint8 images of {', '.join(map(str, MODES))} channels"
         )
     return Features(image, channels, "label" if classes.get("label") == _LABEL else None)

@@ -27,7 +27,8 @@ from jaxgen.estimators.control_variates import (
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
-from jaxgen.estimators.evaluation import evaluate, log_prob, without_score
+from jaxgen.estimators.evaluation import evaluate, log_prob
+from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.over_sets import over_sets

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import bernoulli_logits
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -92,7 +93,7 @@ def antithetic(
         total = jnp.tensordot(difference, weights, axes=1, precision=jax.lax.Precision.HIGHEST)
         grad = total / num_pairs
         surrogate = with_gradient(jnp.mean(values), grad, logits)
-        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values))
+        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, logits))
 
     return Estimator(
         name=name,

@@ -31,6 +31,11 @@ class Estimate(NamedTuple):
       statistics: what `update` folds into the next state; `()` for a stateless estimator.
       control_loss: what the learned parameters in the state are to lower, whether f is climbed or
         lowered. It has a gradient in the state alone, and nothing else here has any.
+    Example:
+      >>> q, key = distrax.Bernoulli(0.3), jax.random.key(0)
+      >>> _, estimate = score_function(3).apply((), key, lambda b: 2.0 * b, q)
+      >>> estimate.values.shape
+      (3,)
     """
 
     values: Float[Array, "samples"]
@@ -71,6 +76,10 @@ class Estimator(Value):
         a baseline moves once a step and never sees the sample that it is subtracted from.
       bound: how the values of f are joined. With any but the ELBO, their mean, the value is no
         estimate of E_q[f]: it is the bound of f at the samples, and the gradient that of its mean.
+    Example:
+      >>> estimator = score_function(8)
+      >>> estimator, estimator.unbiased, estimator.accepts
+      (score_function(8), True, 'any distribution')
     """
 
     name: str
@@ -89,6 +98,7 @@ def count_evaluations(estimator: Estimator, q: Distribution) -> int:
     Example:
       >>> q = distrax.Independent(distrax.Bernoulli(jnp.zeros(8)), 1)
       >>> count_evaluations(measure_valued(2), q)  # 2 (1 + 8)
+      18
     """
     count = estimator.evaluations
     return count(q) if callable(count) else count

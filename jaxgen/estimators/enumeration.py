@@ -42,8 +42,10 @@ def enumeration(*, max_states: int = 4096) -> Estimator:
     ) -> tuple[Scalar, Estimate]:
         states = all_states(q, max_states)
         log_probs, values = log_prob(q, states), evaluate(f, states)
+        impossible = log_probs == -jnp.inf  # f may be anything there
+        values = jnp.where(impossible, 0.0, values)
         expectation = jnp.sum(jnp.exp(log_probs) * values)
-        all_finite = finite(q, log_probs, values)
+        all_finite = finite(q, jnp.where(impossible, 0.0, log_probs), values)
         return expectation, Estimate(jax.lax.stop_gradient(expectation)[None], all_finite)
 
     return Estimator(

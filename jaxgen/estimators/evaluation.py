@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import one_distribution
 from jaxgen.estimators.base import Integrand
 from jaxgen.estimators.discrete import innermost
@@ -49,34 +48,6 @@ def log_prob(q: Distribution, samples: Array) -> Float[Array, "samples"]:
     return log_probs
 
 
-def without_score(f: Integrand, q: Distribution, bound: Bound = ELBO) -> Integrand:
-    """Returns z -> f(z, q), the params of q held, for an f with a parameter named q; else f itself.
-
-    In log q(z) at a sample z of q, the score grad log q(z) at fixed z has mean zero. Where the
-    bound is linear in the values of f it may be left out, and it is almost always better to: near
-    the posterior it is most of the variance. First derivatives only: second ones do need it. Under
-    any other bound than a linear one the score counts, and f is returned as it is.
-
-    Example:
-      >>> p, q = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
-      >>> f = lambda z, q=q: p.log_prob(z) - q.log_prob(z)  # a log weight
-      >>> evaluate(without_score(f, q), jnp.linspace(-1.0, 1.0, 5))
-    Source: Roeder et al. (2017), section 3.
-    """
-    if not bound.linear or not _has_parameter_q(f) or not parameters(q)[0]:
-        return f
-    held = jax.lax.stop_gradient(q)
-    return lambda z: f(z, q=held)
-
-
-def _has_parameter_q(f: Integrand) -> bool:
-    try:
-        parameter = inspect.signature(f).parameters.get("q")
-    except (TypeError, ValueError):  # some functions have no signature
-        return False
-    return parameter is not None and parameter.kind is not parameter.POSITIONAL_ONLY
-
-
 def parameters(
     q: Distribution,
 ) -> tuple[dict[int, Array], Callable[[dict[int, Array]], Distribution]]:
@@ -107,26 +78,37 @@ def with_float32_params(q: Distribution) -> Distribution:
 def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:
     """Returns whether q's own parameters, and `arrays` computed with them, are all finite.
 
-    Logits are among the parameters of a q that was made of probabilities: 0 and 1 have none.
+    Infinite logits mask states, which is no fault: they may be anything but NaN. Probabilities of 0
+    and 1 are one: their logits, and with them the gradients, are not finite.
     """
-    logits = getattr(innermost(q), "logits", ())
-    return _all_finite((parameters(q)[0], logits, arrays))
+    return _finite(parameters(q)[0], getattr(innermost(q), "logits", None), arrays)
 
 
-_all_finite = jax.jit(all_finite, inline=True)  # one call instead of ten where all is eager
+@partial(jax.jit, inline=True)  # one call instead of ten where all is eager
+def _finite(
+    params: dict[int, Array], logits: Array | None, arrays: tuple[Array, ...]
+) -> Bool[Array, ""]:
+    if logits is None:
+        return all_finite((params, arrays))
+    masked = ~all_finite(params)  # q is made of logits
+    no_number = jnp.any(jnp.isnan(logits))
+    return ~no_number & (masked | all_finite(logits)) & all_finite(arrays)
 
 
 def with_gradient(value: Scalar, grad: Params, parameter: Params) -> Scalar:
     """Returns `value` with `grad` added to its gradient in `parameter`.
 
     value + sum(grad * (parameter - stop(parameter))): a term of value zero. `value` keeps the
-    gradients that it already carries. `grad` is taken as a constant, so only first derivatives mean
-    anything. A parameter that is not finite gives NaN; the estimator reports it in `all_finite`.
+    gradients that it already carries. `grad` is taken as a constant, so a second derivative in the
+    parameter is refused. A parameter that is not finite gives NaN; the estimator reports it in
+    `all_finite`.
 
     Args:
       value: the number to return.
       grad: a pytree shaped as `parameter`.
       parameter: what the gradient is taken in: logits, or any pytree of arrays.
+    Raises:
+      ValueError: when it is differentiated twice in the parameter.
     Example:
       >>> jax.grad(lambda p: with_gradient(jnp.sum(p), jnp.array([5.0]), p))(jnp.ones(1))  # [6.]
     """
@@ -135,4 +117,41 @@ def with_gradient(value: Scalar, grad: Params, parameter: Params) -> Scalar:
         change = p - jax.lax.stop_gradient(p)
         return jnp.vdot(jax.lax.stop_gradient(g), change, precision=jax.lax.Precision.HIGHEST)
 
-    return value + sum(jax.tree.leaves(jax.tree.map(zero, grad, parameter)))
+    total = value + sum(jax.tree.leaves(jax.tree.map(zero, grad, parameter)))
+    return first_derivative_only(total, parameter)
+
+
+@jax.custom_jvp
+def first_derivative_only(value: Scalar, parameter: Params) -> Scalar:
+    """Returns `value`, whose second derivatives in `parameter` are refused: they would be wrong.
+
+    Args:
+      value: with the first derivative that is meant.
+      parameter: arrays in floating point.
+    Raises:
+      ValueError: when it is differentiated twice in the parameter.
+    Example:
+      >>> jax.grad(lambda p: first_derivative_only(p**2, p))(3.0)
+      Array(6., dtype=float32, weak_type=True)
+    """
+    return value
+
+
+@first_derivative_only.defjvp
+def _first(primals: tuple[Scalar, Params], tangents: tuple[Scalar, Params]) -> tuple:
+    (value, parameter), (slope, _) = primals, tangents
+    return value, slope * _one(parameter).astype(slope.dtype)
+
+
+@jax.custom_jvp
+def _one(parameter: Params) -> Scalar:
+    return jnp.ones(())
+
+
+@_one.defjvp
+def _second(primals: tuple[Params], tangents: tuple[Params]) -> tuple:
+    raise ValueError(
+        "surrogate: got differentiated twice in the parameters of q, expected once: the second "
+        "derivative of this estimator is not that of E_q[f]; pathwise(), score_function() (of an f "
+        "without a parameter q) and enumeration() have all orders"
+    )

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import factors
-from jaxgen.estimators.evaluation import evaluate, finite, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, first_derivative_only
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -56,11 +57,13 @@ def local_expectation(num_samples: int = 1) -> Estimator:
         from_here = (jnp.arange(num_states)[:, None] - states[:, None]) % num_states
         f_with = jnp.take_along_axis(jnp.concatenate([here, others], axis=1), from_here, axis=1)
         # The mean first: millions of samples added up one by one would be lost in float32.
-        means = jax.lax.stop_gradient(jnp.mean(f_with, axis=0))
-        local = jnp.sum(jnp.exp(latents.log_probs) * means.T)
+        means = jax.lax.stop_gradient(jnp.mean(f_with, axis=0).T)
+        means = jnp.where(latents.log_probs == -jnp.inf, 0.0, means)  # f may be anything there
+        local = jnp.sum(jnp.exp(latents.log_probs) * means)
 
         surrogate = jnp.mean(values) + (local - jax.lax.stop_gradient(local))
-        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, others))
+        surrogate = first_derivative_only(surrogate, latents.log_probs)
+        return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, means))
 
     def evaluations(q: Distribution) -> int:
         num_latents, num_states = factors(q).log_probs.shape

@@ -14,7 +14,8 @@ from tensorflow_probability.substrates import jax as tfp
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
@@ -127,7 +128,8 @@ def _gaussian(
     key_maxwell, key_uniform, key_rayleigh = jax.random.split(key, 3)
     mean, spread = jax.lax.stop_gradient((loc, jnp.broadcast_to(scale, shape)))
     maxwell = spread * jax.random.double_sided_maxwell(key_maxwell, 0.0, 1.0, shape, dtype)
-    rayleigh = spread * jax.random.rayleigh(key_rayleigh, 1.0, shape, dtype)
+    # Not `jax.random.rayleigh`, which is infinite for one uniform draw in 2^23.
+    rayleigh = spread * jnp.sqrt(2 * jax.random.exponential(key_rayleigh, shape, dtype))
     samples = mean + maxwell * jax.random.uniform(key_uniform, shape, dtype)
     by_loc = 1 / (math.sqrt(2 * math.pi) * spread)
     return samples, [

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, count_evaluations
-from jaxgen.estimators.evaluation import evaluate, without_score
+from jaxgen.estimators.evaluation import evaluate
+from jaxgen.estimators.held import without_score
 from jaxgen.estimators.score_function import score_function
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call

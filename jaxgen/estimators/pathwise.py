@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import distrax
@@ -16,6 +16,7 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
 from jaxgen.estimators.evaluation import evaluate, finite, parameters
+from jaxgen.estimators.held import may_hide_parameters
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -66,8 +67,7 @@ def reparameterized_samples(key: Key, q: Distribution, num_samples: int) -> Arra
 
     Raises:
       ValueError: the draws are integers, or some parameter of q moves them only in jumps: the
-        weights of a mixture, the logits of a Bernoulli cast to float. Jumps are seen only in a q
-        that is a pytree of its parameters, as distrax's and TFP's are.
+        weights of a mixture, the logits of a Bernoulli cast to float.
     Example:
       >>> q = distrax.Gamma(2.0, 1.0)
       >>> z = reparameterized_samples(jax.random.key(0), q, 64)  # by implicit reparameterization
@@ -93,9 +93,9 @@ _KNOWN_JUMPS: dict[Hashable, bool] = {}
 def _has_jumps(key: Key, q: Distribution) -> bool:
     if type(innermost(q)) in _GAUSSIANS:
         return False
-    leaves, tree = jax.tree.flatten(q)
-    if " at 0x" in str(tree):  # the address of a function or an object, which may hold tracers
+    if may_hide_parameters(q):
         return _find_jumps(key, q)
+    leaves, tree = jax.tree.flatten(q)
     kinds = ((x.shape, x.dtype) if hasattr(x, "dtype") else x for x in leaves)
     structure = (tree, *kinds)
     try:
@@ -110,25 +110,53 @@ def _has_jumps(key: Key, q: Distribution) -> bool:
 def _find_jumps(key: Key, q: Distribution) -> bool:
     """Whether a parameter changes the samples and yet, structurally, not their derivative.
 
-    Read off the traced programs of sampling and of its derivative; nothing is computed.
+    Read off the traced programs of sampling and of its derivative; nothing is computed. What q
+    hides in functions is found where sampling captures it, if a gradient is taken in it.
     """
     params, rebuild = parameters(q)
+    draw, hidden = jax.closure_convert(
+        lambda seed, params: rebuild(params).sample(seed=seed), key, params
+    )
+    inputs = (params, *hidden)
+    count = len(jax.tree.leaves(inputs))
     seed = jax.ShapeDtypeStruct(key.shape, key.dtype)
 
-    def draw(params: dict[int, Array], seed: Key) -> Array:
-        return rebuild(params).sample(seed=seed)
+    def derivative(tangents: Any, seed: Key) -> Array:
+        return jax.jvp(lambda params, *hidden: draw(seed, params, *hidden), inputs, tangents)[1]
 
-    def derivative(tangents: dict[int, Array], seed: Key) -> Array:
-        return jax.jvp(lambda params: draw(params, seed), (params,), (tangents,))[1]
+    value = jax.make_jaxpr(lambda inputs, seed: draw(seed, *inputs))(inputs, seed).jaxpr
+    slope = jax.make_jaxpr(derivative)(inputs, seed).jaxpr
+    return any(
+        _reaches(value, i, lambda v: True) and not _reaches(slope, i, _floating)
+        for i in range(count)
+    )
 
-    value, slope = (jax.make_jaxpr(f)(params, seed).jaxpr for f in (draw, derivative))
-    return any(_reaches(value, i) and not _reaches(slope, i) for i in range(len(params)))
+
+def _floating(variable: Any) -> bool:
+    """Whether it may be a derivative: integers and truth values have none."""
+    return jnp.issubdtype(variable.aval.dtype, jnp.floating)
 
 
-def _reaches(program: Any, argument: int) -> bool:
+def _reaches(program: Any, argument: int, may_carry: Callable[[Any], bool]) -> bool:
     """Whether the output of a jaxpr depends on its argument of that number."""
-    reached = {program.invars[argument]}
+    return any(_reached(program, {program.invars[argument]}, may_carry))
+
+
+def _reached(program: Any, reached: set, may_carry: Callable[[Any], bool]) -> list[bool]:
+    """Which outputs of a jaxpr depend on the variables `reached`, by way of what may carry it."""
+
+    def told(variables: Any) -> list[bool]:
+        return [not isinstance(v, Literal) and v in reached for v in variables]
+
     for equation in program.eqns:
-        if any(not isinstance(v, Literal) and v in reached for v in equation.invars):
-            reached.update(equation.outvars)
-    return any(not isinstance(v, Literal) and v in reached for v in program.outvars)
+        inputs = told(equation.invars)
+        if not any(inputs):
+            continue
+        outputs = [True] * len(equation.outvars)
+        if equation.primitive.name in ("jit", "pjit"):
+            inner = equation.params["jaxpr"].jaxpr
+            start = {v for v, is_reached in zip(inner.invars, inputs, strict=True) if is_reached}
+            outputs = _reached(inner, start, may_carry)
+        pairs = zip(equation.outvars, outputs, strict=True)
+        reached |= {v for v, is_reached in pairs if is_reached and may_carry(v)}
+    return told(program.outvars)

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least, positive
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import Latent, relaxable
-from jaxgen.estimators.evaluation import evaluate, finite, without_score
+from jaxgen.estimators.evaluation import evaluate, finite
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 

@@ -11,7 +11,8 @@ from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state
 from jaxgen.estimators.control_variates.base import Baseline
 from jaxgen.estimators.control_variates.baselines import none
-from jaxgen.estimators.evaluation import evaluate, finite, log_prob, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, first_derivative_only, log_prob
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -25,8 +26,8 @@ def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estim
     For any q, discrete or continuous, and any f, a step or a black box. Unbiased with any of the
     room's baselines h. The surrogate is DiCE's: each f is multiplied by
     exp(log q - stop(log q)), which is one, so derivatives of every order are unbiased too (of an f
-    with a parameter q, the first alone). Where f - h is infinite its score is left out, and
-    `all_finite` says so.
+    with a parameter q, the first alone: a second is refused). Where f - h is infinite its score is
+    left out, and `all_finite` says so.
 
     Args:
       num_samples: S, draws of z and evaluations of f per call.
@@ -57,6 +58,8 @@ def score_function(num_samples: int = 1, *, baseline: Baseline = _NONE) -> Estim
         known = jnp.isfinite(gains)
         weighted = values + jnp.where(known, one - 1, 0.0) * jnp.where(known, gains, 0.0)
         surrogate = jnp.mean(weighted) + (control.mean - jax.lax.stop_gradient(control.mean))
+        if held is not f:
+            surrogate = first_derivative_only(surrogate, log_probs)
         all_finite = finite(q, log_probs, values, control.values)
         seen = jax.lax.stop_gradient((values, all_finite, control.statistics))
         return surrogate, Estimate(*seen, control_loss=control.loss)

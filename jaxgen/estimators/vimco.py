@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
-from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 

@@ -18,7 +18,7 @@ from jaxgen.inference.hmc import HMCInfo, LogDensity, hmc_step, leapfrog
 from jaxgen.inference.inference_gap import InferenceGap, inference_gap
 from jaxgen.inference.resampling import RESAMPLING, Resampling, multinomial, stratified, systematic
 from jaxgen.inference.schedules import Schedule, always, ess_below, never
-from jaxgen.inference.smc import SMCResult, Step, smc
+from jaxgen.inference.smc import SMCResult, Step, UnobservedStep, smc
 from jaxgen.inference.step_sizes import tune_step_sizes
 from jaxgen.inference.svi import LocalOptimum, SVIState, optimize_local, svi_step
 from jaxgen.inference.temperatures import Temperatures, linear_temperatures, sigmoidal_temperatures
@@ -41,6 +41,7 @@ __all__ = [
     "Step",
     "Temperatures",
     "Transition",
+    "UnobservedStep",
     "always",
     "amortized_loss",
     "annealed_importance_weight",

@@ -26,9 +26,13 @@ def amortized_loss(
     Returns:
       `(params, key, x) -> (loss, info)`, for `mean_over_batch`. Info: `elbo`, in nats.
     Example:
-      >>> update = gradient_step(
-      ...     mean_over_batch(amortized_loss(objective, encode)), optax.adam(1e-3)
-      ... )
+      >>> def objective(params, phi, key, x):  # of q = N(phi, 1) and the model N(z, 1) of x
+      ...     q, prior = distrax.Normal(phi, 1.0), distrax.Normal(0.0, 1.0)
+      ...     return elbo(key, lambda z: distrax.Normal(z, 1.0).log_prob(x), q, prior).elbo
+      >>> loss = amortized_loss(objective, lambda params, x: params["slope"] * x)
+      >>> value, info = loss({"slope": 0.5}, jax.random.key(0), 2.0)
+      >>> bool(value == -info["elbo"])
+      True
     Source: Kingma & Welling (2014).
     """
 
@@ -64,8 +68,15 @@ def semi_amortized_loss(
     Raises:
       ValueError: num_local_steps is below one.
     Example:
-      >>> loss = semi_amortized_loss(objective, encode, optax.adam(0.03), 5)
-      >>> update = gradient_step(mean_over_batch(loss), optax.adam(1e-3))
+      >>> def objective(params, phi, key, x):  # of q = N(phi, 1) and the model N(z, 1) of x
+      ...     q, prior = distrax.Normal(phi, 1.0), distrax.Normal(0.0, 1.0)
+      ...     return elbo(key, lambda z: distrax.Normal(z, 1.0).log_prob(x), q, prior).elbo
+      >>> encode = lambda params, x: params["slope"] * x
+      >>> loss = mean_over_batch(semi_amortized_loss(objective, encode, optax.sgd(0.1), 5))
+      >>> params, key, xs = {"slope": 0.0}, jax.random.key(0), jnp.array([2.0, -1.0])
+      >>> gradient, info = jax.grad(loss, has_aux=True)(params, key, xs)
+      >>> bool(gradient["slope"] < 0)  # the encoder's slope is to rise, to 1/2
+      True
     Source: Krishnan, Liang & Hoffman (2018), algorithm 1; Kim et al. (2018) differentiate through
     the steps instead.
     """

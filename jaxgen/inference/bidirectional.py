@@ -28,6 +28,10 @@ class BidirectionalBounds(NamedTuple):
       upper: above log p(x) in expectation.
       forward: the chains of the lower bound, on a leading axis.
       reverse: the chains of the upper bound, likewise.
+    Example:
+      >>> bounds = BidirectionalBounds(jnp.float32(-2.4), jnp.float32(-2.2), None, None)
+      >>> bounds.upper - bounds.lower  # how far log p(x) may lie from either
+      Array(0.2, dtype=float32)
     """
 
     lower: Scalar
@@ -57,10 +61,16 @@ def bidirectional_bounds(
     Raises:
       ValueError: num_chains is below one; betas do not rise from 0 to 1.
     Example:
-      >>> z = prior.sample(seed=key_z)
-      >>> x = decode(z).sample(seed=key_x)
-      >>> log_joint = lambda z: prior.log_prob(z) + decode(z).log_prob(x)
-      >>> bounds = bidirectional_bounds(key, z, log_joint, prior, transition, betas, 16)
+      >>> prior = distrax.Normal(0.0, 1.0)
+      >>> z, x = jnp.float32(1.3), 2.0  # simulated: z from the prior, x from N(z, 1)
+      >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(x)
+      >>> def step(key, log_density, z, beta):
+      ...     return hmc_step(key, log_density, z, step_size=0.5, num_leapfrog_steps=3)
+      >>> bounds = bidirectional_bounds(
+      ...     jax.random.key(0), z, log_joint, prior, step, linear_temperatures(20), 100
+      ... )
+      >>> bounds.lower, bounds.upper  # log N(2; 0, 2) is -2.27
+      (Array(-2.3, dtype=float32), Array(-2.3, dtype=float32))
     Source: Grosse, Ghahramani & Adams (2015), section 3; Wu et al. (2017), section 3.2.
     """
     num_chains = at_least("num_chains", num_chains, 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
@@ -23,6 +24,14 @@ class EMSteps(NamedTuple):
       e_step: `params -> q`, the posterior of every datapoint; raises the bound in q.
       m_step: `q -> params`, the maximizer of the expected log joint; raises the bound in params.
       elbo: `(params, q) -> ` the evidence lower bound, in nats per datapoint (a mean over them).
+    Example:
+      >>> steps = EMSteps(  # one number each: the bound is highest at zero
+      ...     e_step=lambda params: params / 2,
+      ...     m_step=lambda q: q,
+      ...     elbo=lambda params, q: -((params - q) ** 2) - q**2,
+      ... )
+      >>> em(steps, jnp.float32(1.0), 3).params
+      Array(0.125, dtype=float32)
     """
 
     e_step: Callable[[Params], Posterior]
@@ -38,7 +47,13 @@ class EMResult(NamedTuple):
       after_e_step: the bound after each E-step, in nats per datapoint. If the E-step is exact, this
         is the mean log p(x) under the params that the step began with.
       after_m_step: the bound after each M-step, still at the q of the E-step before it.
-      all_finite: whether all of these are finite.
+      all_finite: whether both bounds are finite at every step, and the params neither NaN nor
+        +inf: -inf is the log weight of a component that no datapoint is given to.
+    Example:
+      >>> steps = EMSteps(lambda params: params / 2, lambda q: q, lambda params, q: -(params**2))
+      >>> result = em(steps, jnp.float32(1.0), 2)
+      >>> result.after_e_step, result.after_m_step  # it never falls
+      (Array([-1.  , -0.25], dtype=float32), Array([-0.25  , -0.0625], dtype=float32))
     """
 
     params: Params
@@ -61,7 +76,12 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
     Raises:
       ValueError: num_steps is below one.
     Example:
-      >>> result = em(mixture_steps(full_gaussian(), xs), initial_mixture, 100)
+      >>> xs = jnp.array([[-2.1], [-1.9], [1.9], [2.1]])
+      >>> halves = jnp.array([[0.9, 0.1]] * 2 + [[0.1, 0.9]] * 2)
+      >>> start = fit_mixture(diagonal_gaussian(), halves, xs)
+      >>> result = em(mixture_steps(diagonal_gaussian(), xs), start, 5)
+      >>> result.params.components.mean[:, 0]
+      Array([-2.,  2.], dtype=float32)
     Source: Dempster, Laird & Rubin (1977); as coordinate ascent, Neal & Hinton (1998), section 2.
     """
     num_steps = at_least("num_steps", num_steps, 1)
@@ -72,5 +92,6 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
         return new_params, (steps.elbo(params, q), steps.elbo(new_params, q))
 
     params, (after_e_step, after_m_step) = jax.lax.scan(step, params, length=num_steps)
-    finite = all_finite((params, after_e_step, after_m_step))
+    logs_of_zero = jax.tree.map(lambda leaf: jnp.where(leaf == -jnp.inf, 0, leaf), params)
+    finite = all_finite((logs_of_zero, after_e_step, after_m_step))
     return EMResult(params, after_e_step, after_m_step, finite)

@@ -24,6 +24,10 @@ class HMCInfo(NamedTuple):
       accepted: whether the chain moved.
       energy_error: the Hamiltonian at the end of the trajectory less that at its start, in nats; it
         would be zero if the step size were.
+    Example:
+      >>> info = HMCInfo(jnp.float32(0.9), jnp.array(True), jnp.float32(0.1))
+      >>> info.acceptance_probability  # of an energy error of .1 nats: exp(-.1)
+      Array(0.9, dtype=float32)
     """
 
     acceptance_probability: Scalar
@@ -48,7 +52,12 @@ def leapfrog(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      >>> z_new, momentum_new = leapfrog(log_density, z, momentum, 0.1, 20)
+      >>> log_density = lambda z: -(z**2) / 2  # an oscillator of period 2 pi
+      >>> z, momentum = leapfrog(
+      ...     log_density, jnp.float32(1.0), jnp.float32(0.0), 2 * jnp.pi / 100, 50
+      ... )
+      >>> z
+      Array(-1.00, dtype=float32)
     Source: Neal (2011), equations 2.28 to 2.30.
     """
     num_steps = at_least("num_steps", num_steps, 1)
@@ -86,8 +95,13 @@ def hmc_step(
     Raises:
       ValueError: num_leapfrog_steps is below one.
     Example:
-      >>> step = lambda z, key: hmc_step(key, log_density, z, step_size=0.2, num_leapfrog_steps=10)
-      >>> z, info = jax.lax.scan(step, z, jax.random.split(key, 1000))
+      >>> log_density = distrax.Normal(3.0, 1.0).log_prob
+      >>> def step(z, key):
+      ...     z, info = hmc_step(key, log_density, z, step_size=0.5, num_leapfrog_steps=4)
+      ...     return z, z
+      >>> _, chain = jax.lax.scan(step, jnp.float32(0.0), jax.random.split(jax.random.key(0), 1000))
+      >>> jnp.mean(chain)
+      Array(3.0, dtype=float32)
     Source: Neal (2011), section 5.3 and figure 2.
     """
     key_momentum, key_test = jax.random.split(key)

@@ -21,6 +21,10 @@ class Resampling(Value):
         not be normalized; a particle of weight zero is never drawn. No gradient.
       log_prob: `(log_weights, ancestors) -> log probability` of that draw, in nats, from normalized
         log weights; None if it has no use as a score (see `systematic`).
+    Example:
+      >>> log_weights = jnp.log(jnp.array([0.5, 0.0, 0.5, 0.0]))
+      >>> systematic.sample(jax.random.key(0), log_weights)
+      Array([0, 0, 2, 2], dtype=int32)
     """
 
     sample: Callable[[Key, Float[Array, "particles"]], Int[Array, "particles"]]

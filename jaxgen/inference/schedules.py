@@ -17,12 +17,22 @@ Schedule: TypeAlias = Callable[[Float[Array, "particles"]], Bool[Array, ""]]
 
 
 def never(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
-    """Never resample: importance sampling of whole sequences."""
+    """Never resample: importance sampling of whole sequences.
+
+    Example:
+      >>> FILTERING_OBJECTIVES["iwae"].when is never
+      True
+    """
     return jnp.array(False)
 
 
 def always(log_weights: Float[Array, "particles"]) -> Bool[Array, ""]:
-    """Resample at every step."""
+    """Resample at every step.
+
+    Example:
+      >>> always(jnp.log(jnp.array([0.5, 0.5])))
+      Array(True, dtype=bool)
+    """
     return jnp.array(True)
 
 
@@ -36,7 +46,9 @@ def ess_below(fraction: float) -> Schedule:
     Raises:
       ValueError: fraction is outside (0, 1].
     Example:
-      >>> smc(key, step, start, xs, 100, when=ess_below(0.5))
+      >>> when = ess_below(0.5)
+      >>> when(jnp.log(jnp.array([0.97, 0.01, 0.01, 0.01])))  # about one particle of four counts
+      Array(True, dtype=bool)
     Source: Liu & Chen (1995); unbiasedness: Del Moral et al. (2012).
     """
     if not 0.0 < fraction <= 1.0:

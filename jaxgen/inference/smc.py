@@ -22,6 +22,11 @@ Draws from the proposal and returns what the next step needs, what to record (th
 log p(z_t, x_t | past) - log q(z_t | past, x_t), in nats.
 """
 
+UnobservedStep: TypeAlias = Callable[[Key, Any], tuple[Any, Any]]
+"""`(key, state) -> (state, sample)`, for one particle at a time whose x nobody saw.
+
+Draws from the model itself, so that its weight is one.
+"""
 
 _HALF = ess_below(0.5)
 
@@ -29,10 +34,12 @@ _HALF = ess_below(0.5)
 class SMCResult(NamedTuple):
     """One sequence's particles and what became of them. A masked step changes nothing.
 
+    One that was not observed moves the particles and leaves their weights as they are.
+
     Attributes:
       log_likelihood: log Z-hat, in nats; E[Z-hat] is p(x_1, ..., x_T).
       log_increments: its terms, estimates of log p(x_t | x_1, ..., x_{t-1}) in nats; zero where
-        masked.
+        masked or not observed.
       states: of the particles after the last step.
       samples: what each particle's step recorded, with axes [time, particles, ...]; zero where
         masked.
@@ -46,6 +53,11 @@ class SMCResult(NamedTuple):
         particles go on with equal weights.
       all_finite: whether log_likelihood is finite. If it is not and every step was alive, some
         weight was NaN or infinite.
+    Example:
+      >>> step = lambda key, state, x: (state, state, -(x**2))  # nothing moves, all weigh alike
+      >>> result = smc(jax.random.key(0), step, jnp.zeros(()), jnp.array([1.0, 2.0]), 4)
+      >>> result.log_likelihood, result.ess
+      (Array(-5., dtype=float32), Array([4., 4.], dtype=float32))
     """
 
     log_likelihood: Scalar
@@ -71,6 +83,8 @@ def smc(
     resampling: Resampling = systematic,
     when: Schedule = _HALF,
     mask: Array | None = None,
+    observed: Array | None = None,
+    unobserved_step: UnobservedStep | None = None,
 ) -> SMCResult:
     """Returns the particles' estimate of one sequence's likelihood and of its latents.
 
@@ -87,35 +101,43 @@ def smc(
       resampling: how ancestors are drawn, before a step.
       when: whether they are, given the weights; `never` makes it importance sampling.
       mask: one boolean per step, which steps exist, for sequences of different length in one batch.
-        What stands in `xs` at the others has no effect, on the gradient either, be it NaN.
+        Time stands still at the others: for what was missed in mid-sequence see `observed`.
+      observed: one boolean per step, which x_t were seen. Time goes on at the others.
+      unobserved_step: moves one particle there, in the place of `step`. What stands in `xs` at a
+        step that is masked or not observed has no effect, on the gradient either, be it NaN.
     Raises:
-      ValueError: num_particles is below one; xs has no steps, or no common time axis; mask is not
-        one boolean per step; step does not return one number as its log weight.
+      ValueError: num_particles is below one; xs has no steps, or no common time axis; mask or
+        observed is not one boolean per step; one of observed and unobserved_step comes without the
+        other; step does not return one number as its log weight.
     Example:
       >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
       ...     z = z + jax.random.normal(key)
       ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
-      >>> result = smc(key, step, jnp.zeros(()), xs, 100)
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+      >>> result = smc(jax.random.key(0), step, jnp.zeros(()), xs, 100)
       >>> filtered_mean = jnp.sum(jnp.exp(result.log_weights) * result.samples, axis=1)
     Source: Doucet & Johansen (2011), section 3.5.
     """
     num_particles = at_least("num_particles", num_particles, 1)
     time = _length(xs)
-    mask = jnp.ones(time, bool) if mask is None else jnp.asarray(mask)
-    if mask.shape != (time,) or mask.dtype != jnp.bool_:
+    if (observed is None) != (unobserved_step is None):
         raise ValueError(
-            f"mask: got {mask.dtype} of shape {mask.shape}, expected bool of shape {(time,)}, one "
-            "per step of xs"
+            f"unobserved_step: got {unobserved_step!r} with observed {observed!r}, expected both "
+            "or neither: it moves the particles where observed is False"
         )
+    mask, seen = _per_step("mask", mask, time), _per_step("observed", observed, time)
+    seen = mask & seen
     key_ancestors, key_moves = jax.random.split(key)
-    first = jax.tree.map(lambda leaf: leaf[0], xs)
+    known = jax.tree.map(
+        lambda leaf: jnp.where(jnp.any(seen), leaf[jnp.argmax(seen)], jnp.zeros_like(leaf[0])), xs
+    )
     log_uniform = -jnp.log(float(num_particles))
 
-    def body(carry: tuple[Any, Array], inputs: tuple[Array, Any, Array]) -> tuple[Any, Any]:
+    def body(carry: tuple[Any, Array], inputs: tuple[Array, Any, Array, Array]) -> tuple:
         states, log_weights = carry
-        t, x, exists = inputs
+        t, x, exists, is_seen = inputs
         # A gradient must not meet what the padding holds: zero times NaN is NaN.
-        x = _where(exists, x, first)
+        x = _where(is_seen, x, known)
 
         resampled = exists & (t > 0) & when(log_weights)
         drawn = resampling.sample(jax.random.fold_in(key_ancestors, t), log_weights)
@@ -134,12 +156,16 @@ def smc(
                 f"step: got a log weight of shape {log_ratios.shape[1:]}, expected one number "
                 "(shape ()); is a distribution over vectors lacking distrax.Independent?"
             )
+        if unobserved_step is not None:
+            unseen = jax.vmap(unobserved_step)(jax.random.clone(keys), parents)
+            moved, samples = _where(is_seen, (moved, samples), unseen)
+            log_ratios = jnp.where(is_seen, log_ratios, 0.0)
         unnormalized = log_weights + log_ratios
         normalized, log_increment, alive = _normalize(unnormalized)
         ess = effective_sample_size(jnp.where(exists, unnormalized, log_weights))
         log_weights = jnp.where(exists, normalized, log_weights)
         history = {
-            "log_increments": jnp.where(exists, log_increment, 0.0),
+            "log_increments": jnp.where(is_seen, log_increment, 0.0),
             "samples": _where(exists, samples, jax.tree.map(jnp.zeros_like, samples)),
             "log_weights": log_weights,
             "ess": jax.lax.stop_gradient(ess),
@@ -154,7 +180,7 @@ def smc(
         lambda leaf: jnp.broadcast_to(leaf, (num_particles, *jnp.shape(leaf))), start
     )
     carry = (states, jnp.full(num_particles, log_uniform, float))
-    (states, _), history = jax.lax.scan(body, carry, (jnp.arange(time), xs, mask))
+    (states, _), history = jax.lax.scan(body, carry, (jnp.arange(time), xs, mask, seen))
     log_likelihood = jnp.sum(history["log_increments"])
     return SMCResult(
         log_likelihood=log_likelihood,
@@ -162,6 +188,16 @@ def smc(
         all_finite=jnp.isfinite(log_likelihood),
         **history,
     )
+
+
+def _per_step(name: str, flags: Array | None, time: int) -> Bool[Array, "time"]:
+    flags = jnp.ones(time, bool) if flags is None else jnp.asarray(flags)
+    if flags.shape != (time,) or flags.dtype != jnp.bool_:
+        raise ValueError(
+            f"{name}: got {flags.dtype} of shape {flags.shape}, expected bool of shape {(time,)}, "
+            "one per step of xs"
+        )
+    return flags
 
 
 def _normalize(log_weights: Array) -> tuple[Array, Array, Array]:

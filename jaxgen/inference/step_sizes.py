@@ -43,12 +43,13 @@ def tune_step_sizes(
     Raises:
       ValueError: a count is below one, or target_acceptance is outside (0, 1).
     Example:
-      >>> sizes = tune_step_sizes(
-      ...     key, log_joint, prior, betas, num_chains=32, num_leapfrog_steps=10
-      ... )
+      >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
+      >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 0.1).log_prob(2.0)
+      >>> key = jax.random.key(0)
+      >>> sizes = tune_step_sizes(key, log_joint, prior, betas, num_chains=8, num_leapfrog_steps=3)
       >>> def transition(key, log_density, z, beta):
       ...     size = jnp.interp(beta, betas[1:], sizes)
-      ...     return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=10)
+      ...     return hmc_step(key, log_density, z, step_size=size, num_leapfrog_steps=3)
     Source: Wu et al. (2017), section 4.1, who adapt within each chain.
     """
     num_chains = at_least("num_chains", num_chains, 1)

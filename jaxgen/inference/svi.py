@@ -23,6 +23,12 @@ class LocalOptimum(NamedTuple):
       params: phi after the last step; carries no gradient.
       values: the objective before each step, as estimated for that step, in its unit.
       all_finite: whether the params and all values are finite.
+    Example:
+      >>> optimum = optimize_local(
+      ...     jax.random.key(0), lambda phi, key: -(phi**2), jnp.float32(1.0), optax.sgd(0.25), 2
+      ... )
+      >>> optimum.params, optimum.values
+      (Array(0.25, dtype=float32), Array([-1.  , -0.25], dtype=float32))
     """
 
     params: Params
@@ -51,10 +57,14 @@ def optimize_local(
     Raises:
       ValueError: num_steps is below one.
     Example:
-      >>> def local(key, x):
-      ...     bound = lambda phi, key: elbo(key, log_likelihood(x), gaussian(phi), prior).elbo
-      ...     return optimize_local(key, bound, encode(x), optax.adam(1e-2), 100)
-      >>> phi = jax.vmap(local)(jax.random.split(key, len(xs)), xs).params
+      >>> prior = distrax.Normal(0.0, 1.0)
+      >>> def bound(phi, key):  # of x = 2, seen as N(z, 1): the posterior is N(1, 1/2)
+      ...     q = distrax.Normal(phi["mean"], jnp.exp(phi["log_scale"]))
+      ...     return elbo(key, lambda z: distrax.Normal(z, 1.0).log_prob(2.0), q, prior).elbo
+      >>> phi = {"mean": jnp.float32(0.0), "log_scale": jnp.float32(0.0)}
+      >>> optimum = optimize_local(jax.random.key(0), bound, phi, optax.adam(0.05), 200)
+      >>> optimum.params["mean"]
+      Array(1.0, dtype=float32)
     Source: Kim et al. (2018), algorithm 1 for the semi-amortized start; Cremer et al. (2018).
     """
     num_steps = at_least("num_steps", num_steps, 1)
@@ -79,6 +89,11 @@ class SVIState:
       params: theta.
       opt_state: of theta's optimizer.
       local_params: phi^1 ... phi^M, on a leading axis of every leaf.
+    Example:
+      >>> theta = {"bias": jnp.zeros(3)}
+      >>> state = SVIState(theta, optax.adam(1e-3).init(theta), jnp.zeros((100, 2)))
+      >>> state.local_params.shape  # of 100 datapoints
+      (100, 2)
     """
 
     params: Params
@@ -111,11 +126,15 @@ def svi_step(
     Raises:
       ValueError: num_local_steps is below one.
     Example:
-      >>> update = svi_step(objective, optax.adam(1e-3), optax.adam(1e-2), 20)
-      >>> state = SVIState(
-      ...     theta, optax.adam(1e-3).init(theta), jnp.zeros((len(xs), 2, latent_size))
-      ... )
-      >>> state, info = jax.jit(update)(state, key, (indices, xs[indices]))
+      >>> def objective(theta, phi, key, x):  # theta is what the prior believes in
+      ...     q, prior = distrax.Normal(phi, 1.0), distrax.Normal(theta, 1.0)
+      ...     return elbo(key, lambda z: distrax.Normal(z, 1.0).log_prob(x), q, prior).elbo
+      >>> update = svi_step(objective, optax.sgd(0.1), optax.sgd(0.1), 5)
+      >>> theta, xs, indices = jnp.float32(0.0), jnp.array([1.0, 3.0, 5.0]), jnp.array([0, 2])
+      >>> state = SVIState(theta, optax.sgd(0.1).init(theta), jnp.zeros(3))
+      >>> state, info = jax.jit(update)(state, jax.random.key(0), (indices, xs[indices]))
+      >>> bool(state.local_params[1] == 0)  # its datapoint was not in the batch
+      True
     Source: Hoffman et al. (2013), stochastic variational inference.
     """
     num_local_steps = at_least("num_local_steps", num_local_steps, 1)

@@ -41,13 +41,15 @@ def tune_encoder(
     Raises:
       ValueError: a number is below one.
     Example:
-      >>> falling = optax.adam(optax.cosine_decay_schedule(1e-3, 2000))
-      >>> def bound(encoder, key, x):
-      ...     at = observe(model, {**params, "encoder": encoder}, x)
-      ...     return elbo(key, at.log_likelihood, at.q, at.prior).elbo
-      >>> encoder = tune_encoder(
-      ...     key, bound, params["encoder"], xs, falling, num_steps=2000, batch_size=64
+      >>> def bound(slope, key, x):  # the encoder's q is N(slope x, 1), the posterior N(x / 2, 1/2)
+      ...     q, prior = distrax.Normal(slope * x, 1.0), distrax.Normal(0.0, 1.0)
+      ...     return elbo(key, lambda z: distrax.Normal(z, 1.0).log_prob(x), q, prior).elbo
+      >>> xs, falling = jnp.array([-2.0, 1.0, 2.0]), optax.sgd(optax.linear_schedule(0.1, 0.0, 100))
+      >>> slope = tune_encoder(
+      ...     jax.random.key(0), bound, jnp.float32(0.0), xs, falling, num_steps=100, batch_size=3
       ... )
+      >>> slope  # the best is 1/2
+      Array(0.48, dtype=float32)
     Source: Cremer, Li & Duvenaud (2018), section 3; Zhang et al. (2022), who tell the two apart.
     """
     num_steps = at_least("num_steps", num_steps, 1)

@@ -76,6 +76,7 @@ from jaxgen.models.sequential import (
     importance_step,
     sample_sequence,
     sample_sequences,
+    unobserved_step,
 )
 from jaxgen.models.state_space import linear_gaussian, stochastic_volatility
 from jaxgen.models.tempered import tempered
@@ -168,6 +169,7 @@ __all__ = [
     "uniform_levels",
     "uniform_mixture",
     "uniform_noise",
+    "unobserved_step",
     "vae",
     "variables_of",
     "variational_noise",

@@ -62,10 +62,7 @@ def sample_sequence(
 
     # Not a scan over split keys: under vmap, jax.debug_key_reuse takes that for reuse.
     def step(state: Any, t: Array) -> tuple[Any, tuple[Array, Array]]:
-        key_z, key_x = jax.random.split(jax.random.fold_in(key, t))
-        z = model.prior(params, state).sample(seed=key_z)
-        x = model.decode(params, state, z).sample(seed=key_x)
-        return model.update(params, state, z, x), (x, z)
+        return _drawn(model, params, jax.random.fold_in(key, t), state)
 
     return jax.lax.scan(step, model.start(params), jnp.arange(time))[1]
 
@@ -157,3 +154,46 @@ def importance_step(
         return model.update(params, state, z, x), z, log_joint - q.log_prob(z)
 
     return step
+
+
+def unobserved_step(
+    model: SequentialModel, params: Params
+) -> Callable[[Key, Any], tuple[Any, Array]]:
+    """Returns the step of `jaxgen.inference.smc` where x_t was not seen; it records z_t.
+
+    z_t and x_t are drawn from the model, so that the weight is one.
+
+    Args:
+      model: of which `importance_step` is the step where x_t was seen.
+      params: of the model.
+    Example:
+      >>> model = linear_gaussian(latent_size=1, x_size=2)
+      >>> params, xs = model.init(jax.random.key(0)), jnp.zeros((3, 2))
+      >>> result = smc(
+      ...     jax.random.key(1),
+      ...     importance_step(model, params),
+      ...     model.start(params),
+      ...     xs,
+      ...     4,
+      ...     observed=jnp.array([True, False, True]),
+      ...     unobserved_step=unobserved_step(model, params),
+      ... )
+      >>> result.log_increments[1]
+      Array(0., dtype=float32)
+    """
+
+    def step(key: Key, state: Any) -> tuple[Any, Array]:
+        state, (_, z) = _drawn(model, params, key, state)
+        return state, z
+
+    return step
+
+
+def _drawn(
+    model: SequentialModel, params: Params, key: Key, state: Any
+) -> tuple[Any, tuple[Array, Array]]:
+    """Returns the next state, and x and z of this step, drawn from the model."""
+    key_z, key_x = jax.random.split(key)
+    z = model.prior(params, state).sample(seed=key_z)
+    x = model.decode(params, state, z).sample(seed=key_x)
+    return model.update(params, state, z, x), (x, z)

@@ -21,6 +21,13 @@ class Augmented(NamedTuple):
     Attributes:
       model: the game as it was, whose generator makes samples that are not augmented.
       augment: `(key, array) -> array` of the same shape.
+    Example:
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
+
+      >>> seen = augmented(model, lambda key, x: -x)
+      >>> seen.model is model
+      True
     """
 
     model: Any
@@ -78,8 +85,16 @@ def augmented(model: GameModel, augment: Callable[[Key, Array], Array]) -> Augme
     Raises:
       ValueError: in use, if `augment` changes shape or dtype.
     Example:
-      >>> augment = compose(random_color(), random_translation(), random_cutout())  # the paper's
-      >>> losses = game_losses(augmented(model, augment), non_saturating())
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
+
+      >>> seen = augmented(model, lambda key, x: x + 0.1 * jax.random.normal(key, x.shape))
+      >>> losses = game_losses(seen, non_saturating())
+      >>> generator, _ = seen.init(jax.random.key(0))
+      >>> batch = losses.draw(jax.random.key(1), jnp.ones((4, 2)))
+      >>> real, fake = losses.sides(generator, jax.random.key(2), batch)
+      >>> bool(jnp.any(real == 1.0))
+      False
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
       equations 4 and 5; Karras et al. (2020), "Training generative adversarial networks with
       limited data", section 2.2, for when T is not learned.

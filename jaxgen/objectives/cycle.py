@@ -9,14 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan import least_squares
 from jaxgen.objectives.gan_loss import GanLoss
+from jaxgen.objectives.outputs import loss_of_critic, loss_of_generator
 from jaxgen.types import GameLosses, Info, Key, Pool, Scalar, Variables
 
-FAKES, OTHERS, CRITICS, POOLS = 2**32 - 1, 2**32 - 2, 2**32 - 3, 2**32 - 4
+OTHER = {"x": "y", "y": "x"}
+
+FAKES, CYCLE, CRITICS, POOLS, IDENTITY = (2**32 - i for i in range(1, 6))
 """Folded into a key: far from the counters that a split of the same key uses."""
 
 
@@ -25,6 +28,11 @@ class CycleModel(Protocol):
     """What the losses ask of a model, `jaxgen.models.cyclegan` for one.
 
     Passes are `(its player's variables, inputs, *, key=None, train) -> (outputs, changed)`.
+
+    Example:
+      >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
+      >>> isinstance(cyclegan(*nets, x_shape=(2,), y_shape=(2,)), CycleModel)
+      True
     """
 
     @property
@@ -106,93 +114,99 @@ def cycle_losses(
     Raises:
       ValueError: `loss` is no GanLoss; the identity is weighed between different shapes.
     Example:
-      >>> losses = cycle_losses(model)
-      >>> update = game_update(losses, adam, adam, order=simultaneous)
-      >>> game, info = update(init_game(key, model, adam, adam), key, (horses, zebras))
+      >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
+      >>> model = cyclegan(*nets, x_shape=(2,), y_shape=(2,))
+      >>> losses = cycle_losses(model, least_squares(), cycle_weight=10.0, identity_weight=5.0)
+      >>> generators, critics = model.init(jax.random.key(0))
+      >>> batch = jnp.ones((4, 2)), jnp.zeros((4, 2))  # x and y, never paired
+      >>> value, _, info = losses.generator(generators, critics, jax.random.key(1), batch)
+      >>> expected = info["adversarial"] + 10.0 * info["cycle"] + 5.0 * info["identity"]
+      >>> bool(jnp.isclose(value, expected))
+      True
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", equations 1 to 3, sections 4 and 5.2 (identity).
     """
     loss = least_squares() if loss is None else loss
     if not isinstance(loss, GanLoss):
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as least_squares() returns")
-    has_cycle, has_identity = _is_on(cycle_weight), _is_on(identity_weight)
-    if has_identity and model.x_shape != model.y_shape:
+    weights = {"cycle": cycle_weight, "identity": identity_weight}
+    weights = {term: weight for term, weight in weights.items() if _is_on(weight)}
+    if "identity" in weights and model.x_shape != model.y_shape:
         raise ValueError(
             f"identity_weight: got {identity_weight} for x of shape {model.x_shape} and y of shape "
             f"{model.y_shape}, expected 0: a generator cannot leave the other domain as it is"
         )
+    into = {"x": model.backward, "y": model.forward}
     critics = {"x": model.criticize_x, "y": model.criticize_y}
 
     def draw(key: Key, data: tuple[Array, Array]) -> tuple[Array, Array]:
         return data
 
     def sides(generators: Variables, key: Key, batch: tuple[Array, Array]) -> dict[str, Any]:
-        fakes, _ = translate(generators, jax.random.fold_in(key, FAKES), *batch)
-        return {name: (real, fakes[name]) for name, real in zip("xy", batch, strict=True)}
+        reals = dict(zip("xy", batch, strict=True))
+        fakes, _ = translated(generators, key, reals)
+        return {name: (reals[name], fakes[name]) for name in reals}
 
-    def translate(
-        generators: Variables, key: Key, x: Array, y: Array
-    ) -> tuple[dict[str, Array], Variables]:
-        """Returns F(y) and G(x), by domain, and the generators after both."""
-        to_y, to_x = jax.random.split(key)
-        fake_y, changed = model.forward(generators, x, key=to_y, train=True)
-        generators = {**generators, **changed}
-        fake_x, changed = model.backward(generators, y, key=to_x, train=True)
-        return {"x": fake_x, "y": fake_y}, {**generators, **changed}
+    def translated(
+        generators: Variables, key: Key, reals: dict[str, Any]
+    ) -> tuple[dict[str, Any], Variables]:
+        """Returns F(y) and G(x), by their domain, and the generators after both."""
+        fakes = {}
+        for name, source in OTHER.items():
+            own_key = _key(key, FAKES, name)
+            fakes[name], generators = _pass(into[name], generators, reals[source], own_key)
+        return fakes, generators
+
+    def terms_of(
+        name: str, own: Variables, other: Variables, key: Key, reals: Any, fakes: Any
+    ) -> tuple[Info, Variables]:
+        """Returns the terms of the generator into one domain, and its player after them."""
+        key_real, key_fake = jax.random.split(_key(key, CRITICS, name))
+        of_fakes, _ = _pass(critics[name], other, fakes[name], key_fake)
+        # Most losses make no use of the reals; the compiler then leaves this pass out.
+        of_reals, _ = _pass(critics[name], other, reals[name], key_real)
+        terms: Info = {"adversarial": loss_of_generator(loss, of_reals, of_fakes)}
+        sources = {"cycle": (fakes[OTHER[name]], CYCLE), "identity": (reals[name], IDENTITY)}
+        for term in weights:
+            images, purpose = sources[term]
+            made, own = _pass(into[name], own, images, _key(key, purpose, name))
+            terms[term] = jnp.mean(jnp.abs(at_least_float32("image", made) - reals[name]))
+        return terms, own
 
     def of_generators(
         own: Variables, other: Variables, key: Key, batch: tuple[Array, Array]
     ) -> tuple[Scalar, Variables, Info]:
-        fakes, after = translate(own, jax.random.fold_in(key, FAKES), *batch)
         reals = dict(zip("xy", batch, strict=True))
-        key_cycle, key_identity = jax.random.split(jax.random.fold_in(key, OTHERS))
-        info: Info = {"adversarial": jnp.float32(0)}
-        for i, (name, criticize) in enumerate(critics.items()):
-            key_real, key_fake = jax.random.split(
-                jax.random.fold_in(jax.random.fold_in(key, CRITICS), i)
-            )
-            of_fakes, _ = _judged(criticize, other, fakes[name], key_fake)
-            # Most losses make no use of the reals; the compiler then leaves this pass out.
-            of_reals, _ = _judged(criticize, other, reals[name], key_real)
-            each = jax.vmap(loss.generator)(*loss.centered(of_reals.ravel(), of_fakes.ravel()))
-            info["adversarial"] += jnp.mean(each)
+        fakes, own = translated(own, key, reals)
+        of_x, own = terms_of("x", own, other, key, reals, fakes)
+        of_y, own = terms_of("y", own, other, key, reals, fakes)
+        info = jax.tree.map(jnp.add, of_x, of_y)
         value = info["adversarial"]
-        if has_cycle:
-            returned, after = translate(after, key_cycle, fakes["x"], fakes["y"])
-            info["cycle"] = _distance(returned, reals)
-            value += cycle_weight * info["cycle"]
-        if has_identity:
-            same, after = translate(after, key_identity, reals["y"], reals["x"])
-            info["identity"] = _distance(same, reals)
-            value += identity_weight * info["identity"]
-        return value, _collections(after), info
+        for term, weight in weights.items():
+            value += weight * info[term]
+        return value, _collections(own), info
+
+    def of_critic(
+        name: str, own: Variables, key: Key, real: Any, fake: Any
+    ) -> tuple[Scalar, Variables, Info]:
+        """Returns one domain's critic's loss, its player after it, and what it says."""
+        if model.pool is not None:
+            pools = own["pool"]
+            fake, stored = model.pool.swap(pools[name], _key(key, POOLS, name), fake)
+            own = {**own, "pool": {**pools, name: stored}}
+        key_real, key_fake = jax.random.split(_key(key, CRITICS, name))
+        of_reals, own = _pass(critics[name], own, real, key_real)
+        of_fakes, own = _pass(critics[name], own, fake, key_fake)
+        value, info = loss_of_critic(loss, of_reals, of_fakes)
+        return value, own, info
 
     def of_critics(
         own: Variables, sides: dict[str, Any], key: Key, batch: tuple[Array, Array]
     ) -> tuple[Scalar, Variables, Info]:
-        value, after = jnp.float32(0), own
-        infos, pools = [], {}
-        for i, (name, criticize) in enumerate(critics.items()):
-            real, fake = sides[name]
-            if model.pool is not None:
-                pool_key = jax.random.fold_in(jax.random.fold_in(key, POOLS), i)
-                fake, pools[name] = model.pool.swap(own["pool"][name], pool_key, fake)
-            key_real, key_fake = jax.random.split(
-                jax.random.fold_in(jax.random.fold_in(key, CRITICS), i)
-            )
-            of_reals, after = _judged(criticize, after, real, key_real)
-            of_fakes, after = _judged(criticize, after, fake, key_fake)
-            pairs = loss.centered(of_reals.ravel(), of_fakes.ravel())
-            value += jnp.mean(jax.vmap(loss.critic)(*pairs))
-            infos.append(
-                {
-                    "accuracy": (jnp.mean(of_reals > 0) + jnp.mean(of_fakes < 0)) / 2,
-                    "of_reals": jnp.mean(of_reals),
-                    "of_fakes": jnp.mean(of_fakes),
-                }
-            )
-        info = jax.tree.map(lambda of_x, of_y: (of_x + of_y) / 2, *infos)
-        return value, _collections({**after, **({"pool": pools} if pools else {})}), info
+        of_x, own, info_x = of_critic("x", own, key, *sides["x"])
+        of_y, own, info_y = of_critic("y", own, key, *sides["y"])
+        info = jax.tree.map(lambda x, y: (x + y) / 2, info_x, info_y)
+        return of_x + of_y, _collections(own), info
 
     return GameLosses(draw, sides, of_generators, of_critics)
 
@@ -201,22 +215,16 @@ def _is_on(weight: Any) -> bool:
     return not isinstance(weight, int | float | np.number) or weight != 0
 
 
-def _judged(
-    criticize: Callable[..., tuple[Any, Variables]], critics: Variables, images: Any, key: Key
-) -> tuple[Float[Array, "n ..."], Variables]:
-    outputs, changed = criticize(critics, images, key=key, train=True)
-    return at_least_float32("critic", outputs), {**critics, **changed}
+def _key(key: Key, purpose: int, name: str) -> Key:
+    return jax.random.fold_in(jax.random.fold_in(key, purpose), "xy".index(name))
 
 
-def _distance(images: dict[str, Any], reals: dict[str, Any]) -> Scalar:
-    """Returns the mean absolute difference in x plus that in y, in float32 at least."""
-    return sum(
-        (
-            jnp.mean(jnp.abs(at_least_float32("image", images[name]) - real))
-            for name, real in reals.items()
-        ),
-        start=jnp.float32(0),
-    )
+def _pass(
+    apply: Callable[..., tuple[Any, Variables]], variables: Variables, inputs: Any, key: Key
+) -> tuple[Any, Variables]:
+    """Returns what one net makes of a batch in training, and its player's variables after it."""
+    outputs, changed = apply(variables, inputs, key=key, train=True)
+    return outputs, {**variables, **changed}
 
 
 def _collections(variables: Variables) -> Variables:

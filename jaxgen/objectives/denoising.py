@@ -45,7 +45,14 @@ def denoising_elbo(
       ValueError: as `elbo`, or the corruption changes the shape of x.
     Example:
       >>> corrupt = lambda key, x: x + 0.2 * jax.random.normal(key, x.shape)
-      >>> denoising_elbo(key, log_likelihood, encode, x, model.prior(params), corrupt).elbo
+      >>> encode, x, prior = (
+      ...     lambda x: distrax.Normal(x / 2, 1.0),
+      ...     jnp.float32(2.0),
+      ...     distrax.Normal(0.0, 1.0),
+      ... )
+      >>> log_likelihood = lambda z: distrax.Normal(z, 1.0).log_prob(x)
+      >>> terms = denoising_elbo(jax.random.key(0), log_likelihood, encode, x, prior, corrupt)
+      >>> loss = -terms.elbo
     Source: Shu et al. (2018), section 3.
     """
     key_noise, key_elbo = jax.random.split(key)

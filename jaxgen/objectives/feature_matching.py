@@ -24,7 +24,12 @@ def feature_matching(
     Raises:
       ValueError: the features of a datapoint differ in shape.
     Example:
-      >>> loss = feature_matching(features(critic, reals), features(critic, fakes))
+      >>> real_features, fake_features = (
+      ...     jnp.array([[0.0, 0.0], [2.0, 2.0]]),
+      ...     jnp.array([[1.0, 0.0]]),
+      ... )
+      >>> feature_matching(real_features, fake_features)  # of the means (1, 1) and (1, 0)
+      Array(1., dtype=float32)
     Source: Salimans et al. (2016), "Improved techniques for training GANs", section 3.1.
     """
     if real_features.shape[1:] != fake_features.shape[1:]:
@@ -46,7 +51,9 @@ def instance_noise(key: Key, x: Float[Array, "..."], scale: Float[Array, ""] | f
     `scale` fall to zero as training goes on.
 
     Example:
-      >>> logits = criticize(params, jax.vmap(lambda k, x: instance_noise(k, x, 0.1))(keys, xs))
+      >>> x = jnp.zeros((28, 28, 1))
+      >>> jnp.std(instance_noise(jax.random.key(0), x, 0.1))
+      Array(0.1, dtype=float32)
     Source: Sønderby et al. (2017), "Amortised MAP inference for image super-resolution", section 3.
     """
     return x + scale * jax.random.normal(key, x.shape, x.dtype)

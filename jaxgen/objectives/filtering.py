@@ -14,6 +14,7 @@ from jaxgen.inference import (
     Schedule,
     SMCResult,
     Step,
+    UnobservedStep,
     always,
     ess_below,
     multinomial,
@@ -30,6 +31,16 @@ def ignore_resampling(result: SMCResult) -> Scalar:
 
     Biased wherever particles are resampled, yet the usual choice: the term left out carries most of
     the variance. Source: Maddison et al. (2017), section 4.
+
+    Example:
+      >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+      ...     z = z + jax.random.normal(key)
+      ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+
+      >>> result = smc(jax.random.key(0), step, jnp.zeros(()), xs, 16)
+      >>> bool(ignore_resampling(result) == result.log_likelihood)
+      True
     """
     return result.log_likelihood
 
@@ -43,6 +54,15 @@ def score_resampling(result: SMCResult) -> Scalar:
 
     Raises:
       ValueError: the resampling scheme has no log probability to differentiate.
+    Example:
+      >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+      ...     z = z + jax.random.normal(key)
+      ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+
+      >>> result = smc(jax.random.key(0), step, jnp.zeros(()), xs, 16, resampling=multinomial)
+      >>> bool(score_resampling(result) == result.log_likelihood)  # only their gradients differ
+      True
     Source: Maddison et al. (2017), section 4; Naesseth et al. (2018), section 3.
     """
     log_probs = result.log_ancestor_probs
@@ -66,6 +86,10 @@ class FilteringObjective(NamedTuple):
       resampling: how ancestors are drawn.
       when: whether they are, given the weights.
       gradient: the result of `smc` to log Z-hat with the gradient to climb.
+    Example:
+      >>> unbiased = FilteringObjective(multinomial, always, score_resampling)
+      >>> FILTERING_OBJECTIVES["fivo"].resampling is unbiased.resampling
+      True
     """
 
     resampling: Resampling
@@ -93,6 +117,8 @@ def filtering_bound(
     objective: FilteringObjective,
     *,
     mask: Array | None = None,
+    observed: Array | None = None,
+    unobserved_step: UnobservedStep | None = None,
 ) -> tuple[Scalar, SMCResult]:
     """Returns one sequence's log Z-hat in nats, with the objective's gradient, and its particles.
 
@@ -104,13 +130,20 @@ def filtering_bound(
       xs: a pytree of arrays with a common leading axis of time.
       num_particles: K.
       objective: one of `FILTERING_OBJECTIVES`, or another.
-      mask: which steps exist.
+      mask, observed, unobserved_step: which steps exist, which of them were seen, and how a
+        particle moves at the others (see `smc`).
     Raises:
       ValueError: as `smc`; or the objective's gradient does not fit its resampling scheme.
     Example:
-      >>> fivo = FILTERING_OBJECTIVES["fivo"]
-      >>> bound, result = filtering_bound(key, step, start, xs, 16, fivo)
-      >>> unbiased = fivo._replace(when=always, gradient=score_resampling)
+      >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+      ...     z = z + jax.random.normal(key)
+      ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+
+      >>> bound, result = filtering_bound(
+      ...     jax.random.key(0), step, jnp.zeros(()), xs, 16, FILTERING_OBJECTIVES["fivo"]
+      ... )
+      >>> loss = -bound  # nats: log p(xs) is at least the mean of the bound
     Source: Maddison et al. (2017), section 3.
     """
     result = smc(
@@ -122,5 +155,7 @@ def filtering_bound(
         resampling=objective.resampling,
         when=objective.when,
         mask=mask,
+        observed=observed,
+        unobserved_step=unobserved_step,
     )
     return objective.gradient(result), result

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.inference import Resampling, Step
+from jaxgen.inference import Resampling, Step, UnobservedStep
 from jaxgen.objectives.filtering import (
     FILTERING_OBJECTIVES,
     FilteringObjective,
@@ -28,6 +28,8 @@ def filtering_bounds(
     *,
     objectives: Mapping[str, FilteringObjective] = FILTERING_OBJECTIVES,
     mask: Array | None = None,
+    observed: Array | None = None,
+    unobserved_step: UnobservedStep | None = None,
 ) -> dict[str, Scalar]:
     """Returns one sequence's log Z-hat by each objective, in nats, without gradients.
 
@@ -40,14 +42,19 @@ def filtering_bounds(
       xs: a pytree of arrays with a common leading axis of time.
       num_particles: K.
       objectives: by name.
-      mask: which steps exist.
+      mask, observed, unobserved_step: which steps exist, which of them were seen, and how a
+        particle moves at the others (see `smc`).
     Raises:
       ValueError: as `smc`.
     Example:
-      >>> bounds = filtering_bounds(
-      ...     key, importance_step(model, params), model.start(params), xs, 16
-      ... )
-      >>> bounds["fivo"] - bounds["iwae"]
+      >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
+      ...     z = z + jax.random.normal(key)
+      ...     return z, z, jax.scipy.stats.norm.logpdf(x, z)
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+
+      >>> bounds = filtering_bounds(jax.random.key(0), step, jnp.zeros(()), xs, 4)
+      >>> sorted(bounds)
+      ['aesmc', 'fivo', 'iwae', 'vsmc']
     Source: Maddison et al. (2017), section 3.
     """
     schemes, schedules, _ = zip(*objectives.values(), strict=True)
@@ -59,7 +66,17 @@ def filtering_bounds(
             lambda log_weights: jax.lax.switch(index, schedules, log_weights),
         )
         same = jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
-        return filtering_bound(same, step, start, xs, num_particles, objective, mask=mask)[0]
+        return filtering_bound(
+            same,
+            step,
+            start,
+            xs,
+            num_particles,
+            objective,
+            mask=mask,
+            observed=observed,
+            unobserved_step=unobserved_step,
+        )[0]
 
     data = jax.random.key_data(key)  # which may be read more than once, as a key must not
     values = jax.lax.map(bound, jnp.arange(len(objectives)))

@@ -22,10 +22,9 @@ def free_bits(kl: Float[Array, "..."], free_nats: float) -> Float[Array, "n"]:
     Raises:
       ValueError: kl has not that shape, or free_nats is not a number >= 0.
     Example:
-      >>> kl = jax.vmap(lambda x: kl_per_dimension(model.encode(params, x), prior))(
-      ...     xs
-      ... )  # groups of one
-      >>> loss = jnp.mean(free_bits(kl, 0.1) - reconstruction)
+      >>> kl = jnp.array([[0.05, 2.0], [0.15, 4.0]])  # two datapoints, two groups
+      >>> free_bits(kl, 0.5)  # the first group's mean, .1, is free, and costs the level
+      Array([2.5, 4.5], dtype=float32)
     Source: Kingma et al. (2016), equation 15 and appendix C.8.
     """
     if kl.ndim != 2 or not kl.size:

@@ -8,11 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan_loss import GanLoss
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
+from jaxgen.objectives.outputs import loss_of_critic, loss_of_generator
 from jaxgen.objectives.penalties import Penalty
 from jaxgen.types import GameLosses, Info, Key, Variables
 
@@ -26,6 +26,13 @@ class GameModel(Protocol):
 
     A side is any pytree of arrays with a common leading axis: (x; G(z)) for a GAN,
     ((x, E(x)); (G(z), z)) for a BiGAN, (y; G(x)) for a translation.
+
+    Example:
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
+
+      >>> isinstance(model, GameModel)
+      True
     """
 
     def draw(self, key: Key, x: Any) -> Any:
@@ -64,8 +71,16 @@ def game_losses(
     Raises:
       ValueError: `loss` is no GanLoss; a penalty comes without a weight.
     Example:
+      >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
+      >>> model = gan(*nets, latent_size=2, x_shape=(2,))
       >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
-      >>> update = game_update(losses, optax.adam(1e-4), optax.adam(4e-4))
+      >>> generator, critic = model.init(jax.random.key(0))
+      >>> batch = losses.draw(jax.random.key(1), jnp.ones((4, 2)))
+      >>> sides = losses.sides(generator, jax.random.key(2), batch)
+      >>> value, _, info = losses.critic(critic, sides, jax.random.key(2), batch)
+      >>> expected = info["of_fakes"] - info["of_reals"] + 10.0 * info["penalty"]
+      >>> bool(jnp.isclose(value, expected))
+      True
     """
     if not isinstance(loss, GanLoss):
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
@@ -76,10 +91,6 @@ def game_losses(
         real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
         return real, fake
 
-    def judge(critic: Variables, side: Any, key: Key) -> tuple[Float[Array, "n"], Variables]:
-        outputs, changed = model.criticize(critic, side, key=key, train=True)
-        return at_least_float32("critic", outputs), changed
-
     def of_generator(
         own: Variables, critic: Variables, key: Key, batch: Any
     ) -> tuple[Array, Variables, Info]:
@@ -87,28 +98,22 @@ def game_losses(
         side_key = jax.random.fold_in(key, SIDES)
         real, fake, changed = model.sides(own, side_key, batch, train=True)
         real_key, fake_key = jax.random.split(jax.random.fold_in(key, CRITIC))
-        critic_fake, _ = judge(critic, fake, fake_key)
+        of_fakes, _ = model.criticize(critic, fake, key=fake_key, train=True)
         # Most losses make no use of the reals; the compiler then leaves this pass out.
-        critic_real, _ = judge(critic, real, real_key)
-        pairs = loss.centered(critic_real, critic_fake)
-        return jnp.mean(jax.vmap(loss.generator)(*pairs)), changed, {}
+        of_reals, _ = model.criticize(critic, real, key=real_key, train=True)
+        return loss_of_generator(loss, of_reals, of_fakes), changed, {}
 
     def of_critic(
         own: Variables, sides: tuple[Any, Any], key: Key, batch: Any, *, step: Any = 0
     ) -> tuple[Array, Variables, Info]:
         real, fake = sides
         real_key, fake_key = jax.random.split(jax.random.fold_in(key, CRITIC))
-        critic_real, changed = judge(own, real, real_key)
-        critic_fake, changed = judge({**own, **changed}, fake, fake_key)
-        pairs = loss.centered(critic_real, critic_fake)
-        value = jnp.mean(jax.vmap(loss.critic)(*pairs))
-        info = {
-            "accuracy": (jnp.mean(critic_real > 0) + jnp.mean(critic_fake < 0)) / 2,
-            "of_reals": jnp.mean(critic_real),
-            "of_fakes": jnp.mean(critic_fake),
-        }
+        of_reals, changed = model.criticize(own, real, key=real_key, train=True)
+        between = {**own, **changed}
+        of_fakes, changed = model.criticize(between, fake, key=fake_key, train=True)
+        value, info = loss_of_critic(loss, of_reals, of_fakes)
         if penalty is not None:
-            packing = jax.tree.leaves(real)[0].shape[0] // len(critic_real)
+            packing = jax.tree.leaves(real)[0].shape[0] // len(of_reals)
             one = one_sample_critic(model.criticize, own, packing=packing)
             mean = partial(_mean_penalty, penalty, one, key, sides, packing)
             weight: Any = penalty_weight

@@ -28,7 +28,10 @@ def minimax(*, real_label: float | Array = 1.0) -> GanLoss:
     Raises:
       ValueError: real_label is outside (0, 1].
     Example:
-      >>> losses = game_losses(model, minimax(real_label=0.9))
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = minimax()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(-0.313, dtype=float32), Array(0.440, dtype=float32))
     Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Salimans et al.
       (2016), "Improved techniques for training GANs", section 3.4.
     """
@@ -40,7 +43,10 @@ def non_saturating(*, real_label: float | Array = 1.0) -> GanLoss:
     """As `minimax`, but the generator lowers -log D(fake): a gradient where it is losing, too.
 
     Example:
-      >>> losses = game_losses(model, non_saturating())
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = non_saturating()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(1.313, dtype=float32), Array(0.440, dtype=float32))
     Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3.
     """
     return gan_loss(generator=lambda real, fake: softplus(-fake), critic=_cross_entropy(real_label))
@@ -51,7 +57,10 @@ def least_squares(*, real_label: float | Array = 1.0) -> GanLoss:
     """Half the squared distances, of reals to `real_label` and of fakes to 0; the generator's to 1.
 
     Example:
-      >>> losses = game_losses(model, least_squares())
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = least_squares()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(2., dtype=float32), Array(1., dtype=float32))
     Source: Mao et al. (2017), "Least squares generative adversarial networks", equation 9.
     """
     _check_label(real_label)
@@ -66,7 +75,10 @@ def hinge() -> GanLoss:
     """The critic is left alone beyond a margin of one on either side.
 
     Example:
-      >>> losses = game_losses(model, hinge())
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = hinge()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(1., dtype=float32), Array(0., dtype=float32))
     Source: Lim & Ye (2017), "Geometric GAN"; Miyato et al. (2018), "Spectral normalization for
       generative adversarial networks", equations 17 and 18.
     """
@@ -83,7 +95,10 @@ def wasserstein() -> GanLoss:
     Bound it by `train.clip_weights`, a gradient penalty or spectral normalization.
 
     Example:
-      >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=10.0)
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = wasserstein()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(1., dtype=float32), Array(-3., dtype=float32))
     Source: Arjovsky et al. (2017), "Wasserstein GAN", equation 2.
     """
     return gan_loss(generator=lambda real, fake: -fake, critic=lambda real, fake: fake - real)
@@ -94,7 +109,10 @@ def relativistic() -> GanLoss:
     """-log sigmoid of how much more real the real looks than the fake, and the reverse.
 
     Example:
-      >>> losses = game_losses(model, relativistic())
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = relativistic()
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(3.049, dtype=float32), Array(0.049, dtype=float32))
     Source: Jolicoeur-Martineau (2019), "The relativistic discriminator", equations 4 and 5.
     """
     return gan_loss(
@@ -111,7 +129,10 @@ def relativistic_average() -> GanLoss:
     -log sigmoid(r) - log sigmoid(-f), and the generator the same with r and f changed over.
 
     Example:
-      >>> losses = game_losses(model, relativistic_average())
+      >>> loss = relativistic_average()
+      >>> pairs = loss.centered(jnp.array([2.0, 0.0]), jnp.array([0.0, -1.0]))
+      >>> jnp.mean(jax.vmap(loss.critic)(*pairs))
+      Array(0.4966, dtype=float32)
     Source: Jolicoeur-Martineau (2019), "The relativistic discriminator", RaSGAN.
     """
     return gan_loss(
@@ -137,7 +158,10 @@ def f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
       trick: the generator raises E_q t instead of lowering -E_q f*(t), t the critic's value of a
         fake: a stronger gradient early, and the non-saturating loss for the divergence `gan`.
     Example:
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
       >>> loss = f_gan(DIVERGENCES["kl"])
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(-0.368, dtype=float32), Array(-2.632, dtype=float32))
     Source: Nowozin et al. (2016), "f-GAN", equations 4 and 8, and section 3.2.
     """
     return _variational(divergence.canonical, divergence.canonical_conjugate, trick)
@@ -148,7 +172,10 @@ def activated_f_gan(divergence: FDivergence, *, trick: bool = False) -> GanLoss:
     """As `f_gan`, with the paper's activations in place of the canonical pair.
 
     Example:
-      >>> losses = game_losses(model, activated_f_gan(DIVERGENCES["total_variation"]))
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = activated_f_gan(DIVERGENCES["total_variation"])
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(0.381, dtype=float32), Array(-0.863, dtype=float32))
     Source: Nowozin et al. (2016), "f-GAN", equation 7 and table 6.
     """
     return _variational(divergence.activation, divergence.activated_conjugate, trick)

@@ -37,9 +37,10 @@ class GanLoss(Value):
       centered: what is done to a batch of outputs first; nothing, but for losses that compare an
         output with the mean of the other side's.
     Example:
-      >>> loss = non_saturating()
+      >>> loss, critic_real, critic_fake = non_saturating(), jnp.array([2.0, 1.0]), jnp.zeros(2)
       >>> real, fake = loss.centered(critic_real, critic_fake)  # [batch] each
-      >>> critic_losses = jax.vmap(loss.critic)(real, fake)  # [batch]
+      >>> jax.vmap(loss.critic)(real, fake).shape
+      (2,)
     """
 
     generator: PairLoss
@@ -55,6 +56,8 @@ def gan_loss(
 
     Example:
       >>> loss = gan_loss(generator=lambda real, fake: -fake, critic=lambda real, fake: fake - real)
+      >>> loss.critic(jnp.float32(2.0), jnp.float32(-1.0))
+      Array(-3., dtype=float32)
     """
     return GanLoss(_of_numbers(generator), _of_numbers(critic), centered)
 
@@ -71,7 +74,10 @@ def zero_sum(loss: GanLoss) -> GanLoss:
     Args:
       loss: whose critic is kept; its generator's loss is not used.
     Example:
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
       >>> loss = zero_sum(minimax())
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(-0.440, dtype=float32), Array(0.440, dtype=float32))
     Source: Goodfellow et al. (2014), "Generative adversarial nets", equation 1; Metz et al. (2017),
       "Unrolled generative adversarial networks", equations 7 to 10.
     """
@@ -96,7 +102,10 @@ def swapped(loss: GanLoss) -> GanLoss:
       loss: whose critic is kept; its generator's loss is not used. What it does to a batch first
         must treat the sides alike, as that of `relativistic_average` does.
     Example:
-      >>> losses = game_losses(bigan(...), swapped(non_saturating()))
+      >>> real, fake = jnp.float32(2.0), jnp.float32(-1.0)  # the critic's outputs
+      >>> loss = swapped(non_saturating())
+      >>> loss.generator(real, fake), loss.critic(real, fake)
+      (Array(3.440, dtype=float32), Array(0.440, dtype=float32))
     Source: Donahue et al. (2017), "Adversarial feature learning", section 3.4; Dumoulin et al.
       (2017), "Adversarially learned inference", section 2.1.
     """

@@ -19,6 +19,10 @@ class BoundEstimator(Protocol):
     """`(num_samples, bound=...) -> estimator` of grad E[bound], for an f that is a log weight.
 
     Written `def f(z, q=q): return log_joint(z) - q.log_prob(z)`, one f serves them all.
+
+    Example:
+      >>> GRADIENTS["vimco"](8, bound=renyi(0.5))
+      vimco(8, bound=renyi(0.5))
     """
 
     def __call__(self, num_samples: int, *, bound: Bound) -> Estimator:

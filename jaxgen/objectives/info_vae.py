@@ -27,7 +27,12 @@ def aggregate_mmd(
     Raises:
       ValueError: fewer than two samples of either, or of unlike shapes.
     Example:
-      >>> divergence = aggregate_mmd(zs, prior.sample(seed=key, sample_shape=(len(zs),)), kernel)
+      >>> key_z, key_prior = jax.random.split(jax.random.key(0))
+      >>> zs = 3.0 + jax.random.normal(key_z, (50, 2))  # far from the prior
+      >>> prior_samples = jax.random.normal(key_prior, (50, 2))
+      >>> divergence = aggregate_mmd(zs, prior_samples, inverse_multiquadric(1.0))
+      >>> jnp.mean(divergence)
+      Array(0.6, dtype=float32)
     Source: Zhao et al. (2019), the MMD form; Gretton et al. (2012), equation 3.
     """
     terms = mmd_unbiased(latents, prior_samples, kernel)
@@ -60,7 +65,11 @@ def info_elbo(
       ValueError: the terms and the divergence differ in shape; alpha is a number above one, or
         alpha + weight one below one: a term would be climbed that is to fall.
     Example:
-      >>> objective = jnp.mean(info_elbo(terms, divergence, alpha=0.5, weight=100.0))
+      >>> terms = ElboTerms(jnp.array([-90.0]), jnp.array([25.0]))
+      >>> info_elbo(terms, jnp.array([0.1]), alpha=0.0, weight=1.0)  # the ELBO
+      Array([-115.], dtype=float32)
+      >>> info_elbo(terms, jnp.array([0.1]), alpha=1.0, weight=100.0)  # the MMD-VAE
+      Array([-100.], dtype=float32)
     Source: Zhao et al. (2019), the objective of section 3.
     """
     of_shape("terms.kl", terms.kl, jnp.shape(terms.reconstruction))

@@ -25,7 +25,12 @@ def log_importance_weights(
     Raises:
       ValueError: num_samples is below one; log_joint or q.log_prob is not one number per sample.
     Example:
-      >>> log_weights = log_importance_weights(key, log_joint, model.encode(params, x), 50)
+      >>> prior = distrax.Normal(0.0, 1.0)
+      >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)  # x = 2
+      >>> q = distrax.Normal(1.0, 0.5**0.5)  # the posterior: each weight is p(x)
+
+      >>> log_importance_weights(jax.random.key(0), log_joint, q, 2)  # log N(2; 0, 2)
+      Array([-2.266, -2.266], dtype=float32)
     Source: Burda et al. (2016), equation 7.
     """
     num_samples = at_least("num_samples", num_samples, 1)
@@ -59,7 +64,12 @@ def importance_weighted_bound(
     Raises:
       ValueError: num_samples is below one.
     Example:
-      >>> bound = importance_weighted_bound(key, log_joint, model.encode(params, x), 50)
+      >>> prior = distrax.Normal(0.0, 1.0)
+      >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)  # x = 2
+      >>> q = distrax.Normal(1.0, 0.5**0.5)  # the posterior: each weight is p(x)
+
+      >>> importance_weighted_bound(jax.random.key(0), log_joint, q, 50)  # log N(2; 0, 2)
+      Array(-2.266, dtype=float32)
     Source: Burda et al. (2016), equation 8.
     """
     return log_mean_exp(log_importance_weights(key, log_joint, q, num_samples), axis=0)

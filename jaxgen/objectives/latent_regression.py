@@ -18,7 +18,14 @@ REGRESSION = CRITIC - 1
 
 @runtime_checkable
 class Invertible(Protocol):
-    """What the regression asks of a model, `jaxgen.models.bigan` for one."""
+    """What the regression asks of a model, `jaxgen.models.bigan` for one.
+
+    Example:
+      >>> nets = nn.Dense(3), nn.Dense(2), concatenated(MLPCritic((8,)))
+      >>> model = bigan(*nets, prior=standard_normal(2), x_shape=(3,))
+      >>> isinstance(model, Invertible)
+      True
+    """
 
     @property
     def generate(self) -> Any:
@@ -41,7 +48,14 @@ def latent_regression(model: Invertible, losses: GameLosses) -> GameLosses:
       model: whose player is both nets; its batches have the latents as `z`.
       losses: of its game.
     Example:
+      >>> nets = nn.Dense(3), nn.Dense(2), concatenated(MLPCritic((8,)))
+      >>> model = bigan(*nets, prior=standard_normal(2), x_shape=(3,))
       >>> losses = latent_regression(model, game_losses(model, non_saturating()))
+      >>> player, critic = model.init(jax.random.key(0))
+      >>> batch = losses.draw(jax.random.key(1), jnp.ones((4, 3)))
+      >>> value, _, info = losses.generator(player, critic, jax.random.key(2), batch)
+      >>> bool(value > info["regression"] > 0)
+      True
     Source: Donahue et al. (2017), "Adversarial feature learning", section 4.1.
     """
 

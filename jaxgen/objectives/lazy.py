@@ -26,9 +26,10 @@ def lazy(weight: Any, *, every: int = 16) -> Callable[[Any], Array]:
     Raises:
       ValueError: every is below one.
     Example:
-      >>> losses = game_losses(
-      ...     model, non_saturating(), penalty=r1_penalty, penalty_weight=lazy(gamma / 2, every=16)
-      ... )
+      >>> gamma = 10.0
+      >>> weight = lazy(gamma / 2, every=16)  # as `penalty_weight` of `game_losses`
+      >>> [float(weight(step)) for step in (0, 1, 15, 16)]
+      [80.0, 0.0, 0.0, 80.0]
     Source: Karras et al. (2020), "Analyzing and improving the image quality of StyleGAN",
       section 3.1; its Adam sees k / (k + 1) as many steps, since there the penalty is a step of its
       own, and here a part of the loss.

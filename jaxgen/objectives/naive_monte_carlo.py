@@ -27,7 +27,10 @@ def log_prior_weights(
     Raises:
       ValueError: num_samples is below one; log_likelihood does not return one number.
     Example:
-      >>> IWAE(log_prior_weights(key, log_likelihood, prior, 10_000))
+      >>> log_likelihood = lambda z: distrax.Normal(z, 1.0).log_prob(2.0)  # of x = 2
+      >>> prior = distrax.Normal(0.0, 1.0)
+      >>> IWAE(log_prior_weights(jax.random.key(0), log_likelihood, prior, 10_000))  # -2.266
+      Array(-2.3, dtype=float32)
     """
     num_samples = at_least("num_samples", num_samples, 1)
     return evaluate(log_likelihood, prior.sample(seed=key, sample_shape=(num_samples,)))

@@ -32,8 +32,11 @@ def one_sample_critic(
       ValueError: when it is called, if the output of one sample depends on the others of its batch
         (a minibatch standard deviation, say): the slope of one sample is not that in the batch.
     Example:
-      >>> critic = one_sample_critic(model.criticize, critic_variables)
-      >>> slopes = jax.vmap(jax.grad(critic))(reals)  # [n, *x_shape]
+      >>> def criticize(variables, xs, *, train):
+      ...     return xs @ variables["params"], {}
+      >>> critic = one_sample_critic(criticize, {"params": jnp.array([3.0, 4.0])})
+      >>> jax.grad(critic)(jnp.zeros(2))
+      Array([3., 4.], dtype=float32)
     """
 
     def one(x: Any) -> Array:

@@ -33,9 +33,9 @@ def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scala
     Raises:
       ValueError: the critic's output is no single number, or the shapes differ.
     Example:
-      >>> critic = one_sample_critic(model.criticize, critic_variables)
-      >>> penalty = lambda key, real, fake: gradient_penalty(key, critic, real, fake)
-      >>> loss += 10.0 * jax.vmap(penalty)(keys, reals, fakes).mean()
+      >>> critic = lambda x: x @ jnp.array([3.0, 4.0])  # of slope 5 everywhere
+      >>> gradient_penalty(jax.random.key(0), critic, jnp.ones(2), jnp.zeros(2))
+      Array(16., dtype=float32)
     Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", equation 3.
     """
     shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
@@ -53,7 +53,9 @@ def dragan_penalty(
     """Returns (|slope| - 1)² at the real, moved by a normal step of standard deviation `scale`.
 
     Example:
-      >>> penalty = functools.partial(dragan_penalty, scale=0.5)
+      >>> critic = lambda x: x @ jnp.array([3.0, 4.0])  # of slope 5 everywhere
+      >>> dragan_penalty(jax.random.key(0), critic, jnp.ones(2), jnp.zeros(2), scale=0.5)
+      Array(16., dtype=float32)
     Source: Kodali et al. (2017), "On convergence and stability of GANs", equation 4.
     """
     side = _moving(real)
@@ -69,9 +71,9 @@ def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the real; half of it, times gamma, is the paper's R1.
 
     Example:
-      >>> losses = game_losses(
-      ...     model, non_saturating(), penalty=r1_penalty, penalty_weight=gamma / 2
-      ... )
+      >>> critic = lambda x: x @ jnp.array([3.0, 4.0])  # of slope 5 everywhere
+      >>> r1_penalty(jax.random.key(0), critic, jnp.ones(2), jnp.zeros(2))
+      Array(25., dtype=float32)
     Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
       equation 9.
     """
@@ -82,9 +84,9 @@ def r2_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     """Returns |slope|² at the fake, through which no gradient flows to the generator in its turn.
 
     Example:
-      >>> losses = game_losses(
-      ...     model, non_saturating(), penalty=r2_penalty, penalty_weight=gamma / 2
-      ... )
+      >>> critic = lambda x: x @ x / 2  # of slope x
+      >>> r2_penalty(jax.random.key(0), critic, jnp.zeros(2), jnp.array([3.0, 4.0]))
+      Array(25., dtype=float32)
     Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
       equation 10.
     """
@@ -98,7 +100,9 @@ def output_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     learn from, or whose outputs drift.
 
     Example:
-      >>> losses = game_losses(model, wasserstein(), penalty=output_penalty, penalty_weight=1e-3)
+      >>> critic = lambda x: x @ jnp.array([3.0, 4.0])
+      >>> output_penalty(jax.random.key(0), critic, jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0]))
+      Array(25., dtype=float32)
     Source: Karras et al. (2018), "Progressive growing of GANs for improved quality, stability, and
       variation", appendix A.1, for the reals' part.
     """

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def ellipses(axes: Axes, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
     """Draws where each Gaussian's density is exp(-1/2) and exp(-2) of its peak.
 
-    The cross at its mean is the larger, the more it weighs; colors go by its number.
+    These lie one and two standard deviations from the mean, and a legend names them so. The cross
+    at the mean is the larger, the more the Gaussian weighs; colors go by its number.
 
     Args:
       axes: to draw on, of `plot` or `panels`.
@@ -38,7 +39,8 @@ def ellipses(axes: Axes, weights: ArrayLike, means: ArrayLike, covariances: Arra
     circle: Float[np.ndarray, "2 100"] = np.stack([np.cos(turn), np.sin(turn)])
     for k, (mean, spread) in enumerate(zip(means, spreads, strict=True)):
         scale = np.linalg.cholesky(spread if spread.ndim == 2 else np.diag(spread))
-        for radius in (1.0, 2.0):
+        for radius, name in ((1, "one standard deviation"), (2, "two standard deviations")):
             outline = mean[:, None] + radius * scale @ circle
-            axes.plot(*outline, color=f"C{k % 10}", lw=1.6 if radius == 1 else 0.8)
+            label = name if k == 0 else None
+            axes.plot(*outline, color=f"C{k % 10}", lw=1.6 / radius, label=label)
         axes.scatter(*mean, s=20 + 200 * weights[k], color=f"C{k % 10}", marker="+")

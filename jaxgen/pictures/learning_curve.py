@@ -23,7 +23,7 @@ def learning_curve(
     """Returns the quantities `keys` of `records` against the epoch, the last value of each named.
 
     The first twentieth of the epochs, far off the rest, does not stretch the scale: it may leave
-    the picture, so that the end can be read.
+    the picture, so that the end can be read. Below the picture stands which epochs do.
 
     Args:
       records: as `RunDirectory.metrics` returns them; each has an `epoch`.
@@ -35,17 +35,21 @@ def learning_curve(
       >>> learning_curve(run.metrics(), {"train_elbo": "train", "validation_elbo": "validation"})
     """
     figure, axes = plot(title, "epoch", ylabel)
-    settled = []
+    settled, drawn = [], []
     for key, name in keys.items():
         points = [(r["epoch"], r[key]) for r in records if r.get(key) is not None]
         if not points:
             raise ValueError(f"keys: got {key!r}, which no record holds")
         epochs, values = np.array(points, float).T
         settled.extend(values[len(values) // 20 :])
+        drawn += points
         marker = "o" if len(points) == 1 else None
         axes.plot(epochs, values, marker=marker, lw=1.8, label=f"{name}  {values[-1]:.2f}")
     margin = 0.08 * (max(settled) - min(settled)) or 1.0
-    axes.set_ylim(min(settled) - margin, max(settled) + margin)
+    low, high = min(settled) - margin, max(settled) + margin
+    axes.set_ylim(low, high)
+    if beyond := [epoch for epoch, value in drawn if not low <= value <= high]:
+        axes.set_xlabel(f"epoch (some values up to epoch {max(beyond)} lie beyond this scale)")
     axes.set_xlim(left=0)
     axes.grid(alpha=0.25)
     # Below the axes: curves may lie anywhere within.

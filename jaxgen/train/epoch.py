@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.train.loss import leading_axis
@@ -45,6 +46,7 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
 
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         size = leading_axis("data", data)
+        data = jax.tree.map(jnp.asarray, data)  # NumPy's cannot be indexed inside a scan
         if batch_size > size:
             raise ValueError(
                 f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"

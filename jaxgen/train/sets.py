@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxgen.checks import at_least
 from jaxgen.train.epoch import Epoch, scan_with_keys
@@ -43,6 +44,7 @@ def scan_sets(update: Update, batch_size: int) -> Epoch:
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         sets, structure = jax.tree.flatten(data, is_leaf=lambda node: node is not data)
         sizes = [leading_axis("data", one) for one in sets]
+        sets = jax.tree.map(jnp.asarray, sets)  # NumPy's cannot be indexed inside a scan
         if not sizes or min(sizes) == 0:
             raise ValueError(f"data: got sets of {sizes} datapoints, expected at least one in each")
         if batch_size > max(sizes):

@@ -35,10 +35,10 @@ def map_in_blocks(
     """
     blocks = np.array_split(images, max(1, round(len(images) / block_size)))
     rows = []
-    with progress(len(blocks), unit="block") as advance:
+    with progress(len(images), unit="image") as advance:
         for i, block in enumerate(blocks):
             rows.append(jax.device_get(measure(jax.random.fold_in(key, i), jnp.asarray(block))))
-            advance(1, message)
+            advance(len(block), message)
     return jax.tree.map(lambda *arrays: np.concatenate(arrays).astype(np.float64), *rows)
 
 

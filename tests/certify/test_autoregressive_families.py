@@ -58,10 +58,16 @@ FAMILIES = {
 
 def with_params(density, context):
     """Params off their start, where a position bias of zeros or a zero layer says nothing."""
-    leaves, tree = jax.tree.flatten(density.init(jax.random.key(0), context))
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [a + 0.3 * jax.random.normal(k, a.shape) for a, k in zip(leaves, keys, strict=True)]
-    return tree.unflatten(moved)
+
+    @jax.jit
+    def moved(key, key_move):
+        leaves, tree = jax.tree.flatten(density.init(key, context))
+        keys = jax.random.split(key_move, len(leaves))
+        return tree.unflatten(
+            [a + 0.3 * jax.random.normal(k, a.shape) for a, k in zip(leaves, keys, strict=True)]
+        )
+
+    return moved(jax.random.key(0), jax.random.key(1))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -48,11 +48,16 @@ def fixed(distribution):
 
 def random_params(density, context):
     """Params at which the density says something: each off its start by N(0, .2²)."""
-    leaves, tree = jax.tree.flatten(density.init(jax.random.key(0), context))
-    keys = jax.random.split(jax.random.key(3), len(leaves) + 1)
-    return tree.unflatten(
-        [a + 0.2 * jax.random.normal(k, a.shape) for a, k in zip(leaves, keys, strict=False)]
-    )
+
+    @jax.jit
+    def moved(key, key_move):
+        leaves, tree = jax.tree.flatten(density.init(key, context))
+        keys = jax.random.split(key_move, len(leaves) + 1)
+        return tree.unflatten(
+            [a + 0.2 * jax.random.normal(k, a.shape) for a, k in zip(leaves, keys, strict=False)]
+        )
+
+    return moved(jax.random.key(0), jax.random.key(3))
 
 
 def flow(size):
@@ -92,7 +97,9 @@ def test_every_family_is_a_density(name):
     settings = dict(settings)
     at_start = settings.pop("at_start", False)
     params = (
-        density.init(jax.random.key(0), context) if at_start else random_params(density, context)
+        jax.jit(density.init)(jax.random.key(0), context)
+        if at_start
+        else random_params(density, context)
     )
     print(check_density(density, params, jax.random.key(1), context=context, **settings))
 
@@ -154,10 +161,14 @@ class Chain(FunctionDistribution):
         self.conditionals = conditionals
 
         def sample(key, of):
-            x = jnp.zeros(9)
-            for i, own in zip(np.argsort(order), jax.random.split(key, 9), strict=True):
-                x = x.at[i].set(of(x.reshape(3, 3)).sample(seed=own).reshape(-1)[i])
-            return x.reshape(3, 3)
+            steps = jnp.argsort(order)
+
+            def draw(t, x):
+                own = jax.random.fold_in(key, t)
+                drawn = of(x.reshape(3, 3)).sample(seed=own).reshape(-1)
+                return x.at[steps[t]].set(drawn[steps[t]])
+
+            return jax.lax.fori_loop(0, 9, draw, jnp.zeros(9)).reshape(3, 3)
 
         super().__init__(conditionals, (3, 3), sample, lambda of, x: of(x).log_prob(x))
 

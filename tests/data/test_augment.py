@@ -1,5 +1,8 @@
 """Random views: where windows are cut, what is mirrored, and that each image has its own draw."""
 
+import inspect
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +54,12 @@ def test_refused(key):
         compose()
     with pytest.raises(ValueError, match="size: got 0, expected an integer >= 1"):
         random_crop((0, 2))
+    for made in map(inspect.unwrap, (resize, random_crop)):  # whose annotations are not checked
+        for size in (2, None, (2,), (2, 2, 1)):
+            with pytest.raises(
+                ValueError, match=rf"size: got {re.escape(repr(size))}, expected \(h"
+            ):
+                made(size)
     with pytest.raises(ValueError, match="images: got uint8, expected floats"):
         resize((2, 2))(key, IMAGES.astype(jnp.uint8))
 

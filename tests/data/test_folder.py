@@ -1,5 +1,6 @@
 """Folders of images: what is read, and what is refused or left out."""
 
+import inspect
 import io
 
 import numpy as np
@@ -123,11 +124,13 @@ def test_unlike_images(folder, shape, message):
     [
         ({"channels": 2}, "channels: got 2, expected one of 1, 3, 4"),
         ({"size": (0, 8)}, "size: got 0, expected an integer >= 1"),
+        ({"size": 8}, r"size: got 8, expected \(height, width\)"),
+        ({"size": (8, 8, 3)}, r"size: got \(8, 8, 3\), expected \(height, width\)"),
     ],
 )
 def test_arguments(folder, arguments, message):
     with pytest.raises(ValueError, match=message):
-        load_folder(folder, **arguments)
+        inspect.unwrap(load_folder)(folder, **arguments)  # whose annotations are not checked
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a.png"])

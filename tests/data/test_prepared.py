@@ -88,6 +88,22 @@ def random_split(count, seed=0, channels=1):
     return images, rng.integers(0, 10, count)
 
 
+def places(value, place=()):
+    """The path of every value within one of JSON."""
+    yield place
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in pairs if isinstance(value, dict | list) else ():
+        yield from places(inner, (*place, key))
+
+
+def replaced(value, place, junk):
+    if not place:
+        return junk
+    copy = value.copy()
+    copy[place[0]] = replaced(value[place[0]], place[1:], junk)
+    return copy
+
+
 @pytest.fixture(autouse=True)
 def user_cache(request, tmp_path, monkeypatch):
     """Small sets get a cache directory of their own; the real ones keep the user's."""
@@ -284,6 +300,55 @@ class TestRefusals:
         path.write_text(json.dumps(info))
         with pytest.raises(ValueError, match="names a file outside itself"):
             load("toy", "train", data_dir=root)
+
+    @pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
+    @pytest.mark.parametrize("junk", [None, "½", [[3]], {"x": 1}, 10**12], ids=repr)
+    def test_any_value_of_another_kind_is_refused_by_file_and_place(self, root, file, junk):
+        path = write_set(root, {"test": random_split(3)}) / file
+        whole = json.loads(path.read_text())
+        messages = []
+        for place in places(whole):
+            path.write_text(json.dumps(replaced(whole, place, junk)))
+            try:
+                load("toy", "test", data_dir=root)
+            except ValueError as error:
+                messages.append(str(error))
+        form = r"data_dir: .*toy|name: got .toy|split: got .test"
+        assert [message for message in messages if not re.match(form, message)] == []
+        assert len(messages) >= 5
+
+    @pytest.mark.parametrize(
+        ("count", "message"),
+        [
+            (10**12, r"test\.array_record.* holds 3 examples, expected the 1000000000000"),
+            (0, r"has no example in the split 'test'"),
+            (-1, r"has -1 at \.splits\[0\]\.shardLengths\[0\], expected a whole number"),
+        ],
+    )
+    def test_counts_are_compared_before_memory_is_taken(self, root, count, message):
+        folder = write_set(root, {"test": random_split(3)})
+        path = folder / "dataset_info.json"
+        info = json.loads(path.read_text())
+        info["splits"][0]["shardLengths"] = [count]
+        path.write_text(json.dumps(info))
+        with pytest.raises(ValueError, match=message):
+            load("toy", "test", data_dir=root)
+
+    def test_a_record_that_is_no_example_is_named(self, root):
+        folder = write_set(root, {"test": random_split(2)})
+        (path,) = folder.glob("*.array_record-*")
+        writer = ArrayRecordWriter(str(path), "group_size:1")
+        for record in (tf_example_pb2.Example().SerializeToString(), b"\xff\xff"):
+            writer.write(record)
+        writer.close()
+        with pytest.raises(ValueError, match=r"data_dir: record 0 of .* is no example with an im"):
+            load("toy", "test", data_dir=root)
+
+    def test_an_image_too_large_to_be_true_is_refused(self, root, monkeypatch):
+        monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 15)  # of 89,478,485
+        write_set(root, {"test": random_split(2)})  # of 20 pixels, which would only be warned of
+        with pytest.raises(ValueError, match=r"record 0 of .* decompression bomb"):
+            load("toy", "test", data_dir=root)
 
     @pytest.mark.parametrize("file", ["dataset_info.json", "features.json"])
     def test_broken_metadata_is_named(self, root, file):

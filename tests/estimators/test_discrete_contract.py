@@ -1,5 +1,7 @@
 """What every estimator of discrete latents owes to its caller, besides its own law."""
 
+import functools
+
 import chex
 import distrax
 import jax
@@ -46,6 +48,11 @@ def gradient(estimator, params, key):
     return jax.grad(surrogate(estimator, PROBLEM, state), has_aux=True)(params, key)
 
 
+@functools.cache
+def compiled(estimator):
+    return jax.jit(functools.partial(gradient, estimator))
+
+
 @pytest.mark.parametrize("estimator", ALL, ids=by_name)
 def test_vmap_and_scan_and_jit_agree(estimator, key):
     """A batch of datapoints by vmap, by scan, and one by one."""
@@ -62,9 +69,9 @@ def test_vmap_and_scan_and_jit_agree(estimator, key):
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
 def test_logits_that_are_not_finite_are_reported(estimator, bad, key):
     good, wrong = jax.random.split(key)
-    assert gradient(estimator, PROBLEM.params, good)[1].all_finite
+    assert compiled(estimator)(PROBLEM.params, good)[1].all_finite
     params = PROBLEM.params | {"logits": PROBLEM.params["logits"].at[1].set(bad)}
-    assert not gradient(estimator, params, wrong)[1].all_finite
+    assert not compiled(estimator)(params, wrong)[1].all_finite
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=by_name)

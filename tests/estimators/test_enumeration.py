@@ -28,8 +28,8 @@ def test_the_hessian_by_enumeration_is_exact():
     problem = problems.bernoulli_inside
     flat, unravel = jax.flatten_util.ravel_pytree(problem.params)
     apply = problems.surrogate(enumeration(), problem)
-    hessian = jax.hessian(lambda p: apply(unravel(p), jax.random.key(0))[0])(flat)
-    truth = jax.hessian(lambda p: problem.exact(unravel(p)))(flat)
+    hessian = jax.jit(jax.hessian(lambda p: apply(unravel(p), jax.random.key(0))[0]))(flat)
+    truth = jax.jit(jax.hessian(lambda p: problem.exact(unravel(p))))(flat)
     np.testing.assert_allclose(hessian, truth, rtol=1e-4, atol=1e-5)
 
 
@@ -105,4 +105,5 @@ def test_bad_input(key):
 @pytest.mark.parametrize("estimator", [enumeration(), local_expectation()], ids=lambda e: e.name)
 def test_logits_that_are_not_finite_are_told(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.array([0.0, jnp.nan])), 1)
-    assert not estimator.apply((), key, lambda b: jnp.sum(b) * 1.0, q)[1].all_finite
+    apply = jax.jit(lambda key: estimator.apply((), key, lambda b: jnp.sum(b) * 1.0, q))
+    assert not apply(key)[1].all_finite

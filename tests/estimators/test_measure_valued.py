@@ -68,7 +68,8 @@ def test_evaluations_are_counted(monkeypatch):
             return evaluate(f, samples)
 
         monkeypatch.setattr(sys.modules[measure_valued.__module__], "evaluate", counted)
-        measure_valued(2).apply((), jax.random.key(0), lambda z: jnp.sum(z) * 1.0, q)
+        apply = lambda key, q=q: measure_valued(2).apply((), key, lambda z: jnp.sum(z) * 1.0, q)  # noqa: E731
+        jax.eval_shape(apply, jax.random.key(0))
         assert sum(rows) == 2 * (1 + cost * latents)
 
 

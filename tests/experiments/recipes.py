@@ -210,8 +210,6 @@ RECIPES = [
             "--method packed --packing 3": "packing: got 3, expected a divisor",
             "--critic-learning-rate 0": "critic_learning_rate: got 0.0, expected a positive",
         },
-        # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
-        checks_keys=False,
     ),
     Recipe(
         "toy_gan",
@@ -291,7 +289,7 @@ RECIPES = [
             "--passes 0": "passes: got 0, expected an integer >= 1",
         },
         programs=2,
-        checks_keys=False,
+        checks_keys=False,  # all trainings are judged with one key, one after another
     ),
     Recipe(
         "critic_features",
@@ -317,8 +315,6 @@ RECIPES = [
             "--r1 -1": "r1: got -1.0, expected",
             "--judged 0": "judged: got 0, expected an integer >= 20",
         },
-        # debug_key_reuse takes vmap's transpose of a scan's keys for their use.
-        checks_keys=False,
     ),
     Recipe(
         "compression",

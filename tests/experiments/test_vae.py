@@ -163,14 +163,14 @@ KILLED = {
         training.one_epoch = Deadly()
     """,
     "in mid-save": """
-        save = fitting.save
+        save = continuing.save
 
-        def die_soon(directory, step, tree):
+        def die_soon(directory, step, tree, **rest):
             if step == 4:
-                threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            save(directory, step, tree)
+                threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            save(directory, step, tree, **rest)
 
-        fitting.save = die_soon
+        continuing.save = die_soon
     """,
 }
 TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
@@ -179,7 +179,7 @@ TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
-    start += "from jaxgen.workbench import cli, fitting, training\n"
+    start += "from jaxgen.workbench import cli, continuing, fitting, training\n"
     start += "fitting.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
     done = subprocess.run(

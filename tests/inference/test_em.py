@@ -128,3 +128,18 @@ def test_several_starts_are_one_vmap(x64):
 def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="num_steps: got 0, expected an integer >= 1"):
         em(factor_steps(jnp.ones((2, 3))), factor_start(jnp.ones((2, 3))), 0)
+
+
+def test_a_component_without_a_datapoint_is_no_number_that_fails():
+    """Its weight is zero, and the bound that of the components that have some."""
+    xs = jnp.asarray(data(20), jnp.float32)
+    family = diagonal_gaussian()
+    labels = jnp.arange(20) % 2
+    result, whole = (
+        em(mixture_steps(family, xs), fit_mixture(family, jax.nn.one_hot(labels, k), xs), 3)
+        for k in (3, 2)
+    )
+    assert result.params.log_weights[2] == -jnp.inf
+    assert result.all_finite
+    np.testing.assert_allclose(result.after_m_step, whole.after_m_step, rtol=1e-5)
+    assert not em(EMSteps(jnp.log, jnp.exp, lambda params, q: params), -jnp.ones(()), 1).all_finite

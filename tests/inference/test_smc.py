@@ -218,6 +218,45 @@ def test_a_batch_is_its_sequences_one_by_one():
     assert batch[2] == 0.0  # the likelihood of nothing
 
 
+SEEN = np.array([False, True, False, True, True])
+MISSING = np.where(SEEN[:, None], XS, np.nan)
+
+
+def unobserved_step(key, state):
+    state, z, _ = STEP(key, state, jnp.zeros(2))
+    return state, z
+
+
+def of_missing(mean, key, **settings):
+    start, xs = (mean, START[1]), jnp.asarray(MISSING, jnp.float32)
+    return smc(key, STEP, start, xs, PARTICLES, **settings).log_likelihood
+
+
+def test_the_likelihood_of_what_was_seen_is_unbiased():
+    """Of the others at the same times: a step that is not seen is one in which time goes on."""
+    mean, cov = MODEL.joint(TIME)
+    seen = np.repeat(SEEN, 2)
+    truth = stats.multivariate_normal(mean[seen], cov[np.ix_(seen, seen)]).logpdf(XS.ravel()[seen])
+    keys = jax.random.split(jax.random.key(2), DRAWS)  # the very same for both
+    settings = {"observed": jnp.asarray(SEEN), "unobserved_step": unobserved_step}
+    found = jax.jit(jax.vmap(lambda key: of_missing(START[0], key, **settings)))(
+        jax.random.clone(keys)
+    )
+    assert_unbiased(np.exp(np.asarray(found, np.float64) - truth), 1.0)
+    with rejected():  # where time stands still there
+        masked = jax.jit(jax.vmap(lambda key: of_missing(START[0], key, mask=jnp.asarray(SEEN))))
+        assert_unbiased(np.exp(np.asarray(masked(keys), np.float64) - truth), 1.0)
+
+
+@pytest.mark.parametrize("seen", [SEEN, np.zeros(TIME, bool)])
+def test_no_gradient_meets_what_was_not_seen(key, seen):
+    keys = jax.random.split(key)
+    grad = jax.grad(of_missing)
+    assert np.isfinite(grad(START[0], keys[0], mask=jnp.asarray(seen))).all()
+    settings = {"observed": jnp.asarray(seen), "unobserved_step": unobserved_step}
+    assert np.isfinite(grad(START[0], keys[1], **settings)).all()
+
+
 @jax.jit
 @functools.partial(jax.value_and_grad, has_aux=True)
 def degenerate(mean, time, threshold, above, below):
@@ -276,6 +315,11 @@ def test_a_weight_that_is_no_number_is_said(bad):
         (
             {"mask": jnp.ones(5)},
             r"mask: got float32 of shape \(5,\), expected bool of shape \(5,\)",
+        ),
+        ({"observed": jnp.ones(5, bool)}, "unobserved_step: got None with observed"),
+        (
+            {"observed": jnp.ones(4, bool), "unobserved_step": unobserved_step},
+            r"observed: got bool of shape \(4,\), expected bool of shape \(5,\)",
         ),
         (
             {"step": lambda key, state, x: (state, x, x)},

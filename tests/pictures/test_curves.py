@@ -24,6 +24,8 @@ def test_the_learning_curve_holds_the_records():
     low, high = axes.get_ylim()
     assert -100 < low < -100 / 3
     assert high > -2.5
+    # Of 40 epochs two may leave the picture; the second, -50, does as well.
+    assert axes.get_xlabel() == "epoch (some values up to epoch 2 lie beyond this scale)"
     drawn(figure)
 
 
@@ -36,6 +38,7 @@ def test_a_curve_of_one_epoch_and_a_flat_one_can_be_drawn():
         assert low < -3 < high
         ticks = axes.get_xticks()
         assert axes.get_xlim()[0] == 0
+        assert axes.get_xlabel() == "epoch"
         np.testing.assert_array_equal(ticks, np.round(ticks))  # whole epochs
 
 

@@ -11,6 +11,8 @@ def test_an_ellipse_lies_where_the_density_is_a_given_part_of_its_peak():
     _, axes = plot()
     mean, covariance = np.array([1.0, -2.0]), np.array([[2.0, 0.7], [0.7, 1.0]])
     ellipses(axes, [1.0], [mean], [covariance])
+    names = [line.get_label() for line in axes.lines]
+    assert names == ["one standard deviation", "two standard deviations"]
     for line, radius in zip(axes.lines, (1, 2), strict=True):
         gaps = np.stack(line.get_data(), axis=1) - mean
         squares = np.einsum("ni,ij,nj->n", gaps, np.linalg.inv(covariance), gaps)

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.train import scan_epoch, scan_sets
+from jaxgen.train import scan_draws, scan_epoch, scan_sets
 
 SIDE, EPOCHS = 6, 400
+
+
+def as_jax(data):
+    return jax.tree.map(jnp.asarray, data)
 
 
 def seen(state, key, batch):
@@ -66,6 +70,42 @@ def test_the_longest_set_passes_once_and_a_shorter_one_begins_again_in_a_new_ord
         assert sorted(x[:5]) == sorted(x[5:10]) == [0, 1, 2, 3, 4]
         rounds += [x[:5].tolist(), x[5:10].tolist()]
     assert len({tuple(order) for order in rounds}) > 2
+
+
+def drawn(state, key, batch):
+    return state + 1, {"drawn": jax.random.uniform(key), "batch": batch}
+
+
+EPOCHS_OF = {
+    "epoch": lambda key: scan_epoch(drawn, 2)(0, key, jnp.arange(5)),
+    "sets": lambda key: scan_sets(drawn, 2)(0, key, (jnp.arange(5), jnp.arange(3))),
+    "draws": lambda key: scan_draws(drawn, jax.random.normal, 2)(0, key),
+}
+
+
+@pytest.mark.parametrize("name", EPOCHS_OF)
+def test_many_seeds_at_once_are_each_by_itself_and_use_no_key_twice(name):
+    keys = jax.random.split(jax.random.key(0), 3)
+    together = jax.vmap(EPOCHS_OF[name])(jax.random.clone(keys))
+    alone = EPOCHS_OF[name](keys[1])
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[1], b), together, alone)
+
+
+def test_a_key_used_twice_in_a_step_is_still_seen():
+    twice = scan_epoch(lambda s, key, _: (jax.random.bits(key) + jax.random.bits(key), {}), 2)
+    with pytest.raises(jax.errors.KeyReuseError):
+        jax.make_jaxpr(twice)(jnp.uint32(0), jax.random.key(0), jnp.arange(5))
+
+
+def test_numpys_arrays_are_taken_as_they_are():
+    data = {"x": np.arange(3), "y": (np.arange(7), np.arange(7.0))}
+    epoch = scan_sets(seen, 2)
+    for of_numpy, of_jax in (
+        (epoch(0, jax.random.key(0), data), epoch(0, jax.random.key(0), as_jax(data))),
+        (scan_epoch(seen, 2)(0, jax.random.key(0), data["y"]),
+         scan_epoch(seen, 2)(0, jax.random.key(0), as_jax(data["y"]))),
+    ):  # fmt: skip
+        jax.tree.map(np.testing.assert_array_equal, of_numpy, of_jax)
 
 
 def test_misuse_is_named():

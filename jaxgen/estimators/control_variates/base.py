@@ -20,6 +20,9 @@ class Control(NamedTuple):
       mean: an expression with the gradient of E_q[h]; needed where h depends on its own sample.
       loss: what the learned parameters in the state are to lower, with no other gradient.
       statistics: what `update` needs besides the values of f.
+    Example:
+      >>> Control(values=jnp.array([0.5, 0.5])).mean  # no expectation to give back
+      0.0
     """
 
     values: Float[Array, "*samples"]
@@ -41,6 +44,11 @@ class Baseline(Value):
       update: `(state, estimates) -> state`, with the Estimates of a whole batch.
       min_samples: the fewest samples that it works with.
       evaluations: evaluations of f besides those at the samples.
+    Example:
+      >>> leave_one_out().min_samples
+      2
+      >>> half = Baseline(lambda state, f, q, samples, values, context: Control(values * 0 + 0.5))
+      >>> estimator = score_function(2, baseline=half)
     """
 
     apply: Callable[..., Control]

@@ -8,6 +8,7 @@ import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
+from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.estimators.base import Integrand
 from jaxgen.estimators.control_variates.base import Baseline, Control
@@ -26,7 +27,7 @@ def muprop() -> Baseline:
     one derivative.
 
     Raises:
-      ValueError: q has no mean (an integer Categorical).
+      ValueError: q has no mean (an integer Categorical), or one that is no expectation (an angle).
     Example:
       >>> score_function(1, baseline=muprop())
     Source: Gu et al. (2016).
@@ -47,6 +48,11 @@ def muprop() -> Baseline:
 
 def _mean(q: Any) -> Array:
     latent = innermost(q)
+    if isinstance(latent, tfp.distributions.VonMises):
+        raise ValueError(
+            f"q: got {type(latent).__name__}, whose mean() is a direction, expected a distribution "
+            "whose mean() is E_q[z]: muprop needs the expectation of a linear function of z"
+        )
     try:
         return jnp.asarray(
             latent.probs if isinstance(latent, distrax.OneHotCategorical) else q.mean()

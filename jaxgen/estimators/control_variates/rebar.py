@@ -24,6 +24,10 @@ class RebarState:
     Attributes:
       log_temperature: log t of the relaxation.
       eta: how much of the control variate is subtracted; zero is the plain score function.
+    Example:
+      >>> state = rebar(temperature=0.5).init(jax.random.key(0), distrax.Bernoulli(0.3))
+      >>> jnp.exp(state.log_temperature), state.eta
+      (Array(0.5, dtype=float32), Array(1., dtype=float32))
     """
 
     log_temperature: Any

@@ -28,6 +28,11 @@ class RelaxState:
     Attributes:
       relaxed: the temperature and the weight of the relaxed f.
       network: params of the control network r.
+    Example:
+      >>> init, apply = lambda key, z, x: jnp.zeros_like(z), lambda w, z, x: w * z
+      >>> estimator = relax(network_init=init, network_apply=apply)
+      >>> estimator.init(jax.random.key(0), distrax.Bernoulli(0.3)).network
+      Array(0., dtype=float32)
     """
 
     relaxed: RebarState
@@ -60,11 +65,16 @@ def relax(
       ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
         one-hot categorical; the state is ().
     Example:
-      >>> e = relax(
+      >>> estimator = relax(
       ...     4,
-      ...     network_init=lambda key, z, x: net.init(key, z),
-      ...     network_apply=lambda params, z, x: net.apply(params, z)[0],
+      ...     network_init=lambda key, z, x: jnp.zeros_like(z),
+      ...     network_apply=lambda w, z, x: w * jnp.tanh(z),
       ... )
+      >>> q = distrax.Bernoulli(0.3)
+      >>> state = estimator.init(jax.random.key(0), q)
+      >>> value, estimate = estimator.apply(state, jax.random.key(1), lambda b: (b - 0.45) ** 2, q)
+      >>> estimate.control_loss.shape  # what `jaxgen.train.estimator_step` lowers
+      ()
     Source: Grathwohl et al. (2018), section 3.2 and equation 8.
     """
     temperature = positive("temperature", temperature)

@@ -12,7 +12,8 @@ from jaxtyping import Array
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state
 from jaxgen.estimators.discrete import Latent, relaxable
-from jaxgen.estimators.evaluation import evaluate, finite, with_gradient, without_score
+from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
+from jaxgen.estimators.held import without_score
 from jaxgen.types import Distribution, Key, Scalar
 
 
@@ -76,7 +77,7 @@ def relaxed_control(
         surrogate = with_gradient(jnp.mean(values), grad, latent.logits)
         return surrogate, Estimate(
             jax.lax.stop_gradient(values),
-            finite(q, values, grad),
+            finite(q, values, grad, logits),
             control_loss=with_gradient(jax.lax.stop_gradient(moment), signal, state),
         )
 
