@@ -182,6 +182,8 @@ def unobserved_step(
       Array(0., dtype=float32)
     """
 
+    arrays("params", params)
+
     def step(key: Key, state: Any) -> tuple[Any, Array]:
         state, (_, z) = _drawn(model, params, key, state)
         return state, z
