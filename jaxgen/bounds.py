@@ -46,7 +46,9 @@ class Bound(Value):
           ValueError: log_weights has not one axis, or no entry: a batch's is `jax.vmap(bound)`.
         """
         axis_of_samples("log_weights", log_weights)
-        return self.value(log_weights)
+        log_weights = jnp.asarray(log_weights)
+        widened = jnp.promote_types(log_weights.dtype, jnp.float32)
+        return self.value(log_weights.astype(widened))
 
 
 ELBO = known_by_name(

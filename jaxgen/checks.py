@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,23 @@ def not_negative(name: str, value: Any) -> Any:
     return value
 
 
-def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
+def arrays(name: str, tree: Any) -> None:
+    """Checks that the leaves of a pytree are arrays or numbers; it may have none, but is not None.
+
+    Raises:
+      ValueError: one is not, such as a word or an object that is no pytree.
+    Example:
+      >>> arrays("params", {"mean": np.zeros(3), "scale": 1.0})
+      >>> arrays("params", {"mean": "zero"})
+      Traceback (most recent call last):
+      ValueError: params: got 'zero', expected a pytree of arrays
+    """
+    for leaf in [None] if tree is None else jax.tree.leaves(tree):
+        if not hasattr(leaf, "dtype") and not isinstance(leaf, int | float | complex):
+            raise ValueError(f"{name}: got {leaf!r}, expected a pytree of arrays")
+
+
+def one_distribution(q: Any, batch_shape: Sequence[int] | None = None, *, name: str = "q") -> None:
     """Checks that q is one distribution, not a batch of them.
 
     Args:
@@ -100,7 +116,7 @@ def one_distribution(q: Any, batch_shape: Sequence[int] | None = None) -> None:
     found = tuple(getattr(q, "batch_shape", ()) if batch_shape is None else batch_shape)
     if found:
         raise ValueError(
-            f"q: got a {type(q).__name__} of batch shape {found}, expected one distribution "
+            f"{name}: got a {type(q).__name__} of batch shape {found}, expected one distribution "
             "(batch shape ()): make a vector of latents of it with distrax.Independent"
         )
 
@@ -138,6 +154,34 @@ def of_shape(name: str, x: Any, expected: Sequence[int]) -> None:
         raise ValueError(f"{name}: got shape {found}, expected {tuple(expected)}")
 
 
+def batch_of(name: str, x: Any, shape: Sequence[int]) -> None:
+    """Checks datapoints on a leading axis: floats, for bytes are on another scale than samples.
+
+    Args:
+      x: an array, [n, *shape], n >= 1.
+      shape: of one datapoint.
+    Raises:
+      ValueError: it is none, or of another shape or type.
+    Example:
+      >>> batch_of("x", jnp.zeros((2, 8, 8)), (8, 8, 1))  # no channels
+      Traceback (most recent call last):
+      ValueError: x: got float32 of shape (2, 8, 8), expected ...
+    """
+    is_array = hasattr(x, "dtype") and hasattr(x, "shape")
+    if (
+        not is_array
+        or not jnp.issubdtype(x.dtype, np.floating)
+        or x.shape[:1] in ((), (0,))
+        or x.shape[1:] != tuple(shape)
+    ):
+        found = f"{x.dtype} of shape {x.shape}" if is_array else f"a {type(x).__name__}"
+        expected = ", ".join(map(str, ("n >= 1", *shape)))
+        raise ValueError(
+            f"{name}: got {found}, expected floating-point numbers of shape "
+            f"({expected}{'' if shape else ','})"
+        )
+
+
 def of_event_shape(value: Any, event_shape: Sequence[int]) -> None:
     """Checks that the last axes of what is scored are those of one event.
 
@@ -164,8 +208,9 @@ def floats(name: str, x: Any) -> None:
       Traceback (most recent call last):
       ValueError: x: got uint8, expected floating-point numbers
     """
-    if not jnp.issubdtype(x.dtype, np.floating):
-        raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
+    if not hasattr(x, "dtype") or not jnp.issubdtype(x.dtype, np.floating):
+        found = getattr(x, "dtype", type(x).__name__)
+        raise ValueError(f"{name}: got {found}, expected floating-point numbers")
 
 
 def not_bytes(name: str, x: Any) -> None:
@@ -182,21 +227,6 @@ def not_bytes(name: str, x: Any) -> None:
         raise ValueError(
             f"{name}: got uint8, expected the model's unit, such as pixels / 255 in [0, 1]"
         )
-
-
-def arrays(name: str, tree: Any) -> None:
-    """Checks that every leaf of a pytree is an array or a number: params, or what a net is given.
-
-    Raises:
-      ValueError: it is None, or has another leaf.
-    Example:
-      >>> arrays("params", None)
-      Traceback (most recent call last):
-      ValueError: params: got None, expected a pytree of arrays
-    """
-    for leaf in [None] if tree is None else jax.tree.leaves(tree):
-        if not (hasattr(leaf, "dtype") or isinstance(leaf, bool | int | float)):
-            raise ValueError(f"{name}: got {leaf!r}, expected a pytree of arrays")
 
 
 def axis_of_samples(name: str, x: Any) -> None:
@@ -217,14 +247,14 @@ def axis_of_samples(name: str, x: Any) -> None:
         )
 
 
-def class_labels(labels: Any, num_classes: int, count: int) -> None:
+def class_labels(labels: Any, num_classes: int, *shape: int) -> None:
     """Checks labels: one integer for each datapoint, from 0 to num_classes - 1.
 
     Traced labels are trusted to be among the classes: numbers under jit do not raise.
 
     Args:
       labels: an array.
-      count: of the datapoints.
+      shape: of the labels: how many datapoints; and how many in a pack, if they come in packs.
     Raises:
       ValueError: they are no such labels.
     Example:
@@ -232,14 +262,16 @@ def class_labels(labels: Any, num_classes: int, count: int) -> None:
       Traceback (most recent call last):
       ValueError: labels: got values from 3 to 10, expected 0 to 9, the 10 classes
     """
-    dtype, found = getattr(labels, "dtype", type(labels).__name__), np.shape(labels)
-    if not hasattr(labels, "dtype") or not np.issubdtype(dtype, np.integer) or found != (count,):
+    is_array = hasattr(labels, "dtype")
+    if not is_array or not np.issubdtype(labels.dtype, np.integer) or labels.shape != shape:
+        found = f"{labels.dtype} of shape {labels.shape}" if is_array else type(labels).__name__
         raise ValueError(
-            f"labels: got {dtype} of shape {found}, expected an array of integers of shape "
-            f"{(count,)}, one for each datapoint"
+            f"labels: got {found}, expected an array of integers of shape {shape}, one for each "
+            "datapoint"
         )
-    if count and not isinstance(labels, Tracer):
-        low, high = int(np.min(labels)), int(np.max(labels))
+    if math.prod(shape) and not isinstance(labels, Tracer):
+        known = np.asarray(labels)  # under jit, what is known outside stays known to NumPy alone
+        low, high = int(known.min()), int(known.max())
         if low < 0 or high >= num_classes:
             raise ValueError(
                 f"labels: got values from {low} to {high}, expected 0 to {num_classes - 1}, the "
@@ -262,50 +294,3 @@ def between_0_and_1(name: str, value: float) -> float:
     if not 0 < value < 1:
         raise ValueError(f"{name}: got {value}, expected a number between 0 and 1")
     return value
-
-
-_V = TypeVar("_V")
-
-
-class UnknownName(KeyError, ValueError):
-    """A name that a table does not have: a KeyError with a message to be read.
-
-    Example:
-      >>> isinstance(UnknownName("divergence: got 'kld'"), KeyError)
-      True
-    """
-
-    def __str__(self) -> str:
-        return self.args[0]
-
-
-class ByName(Mapping[str, _V]):
-    """Named values, read only, that lists its names when it is asked for another.
-
-    Raises:
-      UnknownName: of a name that is not in it; a KeyError and a ValueError.
-    Example:
-      >>> table = ByName("divergence", {"kl": 1.0, "pearson": 2.0})
-      >>> table["kl"]
-      1.0
-      >>> table.get("kld", "none of that name")
-      'none of that name'
-    """
-
-    def __init__(self, of: str, entries: Mapping[str, _V]):
-        self._of, self._entries = of, dict(entries)
-
-    def __getitem__(self, name: str) -> _V:
-        if name not in self._entries:
-            names = ", ".join(self._entries)
-            raise UnknownName(f"{self._of}: got {name!r}, expected one of {names}")
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __repr__(self) -> str:
-        return f"{self._of}s by name: {', '.join(self._entries)}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, axis_of_samples, between_0_and_1
 from jaxgen.types import Scalar
@@ -101,13 +101,14 @@ def all_finite(tree: object) -> Array:
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in leaves], dtype=bool))
 
 
-def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
-    """Returns x as float32 or wider.
+def at_least_float32(name: str, x: ArrayLike | Sequence[Any]) -> Float[Array, "..."]:
+    """Returns x as an array, float32 or wider.
 
     Half precision cannot hold counts above 2,048 (bfloat16: 256), and squares overflow it.
 
     Raises:
-      ValueError: x is not of floating point; differences of uint8 pixels would wrap around.
+      ValueError: x is no array, number or nested list, or is not of floating point; differences of
+        uint8 pixels would wrap around.
     Example:
       >>> at_least_float32("features", jnp.ones(3, jnp.bfloat16)).dtype
       dtype('float32')
@@ -115,9 +116,31 @@ def at_least_float32(name: str, x: Num[Array, "..."]) -> Float[Array, "..."]:
       Traceback (most recent call last):
       ValueError: pixels: got uint8, expected floating-point numbers
     """
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{name}: got {x.dtype}, expected floating-point numbers")
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    try:
+        array = jnp.asarray(x)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {type(x).__name__}, expected an array") from None
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"{name}: got {array.dtype}, expected floating-point numbers")
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+
+
+def one_per_sample(name: str, numbers: ArrayLike | Sequence[Any]) -> Float[Array, "n"]:
+    """Returns one number for each sample, such as a critic's outputs, in float32 at least.
+
+    Raises:
+      ValueError: it is no vector ([n, 1] is refused, not broadcast), empty, or not of floats.
+    Example:
+      >>> one_per_sample("v_real", jnp.zeros((5, 1)))
+      Traceback (most recent call last):
+      ValueError: v_real: got shape (5, 1), expected one number per sample, (n >= 1,)
+    """
+    numbers = at_least_float32(name, numbers)
+    if numbers.ndim != 1 or not len(numbers):
+        raise ValueError(
+            f"{name}: got shape {numbers.shape}, expected one number per sample, (n >= 1,)"
+        )
+    return numbers
 
 
 def highest_precision(f: Callable[P, T]) -> Callable[P, T]:

@@ -38,7 +38,7 @@ def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..
       Traceback (most recent call last):
       ValueError: real: got shape (1, 3), expected at least 2 samples along the leading axis
     """
-    arrays = {name: _floats(name, samples) for name, samples in sets.items()}
+    arrays = {name: at_least_float32(name, samples) for name, samples in sets.items()}
     (first, reference), *_ = arrays.items()
     for name, array in arrays.items():
         if array.ndim == 0 or len(array) < minimum or not array.size:
@@ -53,16 +53,6 @@ def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..
             )
     dtype = jnp.result_type(*arrays.values())
     return [array.astype(dtype) for array in arrays.values()]
-
-
-def _floats(name: str, samples: Samples) -> Float[Array, "..."]:
-    try:
-        array = jnp.asarray(samples)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name}: got {type(samples).__name__}, expected an array of samples"
-        ) from None
-    return at_least_float32(name, array)
 
 
 def sample_vectors(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ dims"]]:

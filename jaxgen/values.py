@@ -1,11 +1,11 @@
-"""Records of functions that are equal when made equal, hashable, and shown by their call."""
+"""Records of functions that are equal when made equal, and tables of values by their names."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, ParamSpec, TypeVar, dataclass_transform
 
 _P = ParamSpec("_P")
@@ -179,3 +179,47 @@ def _shown(value: Any) -> str:
     if isinstance(value, Value) or not callable(value):
         return repr(value)
     return getattr(value, "__qualname__", None) or getattr(value, "__name__", repr(value))
+
+
+class UnknownName(KeyError, ValueError):
+    """A name that a table does not have: a KeyError with a message to be read.
+
+    Example:
+      >>> isinstance(UnknownName("divergence: got 'kld'"), KeyError)
+      True
+    """
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+class ByName(Mapping[str, _T]):
+    """Named values, read only, that lists its names when it is asked for another.
+
+    Raises:
+      UnknownName: of a name that is not in it; a KeyError and a ValueError.
+    Example:
+      >>> table = ByName("divergence", {"kl": 1.0, "pearson": 2.0})
+      >>> table["kl"]
+      1.0
+      >>> table.get("kld", "none of that name")
+      'none of that name'
+    """
+
+    def __init__(self, of: str, entries: Mapping[str, _T]):
+        self._of, self._entries = of, dict(entries)
+
+    def __getitem__(self, name: str) -> _T:
+        if name not in self._entries:
+            names = ", ".join(self._entries)
+            raise UnknownName(f"{self._of}: got {name!r}, expected one of {names}")
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"{self._of}s by name: {', '.join(self._entries)}"

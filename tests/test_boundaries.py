@@ -9,21 +9,27 @@ from pathlib import Path
 import pytest
 
 ROOMS = (
+    "certify",
     "data",
     "distributions",
     "divergences",
     "estimators",
+    "inference",
     "metrics",
     "models",
     "nets",
+    "objectives",
     "two_sample",
 )
 NO_VALUE = ("None", "a thing")
 ARGUED: dict[tuple[str, str], str] = {
+    ("certify.density_report", "values"): "None: a density over the reals",
     ("data.refuse", "message"): "whatever it is, it is raised",
+    ("distributions.in_context", "context"): "it is passed on",
     ("distributions.in_context", "x"): "it is passed on",
     ("distributions.triangular_fixed_point", "x0"): "the function that is passed refuses it",
-    ("distributions.in_context", "context"): "it is passed on",
+    ("objectives.cycle_losses", "loss"): "None: least_squares()",
+    ("objectives.entropy_elbo", "estimator"): "None: pathwise()",
 }
 """Arguments for which anything may stand, by function and argument, and why."""
 

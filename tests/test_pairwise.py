@@ -107,7 +107,7 @@ def test_one_rule_for_samples_of_every_test_and_metric(x64):
         ({"p": jnp.zeros((2, 0))}, r"p: got shape \(2, 0\)"),
         ({"p": jnp.zeros((2, 3), jnp.uint8)}, "p: got uint8, expected floating-point numbers"),
         ({"p": [[1, 2], [3, 4]]}, "p: got int32, expected floating-point numbers"),
-        ({"p": [[1.0], [2.0, 3.0]]}, "p: got list, expected an array of samples"),
+        ({"p": [[1.0], [2.0, 3.0]]}, "p: got list, expected an array"),
         (
             {"p": jnp.zeros((2, 3)), "q": jnp.zeros((2, 3, 1))},
             r"q: got samples of shape \(3, 1\), expected \(3,\), as p has",

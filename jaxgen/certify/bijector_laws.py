@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -29,19 +29,42 @@ class BijectorErrors(NamedTuple):
     inverse_log_det: Scalar
 
 
-def bijector_errors(bijector: Any, xs: Float[Array, "n ..."]) -> BijectorErrors:
+@runtime_checkable
+class Bijector(Protocol):
+    """What is asked of a bijector, in distrax's spelling."""
+
+    def forward(self, x: Any) -> Any:
+        """Returns y."""
+        ...
+
+    def forward_and_log_det(self, x: Any) -> Any:
+        """Returns y, and the log determinant of dy/dx in nats."""
+        ...
+
+    def inverse_and_log_det(self, y: Any) -> Any:
+        """Returns x, and the log determinant of dx/dy in nats."""
+        ...
+
+
+def bijector_errors(bijector: Bijector, xs: Float[Array, "n ..."]) -> BijectorErrors:
     """Returns how far a bijector of one event is from its inverse and from its Jacobian.
 
     Args:
       bijector: in distrax's spelling, from an event of floating numbers to one of as many.
       xs: points of its domain. Memory grows with the square of their size.
     Raises:
-      ValueError: the image has another number of entries.
+      ValueError: the image has another number of entries; xs are no events of the bijector, or
+        batches of them.
     Example:
       >>> bijector_errors(
       ...     distrax.Block(distrax.ScalarAffine(1.0, 2.0), 1), jnp.ones((4, 3))
       ... ).inverse
     """
+    event_ndims = getattr(bijector, "event_ndims_in", xs.ndim - 1)
+    if xs.ndim != 1 + event_ndims:
+        raise ValueError(
+            f"xs: got shape {xs.shape}, expected one axis before the bijector's own {event_ndims}"
+        )
 
     def one(x: Array) -> tuple[Array, ...]:
         y, log_det = bijector.forward_and_log_det(x)

@@ -20,7 +20,7 @@ from jaxgen.certify.density_laws import (
 )
 from jaxgen.certify.finding import DensityReport
 from jaxgen.certify.scored import Scored
-from jaxgen.checks import at_least, between_0_and_1
+from jaxgen.checks import arrays, at_least, between_0_and_1
 from jaxgen.models import Density
 from jaxgen.types import Key, Params
 
@@ -37,7 +37,7 @@ def check_density(density: Density, params: Params, key: Key, **settings: Any) -
     report = density_report(density, params, key, **settings)
     if report.failures:
         broken = "; ".join(f"{of.law}: {of.measured}" for of in report.failures)
-        raise ValueError(f"density: breaks {broken}")
+        raise ValueError(f"density: got one that breaks {broken}; expected none broken")
     return report
 
 
@@ -87,6 +87,7 @@ def density_report(
       ...     Density(lambda key, context: 0.3, coin), 0.3, jax.random.key(0), values=(0, 1)
       ... )
     """
+    arrays("params", params)
     at_least("num_draws", num_draws, 2 * HINTS)
     between_0_and_1("false_alarm", false_alarm)
     if values is not None and (len(values) < 2 or len(np.unique(values)) < len(values)):

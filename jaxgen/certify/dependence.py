@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from jaxgen.checks import arrays
 from jaxgen.types import Params
 
 
@@ -27,9 +28,18 @@ def dependence(
       function: `(params, x) -> pytree` of floating arrays, of the shape of x or with more axes
         behind it.
       x: of the right shape; its numbers do not matter.
+    Raises:
+      ValueError: the function does not take x, or says nothing of its shape.
     Example:
       >>> dependence(lambda w, x: w @ x, jnp.tril(jnp.ones((3, 3)), -1), jnp.zeros(3)).sum()  # 3
     """
+    arrays("params", params)
+    try:
+        jax.eval_shape(function, params, x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"x: got shape {jnp.shape(x)}, expected one that `function` takes; it says: {error}"
+        ) from error
     shape = jnp.shape(x)
     size = int(np.prod(shape))
 

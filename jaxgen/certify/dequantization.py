@@ -64,5 +64,5 @@ def check_dequantizer(
     )
     if report.failures:
         broken = "; ".join(f"{of.law}: {of.measured}" for of in report.failures)
-        raise ValueError(f"prepare: breaks {broken}")
+        raise ValueError(f"prepare: got one that breaks {broken}; expected none broken")
     return report

@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from jaxgen.certify.moments import DrawGradient
 from jaxgen.certify.running import total, widened
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.types import Key, Params, Scalar
 
 
@@ -26,7 +26,7 @@ def directional_snr(
       num_draws: gradients drawn.
       batch_size: gradients computed at once.
     Raises:
-      ValueError: num_draws is below one.
+      ValueError: num_draws is below one; the direction is not of the gradient's shape.
     Example:
       >>> direction = jnp.array([2.0, 0.0, 0.0])
       >>> gradient = lambda key: direction + jax.random.normal(key, (3,))
@@ -34,6 +34,13 @@ def directional_snr(
     Source: Rainforth et al. (2018), the directional signal-to-noise ratio.
     """
     num_draws = at_least("num_draws", num_draws, 1)
+    arrays("direction", direction)
+    found = jax.tree.map(jnp.shape, jax.eval_shape(gradient, key))
+    if jax.tree.map(jnp.shape, direction) != found:
+        raise ValueError(
+            f"direction: got shapes {jax.tree.map(jnp.shape, direction)}, expected the gradient's, "
+            f"{found}"
+        )
     direction = widened(direction)
     norm = jnp.sqrt(total(jax.tree.map(jnp.square, direction)))
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.certify.moments import Moments, summarize
 from jaxgen.certify.running import widened
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.estimators import all_states, log_prob
 from jaxgen.types import Distribution, Key, Params
 
@@ -28,6 +28,8 @@ def exact_moments(
         draws (see `replay`), its Gaussian noise, its uniforms.
       points: every value of the randomness, or quadrature nodes, on a leading axis.
       weights: their probabilities, which sum to one.
+    Raises:
+      ValueError: there is not one weight for each point.
     Example:
       >>> estimator, key = score_function(2, baseline=leave_one_out()), jax.random.key(0)
       >>> def gradient(samples):
@@ -38,6 +40,13 @@ def exact_moments(
       ...     return jax.grad(loss)(0.3)
       >>> exact_moments(gradient, *sample_space(distrax.Bernoulli(0.3), num_samples=2)).variance
     """
+    arrays("points", points)
+    counts = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(points)}
+    if counts != {jnp.shape(weights)}:
+        raise ValueError(
+            f"weights: got shape {jnp.shape(weights)}, expected one for each of the points, whose "
+            f"leading axes are {counts}"
+        )
     draws = widened(jax.vmap(gradient)(points))
 
     def expectation(x: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -33,7 +34,7 @@ def frozen_params(name: str) -> Params:
         return jax.tree.map(lambda array: jnp.asarray(array, jnp.float32), nested)
 
 
-def pack(params: Any) -> bytes:
+def pack(params: Mapping[str, Any]) -> bytes:
     """Returns the file that holds the params of several nets, rounded to half precision.
 
     Args:

@@ -10,6 +10,7 @@ import jax
 from jaxtyping import Array, Float
 
 from jaxgen.certify.frozen import frozen_params
+from jaxgen.checks import arrays, at_least
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
 from jaxgen.nets import MLP
 from jaxgen.types import Key, Params
@@ -83,14 +84,17 @@ def two_latent_vae(x_shape: tuple[int, ...]) -> LatentVariableModel:
 def simulate(key: Key, model: LatentVariableModel, params: Params, count: int) -> Simulated:
     """Returns z from the prior and x from p(x|z).
 
+    Raises:
+      ValueError: count is below one; params is no pytree of arrays.
     Example:
       >>> vae = frozen_vae()
       >>> x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
     """
+    arrays("params", params)
 
     def one(key: Key) -> Simulated:
         key_z, key_x = jax.random.split(key)
         z = model.prior(params).sample(seed=key_z)
         return Simulated(z, model.decode(params, z).sample(seed=key_x))
 
-    return jax.vmap(one)(jax.random.split(key, count))
+    return jax.vmap(one)(jax.random.split(key, at_least("count", count, 1)))

@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least, of_shape, positive
 from jaxgen.models import LatentVariableModel
 from jaxgen.types import Params
 
 
-@partial(jax.jit, static_argnames=("model", "points", "reach"), inline=True)
 def log_prob_by_quadrature(
     model: LatentVariableModel,
     params: Params,
@@ -34,16 +33,26 @@ def log_prob_by_quadrature(
       points: in each dimension.
       reach: of the square to each side; with N(0, I) 6 leaves out 4e-9 of the prior.
     Raises:
-      ValueError: points is below two; the model has not two latents.
+      ValueError: points is below two; the model has not two latents; xs are not its images.
     Example:
       >>> vae = frozen_vae()
       >>> x = simulate(jax.random.key(0), vae.model, vae.params, 2).x
       >>> log_prob_by_quadrature(vae.model, vae.params, x, points=100)
     """
+    arrays("params", params)
+    at_least("points", points, 2)
+    return _integrated(model, params, xs, points, positive("reach", reach))
+
+
+@partial(jax.jit, static_argnums=(0, 3, 4), inline=True)
+def _integrated(
+    model: LatentVariableModel, params: Params, xs: Array, points: int, reach: float
+) -> Array:
     prior = model.prior(params)
     if prior.event_shape != (2,):
         raise ValueError(f"model: got latents of shape {prior.event_shape}, expected (2,)")
-    ticks = jnp.linspace(-reach, reach, at_least("points", points, 2))
+    of_shape("xs", xs, (len(xs), *model.decode(params, jnp.zeros(2)).event_shape))
+    ticks = jnp.linspace(-reach, reach, points)
     step = 2 * reach / (points - 1)
     flat = xs.reshape(len(xs), -1)
 

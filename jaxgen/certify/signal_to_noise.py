@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.certify.moments import Moments, grad_moments
 from jaxgen.certify.problem import Target
+from jaxgen.checks import arrays, floats
 from jaxgen.estimators import Estimator, MakeEstimator
 from jaxgen.types import Key, Params, Scalar
 
@@ -55,13 +56,17 @@ def signal_to_noise(
       num_draws: gradients drawn of each datapoint, at least four.
       params: where the gradient is taken.
     Raises:
-      ValueError: num_draws is below four; an estimator refuses a count, the f or the q.
+      ValueError: num_draws is below four; params are not in floating point; an estimator refuses a
+        count, the f or the q.
     Example:
       >>> target = lambda mean, x: (lambda z: (z - x) ** 2, distrax.Normal(mean, 1.0))
       >>> both, xs = (pathwise, score_function), jnp.ones(3)
       >>> signal_to_noise(target, both, (1, 4), 200, 0.5, jax.random.key(0), xs).slopes  # about .5
     Source: Rainforth et al. (2018), section 3.
     """
+    arrays("params", params)
+    for leaf in jax.tree.leaves(params):
+        floats("params", jnp.asarray(leaf))
 
     def squared_ratios(made: list[Estimator], key: Key, x: Array) -> Float[Array, "estimators"]:
         def moments_by(estimator: Estimator) -> Moments:

@@ -33,7 +33,7 @@ def decode_image(
     Example:
       >>> decode_image(Path("horse.jpg").read_bytes(), lambda image: image.convert("RGB"))
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     expected = f"expected an 8-bit image, {' or '.join(FORMATS)}"
@@ -43,6 +43,8 @@ def decode_image(
             if image.format == "PNG" and content[24] > 8:
                 raise ValueError(f"has {content[24]} bits, {expected}")
             pixels = np.asarray(convert(image))
+    except UnidentifiedImageError:  # Pillow's message names a buffer in memory
+        raise ValueError(f"cannot be decoded (of another format), {expected}") from None
     except (OSError, SyntaxError, struct.error, MemoryError, *bombs) as error:
         raise ValueError(f"cannot be decoded ({error}), {expected}") from None
     return pixels.reshape(*pixels.shape[:2], -1)

@@ -56,7 +56,7 @@ class Node(NamedTuple):
             raise self.refusal("a text")
         return self.value
 
-    def count(self) -> int:
+    def number(self) -> int:
         """Returns a whole number, also one in quotes, as JSON has those of 64 bits."""
         digits = re.fullmatch("[0-9]{1,19}", str(self.value))
         if not digits or isinstance(self.value, float):

@@ -124,7 +124,7 @@ def _shards(folder: Path, info: Node, split: Node) -> dict[Path, int]:
     """Each file of a split with the number of examples that it must hold."""
     import tensorflow_datasets as tfds
 
-    counts = [length.count() for length in split.get("shardLengths", []).items()]
+    counts = [length.number() for length in split.get("shardLengths", []).items()]
     template = split.get("filepathTemplate", "").text()
     name = info.get("name").text()
     try:
@@ -160,7 +160,7 @@ def _features(name: str, declared: Node) -> Features:
     kind, sizes = pixels.get("dtype", None).value, pixels.get("shape", {}).get("dimensions", [0])
     if len(sizes.items()) == 0:
         raise sizes.refusal("three sizes")
-    channels = sizes.items()[-1].count()
+    channels = sizes.items()[-1].number()
     if kind != "uint8" or channels not in MODES:
         raise ValueError(
             f"name: got {name!r} with {kind} images of {channels} channels, "

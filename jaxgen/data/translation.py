@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Int, Int32, Shaped, UInt8
 
-from jaxgen.checks import ByName, between_0_and_1
+from jaxgen.checks import between_0_and_1
 from jaxgen.data.image_set import ImageSet
-from jaxgen.values import known_by_call
+from jaxgen.values import ByName, known_by_call
 
 Pixels: TypeAlias = UInt8[np.ndarray, "n height width channels"]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence
@@ -11,7 +14,7 @@ from jaxgen.types import Scalar
 
 
 def discrete_divergence(
-    p_probs: Float[Array, "..."], q_probs: Float[Array, "..."], divergence: FDivergence
+    p_probs: Float[ArrayLike, "..."], q_probs: Float[ArrayLike, "..."], divergence: FDivergence
 ) -> Scalar:
     """Returns D_f(p || q) of two probability vectors, inf where it is infinite.
 
@@ -22,7 +25,7 @@ def discrete_divergence(
       p_probs: of the data, [k], summing to one.
       q_probs: of the model, likewise.
     Raises:
-      ValueError: the two are no vectors of one length.
+      ValueError: the two are no vectors of one length, or no probabilities.
     Example:
       >>> p, q = jnp.array([0.5, 0.5, 0.0]), jnp.full(3, 1 / 3)
       >>> float(discrete_divergence(p, q, DIVERGENCES["kl"]))  # log 3/2
@@ -30,12 +33,14 @@ def discrete_divergence(
       >>> float(discrete_divergence(q, p, DIVERGENCES["kl"]))
       inf
     """
+    p_probs, q_probs = at_least_float32("p_probs", p_probs), at_least_float32("q_probs", q_probs)
     if p_probs.ndim != 1 or p_probs.shape != q_probs.shape:
         raise ValueError(
             f"q_probs: got shape {q_probs.shape}, expected a vector like p_probs of shape "
             f"{p_probs.shape}"
         )
-    p_probs, q_probs = at_least_float32("p_probs", p_probs), at_least_float32("q_probs", q_probs)
+    _sum_to_one("p_probs", p_probs)
+    _sum_to_one("q_probs", q_probs)
     both = (p_probs > 0) & (q_probs > 0)
     only_q = (p_probs == 0) & (q_probs > 0)
     ratio = jnp.where(both, p_probs, 1.0) / jnp.where(both, q_probs, 1.0)
@@ -47,11 +52,24 @@ def discrete_divergence(
     return jnp.sum(jnp.where(only_p, jnp.where(only_p, p_probs, 1.0) * at_infinity, terms))
 
 
+def _sum_to_one(name: str, probs: Float[Array, "k"]) -> None:
+    """Raises unless they are probabilities; traced ones are trusted, and NaN shows by itself."""
+    if isinstance(probs, Tracer):
+        return
+    numbers = np.asarray(probs, np.float64)
+    least, total = numbers.min(), numbers.sum()
+    if least < 0 or abs(total - 1) >= 0.01:
+        raise ValueError(
+            f"{name}: got numbers >= {least:g} with a sum of {total:g}, expected probabilities, "
+            "with a sum of 1"
+        )
+
+
 def gaussian_alpha_divergence(
-    p_mean: Float[Array, "..."],
-    p_scale: Float[Array, "..."],
-    q_mean: Float[Array, "..."],
-    q_scale: Float[Array, "..."],
+    p_mean: Float[ArrayLike, "..."],
+    p_scale: Float[ArrayLike, "..."],
+    q_mean: Float[ArrayLike, "..."],
+    q_scale: Float[ArrayLike, "..."],
     alpha: float,
 ) -> Scalar:
     """Returns the alpha divergence of two Gaussians with diagonal covariance, inf where infinite.
@@ -78,13 +96,15 @@ def gaussian_alpha_divergence(
       (2013), "Rényi divergence measures for commonly used univariate continuous distributions",
       table 2.
     """
-    parameters = {"p_mean": p_mean, "p_scale": p_scale, "q_mean": q_mean, "q_scale": q_scale}
-    for name, array in parameters.items():
-        if array.ndim != 1 or array.shape != p_mean.shape:
+    given = {"p_mean": p_mean, "p_scale": p_scale, "q_mean": q_mean, "q_scale": q_scale}
+    arrays = {name: at_least_float32(name, array) for name, array in given.items()}
+    expected = arrays["p_mean"].shape
+    for name, array in arrays.items():
+        if array.ndim != 1 or array.shape != expected:
             raise ValueError(
-                f"{name}: got shape {array.shape}, expected (dims,) as the others, {p_mean.shape}"
+                f"{name}: got shape {array.shape}, expected (dims,) as the others, {expected}"
             )
-    p_mean, p_scale, q_mean, q_scale = (at_least_float32(*named) for named in parameters.items())
+    p_mean, p_scale, q_mean, q_scale = arrays.values()
     a, gap = float(alpha), p_mean - q_mean
     if a in (0.0, 1.0):
         if a == 0.0:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.divergences.sample_terms import SampleTerms
+from jaxgen.pairwise import Samples
 from jaxgen.types import Key, Params
 
 _ADAM = optax.adam(1e-3)  # one of them: another would be another value, and compile anew
@@ -40,8 +41,8 @@ class TrainedCritic(NamedTuple):
 
 def split_held_out(
     key: Key,
-    p_samples: Num[Array, "n ..."],
-    q_samples: Num[Array, "m ..."],
+    p_samples: Samples,
+    q_samples: Samples,
     held_out: float,
     counts: tuple[int, int],
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -60,7 +61,7 @@ def split_held_out(
     """
     between_0_and_1("held_out", held_out)
     train, rest = [], []
-    samples_of = {"p_samples": p_samples, "q_samples": q_samples}
+    samples_of = {"p_samples": jnp.asarray(p_samples), "q_samples": jnp.asarray(q_samples)}
     keys = jax.random.split(key)
     for (name, samples), count, subkey in zip(samples_of.items(), counts, keys, strict=True):
         size = round(held_out * count)
@@ -77,8 +78,8 @@ def split_held_out(
 
 def train_critic(
     key: Key,
-    p_samples: Num[Array, "n *event"],
-    q_samples: Num[Array, "m *event"],
+    p_samples: Samples,
+    q_samples: Samples,
     bound: Callable[[Array, Array], SampleTerms],
     init: Callable[[Key], Params],
     apply: Callable[[Params, Array], Float[Array, "n"]],
@@ -113,8 +114,8 @@ def train_critic(
     return _climb(
         key_steps,
         init(key_init),
-        p_samples,
-        q_samples,
+        jnp.asarray(p_samples),
+        jnp.asarray(q_samples),
         bound=bound,
         apply=apply,
         optimizer=_ADAM if optimizer is None else optimizer,

@@ -9,10 +9,12 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxgen.checks import at_least
-from jaxgen.divergences.kernels import Kernel, as_kernel
+from jaxgen.divergences.kernels import Kernel, as_kernel, gram_matrix
+from jaxgen.numerics import at_least_float32
 from jaxgen.values import known_by_call
 
 GramProduct: TypeAlias = Callable[..., Float[Array, "n r"]]
@@ -21,11 +23,11 @@ GramProduct: TypeAlias = Callable[..., Float[Array, "n r"]]
 
 def gram_product(
     kernel: Kernel,
-    rows: Float[Array, "n dims"],
-    columns: Float[Array, "m dims"],
-    weights: Float[Array, "m r"],
+    rows: Float[ArrayLike, "n dims"],
+    columns: Float[ArrayLike, "m dims"],
+    weights: Float[ArrayLike, "m r"],
     *,
-    own: Int[Array, "n"] | None = None,
+    own: Int[ArrayLike, "n"] | None = None,
     block_size: int = 1024,
 ) -> Float[Array, "n r"]:
     """Returns sum_j k(rows[i], columns[j]) weights[j], block by block.
@@ -36,15 +38,30 @@ def gram_product(
       own: for each row the index of a column to leave out (its own, in a sum over others), or -1.
       block_size: rows and columns of a block.
     Raises:
-      ValueError: `kernel` returns no Gram matrix, or block_size is below one.
+      ValueError: `kernel` returns no Gram matrix, the weights are not of the columns, or block_size
+        is below one.
     Example:
       >>> xs, ys = jnp.zeros((2, 3)), jnp.ones((4, 3))
       >>> gram_product(rbf(1.0), xs, ys, jnp.full((4, 1), 1 / 4))[:, 0]  # mean over ys: exp(-3/2)
       Array([0.2231, 0.2231], dtype=float32)
     """
-    own = jnp.full(len(rows), -1) if own is None else own
+    arguments = _checked(rows, columns, weights, own)
     block_size = at_least("block_size", block_size, 1)
-    return _in_blocks(as_kernel(kernel), rows, columns, weights, own, block_size=block_size)
+    return _in_blocks(as_kernel(kernel), *arguments, block_size=block_size)
+
+
+def _checked(
+    rows: ArrayLike, columns: ArrayLike, weights: ArrayLike, own: ArrayLike | None
+) -> tuple[Array, Array, Array, Array]:
+    rows, columns, weights = (
+        at_least_float32(name, array)
+        for name, array in (("rows", rows), ("columns", columns), ("weights", weights))
+    )
+    if weights.ndim != 2 or len(weights) != len(columns):
+        raise ValueError(
+            f"weights: got shape {weights.shape}, expected ({len(columns)}, r), one row per column"
+        )
+    return rows, columns, weights, jnp.full(len(rows), -1) if own is None else jnp.asarray(own)
 
 
 @partial(jax.jit, static_argnames="block_size", inline=True)
@@ -60,12 +77,7 @@ def _in_blocks(
     indices = jnp.arange(len(columns))
 
     def product(rows, own, columns, weights, indices):
-        gram = kernel(rows, columns)
-        if gram.shape != (len(rows), len(columns)):
-            raise ValueError(
-                f"kernel: got a result of shape {gram.shape} for {len(rows)} rows and "
-                f"{len(columns)} columns, expected {(len(rows), len(columns))}"
-            )
+        gram = gram_matrix(kernel, rows, columns)
         others = jnp.where(own[:, None] == indices, 0.0, gram)
         return jnp.matmul(others, weights, precision=jax.lax.Precision.HIGHEST)
 
@@ -110,11 +122,9 @@ def sharded_gram_product(mesh: Mesh) -> GramProduct:
         raise ValueError(f'mesh: got the axes {mesh.axis_names}, expected one named "data"')
 
     def product(kernel, rows, columns, weights, *, own=None, block_size=1024):
-        own = jnp.full(len(rows), -1) if own is None else own
+        arguments = _checked(rows, columns, weights, own)
         block_size = at_least("block_size", block_size, 1)
-        return _spread(
-            as_kernel(kernel), rows, columns, weights, own, block_size=block_size, mesh=mesh
-        )
+        return _spread(as_kernel(kernel), *arguments, block_size=block_size, mesh=mesh)
 
     return product
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -47,17 +48,46 @@ def as_kernel(kernel: Kernel) -> Kernel:
     """Returns the kernel as a pytree, an argument of `jax.jit`; one of your own has no leaves.
 
     Raises:
-      ValueError: kernel is not callable.
+      ValueError: kernel is no function of two sets; one that makes kernels is none.
     Example:
       >>> gram = jax.jit(lambda kernel, xs: kernel(xs, xs))
       >>> float(gram(as_kernel(negative_distance), jnp.array([[0.0], [3.0]]))[0, 1])
       -3.0
     """
-    if not callable(kernel):
+    try:
+        inspect.signature(kernel).bind(None, None)
+    except TypeError:
         raise ValueError(
             f"kernel: got {kernel!r}, expected a function of two sets of vectors, such as rbf(1.0)"
-        )
+        ) from None
+    except ValueError:  # compiled code that says nothing of its arguments
+        pass
     return jax.tree_util.Partial(kernel) if jax.tree_util.all_leaves([kernel]) else kernel
+
+
+def gram_matrix(
+    kernel: Kernel, xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
+) -> Float[Array, "n m"]:
+    """Returns kernel(xs, ys).
+
+    Raises:
+      ValueError: it is no Gram matrix: the kernel is of another kind, or what makes kernels.
+    """
+    expected = len(xs), len(ys)
+    try:
+        gram = kernel(xs, ys)
+        found = gram.shape
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"kernel: got {kernel!r}, which gives no Gram matrix ({error}), expected a function of "
+            "two sets of vectors, such as rbf(1.0)"
+        ) from error
+    if found != expected:
+        raise ValueError(
+            f"kernel: got a result of shape {found} for {expected[0]} rows and {expected[1]} "
+            f"columns, expected {expected}"
+        )
+    return gram
 
 
 @known_by_call

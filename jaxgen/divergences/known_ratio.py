@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import jax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.divergences.f_divergence import FDivergence
 from jaxgen.divergences.sample_terms import SampleTerms
+from jaxgen.numerics import one_per_sample
 
 
 def divergence_of_log_ratios(
-    ratios_p: Float[Array, "n"], ratios_q: Float[Array, "m"], divergence: FDivergence
+    ratios_p: Float[ArrayLike, "n"], ratios_q: Float[ArrayLike, "m"], divergence: FDivergence
 ) -> SampleTerms:
     """Returns terms whose `.value` is unbiased for D_f(p || q), given r = log p/q at samples.
 
@@ -22,6 +24,8 @@ def divergence_of_log_ratios(
     Args:
       ratios_p: at samples of p, in nats, within ±80 in float32.
       ratios_q: at samples of q.
+    Raises:
+      ValueError: the ratios are no vectors of one number or more.
     Example:
       >>> p, q = distrax.Normal(0.0, 1.0), distrax.Normal(1.0, 1.0)
       >>> xs, ys = p.sample(seed=0, sample_shape=5000), q.sample(seed=1, sample_shape=5000)
@@ -29,6 +33,9 @@ def divergence_of_log_ratios(
       >>> float(divergence_of_log_ratios(*ratios, DIVERGENCES["kl"]).value)  # 1/2, up to .02
       0.5
     """
+
+    ratios_p = one_per_sample("ratios_p", ratios_p)
+    ratios_q = one_per_sample("ratios_q", ratios_q)
 
     def t(r: Array) -> Array:
         # f(u) = u f'(u) - f*(f'(u)), in the stable forms of a critic's bound.

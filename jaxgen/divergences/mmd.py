@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.divergences.gram import GramProduct, gram_product
-from jaxgen.divergences.kernels import Kernel, negative_distance
+from jaxgen.divergences.kernels import Kernel, gram_matrix, negative_distance
 from jaxgen.divergences.sample_terms import IndependentTerms, SampleTerms
 from jaxgen.pairwise import Samples, sample_vectors
 
@@ -103,6 +103,7 @@ def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> Indepe
 
     One value for every two samples of each set, k(x, x') + k(y, y') - k(x, y') - k(x', y), in time
     linear in n; an odd last sample is left out. The mean is asymptotically normal, under p = q too.
+    Samples that come one after another are compared: shuffle those that are sorted.
 
     Raises:
       ValueError: the sets differ in number, or as in `mmd_unbiased`.
@@ -118,7 +119,7 @@ def mmd_linear(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> Indepe
         raise ValueError(f"q_samples: got {len(ys)} samples, expected {len(xs)}, as p_samples has")
     pairs = len(xs) // 2
     x0, x1, y0, y1 = (a[i : 2 * pairs : 2] for a in (xs, ys) for i in (0, 1))
-    k = jax.vmap(lambda a, b: kernel(a[None], b[None])[0, 0])
+    k = jax.vmap(lambda a, b: gram_matrix(kernel, a[None], b[None])[0, 0])
     return IndependentTerms(k(x0, x1) + k(y0, y1) - k(x0, y1) - k(x1, y0))
 
 

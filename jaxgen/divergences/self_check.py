@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -35,12 +36,17 @@ def check_divergence(divergence: FDivergence) -> None:
     """
     # The points come as arguments: as constants each operation on them would be compiled by itself.
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        values = jax.jit(lambda *points: _evaluate(divergence, *points))(
-            np.linspace(-6.0, 6.0, 25), np.linspace(-12.0, 12.0, 25), _AROUND_1, _RATIOS
+        values = _evaluate(
+            divergence,
+            np.linspace(-6.0, 6.0, 25),
+            np.linspace(-12.0, 12.0, 25),
+            _AROUND_1,
+            _RATIOS,
         )
     _check(divergence, {name: np.asarray(value) for name, value in values.items()})
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def _evaluate(
     d: FDivergence,
     v: Float[Array, "25"],

@@ -11,11 +11,10 @@ from jax.nn import softplus
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
-from jaxgen.checks import ByName
 from jaxgen.divergences.f_divergence import FDivergence, assemble
 from jaxgen.divergences.families import alpha_divergence, weighted_jensen_shannon
 from jaxgen.numerics import expm1
-from jaxgen.values import known_by_name
+from jaxgen.values import ByName, known_by_name
 
 INF = math.inf
 LOG2 = math.log(2.0)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Float
 
 from jaxgen.divergences.f_divergence import FDivergence
 from jaxgen.divergences.sample_terms import SampleTerms
-from jaxgen.numerics import at_least_float32
+from jaxgen.numerics import one_per_sample
 
 
 def variational_bound(
-    v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
+    v_p: Float[ArrayLike, "..."], v_q: Float[ArrayLike, "..."], divergence: FDivergence
 ) -> SampleTerms:
     """Returns g_c(v) at p's samples and h_c(v) at q's; `.value` bounds D_f(p || q) from below.
 
@@ -31,12 +32,12 @@ def variational_bound(
     Source: Nguyen et al. (2010), "Estimating divergence functionals and the likelihood ratio by
       convex risk minimization", equation 6; Nowozin et al. (2016), "f-GAN", equation 4.
     """
-    v_p, v_q = _vectors(v_p, v_q)
+    v_p, v_q = one_per_sample("v_p", v_p), one_per_sample("v_q", v_q)
     return SampleTerms(divergence.canonical(v_p), divergence.canonical_conjugate(v_q))
 
 
 def activated_bound(
-    v_p: Float[Array, "..."], v_q: Float[Array, "..."], divergence: FDivergence
+    v_p: Float[ArrayLike, "..."], v_q: Float[ArrayLike, "..."], divergence: FDivergence
 ) -> SampleTerms:
     """Returns g(v) at p's samples and f*(g(v)) at q's, with the activations of f-GAN.
 
@@ -53,15 +54,5 @@ def activated_bound(
       1.0
     Source: Nowozin et al. (2016), "f-GAN", equation 6 and table 6.
     """
-    v_p, v_q = _vectors(v_p, v_q)
+    v_p, v_q = one_per_sample("v_p", v_p), one_per_sample("v_q", v_q)
     return SampleTerms(divergence.activation(v_p), divergence.activated_conjugate(v_q))
-
-
-def _vectors(v_p: Array, v_q: Array) -> tuple[Float[Array, "n"], Float[Array, "m"]]:
-    """Returns the outputs in float32 at least: a half-precision critic's terms are summed in it."""
-    for name, outputs in (("v_p", v_p), ("v_q", v_q)):
-        if outputs.ndim != 1 or not len(outputs):
-            raise ValueError(
-                f"{name}: got shape {outputs.shape}, expected one number per sample, (n >= 1,)"
-            )
-    return at_least_float32("v_p", v_p), at_least_float32("v_q", v_q)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import distrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -72,7 +73,12 @@ def with_float32_params(q: Distribution) -> Distribution:
     """Returns q with its parameters as float32 or wider: half precision adds up no samples."""
     params, rebuild = parameters(q)
     wide = {i: x.astype(jnp.promote_types(x.dtype, jnp.float32)) for i, x in params.items()}
-    return q if all(wide[i].dtype == x.dtype for i, x in params.items()) else rebuild(wide)
+    if all(wide[i].dtype == x.dtype for i, x in params.items()):
+        return q
+    if isinstance(q, distrax.MultivariateNormalDiag):  # keeps its scale in bound methods, too
+        loc, scale = (jnp.asarray(x, jnp.float32) for x in (q.loc, q.scale_diag))
+        return distrax.MultivariateNormalDiag(loc, scale)
+    return rebuild(wide)
 
 
 def finite(q: Distribution, *arrays: Array) -> Bool[Array, ""]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxgen.inference.hmc import LogDensity
-from jaxgen.inference.temperatures import Temperatures
+from jaxgen.inference.temperatures import Temperatures, rising
 from jaxgen.numerics import all_finite
 from jaxgen.types import Distribution, Key, Scalar
 
@@ -158,16 +158,6 @@ class _Temperature(NamedTuple):
 
 def _temperatures(betas: Temperatures) -> _Temperature:
     """Returns the steps of the schedule on a leading axis."""
-    schedule = np.asarray(betas, np.float64)
+    schedule = rising(betas)
     rises = np.diff(schedule)
-    if schedule.ndim != 1 or len(schedule) < 2 or (schedule[0], schedule[-1]) != (0, 1):
-        ends = schedule[[0, -1]] if schedule.ndim == 1 and len(schedule) else "no ends"
-        raise ValueError(
-            f"betas: got shape {schedule.shape} and {ends}, expected one axis from 0 to 1"
-        )
-    if not np.all(rises > 0):
-        first = int(np.argmin(rises > 0))
-        raise ValueError(
-            f"betas: got {schedule[first + 1]} after {schedule[first]}, expected a rising schedule"
-        )
     return _Temperature(jnp.arange(len(rises)), jnp.asarray(schedule[1:]), jnp.asarray(rises))

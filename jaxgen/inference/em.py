@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.numerics import all_finite
 from jaxgen.types import Params, Scalar
 
@@ -74,7 +74,7 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
       params: the start.
       num_steps: E- and M-steps, each.
     Raises:
-      ValueError: num_steps is below one.
+      ValueError: num_steps is below one; params is no pytree of arrays.
     Example:
       >>> xs = jnp.array([[-2.1], [-1.9], [1.9], [2.1]])
       >>> halves = jnp.array([[0.9, 0.1]] * 2 + [[0.1, 0.9]] * 2)
@@ -85,6 +85,7 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
     Source: Dempster, Laird & Rubin (1977); as coordinate ascent, Neal & Hinton (1998), section 2.
     """
     num_steps = at_least("num_steps", num_steps, 1)
+    arrays("params", params)
 
     def step(params: Params, _: None) -> tuple[Params, tuple[Array, Array]]:
         q = steps.e_step(params)

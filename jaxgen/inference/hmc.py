@@ -7,9 +7,10 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape, positive
 from jaxgen.types import Key, Scalar
 
 LogDensity: TypeAlias = Callable[[Float[Array, "..."]], Array]
@@ -37,11 +38,11 @@ class HMCInfo(NamedTuple):
 
 def leapfrog(
     log_density: LogDensity,
-    z: Float[Array, "..."],
-    momentum: Float[Array, "..."],
-    step_size: Float[Array, "..."] | float,
+    z: Float[Array, "*z"],
+    momentum: Float[Array, "*z"],
+    step_size: Float[ArrayLike, "..."],
     num_steps: int,
-) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+) -> tuple[Float[Array, "*z"], Float[Array, "*z"]]:
     """Returns position and momentum after `num_steps` of the leapfrog integrator.
 
     The map preserves volume, and is its own inverse once the momentum's sign is changed.
@@ -50,7 +51,8 @@ def leapfrog(
       step_size: one number, or one for each entry of z (a diagonal mass matrix).
       num_steps: length of the trajectory; it takes one gradient more.
     Raises:
-      ValueError: num_steps is below one.
+      ValueError: num_steps is below one; momentum, or a step_size of more than one number, is of
+        another shape than z; log_density is not one number.
     Example:
       >>> log_density = lambda z: -(z**2) / 2  # an oscillator of period 2 pi
       >>> z, momentum = leapfrog(
@@ -61,8 +63,17 @@ def leapfrog(
     Source: Neal (2011), equations 2.28 to 2.30.
     """
     num_steps = at_least("num_steps", num_steps, 1)
+    z, momentum = jnp.asarray(z), jnp.asarray(momentum)
     step_size = jnp.asarray(step_size, z.dtype)  # one tuned in float64 must not widen z
-    gradient = jax.grad(log_density)
+    if step_size.shape:
+        of_shape("step_size", step_size, z.shape)
+
+    def of_point(z: Array) -> Array:
+        value = log_density(z)
+        of_shape("log_density", value, ())
+        return value
+
+    gradient = jax.grad(of_point)
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
         z, momentum, slope = carry
@@ -80,7 +91,7 @@ def hmc_step(
     log_density: LogDensity,
     z: Float[Array, "..."],
     *,
-    step_size: Float[Array, "..."] | float,
+    step_size: Float[ArrayLike, "..."],
     num_leapfrog_steps: int,
 ) -> tuple[Float[Array, "..."], HMCInfo]:
     """Returns the next point of a chain that leaves `log_density` invariant.
@@ -93,7 +104,8 @@ def hmc_step(
       step_size: one number, or one for each entry of z. An acceptance near 0.65 is about the best.
       num_leapfrog_steps: length of the trajectory; a transition takes one gradient more.
     Raises:
-      ValueError: num_leapfrog_steps is below one.
+      ValueError: num_leapfrog_steps is below one; step_size is a number not above zero, or of
+        another shape than z; log_density is not one number.
     Example:
       >>> log_density = distrax.Normal(3.0, 1.0).log_prob
       >>> def step(z, key):
@@ -105,6 +117,7 @@ def hmc_step(
     Source: Neal (2011), section 5.3 and figure 2.
     """
     key_momentum, key_test = jax.random.split(key)
+    z, step_size = jnp.asarray(z), positive("step_size", step_size)
     momentum = jax.random.normal(key_momentum, z.shape, z.dtype)
     proposal, momentum_end = leapfrog(log_density, z, momentum, step_size, num_leapfrog_steps)
     energy_error = (log_density(z) - 0.5 * jnp.sum(momentum**2)) - (

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.inference.resampling import Resampling, systematic
 from jaxgen.inference.schedules import Schedule, ess_below
 from jaxgen.numerics import effective_sample_size
@@ -119,7 +119,9 @@ def smc(
     Source: Doucet & Johansen (2011), section 3.5.
     """
     num_particles = at_least("num_particles", num_particles, 1)
-    time = _length(xs)
+    arrays("xs", xs)
+    time, xs = _length(xs), jax.tree.map(jnp.asarray, xs)
+    arrays("start", start)
     if (observed is None) != (unobserved_step is None):
         raise ValueError(
             f"unobserved_step: got {unobserved_step!r} with observed {observed!r}, expected both "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least
 from jaxgen.inference.ais import annealed
 from jaxgen.inference.hmc import LogDensity, hmc_step
-from jaxgen.inference.temperatures import Temperatures
+from jaxgen.inference.temperatures import Temperatures, rising
 from jaxgen.types import Distribution, Key
 
 GAIN = 0.3
@@ -41,7 +40,8 @@ def tune_step_sizes(
       first: the step size at the first temperature, in the unit of z.
       target_acceptance: in (0, 1).
     Raises:
-      ValueError: a count is below one, or target_acceptance is outside (0, 1).
+      ValueError: a count is below one, or target_acceptance is outside (0, 1); betas do not
+        rise from 0 to 1.
     Example:
       >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
       >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 0.1).log_prob(2.0)
@@ -55,6 +55,7 @@ def tune_step_sizes(
     num_chains = at_least("num_chains", num_chains, 1)
     if not 0 < target_acceptance < 1:
         raise ValueError(f"target_acceptance: got {target_acceptance}, expected a number in (0, 1)")
+    schedule = rising(betas)
     key_initial, key_chains = jax.random.split(key)
 
     def step(
@@ -75,6 +76,6 @@ def tune_step_sizes(
         return (zs, log_size + GAIN * (jnp.mean(acceptance) - target_acceptance)), size
 
     zs = initial.sample(seed=key_initial, sample_shape=(num_chains,))
-    rising = jnp.asarray(np.asarray(betas)[1:], zs.dtype)
+    steps = jnp.asarray(schedule[1:], zs.dtype)
     start = (zs, jnp.log(jnp.asarray(first, zs.dtype)))
-    return jax.lax.scan(step, start, (jnp.arange(len(rising)), rising))[1]
+    return jax.lax.scan(step, start, (jnp.arange(len(steps)), steps))[1]

@@ -11,7 +11,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least, of_shape
 from jaxgen.numerics import all_finite
 from jaxgen.types import Info, Key, Params
 
@@ -55,7 +55,8 @@ def optimize_local(
       optimizer: any optax transformation; a schedule that decays averages the noise out.
       num_steps: local updates.
     Raises:
-      ValueError: num_steps is below one.
+      ValueError: num_steps is below one; params is no pytree of arrays; the objective's value is
+        not one number.
     Example:
       >>> prior = distrax.Normal(0.0, 1.0)
       >>> def bound(phi, key):  # of x = 2, seen as N(z, 1): the posterior is N(1, 1/2)
@@ -68,7 +69,14 @@ def optimize_local(
     Source: Kim et al. (2018), algorithm 1 for the semi-amortized start; Cremer et al. (2018).
     """
     num_steps = at_least("num_steps", num_steps, 1)
-    climb = jax.value_and_grad(objective)
+    arrays("params", params)
+
+    def of_params(params: Params, key: Key) -> Array:
+        value = objective(params, key)
+        of_shape("objective", value, ())
+        return value
+
+    climb = jax.value_and_grad(of_params)
 
     def step(carry: tuple[Params, Any], index: Array) -> tuple[tuple[Params, Any], Array]:
         params, opt_state = carry

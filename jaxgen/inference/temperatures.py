@@ -42,3 +42,24 @@ def sigmoidal_temperatures(
     centered = 2 * linear_temperatures(num_steps) - 1
     # sigmoid(u) is (1 + tanh(u/2)) / 2, and so scaled the ends are exactly 0 and 1.
     return 0.5 * (1 + np.tanh(0.5 * sharpness * centered) / np.tanh(0.5 * sharpness))
+
+
+def rising(betas: Temperatures) -> Float[np.ndarray, "temperatures"]:
+    """Returns the schedule as an array, once it is seen to rise from 0 to 1.
+
+    Raises:
+      ValueError: it does not.
+    """
+    schedule = np.asarray(betas, np.float64)
+    rises = np.diff(schedule)
+    if schedule.ndim != 1 or len(schedule) < 2 or (schedule[0], schedule[-1]) != (0, 1):
+        ends = schedule[[0, -1]] if schedule.ndim == 1 and len(schedule) else "no ends"
+        raise ValueError(
+            f"betas: got shape {schedule.shape} and {ends}, expected one axis from 0 to 1"
+        )
+    if not np.all(rises > 0):
+        first = int(np.argmin(rises > 0))
+        raise ValueError(
+            f"betas: got {schedule[first + 1]} after {schedule[first]}, expected a rising schedule"
+        )
+    return schedule

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least, of_shape
 from jaxgen.types import Key, Params
 
 
@@ -39,7 +39,8 @@ def tune_encoder(
       num_steps: updates.
       batch_size: datapoints in each.
     Raises:
-      ValueError: a number is below one.
+      ValueError: a number is below one; the encoder or xs is no pytree of arrays, or those of xs
+        share no leading axis; the bound is not one number.
     Example:
       >>> def bound(slope, key, x):  # the encoder's q is N(slope x, 1), the posterior N(x / 2, 1/2)
       ...     q, prior = distrax.Normal(slope * x, 1.0), distrax.Normal(0.0, 1.0)
@@ -54,7 +55,13 @@ def tune_encoder(
     """
     num_steps = at_least("num_steps", num_steps, 1)
     batch_size = at_least("batch_size", batch_size, 1)
-    size = len(jax.tree.leaves(xs)[0])
+    arrays("encoder", encoder)
+    arrays("xs", xs)
+    xs = jax.tree.map(jnp.asarray, xs)
+    lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(xs)}
+    if len(lengths) != 1 or lengths & {(), (0,)}:
+        raise ValueError(f"xs: got leading axes {lengths}, expected one in common, of datapoints")
+    ((size,),) = lengths
 
     def step(carry: tuple[Params, Any], index: Array) -> tuple[tuple[Params, Any], None]:
         encoder, opt_state = carry
@@ -64,7 +71,9 @@ def tune_encoder(
         keys = jax.random.split(key_step, batch_size)
 
         def loss(encoder: Params) -> Array:
-            return -jnp.mean(jax.vmap(bound, (None, 0, 0))(encoder, keys, batch))
+            bounds = jax.vmap(bound, (None, 0, 0))(encoder, keys, batch)
+            of_shape("bound", bounds[0], ())
+            return -jnp.mean(bounds)
 
         updates, opt_state = optimizer.update(jax.grad(loss)(encoder), opt_state, encoder)
         return (optax.apply_updates(encoder, updates), opt_state), None

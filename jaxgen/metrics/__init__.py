@@ -15,6 +15,7 @@ from jaxgen.metrics.bits_back import (
     normal_buckets,
 )
 from jaxgen.metrics.class_neighbors import neighbor_accuracy
+from jaxgen.metrics.confusion import Permutation, best_permutation, confusion_matrix
 from jaxgen.metrics.duplicates import duplicate_share
 from jaxgen.metrics.frechet import (
     FrechetDistance,
@@ -51,11 +52,8 @@ from jaxgen.metrics.repetition import (
 from jaxgen.metrics.smoothness import JacobianNorms, jacobian_norms
 from jaxgen.metrics.support_size import SupportSize, support_size
 from jaxgen.metrics.translation import (
-    Permutation,
     TranslationScore,
     TranslationTerms,
-    best_permutation,
-    confusion_matrix,
     translation_score,
     translation_terms,
 )

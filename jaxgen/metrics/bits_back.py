@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Num, UInt32
 from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
+from jaxgen.numerics import at_least_float32
 
 
 class LatentCode(NamedTuple):
@@ -167,12 +168,17 @@ def normal_bucket_probs(
     """Returns the mass of N(mean, scale²) in each interval of `normal_buckets`.
 
     Raises:
-      ValueError: as `normal_buckets`.
+      ValueError: as `normal_buckets`, or mean and scale are no vectors of one length.
     Example:
       >>> normal_bucket_probs(jnp.zeros(1), jnp.ones(1), 4).tolist()
       [[0.25, 0.25, 0.25, 0.25]]
     Source: Townsend et al. (2019), section 2.5.1.
     """
+    mean, scale = at_least_float32("mean", mean), at_least_float32("scale", scale)
+    if mean.ndim != 1 or scale.shape != mean.shape:
+        raise ValueError(
+            f"scale: got shape {scale.shape} for a mean of {mean.shape}, expected (latents,) both"
+        )
     edges = _quantiles(num_buckets, jnp.arange(num_buckets + 1))
     places = (edges - mean[:, None]) / scale[:, None]
     below, above = jax.scipy.special.ndtr(places), jax.scipy.special.ndtr(-places)

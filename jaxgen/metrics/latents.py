@@ -8,14 +8,16 @@ from typing import NamedTuple
 import distrax
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.numerics import log_mean_exp
+from jaxgen.checks import of_shape
+from jaxgen.numerics import at_least_float32, log_mean_exp
 from jaxgen.types import DistraxDistribution, Scalar
 
 
 def active_units(
-    posterior_means: Float[Array, "..."], threshold: float = 0.01
+    posterior_means: Float[ArrayLike, "..."], threshold: float = 0.01
 ) -> Bool[Array, "latent"]:
     """Returns, per latent dimension, whether Var_x(E_q[z|x]) exceeds `threshold`.
 
@@ -30,6 +32,7 @@ def active_units(
       [True, False]
     Source: Burda et al. (2016), section 4.
     """
+    posterior_means = at_least_float32("posterior_means", posterior_means)
     if posterior_means.ndim != 2 or len(posterior_means) < 2:
         raise ValueError(
             f"posterior_means: got shape {posterior_means.shape}, expected (n >= 2, latent)"
@@ -80,7 +83,8 @@ def latent_information(
       latents: z_i ~ q(z|x_i), one of each of the first n datapoints.
       log_q: z to log q(z|x_j) for each of the m >= n datapoints, in nats.
     Raises:
-      ValueError: log_q does not return one number for each of n datapoints or more.
+      ValueError: log_q does not return one number for each of n datapoints or more, or there is no
+        latent.
     Example:
       >>> qs = distrax.Independent(distrax.Normal(jnp.array([[-9.0], [9.0]]), jnp.ones((2, 1))), 1)
       >>> latents = qs.sample(seed=jax.random.key(0))
@@ -88,6 +92,10 @@ def latent_information(
       0.6931
     Source: Hoffman & Johnson (2016), equations 5 and 6.
     """
+
+    latents = jnp.asarray(latents)
+    if not latents.size:
+        raise ValueError(f"latents: got shape {latents.shape}, expected (n >= 1, ...)")
 
     def one(indexed: tuple[Array, Array]) -> Array:
         index, z = indexed
@@ -138,7 +146,8 @@ def rate_terms(
       log_q: z to log q(z|x_j) for each of the m >= n datapoints of q(z), these n first; theirs
         alone by default.
     Raises:
-      ValueError: log_q does not return one number for each of n datapoints or more.
+      ValueError: latents are not one of each posterior, or log_q does not return one number for
+        each of n datapoints or more.
     Example:
       >>> prior = distrax.Independent(distrax.Normal(jnp.zeros(1), jnp.ones(1)), 1)
       >>> qs = distrax.Independent(distrax.Normal(jnp.full((3, 1), 2.0), jnp.ones((3, 1))), 1)
@@ -147,6 +156,7 @@ def rate_terms(
       (0.0, 2.0)
     Source: Hoffman & Johnson (2016), ELBO surgery, equations 5 and 6.
     """
+    of_shape("latents", latents, (*qs.batch_shape, *qs.event_shape))
     information = jnp.mean(latent_information(latents, qs.log_prob if log_q is None else log_q))
     rate = jnp.mean(qs.kl_divergence(prior))
     return RateTerms(rate, information, rate - information)

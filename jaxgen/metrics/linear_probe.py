@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import at_least, class_labels, positive
+from jaxgen.checks import at_least, class_labels, of_shape, positive
 from jaxgen.metrics.class_neighbors import Labels
 from jaxgen.pairwise import Samples, sample_vectors
 
@@ -43,8 +43,13 @@ class LinearProbe(NamedTuple):
     steps: Int[Array, ""]
 
     def logits(self, features: Samples) -> Float[Array, "n classes"]:
-        """Returns the log probability of every class, up to one number for each sample."""
+        """Returns the log probability of every class, up to one number for each sample.
+
+        Raises:
+          ValueError: the features are not of floating point, or not as many as it was fitted on.
+        """
         (x,) = sample_vectors(features=features)
+        of_shape("features", x, (len(x), len(self.mean)))
         standardized = (x - self.mean) / self.scale
         return jnp.matmul(standardized, self.weights, precision=HIGHEST) + self.bias
 

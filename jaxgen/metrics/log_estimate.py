@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least, axis_of_samples
 from jaxgen.metrics.pareto import pareto_k
-from jaxgen.numerics import effective_sample_size
+from jaxgen.numerics import at_least_float32, effective_sample_size
 from jaxgen.types import Scalar
 
 
@@ -60,6 +60,7 @@ def log_estimate(
       (2018), "Importance Weighting and Variational Inference", theorem 3, for how the bias ends.
     """
     axis_of_samples("log_errors", log_errors)
+    log_errors = at_least_float32("log_errors", log_errors)
     for count in counts:
         if 2 * at_least("counts", count, 1) > len(log_errors):
             raise ValueError(

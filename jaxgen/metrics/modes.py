@@ -6,10 +6,12 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import entr, xlogy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from jaxgen.checks import of_shape
 from jaxgen.numerics import all_finite
 from jaxgen.pairwise import Samples, is_nearest, sample_vectors, squared_differences
 from jaxgen.types import Scalar
@@ -65,7 +67,8 @@ def mode_coverage(
       weights: of the components; equal if not given.
       num_std: how many standard deviations from its mode a good sample lies at most.
     Raises:
-      ValueError: samples and modes differ in dimension, or are not of floating point.
+      ValueError: samples and modes differ in dimension, or are not of floating point; scales or
+        weights are not one for each mode.
     Example:
       >>> target = ring()
       >>> samples = target.sample(seed=jax.random.key(0), sample_shape=200)
@@ -76,12 +79,18 @@ def mode_coverage(
     """
     points, centers = sample_vectors(samples=samples, modes=modes)
     count, finite = len(centers), all_finite(points)
+    if np.shape(scales) not in ((), (count,)):
+        raise ValueError(f"scales: got shape {np.shape(scales)}, expected () or ({count},)")
+    if weights is not None:
+        of_shape("weights", weights, (count,))
     squares = squared_differences(points, centers)
     nearest = is_nearest(squares)
     belongs = nearest / jnp.sum(nearest, axis=1, keepdims=True)
-    good = belongs * (jnp.sqrt(squares) <= num_std * jnp.broadcast_to(scales, (count,)))
+    good = belongs * (
+        jnp.sqrt(squares) <= num_std * jnp.broadcast_to(jnp.asarray(scales), (count,))
+    )
     histogram = jnp.where(finite, jnp.mean(belongs, axis=0), jnp.nan)
-    weights = jnp.full((count,), 1 / count) if weights is None else weights
+    weights = jnp.full((count,), 1 / count) if weights is None else jnp.asarray(weights)
     entropy = jnp.sum(entr(histogram))
     return ModeCoverage(
         covered=jnp.sum(jnp.any(good > 0, axis=0)),

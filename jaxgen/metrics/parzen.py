@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxgen.checks import at_least, positive
-from jaxgen.numerics import log_mean_exp
-from jaxgen.pairwise import Samples, map_distances, sample_sets, sample_vectors
+from jaxgen.numerics import log_mean_exp, one_per_sample
+from jaxgen.pairwise import Samples, map_distances, sample_vectors
 from jaxgen.types import Scalar
 
 
@@ -83,7 +83,7 @@ def parzen_bandwidth(
       process".
     """
     xs, of_model = sample_vectors(validation=validation, samples=samples)
-    (choices,) = sample_sets(bandwidths=bandwidths)
+    choices = one_per_sample("bandwidths", bandwidths)
     block_size = at_least("block_size", block_size, 1)
     means = _mean_log_likelihoods(xs, of_model, choices, block_size=block_size)
     return jnp.where(jnp.all(jnp.isfinite(means)), choices[jnp.argmax(means)], jnp.nan)

@@ -8,11 +8,13 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
-from scipy.optimize import linear_sum_assignment
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.checks import at_least, floats
+from jaxgen.metrics.confusion import best_permutation, confusion_matrix
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
+from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.types import Key
 
 Translate: TypeAlias = Callable[[Array], Array]
@@ -62,7 +64,8 @@ def translation_terms(
       x: test images, in [0, 1].
       partners: their true partners in Y.
     Raises:
-      ValueError: a translation has another shape than it should.
+      ValueError: images are not in [0, 1], where they are not traced, or not of floating point; a
+        translation has another shape than it should; classes are not one integer for each image.
     Example:
       >>> invert, classify = lambda x: 1 - x, lambda y: (y.mean((1, 2, 3)) > 0.5).astype(int)
       >>> x = jnp.linspace(0.0, 1.0, 3)[:, None, None, None] * jnp.ones((3, 4, 4, 1))
@@ -71,18 +74,60 @@ def translation_terms(
       (0.0, 0.0)
     Source: Chu et al. (2017), "CycleGAN, a master of steganography", for what hides in the cycle.
     """
-    translated = forward(x)
+    x, partners = unit_images("x", x), unit_images("partners", partners)
+    translated = by("forward", forward, x)
     noise = jax.random.normal(key, translated.shape) / 255
     ways = {
         "cycle_l1": translated,
         "rounded_cycle_l1": jnp.rint(255 * translated) / 255,
         "noisy_cycle_l1": translated + noise,
     }
+    predicted = classify(translated)
+    kind, found = getattr(predicted, "dtype", type(predicted).__name__), np.shape(predicted)
+    if found != (len(x),) or not jnp.issubdtype(kind, np.integer):
+        raise ValueError(
+            f"classify: got {kind} of shape {found}, expected integers of shape {(len(x),)}, the "
+            "class of each image"
+        )
     return TranslationTerms(
         pair_l1=distances("translation", translated, partners),
-        predicted=classify(translated),
-        **{name: distances("cycle", backward(way), x) for name, way in ways.items()},
+        predicted=predicted,
+        **{
+            name: distances("cycle", by("backward", backward, way), x) for name, way in ways.items()
+        },
     )
+
+
+def unit_images(name: str, images: Samples, minimum: int = 1) -> Float[Array, "n ..."]:
+    """Returns images in [0, 1]: of others neither 8 bits nor distances are what they are called.
+
+    Raises:
+      ValueError: they are not of floating point, fewer than `minimum`, or, where they are not
+        traced, outside [0, 1].
+    """
+    (images,) = sample_sets(minimum, **{name: images})
+    if not isinstance(images, Tracer):
+        known = np.asarray(images)  # under jit, what is known outside stays known to NumPy alone
+        low, high = float(known.min()), float(known.max())
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"{name}: got values from {low:g} to {high:g}, expected 0 to 1")
+    return images
+
+
+def by(name: str, translate: Translate, images: Array) -> Float[Array, "n ..."]:
+    """Returns the translations.
+
+    Raises:
+      ValueError: they are no array of floating point.
+    """
+    translations = translate(images)
+    if not hasattr(translations, "dtype"):
+        raise ValueError(
+            f"{name}: got a function to {type(translations).__name__}, expected one to images "
+            "alone, such as lambda x: model.forward(variables, x)[0]"
+        )
+    floats(name, translations)
+    return translations
 
 
 class TranslationScore(NamedTuple):
@@ -161,61 +206,6 @@ def translation_score(
         hidden_by_rounding=mean_interval(np.asarray(terms.rounded_cycle_l1) - cycle_l1),
         hidden_by_noise=mean_interval(np.asarray(terms.noisy_cycle_l1) - cycle_l1),
     )
-
-
-def confusion_matrix(
-    labels: Int[np.ndarray, "_"], predicted: Int[np.ndarray, "_"]
-) -> Int[np.ndarray, "classes classes"]:
-    """Returns how many images of each class (row) were taken for each (column).
-
-    Raises:
-      ValueError: there are no images, not as many predictions as labels, or a class below zero.
-    Example:
-      >>> confusion_matrix(labels=np.array([0, 1, 1]), predicted=np.array([0, 1, 0])).tolist()
-      [[1, 0], [1, 1]]
-    """
-    labels, predicted = np.asarray(labels), np.asarray(predicted)
-    of_shape("predicted", predicted, (at_least("images", labels.size, 1),))
-    of_shape("labels", labels, predicted.shape)
-    if min(labels.min(), predicted.min()) < 0:
-        raise ValueError("labels: got a class below 0, expected classes 0, 1, ...")
-    classes = 1 + max(int(labels.max()), int(predicted.max()))
-    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
-    return counts.reshape(classes, classes)
-
-
-class Permutation(NamedTuple):
-    """A map of classes to classes, one to one.
-
-    Attributes:
-      of: the class that each class becomes.
-      share: of the images that the map tells right.
-    Example:
-      >>> Permutation(
-      ...     of=np.array([1, 0]), share=0.94
-      ... ).of.tolist()  # what class 0 becomes, and class 1
-      [1, 0]
-    """
-
-    of: Int[np.ndarray, "classes"]
-    share: float
-
-
-def best_permutation(confusion: Int[np.ndarray, "classes _"]) -> Permutation:
-    """Returns the map of classes to classes, one to one, that tells most images right.
-
-    Raises:
-      ValueError: the counts are no square matrix, or there is no image.
-    Example:
-      >>> found = best_permutation(np.array([[0, 9], [8, 1]]))
-      >>> found.of.tolist(), found.share  # 17 of 18
-      ([1, 0], 0.9444)
-    Source: Kuhn (1955), "The Hungarian method for the assignment problem".
-    """
-    of_shape("confusion", confusion, (len(confusion), len(confusion)))
-    at_least("images", int(np.sum(confusion)), 1)
-    rows, columns = linear_sum_assignment(confusion, maximize=True)
-    return Permutation(columns, float(confusion[rows, columns].sum() / confusion.sum()))
 
 
 def distances(name: str, images: Array, targets: Array) -> Float[Array, "n"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxgen.divergences import Kernel, mmd_biased
 from jaxgen.metrics.frechet import frechet_distance
-from jaxgen.metrics.translation import Translate, distances
+from jaxgen.metrics.translation import Translate, by, distances, unit_images
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 
@@ -55,7 +56,8 @@ def unpaired_scores(
       kernel: of the features.
       features: of images, [n, ...]; by default the pixels.
     Raises:
-      ValueError: a domain has fewer than two images, or what comes back is of another shape.
+      ValueError: a domain has fewer than two images, they are not of floating point or, where they
+        are not traced, not in [0, 1]; what comes back is of another shape.
     Example:
       >>> x = jax.random.uniform(jax.random.key(0), (20, 2, 2, 1))
       >>> invert = lambda images: 1 - images
@@ -63,7 +65,8 @@ def unpaired_scores(
       >>> float(found.frechet), float(found.mmd)
       (0.0, 0.0)
     """
-    fake_y, fake_x = forward(x), backward(y)
+    x, y = unit_images("x", x, 2), unit_images("y", y, 2)
+    fake_y, fake_x = by("forward", forward, x), by("backward", backward, y)
     pairs = [(fake_y, y), (fake_x, x)]
     of = [tuple(_vectors(features(images)) for images in pair) for pair in pairs]
     ways = [(backward(_rounded(fake_y)), x), (forward(_rounded(fake_x)), y)]
@@ -88,11 +91,17 @@ def disagreement(translations: Num[Array, "seeds n ..."]) -> Float[Array, "seeds
       >>> disagreement(jnp.array([[[0.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]]])).tolist()
       [0.5, 0.5, 1.0]
     """
+    translations = at_least_float32("translations", translations)
     seeds = len(translations)
     if seeds < 2:
         raise ValueError(f"translations: got {seeds}, expected two or more")
 
-    translations = at_least_float32("translations", translations)
+    return _to_the_others(translations)
+
+
+@partial(jax.jit, inline=True)
+def _to_the_others(translations: Float[Array, "seeds n ..."]) -> Float[Array, "seeds"]:
+    seeds = len(translations)
 
     def one(own: Array) -> Scalar:  # itself is at distance zero
         return jnp.mean(jnp.abs(translations - own)) * seeds / (seeds - 1)

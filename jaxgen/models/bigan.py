@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import at_least, batch_of
 from jaxgen.models.density import Density
 from jaxgen.models.gan import GanBatch
 from jaxgen.models.players import join_variables, variables_of
@@ -29,6 +30,7 @@ class BiGan(NamedTuple):
       encode: `(the player's variables, x, *, key=None, train=False) -> (z, changed)`.
       criticize: `(critic's variables, (x, z), *, key=None, train=False) -> (one number per pair,
         changed)`.
+      x_shape: shape of one sample.
     Example:
       >>> player = MLPGenerator((), (2,))
       >>> critic = concatenated(MLPCritic(()))
@@ -43,9 +45,11 @@ class BiGan(NamedTuple):
     generate: NetApply
     encode: NetApply
     criticize: NetApply
+    x_shape: tuple[int, ...]
 
-    def draw(self, key: Key, x: Array) -> GanBatch:
+    def draw(self, key: Key, x: Any) -> GanBatch:
         """Returns the reals beside as many latents."""
+        batch_of("x", x, self.x_shape)
         return GanBatch(x, self.sample_latent(key, len(x)))
 
     def sides(
@@ -83,7 +87,7 @@ def bigan(
       x_shape: shape of one sample.
     Raises:
       ValueError: the prior has params, or is not over one vector; at init, if a net's output has
-        another shape.
+        another shape; in use, if samples or latents are not of floating point or of another shape.
     Example:
       >>> model = bigan(
       ...     MLPGenerator((8,), (2,)),
@@ -96,6 +100,7 @@ def bigan(
     Source: Donahue et al. (2017), "Adversarial feature learning"; Dumoulin et al. (2017),
       "Adversarially learned inference".
     """
+    x_shape = tuple(x_shape)
     if jax.tree.leaves(jax.eval_shape(lambda: prior.init(jax.random.key(0), ()))):
         raise ValueError("prior: got one with params, expected one with nothing to learn")
     latents = prior.distribution({}, ())
@@ -113,10 +118,24 @@ def bigan(
         ), _started("critic", critic_net, key_critic, (x, z), (2,))
 
     def sample_latent(key: Key, count: int) -> Array:
-        return latents.sample(seed=key, sample_shape=count)
+        return latents.sample(seed=key, sample_shape=at_least("count", count, 1))
+
+    def criticize(
+        variables: Variables, pair: Any, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Array, Variables]:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(f"pair: got {type(pair).__name__}, expected a pair (x, z)")
+        batch_of("x", pair[0], x_shape)
+        batch_of("z", pair[1], latents.event_shape)
+        return critic_net.apply(variables, pair, key=key, train=train)
 
     return BiGan(
-        init, sample_latent, _of_player(nets, "G"), _of_player(nets, "E"), critic_net.apply
+        init,
+        sample_latent,
+        _of_player("z", latents.event_shape, nets, "G"),
+        _of_player("x", x_shape, nets, "E"),
+        criticize,
+        x_shape,
     )
 
 
@@ -131,10 +150,13 @@ def _started(name: str, net: Net, key: Key, inputs: Any, shape: tuple[int, ...])
     return {"params": {}, **variables}
 
 
-def _of_player(nets: dict[str, Net], name: str) -> NetApply:
+def _of_player(argument: str, shape: tuple[int, ...], nets: dict[str, Net], name: str) -> NetApply:
+    """Returns the pass of one net as one of its player's, of datapoints of a shape."""
+
     def apply(
         variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
+        batch_of(argument, inputs, shape)
         own = variables_of(variables, name)
         outputs, changed = nets[name].apply(own, inputs, key=key, train=train)
         return outputs, join_variables(**{name: changed})

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, class_labels
+from jaxgen.checks import at_least, batch_of, class_labels
 from jaxgen.models.started import start_players
 from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
@@ -46,6 +47,7 @@ class ConditionalGan(NamedTuple):
       criticize: `(critic's variables, (x, labels), *, key=None, train=False) -> (one number per
         pack, changed)`.
       num_classes: of the labels.
+      x_shape: shape of one sample.
       packing: samples that the critic judges together.
     Example:
       >>> critic = labeled(MLPCritic((8,)), 10)
@@ -67,12 +69,12 @@ class ConditionalGan(NamedTuple):
     generate: NetApply
     criticize: NetApply
     num_classes: int
+    x_shape: tuple[int, ...]
     packing: int
 
-    def draw(self, key: Key, x: Labeled) -> ConditionalGanBatch:
+    def draw(self, key: Key, x: Any) -> ConditionalGanBatch:
         """Returns reals and labels, which are given as a pair, beside as many latents."""
-        reals, labels = x
-        class_labels(labels, self.num_classes, len(reals))
+        reals, labels = _labeled("x", x, self.x_shape, self.num_classes)
         return ConditionalGanBatch(reals, labels, self.sample_latent(key, len(reals)))
 
     def sides(
@@ -105,9 +107,10 @@ def conditional_gan(
       x_shape: shape of one sample.
       packing: samples that the critic judges together; every batch must be a multiple of it.
     Raises:
-      ValueError: a count is below one; at init, if a net's output has another shape; in use, if
-        labels are not one integer for each sample, or, where they are numbers and not traced,
-        outside the classes.
+      ValueError: a count is below one; at init, if a net's output has another shape or it has fewer
+        classes; in use, if samples or latents are not of floating point or of another shape, or
+        labels are not one integer for each, or, where they are numbers and not traced, outside the
+        classes.
     Example:
       >>> model = conditional_gan(
       ...     labeled(MLPGenerator((8,), (2,)), 10),
@@ -121,7 +124,7 @@ def conditional_gan(
     """
     num_classes = at_least("num_classes", num_classes, 1)
     latent_size = at_least("latent_size", latent_size, 1)
-    packing = at_least("packing", packing, 1)
+    packing, x_shape = at_least("packing", packing, 1), tuple(x_shape)
     generator_net, critic_net = as_net(generator), as_net(critic)
 
     def packs(data: Labeled) -> Labeled:
@@ -130,7 +133,8 @@ def conditional_gan(
         return together, labels if packing == 1 else labels.reshape(-1, packing)
 
     def init(key: Key) -> tuple[Variables, Variables]:
-        labels = jnp.arange(2 * packing) % num_classes
+        # Numbers under jit, too, and the last class among them: nets of fewer refuse it.
+        labels = -np.arange(1, 1 + 2 * packing, dtype=np.int32) % num_classes
         inputs = jnp.zeros((len(labels), latent_size)), labels
         shape = (len(labels), *x_shape)
         return start_players(
@@ -138,20 +142,28 @@ def conditional_gan(
         )
 
     def sample_latent(key: Key, count: int) -> Array:
-        return jax.random.normal(key, (count, latent_size))
+        return jax.random.normal(key, (at_least("count", count, 1), latent_size))
 
     def generate(
-        variables: Variables, inputs: Labeled, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
-        z, labels = inputs
-        class_labels(labels, num_classes, len(z))
-        return generator_net.apply(variables, (z, labels), key=key, train=train)
+        pair = _labeled("z", inputs, (latent_size,), num_classes)
+        return generator_net.apply(variables, pair, key=key, train=train)
 
     def criticize(
-        variables: Variables, data: Labeled, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, data: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
-        x, labels = data
-        class_labels(labels, num_classes, len(x))
-        return critic_net.apply(variables, packs((x, labels)), key=key, train=train)
+        pair = _labeled("x", data, x_shape, num_classes)
+        return critic_net.apply(variables, packs(pair), key=key, train=train)
 
-    return ConditionalGan(init, sample_latent, generate, criticize, num_classes, packing)
+    return ConditionalGan(init, sample_latent, generate, criticize, num_classes, x_shape, packing)
+
+
+def _labeled(name: str, data: Any, shape: tuple[int, ...], num_classes: int) -> Labeled:
+    """Returns the pair of datapoints and their labels, checked."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ValueError(f"{name}: got {type(data).__name__}, expected a pair ({name}, labels)")
+    of, labels = data
+    batch_of(name, of, shape)
+    class_labels(labels, num_classes, len(of))
+    return of, labels

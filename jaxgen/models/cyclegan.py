@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.checks import batch_of
 from jaxgen.models.players import join_variables, variables_of
 from jaxgen.nets import AnyNet, Net, NetApply, as_net
 from jaxgen.types import Key, Pool, Variables
@@ -70,7 +71,8 @@ def cyclegan(
       pool: such as `jaxgen.train.image_pool(50)`: `init` begins one of each domain in the critics'
         collections, under "pool".
     Raises:
-      ValueError: at init, if a net's output has another shape.
+      ValueError: at init, if a net's output has another shape; in use, if images are not of
+        floating point or of another shape.
     Example:
       >>> G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
       >>> model = cyclegan(
@@ -105,22 +107,23 @@ def cyclegan(
 
     return CycleGan(
         init,
-        _of_player("forward", generators["forward"]),
-        _of_player("backward", generators["backward"]),
-        _of_player("x", critics["x"]),
-        _of_player("y", critics["y"]),
+        _of_player("forward", generators["forward"], "x", shapes["x"]),
+        _of_player("backward", generators["backward"], "y", shapes["y"]),
+        _of_player("x", critics["x"], "x", shapes["x"]),
+        _of_player("y", critics["y"], "y", shapes["y"]),
         shapes["x"],
         shapes["y"],
         pool,
     )
 
 
-def _of_player(name: str, net: Net) -> NetApply:
-    """Returns the pass of one net as one of its player's."""
+def _of_player(name: str, net: Net, domain: str, shape: tuple[int, ...]) -> NetApply:
+    """Returns the pass of one net as one of its player's, of images of a domain."""
 
     def apply(
         variables: Variables, inputs: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Any, Variables]:
+        batch_of(domain, inputs, shape)
         own = variables_of(variables, name)
         own.pop("pool", None)  # no net's collection
         outputs, changed = net.apply(own, inputs, key=key, train=train)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, batch_of
 from jaxgen.models.started import start_players
 from jaxgen.nets import AnyNet, NetApply, as_net, pack
 from jaxgen.types import Key, Variables
@@ -35,6 +35,7 @@ class Gan(NamedTuple):
       generate: `(generator's variables, z, *, key=None, train=False) -> (x, changed collections)`.
       criticize: `(critic's variables, x, *, key=None, train=False) -> (one number per pack,
         changed)`.
+      x_shape: shape of one sample.
       packing: samples that the critic judges together.
     Example:
       >>> model = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=3, x_shape=(2,))
@@ -48,10 +49,12 @@ class Gan(NamedTuple):
     sample_latent: Callable[[Key, int], Float[Array, "count latent"]]
     generate: NetApply
     criticize: NetApply
+    x_shape: tuple[int, ...]
     packing: int
 
-    def draw(self, key: Key, x: Array) -> GanBatch:
+    def draw(self, key: Key, x: Any) -> GanBatch:
         """Returns the reals beside as many latents, so that both players see the same fakes."""
+        batch_of("x", x, self.x_shape)
         return GanBatch(x, self.sample_latent(key, len(x)))
 
     def sides(
@@ -80,7 +83,8 @@ def gan(
       packing: samples that the critic judges together; every batch must be a multiple of it.
     Raises:
       ValueError: latent_size or packing is below one; at init, if a net's output has another shape
-        (a critic's [n, 1] is refused, not broadcast).
+        (a critic's [n, 1] is refused, not broadcast); in use, if samples or latents are not of
+        floating point or of another shape.
     Example:
       >>> model = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=3, x_shape=(2,))
       >>> losses = game_losses(model, non_saturating())  # the generator stands first in every pair
@@ -89,7 +93,7 @@ def gan(
       "PacGAN", for packing.
     """
     latent_size = at_least("latent_size", latent_size, 1)
-    packing = at_least("packing", packing, 1)
+    packing, x_shape = at_least("packing", packing, 1), tuple(x_shape)
     generator_net, critic_net = as_net(generator), as_net(critic)
 
     def init(key: Key) -> tuple[Variables, Variables]:
@@ -98,11 +102,18 @@ def gan(
         return start_players(key, generator_net, critic_net, z, lambda x: pack(x, packing), shape)
 
     def sample_latent(key: Key, count: int) -> Array:
-        return jax.random.normal(key, (count, latent_size))
+        return jax.random.normal(key, (at_least("count", count, 1), latent_size))
+
+    def generate(
+        variables: Variables, z: Any, /, *, key: Key | None = None, train: bool = False
+    ) -> tuple[Array, Variables]:
+        batch_of("z", z, (latent_size,))
+        return generator_net.apply(variables, z, key=key, train=train)
 
     def criticize(
-        variables: Variables, x: Array, /, *, key: Key | None = None, train: bool = False
+        variables: Variables, x: Any, /, *, key: Key | None = None, train: bool = False
     ) -> tuple[Array, Variables]:
+        batch_of("x", x, x_shape)
         return critic_net.apply(variables, pack(x, packing), key=key, train=train)
 
-    return Gan(init, sample_latent, generator_net.apply, criticize, packing)
+    return Gan(init, sample_latent, generate, criticize, x_shape, packing)

@@ -7,9 +7,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, floats
 from jaxgen.nets.packing import append_minibatch_stddev
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.types import Key
@@ -69,9 +69,10 @@ class DCGANGenerator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, z: Float[Array, "batch latent"], *, train: bool
+        self, z: Num[Array, "batch latent"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
         """Maps latents to images; `train` says whose statistics: the batch's or the running."""
+        floats("z", z)
         height, width, image_channels = self.output_shape
         times = 2 ** len(self.channels)
         if height % times or width % times:
@@ -107,6 +108,8 @@ class DCGANCritic(nn.Module):
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last layer see how much the batch varies.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net, x = DCGANCritic((64, 128)), jnp.zeros((5, 28, 28, 1))
       >>> variables = jax.eval_shape(lambda key: net.init(key, x, train=True), jax.random.key(0))
@@ -123,9 +126,10 @@ class DCGANCritic(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
+        self, x: Num[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch"]:
         """Maps images to raw outputs, high for what looks real."""
+        floats("x", x)
         x = 2 * x - 1
         for i, channels in enumerate(self.channels):
             normalized = self.batch_norm and i > 0

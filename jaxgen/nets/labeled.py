@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+import numpy as np
+from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.checks import at_least, class_labels
 from jaxgen.nets.net import AnyNet, Net, as_net
 from jaxgen.types import Key, Variables
+
+Labeled: TypeAlias = tuple[Array, Array | np.ndarray]
+"""Datapoints and the class of each."""
 
 
 def labeled(
@@ -27,11 +31,12 @@ def labeled(
 
     Args:
       net: of what is joined.
-      num_classes: labels are integers below it; others are the zero vector, under jit at least.
+      num_classes: labels are integers below it; traced ones that are not are the zero vector.
       join: of x and the one-hot labels, [n, num_classes]; `channels` by default. For images that
         the net flattens, `vectors` has a number for each class and not a map.
     Raises:
-      ValueError: num_classes is below one; in use, if labels are not one for each of x.
+      ValueError: num_classes is below one; in use, if labels are not one integer for each of x, or,
+        where they are not traced, outside the classes.
     Example:
       >>> generator = labeled(MLPGenerator((8,), (2,)), num_classes=10)
       >>> z, labels = jnp.zeros((3, 4)), jnp.array([7, 0, 7])
@@ -43,13 +48,13 @@ def labeled(
     num_classes = at_least("num_classes", num_classes, 1)
     init, apply = as_net(net)
 
-    def joined(inputs: tuple[Array, Array]) -> Array:
+    def joined(inputs: Labeled) -> Array:
         x, labels = inputs
         return (join or channels)((x, one_hot(labels, num_classes, x)))
 
     def apply_labeled(
         variables: Variables,
-        inputs: tuple[Array, Array],
+        inputs: Labeled,
         /,
         *,
         key: Key | None = None,
@@ -61,16 +66,16 @@ def labeled(
 
 
 def one_hot(
-    labels: Int[Array, "n ..."], num_classes: int, x: Num[Array, "_ ..."]
+    labels: Array | np.ndarray, num_classes: int, x: Num[Array, "_ ..."]
 ) -> Float[Array, "n classes"]:
     """Returns one vector for each row of labels: of a pack, those of its labels in a row.
 
     Args:
       x: what they are of, whose dtype they get.
     Raises:
-      ValueError: they are not of so many.
+      ValueError: they are not of so many, no integers, or no classes.
     """
-    of_shape("labels", labels, (len(x), *jnp.shape(labels)[1:]))
+    class_labels(labels, num_classes, len(x), *jnp.shape(labels)[1:])
     return jax.nn.one_hot(labels, num_classes, dtype=x.dtype).reshape(len(labels), -1)
 
 

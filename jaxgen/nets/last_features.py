@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -32,8 +33,9 @@ def last_features(
       x: its input, an array or a pytree of them.
       layer: whose last call counts: `nn.Conv` of a critic that judges patches.
     Raises:
-      ValueError: `net` is no linen module, or calls no such layer that can be heard; x is no array,
-        or of a shape that the variables are not for.
+      ValueError: `net` is no linen module, or calls no such layer that can be heard; the variables
+        have no params; x is no array, or of a shape that they are not for; or `layer` is no
+        module's class.
     Example:
       >>> net, x = MLPCritic((8,)), jnp.zeros((5, 2))
       >>> variables = net.init(jax.random.key(0), x, train=True)
@@ -44,6 +46,13 @@ def last_features(
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")
     arrays("x", x)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
+    if not isinstance(variables, Mapping) or "params" not in variables:
+        came = sorted(variables) if isinstance(variables, Mapping) else type(variables).__name__
+        raise ValueError(f"variables: got {came}, expected `params` among their collections")
+    if not (isinstance(layer, type) and issubclass(layer, nn.Module)):
+        raise ValueError(
+            f"layer: got {layer!r}, expected a class of linen modules, such as nn.Conv"
+        )
     called: list[tuple[str, ...]] = []
 
     def overhear(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

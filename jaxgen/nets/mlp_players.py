@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 
 import flax.linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import sizes
+from jaxgen.checks import floats, sizes
 from jaxgen.nets.packing import append_minibatch_stddev
 
 
@@ -35,8 +35,9 @@ class MLPGenerator(nn.Module):
     batch_norm: bool = False
 
     @nn.compact
-    def __call__(self, z: Float[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
+    def __call__(self, z: Num[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
         """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
+        floats("z", z)
         for width in sizes("hidden", self.hidden):
             # Normalization would take a bias away again.
             z = nn.Dense(width, use_bias=not self.batch_norm, kernel_init=self.kernel_init)(z)
@@ -58,6 +59,8 @@ class MLPTranslator(nn.Module):
       hidden: widths of the hidden layers.
       activation: after every hidden layer.
       kernel_init: of every layer.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net, x = MLPTranslator((8,)), jnp.zeros((5, 8, 8, 1))
       >>> variables = net.init(jax.random.key(0), x)
@@ -70,8 +73,9 @@ class MLPTranslator(nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.glorot_uniform()
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch *x"]) -> Float[Array, "batch *x"]:
+    def __call__(self, x: Num[Array, "batch *x"]) -> Float[Array, "batch *x"]:
         """Maps images of one domain to images of the other."""
+        floats("x", x)
         h = x.reshape(len(x), -1)
         dims = h.shape[1]
         for width in sizes("hidden", self.hidden):
@@ -95,6 +99,8 @@ class MLPCritic(nn.Module):
       spectral_norm: divide every kernel by its largest singular value, followed by one power
         iteration per pass in training (Miyato et al. 2018).
       minibatch_stddev: let the last hidden layer see how much the batch varies.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net, x = MLPCritic((8,), spectral_norm=True), jnp.zeros((5, 2))
       >>> variables = net.init(jax.random.key(0), x, train=True)
@@ -111,8 +117,9 @@ class MLPCritic(nn.Module):
     minibatch_stddev: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
+    def __call__(self, x: Num[Array, "batch ..."], *, train: bool) -> Float[Array, "batch"]:
         """Maps samples to raw outputs, high for what looks real."""
+        floats("x", x)
         x = self.input_scale * self.features(x.reshape(len(x), -1))
         for i, width in enumerate(sizes("hidden", self.hidden)):
             if self.minibatch_stddev and i == len(self.hidden) - 1:

@@ -8,7 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.nets.labeled import one_hot
+from jaxgen.checks import at_least
+from jaxgen.nets.labeled import Labeled, one_hot
 from jaxgen.nets.net import mode_of
 
 
@@ -21,11 +22,12 @@ class ProjectionCritic(nn.Module):
     Attributes:
       net: a critic of samples alone, a linen module that ends with a `Dense`, in no `nn.jit` or
         `nn.remat`.
-      num_classes: labels are integers below it; others have no vector, under jit at least.
+      num_classes: labels are integers below it; traced ones that are not have no vector.
       spectral_norm: divide V by its largest singular value, as a net does with its kernels.
       kernel_init: of V.
     Raises:
-      ValueError: the net calls no `Dense`; labels are not one for each sample.
+      ValueError: the net calls no `Dense`; num_classes is below one; labels are not one integer for
+        each sample, or, where they are not traced, outside the classes.
     Example:
       >>> net = ProjectionCritic(MLPCritic((8,)), num_classes=10)
       >>> data = jnp.zeros((3, 2)), jnp.array([7, 0, 7])  # samples, and the class of each
@@ -41,7 +43,7 @@ class ProjectionCritic(nn.Module):
     kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.02)
 
     @nn.compact
-    def __call__(self, inputs: tuple[Array, Array], *, train: bool) -> Float[Array, "batch"]:
+    def __call__(self, inputs: Labeled, *, train: bool) -> Float[Array, "batch"]:
         """Maps samples with labels to raw outputs, high for what looks real and of its class."""
         x, labels = inputs
         features: list[Array] = []
@@ -51,6 +53,8 @@ class ProjectionCritic(nn.Module):
                 features.append(args[0] if args else kwargs["inputs"])
             return call(*args, **kwargs)
 
+        if not isinstance(self.net, nn.Module):
+            raise ValueError(f"net: got a {type(self.net).__name__}, expected a linen module")
         with nn.intercept_methods(overhear):
             outputs = self.net(x, **mode_of(self.net, train=train))
         if not features:
@@ -63,6 +67,6 @@ class ProjectionCritic(nn.Module):
         layer = nn.DenseGeneral(
             phi.shape[-1], use_bias=False, kernel_init=self.kernel_init, name="V"
         )
-        y = one_hot(labels, self.num_classes, phi)
+        y = one_hot(labels, at_least("num_classes", self.num_classes, 1), phi)
         embedded = nn.SpectralNorm(layer)(y, update_stats=train) if self.spectral_norm else layer(y)
         return outputs + jnp.sum(embedded * phi, axis=-1)

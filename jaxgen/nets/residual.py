@@ -6,7 +6,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
+
+from jaxgen.checks import floats
 
 
 class ResidualGenerator(nn.Module):
@@ -38,9 +40,10 @@ class ResidualGenerator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, z: Float[Array, "batch latent"], *, train: bool
+        self, z: Num[Array, "batch latent"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
         """Maps latents to images; `train` says whose statistics: the batch's or the running."""
+        floats("z", z)
         height, width, image_channels = self.output_shape
         times = 2**self.doublings
         if height % times or width % times:
@@ -71,6 +74,8 @@ class ResidualCritic(nn.Module):
     Attributes:
       channels: of every feature map.
       halvings: blocks that halve the image, by means over 2x2 places.
+    Raises:
+      ValueError: x is not of floating point.
     Example:
       >>> net, x = ResidualCritic(channels=128), jnp.zeros((5, 32, 32, 3))
       >>> variables = jax.eval_shape(lambda key: net.init(key, x, train=True), jax.random.key(0))
@@ -85,9 +90,10 @@ class ResidualCritic(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
+        self, x: Num[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch"]:
         """Maps images to raw outputs, high for what looks real."""
+        floats("x", x)
 
         def layer(net: Any, x: Array) -> Array:
             return nn.SpectralNorm(net)(x, update_stats=train)

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from jaxgen.checks import not_negative
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.gan import least_squares
 from jaxgen.objectives.gan_loss import GanLoss
@@ -112,7 +113,8 @@ def cycle_losses(
       identity_weight: of what a generator changes where nothing is to be changed; 0 for domains of
         different shapes, such as gray and colored images.
     Raises:
-      ValueError: `loss` is no GanLoss; the identity is weighed between different shapes.
+      ValueError: `loss` is no GanLoss; a weight is a number below zero; the identity is weighed
+        between different shapes.
     Example:
       >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
       >>> model = cyclegan(*nets, x_shape=(2,), y_shape=(2,))
@@ -136,6 +138,8 @@ def cycle_losses(
             f"identity_weight: got {identity_weight} for x of shape {model.x_shape} and y of shape "
             f"{model.y_shape}, expected 0: a generator cannot leave the other domain as it is"
         )
+    not_negative("cycle_weight", cycle_weight)
+    not_negative("identity_weight", identity_weight)
     into = {"x": model.backward, "y": model.forward}
     critics = {"x": model.criticize_x, "y": model.criticize_y}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array
@@ -38,7 +38,7 @@ KL = Callable[[Key, Distribution, Distribution, Estimator], Scalar]
 """`(key, q, prior, estimator) -> KL(q || prior)`, in nats."""
 
 
-def analytic_kl(key: Key, q: Any, prior: Any, estimator: Estimator) -> Scalar:
+def analytic_kl(key: Key, q: Distribution, prior: Distribution, estimator: Estimator) -> Scalar:
     """Returns KL(q || prior) in closed form: no noise.
 
     Args:
@@ -51,7 +51,7 @@ def analytic_kl(key: Key, q: Any, prior: Any, estimator: Estimator) -> Scalar:
       0.5
     """
     try:
-        return q.kl_divergence(prior)
+        return q.kl_divergence(prior)  # type: ignore[attr-defined]
     except (AttributeError, NotImplementedError) as error:
         raise NotImplementedError(
             f"kl: KL({type(q).__name__} || {type(prior).__name__}) has no closed form; pass "
@@ -100,7 +100,7 @@ def elbo(
         `leave_one_out()`, there is no noise at the posterior: they hold the q inside log q.
     Raises:
       ValueError: the estimator is of a multi-sample bound, as `vimco` is, whose value is no E_q[f];
-        q is a batch of distributions, not one; its event shape is not the prior's.
+        q or the prior is a batch of distributions, not one; q's event shape is not the prior's.
     Example:
       >>> q, prior = distrax.Normal(1.0, 1.0), distrax.Normal(0.0, 1.0)
       >>> log_likelihood = lambda z: distrax.Normal(z, 1.0).log_prob(2.0)  # of x = 2
@@ -112,6 +112,7 @@ def elbo(
     """
     estimator = of_expectation(estimator)
     one_distribution(q)
+    one_distribution(prior, name="prior")
     event_shape, expected = (getattr(p, "event_shape", None) for p in (q, prior))
     if None not in (event_shape, expected) and event_shape != expected:
         raise ValueError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array
 
 from jaxgen.checks import one_distribution
 from jaxgen.estimators import Estimator
 from jaxgen.objectives.elbo import of_expectation
-from jaxgen.types import Key, Scalar
+from jaxgen.types import Distribution, Key, Scalar
 
 
 class EntropyTerms(NamedTuple):
@@ -33,10 +33,19 @@ class EntropyTerms(NamedTuple):
         return self.log_joint + self.entropy
 
 
+@runtime_checkable
+class WithEntropy(Distribution, Protocol):
+    """A distribution that knows its entropy."""
+
+    def entropy(self) -> Any:
+        """In nats."""
+        ...
+
+
 def entropy_elbo(
     key: Key,
     log_joint: Callable[[Array], Array],
-    q: Any,
+    q: WithEntropy,
     *,
     estimator: Estimator | None = None,
 ) -> EntropyTerms:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.checks import not_negative
 from jaxgen.objectives.gan_loss import GanLoss
 from jaxgen.objectives.one_sample import OneCritic, one_sample_critic
 from jaxgen.objectives.outputs import loss_of_critic, loss_of_generator
@@ -69,7 +70,7 @@ def game_losses(
         updates so far, such as an optax schedule or `lazy`. Where that is zero the penalty is not
         computed, and shown as zero. (Of games under one `vmap` it is, and counts for nothing.)
     Raises:
-      ValueError: `loss` is no GanLoss; a penalty comes without a weight.
+      ValueError: `loss` is no GanLoss; a penalty comes without a weight, or with one below zero.
     Example:
       >>> nets = MLPGenerator((8,), (2,)), MLPCritic((8,))
       >>> model = gan(*nets, latent_size=2, x_shape=(2,))
@@ -84,8 +85,8 @@ def game_losses(
     """
     if not isinstance(loss, GanLoss):
         raise ValueError(f"loss: got {loss!r}, expected a GanLoss, such as wasserstein() returns")
-    if penalty is not None and penalty_weight is None:
-        raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
+    if penalty is not None:
+        _check_penalty(penalty, penalty_weight)
 
     def sides(generator: Variables, key: Key, batch: Any) -> tuple[Any, Any]:
         real, fake, _ = model.sides(generator, jax.random.fold_in(key, SIDES), batch, train=True)
@@ -119,6 +120,11 @@ def game_losses(
             weight: Any = penalty_weight
             if callable(penalty_weight):
                 weight = penalty_weight(step)
+                if callable(weight):
+                    raise ValueError(
+                        f"penalty_weight: got {penalty_weight!r}, whose value is a function, "
+                        "expected one to numbers, such as lazy(1.0) returns"
+                    )
                 info["penalty"] = _unless_zero(weight, mean)
             else:
                 info["penalty"] = mean()
@@ -126,6 +132,12 @@ def game_losses(
         return value, changed, info
 
     return GameLosses(model.draw, sides, of_generator, of_critic)
+
+
+def _check_penalty(penalty: Any, weight: Any) -> None:
+    if weight is None:
+        raise ValueError(f"penalty_weight: got None with {penalty!r}, expected its weight")
+    not_negative("penalty_weight", weight)
 
 
 def _unless_zero(weight: Any, measure: Callable[[], Array]) -> Array:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Num
 
 from jaxgen.checks import of_shape
 from jaxgen.divergences import Kernel, mmd_unbiased
@@ -43,8 +45,8 @@ def info_elbo(
     terms: ElboTerms,
     divergence: Float[Array, "..."],
     *,
-    alpha: float | Float[Array, ""],
-    weight: float | Float[Array, ""],
+    alpha: Num[ArrayLike, ""],
+    weight: Num[ArrayLike, ""],
 ) -> Float[Array, "..."]:
     """Returns reconstruction - (1 - alpha) KL - (alpha + weight - 1) D, per datapoint, to climb.
 
@@ -74,8 +76,8 @@ def info_elbo(
     """
     of_shape("terms.kl", terms.kl, jnp.shape(terms.reconstruction))
     of_shape("divergence", divergence, jnp.shape(terms.reconstruction))
-    if isinstance(alpha, int | float) and not alpha <= 1:
+    if isinstance(alpha, int | float | np.number) and not alpha <= 1:
         raise ValueError(f"alpha: got {alpha}, expected a number <= 1")
-    if isinstance(least := alpha + weight, int | float) and not least >= 1:
+    if isinstance(least := alpha + weight, int | float | np.number) and not least >= 1:
         raise ValueError(f"weight: got {weight} with alpha {alpha}, expected a number >= 1 - alpha")
     return terms.reconstruction - (1 - alpha) * terms.kl - (alpha + weight - 1) * divergence

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, not_negative
 from jaxgen.values import known_by_call
 
 
 @known_by_call
-def lazy(weight: Any, *, every: int = 16) -> Callable[[Any], Array]:
+def lazy(weight: ArrayLike | Callable[[Any], Any], *, every: int = 16) -> Callable[[Any], Array]:
     """Returns the weight of a penalty that is taken every so many updates of the critic.
 
     At updates 0, k, 2k, ... it is k times the weight, and zero between, where `game_losses` does
@@ -24,7 +25,7 @@ def lazy(weight: Any, *, every: int = 16) -> Callable[[Any], Array]:
       weight: a number, or a function of the number of updates.
       every: k.
     Raises:
-      ValueError: every is below one.
+      ValueError: every is below one, or weight a number below zero.
     Example:
       >>> gamma = 10.0
       >>> weight = lazy(gamma / 2, every=16)  # as `penalty_weight` of `game_losses`
@@ -35,6 +36,7 @@ def lazy(weight: Any, *, every: int = 16) -> Callable[[Any], Array]:
       own, and here a part of the loss.
     """
     every = at_least("every", every, 1)
+    not_negative("weight", weight)
 
     def at(step: Any) -> Array:
         now: Any = weight(step) if callable(weight) else weight

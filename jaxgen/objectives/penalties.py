@@ -1,6 +1,7 @@
 """Penalties on a critic, most on its slope, one value per datapoint; weigh and average outside.
 
-In float32 at least, whatever the critic computes in. What a side has in integers, such as labels,
+In float32 at least, whatever the critic computes in. A ValueError says so if the two sides differ
+in shape, or the critic's output is no single number. What a side has in integers, such as labels,
 is a condition: it stays as it is, and no slope is taken in it.
 """
 
@@ -16,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.checks import arrays, not_negative
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.one_sample import OneCritic
 from jaxgen.types import Key, Scalar
@@ -38,9 +40,7 @@ def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scala
       Array(16., dtype=float32)
     Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", equation 3.
     """
-    shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"fake: got shape {shapes[1]}, expected that of real, {shapes[0]}")
+    _check_pair(real, fake)
     side, others = _moving(real), _moving(fake).leaves
     t = jax.random.uniform(key, dtype=side.leaves[0].dtype)
     between = [t * real + (1 - t) * fake for real, fake in zip(side.leaves, others, strict=True)]
@@ -58,6 +58,8 @@ def dragan_penalty(
       Array(16., dtype=float32)
     Source: Kodali et al. (2017), "On convergence and stability of GANs", equation 4.
     """
+    _check_pair(real, fake)
+    not_negative("scale", scale)
     side = _moving(real)
     keys = [key] if len(side.leaves) == 1 else jax.random.split(key, len(side.leaves))
     moved = [
@@ -77,6 +79,7 @@ def r1_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
       equation 9.
     """
+    _check_pair(real, fake)
     return _squared(_slope(critic, real))
 
 
@@ -90,6 +93,7 @@ def r2_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     Source: Mescheder et al. (2018), "Which training methods for GANs do actually converge?",
       equation 10.
     """
+    _check_pair(real, fake)
     return _squared(_slope(critic, fake))
 
 
@@ -106,7 +110,8 @@ def output_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scalar:
     Source: Karras et al. (2018), "Progressive growing of GANs for improved quality, stability, and
       variation", appendix A.1, for the reals' part.
     """
-    outputs = [at_least_float32("critic", critic(side)) for side in (real, fake)]
+    _check_pair(real, fake)
+    outputs = [at_least_float32("critic", _number(critic(side))) for side in (real, fake)]
     return outputs[0] ** 2 + outputs[1] ** 2
 
 
@@ -119,6 +124,23 @@ PENALTIES: Mapping[str, Penalty] = MappingProxyType(
     }
 )
 """The penalties by name."""
+
+
+def _check_pair(real: Any, fake: Any) -> None:
+    arrays("real", real)
+    arrays("fake", fake)
+    shapes = [jax.tree.map(jnp.shape, side) for side in (real, fake)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"fake: got shape {shapes[1]}, expected that of real, {shapes[0]}")
+
+
+def _number(output: Array) -> Array:
+    if jnp.shape(output) != ():
+        raise ValueError(
+            f"critic: got an output of shape {jnp.shape(output)} for one datapoint, expected one "
+            "number (shape ())"
+        )
+    return output
 
 
 class _Moving(NamedTuple):
@@ -148,13 +170,7 @@ def _slope(critic: OneCritic, x: Any) -> list[Array]:
     side = _moving(x)
 
     def output(leaves: list[Array]) -> Array:
-        value = critic(side.put(leaves))
-        if jnp.shape(value) != ():
-            raise ValueError(
-                f"critic: got an output of shape {jnp.shape(value)} for one datapoint, expected "
-                "one number (shape ())"
-            )
-        return value
+        return _number(critic(side.put(leaves)))
 
     slopes = jax.grad(output)(side.leaves)
     return [at_least_float32("slope", slope) for slope in slopes]  # squares overflow float16

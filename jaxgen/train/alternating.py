@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.checks import at_least, positive
+from jaxgen.checks import at_least, between_0_and_1, positive
 from jaxgen.train.average import move_average
 from jaxgen.train.epoch import scan_with_keys
 from jaxgen.train.game import Game, Player
@@ -77,8 +77,8 @@ def alternating_step(
       ema_decay: of the generator's average, batch statistics included; None if it keeps none.
     Raises:
       ValueError: critic_steps is below one, or above it under `extragradient`; unroll is below
-        zero; a batch cannot be dealt; a loss is no scalar, or returns other collections than its
-        player has.
+        zero; ema_decay is outside (0, 1); a batch cannot be dealt; a loss is no scalar, or returns
+        other collections than its player has.
     Example:
       >>> def generator_loss(own, other, key, batch):  # min over g of max over c: g c - c²/2
       ...     return own["params"] * other["params"], {}, {}
@@ -101,6 +101,8 @@ def alternating_step(
     """
     critic_steps = at_least("critic_steps", critic_steps, 1)
     unroll = at_least("unroll", unroll, 0)
+    if ema_decay is not None:
+        between_0_and_1("ema_decay", ema_decay)
     seen_by_critic = sides or (lambda generator, key, batch: generator)
     loss_of_generator, loss_of_critic = given_step(generator_loss), given_step(critic_loss)
 

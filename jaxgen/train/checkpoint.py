@@ -178,6 +178,11 @@ def intact_steps(directory: str | os.PathLike[str]) -> list[int]:
     """Returns the steps that can be restored, rising: every file in them is as it was saved.
 
     Example:
-      >>> step, saved = restore(checkpoints, template, step=intact_steps(checkpoints)[-1])
+      >>> import tempfile, jax.numpy as jnp
+      >>> from jaxgen.train import intact_steps, save
+      >>> with tempfile.TemporaryDirectory() as run:
+      ...     save(run, 3, {"w": jnp.zeros(2)})
+      ...     intact_steps(run)
+      [3]
     """
     return intact(root_of(directory))

@@ -110,12 +110,16 @@ def init_game(
       generator_optimizer: that of the update, as the next.
       critic_optimizer: the critic's.
       ema: whether to keep an average of the generator, for `game_update(..., ema_decay=...)`.
+    Raises:
+      ValueError: the model has no `init`.
     Example:
       >>> model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=3, x_shape=(2,))
       >>> game = init_game(jax.random.key(0), model, optax.adam(1e-4), optax.adam(4e-4))
       >>> int(game.critic.train.step)
       0
     """
+    if not callable(getattr(model, "init", None)):
+        raise ValueError(f"model: got {model!r}, expected what jaxgen.models.gan(...) returns")
     generator, critic = model.init(key)
     return Game(
         generator=init_player(generator, generator_optimizer, ema=ema),

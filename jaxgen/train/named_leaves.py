@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax
@@ -44,10 +45,11 @@ def within(part: str, described: dict[str, str]) -> dict[str, str]:
         if name.startswith(part) and name[len(part) : len(part) + 1] in ("", ".", "[")
     }
     if part and not found:
-        listed = ", ".join(list(described)[:5])
+        steps = [re.findall(r"\.\w+|\[[^]]*\]", name) for name in described]
+        parts = sorted({"".join(path[:depth]) for path in steps for depth in (1, 2)})
         raise CheckpointError(
-            f"part: got {part}, expected the path of a part of the checkpoint, whose leaves are "
-            f"{listed}{' and others' if len(described) > 5 else ''}"
+            f"part: got {part}, expected the path of a part of the checkpoint, such as "
+            f"{', '.join(parts[:20])}"
         )
     return found
 

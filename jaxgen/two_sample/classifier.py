@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.special import betainc
 from jax.scipy.stats import norm
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.divergences import (
@@ -19,12 +20,15 @@ from jaxgen.divergences import (
     train_critic,
     variational_bound,
 )
+from jaxgen.numerics import one_per_sample
 from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Key, Params
 
 
-def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) -> TestResult:
+def accuracy_test(
+    scores_p: Float[ArrayLike, "..."], scores_q: Float[ArrayLike, "..."]
+) -> TestResult:
     """Returns the test of p = q by how many held-out scores are on the right side of zero.
 
     The p-value is the chance of as many right among n + m fair coins: exact, beyond 4,000 of them
@@ -44,15 +48,15 @@ def accuracy_test(scores_p: Float[Array, "..."], scores_q: Float[Array, "..."]) 
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3; Kim et
       al. (2021), "Classification accuracy as a proxy for two-sample testing", section 2.
     """
-    for name, scores in (("scores_p", scores_p), ("scores_q", scores_q)):
-        if scores.ndim != 1 or scores.shape != scores_p.shape or not len(scores):
-            raise ValueError(
-                f"{name}: got shape {scores.shape}, expected one number per sample, as many of q "
-                f"as of p, {scores_p.shape}"
-            )
+    scores_p = one_per_sample("scores_p", scores_p)
+    scores_q = one_per_sample("scores_q", scores_q)
+    if scores_q.shape != scores_p.shape:
+        raise ValueError(
+            f"scores_q: got shape {scores_q.shape}, expected as many of q as of p, {scores_p.shape}"
+        )
     total = 2 * len(scores_p)
     right = jnp.sum(scores_p > 0) + jnp.sum(scores_q <= 0)
-    right = right.astype(jnp.promote_types(scores_p.dtype, jnp.float32))
+    right = right.astype(scores_p.dtype)
     if total > 4000:  # where the incomplete beta function has lost its digits in float32
         tail = norm.sf((right - 0.5 - total / 2) / math.sqrt(total / 4))
     else:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgen.numerics import all_finite
@@ -71,13 +72,14 @@ def nearest_neighbor_test(
 ) -> TestResult:
     """Returns the classifier test of p = q that learns nothing: whose sample is the nearest?
 
-    The first halves are what the second are compared with: a sample is p's where the nearest of all
-    is p's, or most of those at the least distance. The votes are independent, as those of
-    `neighbor_accuracy` are not. Cheap enough to be looked at while a generator trains in few
-    dimensions; a trained classifier sees more.
+    One half of each set is what the other is compared with: a sample is p's where the nearest of
+    all is p's, or most of those at the least distance. The halves are drawn at random, always
+    alike, so that sets sorted by class are halved as others are. The votes are independent, as
+    those of `neighbor_accuracy` are not. Cheap enough to be looked at while a generator trains in
+    few dimensions; a trained classifier sees more.
 
     Args:
-      p_samples: the data, independent and in random order; the samples may have any one shape.
+      p_samples: the data, independent, in any order; the samples may have any one shape.
       q_samples: as many of the model.
       block_size: samples compared with all known ones at a time; memory grows with it and with n.
     Raises:
@@ -91,13 +93,18 @@ def nearest_neighbor_test(
     Source: Lopez-Paz & Oquab (2017), "Revisiting classifier two-sample tests", section 3, with the
       1-nearest-neighbor classifier.
     """
-    xs, ys = _as_many(p_samples, q_samples, 2)
+    xs, ys = map(shuffled, _as_many(p_samples, q_samples, 2))
     half = len(xs) // 2
     held_out = jnp.concatenate([xs[-half:], ys[-half:]])
     of_p = _share_of_p(held_out, xs[:half], ys[:half], leave_one_out=False, block_size=block_size)
     scores = 2 * of_p - 1
     outcome = accuracy_test(scores[:half], scores[half:])
     return result(outcome.statistic, outcome.p_value, (outcome, xs, ys))
+
+
+def shuffled(samples: Float[Array, "n dims"]) -> Float[Array, "n dims"]:
+    """Returns the samples in a random order, the same for every set of n."""
+    return samples[np.argsort(np.random.PCG64(0).random_raw(len(samples)))]
 
 
 def _as_many(

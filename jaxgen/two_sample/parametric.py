@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.divergences import Kernel, mmd_linear
 from jaxgen.pairwise import Samples, sample_vectors
+from jaxgen.two_sample.nearest_neighbor import shuffled
 from jaxgen.two_sample.result import TestResult, result
 
 
@@ -64,8 +65,8 @@ def variance_test(p_samples: Samples, q_samples: Samples) -> TestResult:
 def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> TestResult:
     """Returns the one-sided normal test of p = q by the linear-time MMD; statistic in std. errors.
 
-    For streams: time and memory linear in n, at the price of power. The bandwidth must not come
-    from the same samples.
+    For streams: time and memory linear in n, at the price of power. The samples are paired at
+    random, in whatever order they come. The bandwidth must not come from the same samples.
 
     Raises:
       ValueError: as `mmd_linear`, or fewer than four samples.
@@ -76,7 +77,7 @@ def mmd_linear_test(p_samples: Samples, q_samples: Samples, kernel: Kernel) -> T
     Source: Gretton et al. (2012), "A kernel two-sample test", section 6.
     """
     xs, ys = sample_vectors(4, p_samples=p_samples, q_samples=q_samples)
-    terms = mmd_linear(xs, ys, kernel)
+    terms = mmd_linear(shuffled(xs), shuffled(ys), kernel)
     statistic = _ratio(terms.value, terms.stderr)
     return result(statistic, norm.sf(statistic), (xs, ys))
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from jaxgen.checks import ByName
 from jaxgen.metrics import linear_probe, neighbor_accuracy
 from jaxgen.types import Info, Key
+from jaxgen.values import ByName
 from jaxgen.workbench.encoder_report import Labeled
 
 MEASURES: Mapping[str, str] = ByName(

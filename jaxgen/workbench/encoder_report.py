@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from jaxgen.checks import ByName
 from jaxgen.data import ImageSet
 from jaxgen.metrics import neighbor_accuracy
 from jaxgen.models import BiGan, variables_of
 from jaxgen.nets import last_features
 from jaxgen.types import Key, Variables
+from jaxgen.values import ByName
 from jaxgen.workbench.encoder_measures import joint_tests, round_trips
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import ByName
 from jaxgen.distributions import IsotropicMixture, grid, ring
 from jaxgen.metrics import duplicate_share, mode_coverage
 from jaxgen.models import Gan, gan
 from jaxgen.nets import MLPCritic, MLPGenerator
 from jaxgen.two_sample import nearest_neighbor_test
+from jaxgen.values import ByName
 from jaxgen.workbench.run import Table
 from jaxgen.workbench.summary import mean_over_seeds
 

@@ -43,14 +43,14 @@ def stored_config(path: str | Path, config_type: type[Config]) -> Config:
     """
     stored = Path(path).expanduser().absolute() / "config.json"
     try:
-        text = stored.read_text(encoding="utf-8")
+        content = stored.read_bytes()
     except OSError:
         raise ValueError(
             f"run_dir: got {stored.parent}, which holds no run to resume (no config.json); leave "
             "out --resume to begin one"
         ) from None
     try:
-        return config_from_json(text, config_type)
+        return config_from_json(content.decode(), config_type)
     except ValueError as error:
         raise ValueError(
             f"run_dir: {stored} is not a configuration of this recipe: {error}"

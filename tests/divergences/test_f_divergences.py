@@ -232,6 +232,10 @@ def test_chi_squared_between_gaussians_is_infinite_unless_q_is_wide_enough():
 
     assert pearson(1.5, 1.0) == jnp.inf  # 2 sd_q² = 2 < 2.25
     assert jnp.isfinite(pearson(1.4, 1.0))
+    # One dimension is enough.
+    zeros, ones = jnp.zeros(2), jnp.ones(2)
+    one_of_two = gaussian_alpha_divergence(zeros, jnp.array([1.5, 0.5]), zeros, ones, 2.0)
+    assert one_of_two == jnp.inf
     gradient = jax.grad(pearson, argnums=(0, 1))(1.5, 1.0)
     assert not any(jnp.isnan(g) for g in gradient)
     assert jnp.isnan(pearson(jnp.nan, 1.0))  # which is no infinite divergence
@@ -313,6 +317,25 @@ def test_stable_in_float32_at_any_critic_output(name):
     assert not jnp.isnan(D[name].f(everywhere)).any()
     slopes = jax.vmap(jax.grad(D[name].conjugate))(jnp.linspace(-80.0, 80.0, 641))
     assert not jnp.isnan(slopes).any()
+
+
+@pytest.mark.parametrize("w", [0.2, 0.5])
+def test_far_out_the_jensen_shannons_are_their_definition(w):
+    """f*(g(v)) = (1 - w) log((1 - w) / (1 - sigmoid(v)^(1/w))), in NumPy's log1p and expm1."""
+    v = np.array([-50.0, 5.0, 29.0, 31.0, 60.0])
+    power = -np.expm1(-np.log1p(np.exp(-v)) / w)
+    expected = (1 - w) * np.log((1 - w) / power)
+    came = weighted_jensen_shannon(w).activated_conjugate(jnp.asarray(v, jnp.float32))
+    np.testing.assert_allclose(came, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("a", [0.3, 0.5])
+def test_far_out_the_alpha_divergences_are_their_definition(a):
+    """f*(g(v)) of g(v) = 1 / (1 - a) - log(1 + e^-v), by its power, in NumPy."""
+    v = np.array([-50.0, 5.0, 29.0, 31.0, 60.0])
+    expected = (((1 - a) * np.log1p(np.exp(-v))) ** (a / (a - 1)) - 1) / a
+    came = alpha_divergence(a).activated_conjugate(jnp.asarray(v, jnp.float32))
+    np.testing.assert_allclose(came, expected, rtol=2e-5)
 
 
 def test_in_two_steps_the_conjugate_of_the_activation_is_wrong():
@@ -502,6 +525,8 @@ def test_the_right_forms_of_these_pass():
         (lambda: weighted_jensen_shannon(1.0), "weight: got 1.0"),
         (lambda: DIVERGENCES["kld"], "divergence: got 'kld', expected one of total_variation, kl"),
         (lambda: discrete_divergence(P, Q[:2], D["kl"]), r"q_probs: got shape \(2,\)"),
+        (lambda: discrete_divergence(2 * P, Q, D["kl"]), "p_probs: got numbers >= .* sum of 2"),
+        (lambda: discrete_divergence(P, P - Q + P, D["kl"]), "q_probs: got numbers >= -0.2 with"),
         (
             lambda: gaussian_alpha_divergence(P, P, P, Q[:2], 1.0),
             r"q_scale: got shape \(2,\), expected .*\(3,\)",

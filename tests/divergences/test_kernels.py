@@ -9,6 +9,7 @@ from scipy.spatial import distance
 from sklearn.metrics import pairwise
 
 from jaxgen.divergences import (
+    as_kernel,
     inverse_multiquadric,
     kernel_mixture,
     laplace,
@@ -151,6 +152,8 @@ def test_the_median_at_its_edges():
         (lambda: inverse_multiquadric(1.0, 0.0), "exponent: got 0.0"),
         (lambda: rational_quadratic(1.0, -2.0), "alpha: got -2.0"),
         (lambda: polynomial(0), "degree: got 0, expected an integer >= 1"),
+        (lambda: as_kernel(2.0), "kernel: got 2.0, expected"),
+        (lambda: as_kernel(rbf), "kernel: got <function rbf.*, expected a function of two sets"),
         (lambda: kernel_mixture(), "number of kernels: got 0"),
         (lambda: median_heuristic(jnp.ones(3), jnp.ones(3), max_points=1), "max_points: got 1"),
     ],

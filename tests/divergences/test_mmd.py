@@ -164,7 +164,7 @@ def test_a_nan_among_the_samples_shows():
         ),
         (XS[:, 0], YS[:, :1], r"q_samples: got samples of shape \(1,\), expected \(\)"),
         (XS.astype(jnp.uint8), YS, "p_samples: got uint8, expected floating-point"),
-        ([[0.0], [1.0, 2.0]], YS, "p_samples: got list, expected an array of samples"),
+        ([[0.0], [1.0, 2.0]], YS, "p_samples: got list, expected an array"),
     ],
 )
 def test_bad_samples_are_refused(form, xs, ys, message):

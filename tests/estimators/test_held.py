@@ -16,6 +16,7 @@ from jaxgen.estimators import (
     gumbel_straight_through,
     leave_one_out,
     local_expectation,
+    log_prob,
     measure_valued,
     muprop,
     pathwise,
@@ -272,3 +273,12 @@ def test_muprop_refuses_a_mean_that_is_no_expectation():
     q = tfp.distributions.VonMises(0.3, 2.0)
     with pytest.raises(ValueError, match="q: got VonMises, whose mean"):
         score_function(2, baseline=muprop()).apply((), jax.random.key(0), jnp.cos, q)
+
+
+def test_half_precision_is_widened_where_a_scale_is_kept_twice():
+    """784 log densities in bfloat16 were off by more than a nat."""
+    loc, scale = jnp.zeros(784, jnp.bfloat16), jnp.full(784, 0.3, jnp.bfloat16)
+    z = 0.3 * jax.random.normal(jax.random.key(0), (2, 784))
+    exact = distrax.Normal(0.0, scale[0].astype(jnp.float32)).log_prob(z).sum(axis=1)
+    half = distrax.MultivariateNormalDiag(loc, scale)
+    np.testing.assert_allclose(log_prob(half, z), exact, rtol=1e-5)

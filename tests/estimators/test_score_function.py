@@ -149,7 +149,7 @@ def exact_variance(estimator, problem, num_samples):
 
         return jax.grad(loss)(problem.params)
 
-    return exact_moments(gradient, *sample_space(problem.q(problem.params), num_samples))
+    return exact_moments(jax.jit(gradient), *sample_space(problem.q(problem.params), num_samples))
 
 
 @pytest.mark.parametrize("problem", problems.BERNOULLI[:2], ids=problems.by_name)
@@ -194,7 +194,8 @@ def test_a_surrogate_of_first_order_only_is_rejected(key):
     hessian = lambda key: jax.hessian(surrogate)(flat, key)  # noqa: E731
     draws = jax.jit(jax.vmap(hessian))(jax.random.split(key, DRAWS))
     with rejected():
-        assert_unbiased(draws, jax.hessian(lambda flat: problem.exact(unravel(flat)))(flat))
+        truth = jax.jit(jax.hessian(lambda flat: problem.exact(unravel(flat))))(flat)
+        assert_unbiased(draws, truth)
 
 
 def test_bad_input():

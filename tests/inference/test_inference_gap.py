@@ -98,5 +98,5 @@ def test_no_number_may_be_zero(key, name):
 
 def test_what_is_not_finite_is_said(key):
     few = {"num_steps": 5, "num_chains": 2, "num_draws": 10}
-    gap = measure(key, tuned_phi=TUNED.at[0].set(jnp.nan), **few)
+    gap = jax.jit(lambda key: measure(key, tuned_phi=TUNED.at[0].set(jnp.nan), **few))(key)
     assert not gap.all_finite

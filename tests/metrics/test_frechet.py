@@ -42,6 +42,27 @@ def test_against_the_matrix_root_of_scipy(n, m, rank):
     np.testing.assert_allclose(distance(xs, ys), expected, rtol=2e-6, atol=1e-5 * spread)
 
 
+@pytest.mark.parametrize("least", [0.0, 1e-10])
+def test_moments_from_elsewhere_may_have_any_rank(least):
+    """By the factor that the class names; a Cholesky factor is NaN there."""
+    rng = np.random.default_rng(3)
+    basis = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    covariances = [basis * [1.0, 0.5, *[least] * 4] @ basis.T, np.diag([*[least] * 4, 2.0, 1.0])]
+    means = rng.normal(size=(2, 6))
+
+    def moments(mean, covariance):
+        values, vectors = np.linalg.eigh(covariance)
+        factor = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        return GaussianMoments(*(jnp.asarray(x, jnp.float32) for x in (mean, factor)))
+
+    came = gaussian_frechet_distance(*map(moments, means, covariances)).value
+    squares = np.linalg.eigvals(covariances[0] @ covariances[1]).real
+    overlap = np.sum(np.sqrt(np.maximum(squares, 0)))
+    expected = np.sum((means[0] - means[1]) ** 2) + np.trace(sum(covariances)) - 2 * overlap
+    assert float(came) == pytest.approx(expected, rel=1e-4)
+    assert np.isnan(jnp.linalg.cholesky(jnp.asarray(covariances[0], jnp.float32))).any()
+
+
 @pytest.mark.parametrize("rank", [None, 5])
 def test_nothing_lies_between_a_set_and_itself(rank):
     xs = features(300, 40, rank)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from jaxgen.metrics import linear_probe, neighbor_accuracy
+from jaxgen.metrics import LinearProbe, linear_probe, neighbor_accuracy
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
@@ -110,3 +110,7 @@ def test_what_cannot_be_a_probe_is_refused():
             linear_probe(FEATURES, LABELS, 3, **settings)
     with pytest.raises(ValueError, match="features: got"):
         linear_probe(np.zeros((60, 2), np.uint8), LABELS, 3)
+    probe = LinearProbe(jnp.zeros(6), jnp.ones(6), jnp.ones((6, 3)), jnp.zeros(3), 0.0, 1)
+    for others in (FEATURES[0], FEATURES[:, :2], FEATURES[:, :1]):  # the first would broadcast
+        with pytest.raises(ValueError, match=r"features: got shape \(\d+, \d\), expected \(\d+, 6"):
+            probe.logits(others)

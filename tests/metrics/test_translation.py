@@ -195,6 +195,58 @@ def test_refused(key):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("scored", [0, 1])
+def test_images_on_another_scale_are_refused(scored, key):
+    """Of 0 to 255 and of -1 to 1 neither the distances nor 8 bits are what they are called."""
+
+    def terms_of(x, y):
+        return translation_terms(
+            jax.random.clone(key), lambda x: 1 - x, lambda y: 1 - y, classify, x, y
+        )
+
+    def scores_of(x, y):
+        return unpaired_scores(lambda x: 1 - x, lambda y: 1 - y, x, y, rbf(1.0))
+
+    of, second = ((terms_of, "partners"), (scores_of, "y"))[scored]
+    for scale, message in (
+        (lambda x: (255 * x).astype(jnp.uint8), "got uint8"),
+        (lambda x: 255 * x, "got values from 0 to 127.5, expected 0 to 1"),
+        (lambda x: 2 * x - 1, "got values from -1 to 0, expected 0 to 1"),
+        (lambda x: x * jnp.nan, "got values from nan to nan, expected 0 to 1"),
+    ):
+        with pytest.raises(ValueError, match=f"x: {message}"):
+            of(scale(X), Y)
+        with pytest.raises(ValueError, match=f"{second}: {message}"):
+            of(X, scale(X))
+    with pytest.raises(ValueError, match=r"x: got shape \(0, 2, 2, 1\), expected at least"):
+        of(X[:0], Y[:0])
+
+
+def test_a_translation_is_to_images_alone(key):
+    """What a model's pass returns, images beside collections, is told from images."""
+    for wrong, message in (
+        (lambda x: (1 - x, {}), "got a function to tuple, expected one to images alone"),
+        (lambda x: (255 * x).astype(jnp.uint8), "got uint8, expected floating-point"),
+    ):
+        for name, ways in (("forward", (wrong, jnp.abs)), ("backward", (jnp.abs, wrong))):
+            with pytest.raises(ValueError, match=f"{name}: {message}"):
+                unpaired_scores(*ways, X, Y, rbf(1.0))
+            with pytest.raises(ValueError, match=f"{name}: {message}"):
+                translation_terms(jax.random.clone(key), *ways, classify, X, X)
+
+
+def test_classes_are_one_integer_for_each_image(key):
+    for wrong, message in (
+        (lambda y: jnp.zeros((300, 10)), r"float32 of shape \(300, 10\)"),  # logits
+        (lambda y: jnp.zeros(300), r"float32 of shape \(300,\)"),
+        (lambda y: jnp.int32(1), r"int32 of shape \(\)"),
+        (lambda y: 1, r"int of shape \(\)"),
+    ):
+        expected = rf"classify: got {message}, expected integers of shape \(300,\)"
+        with pytest.raises(ValueError, match=expected):
+            translation_terms(jax.random.clone(key), jnp.abs, jnp.abs, wrong, X, X)
+
+
 def test_half_precision_does_not_overflow():
     found = mean_interval(np.full(3, 60_000, np.float16))
     assert found.ends == (60_000, 60_000, 60_000)

@@ -152,7 +152,7 @@ def test_what_does_not_fit_is_refused(key):
         ({"critic": JointMLP((4,), (1,))}, r"critic: .* shape \(2, 1\) .*, expected \(2,\)"),
     ):
         with pytest.raises(ValueError, match=message):
-            model(**wrong).init(jax.random.clone(key))
+            jax.eval_shape(model(**wrong).init, jax.random.clone(key))
     with pytest.raises(ValueError, match=r"high: got -1\.0, expected a number above low"):
         uniform(3, 1.0, -1.0)
     with pytest.raises(ValueError, match=r"inputs: got shapes \[\(3, 2\), \(2, 2\)\]"):

@@ -26,7 +26,7 @@ def make(generator=None, critic=None, packing=1):
 
 def test_fakes_have_the_labels_of_the_reals_and_both_players_see_them(key):
     model = make()
-    generator, critic = model.init(key)
+    generator, critic = jax.jit(model.init)(key)
     batch = model.draw(jax.random.key(1), (X, LABELS))
     real, fake, changed = model.sides(generator, jax.random.key(2), batch, train=True)
     assert changed == {}
@@ -48,7 +48,7 @@ def test_fakes_have_the_labels_of_the_reals_and_both_players_see_them(key):
 )
 def test_a_pack_is_judged_with_all_its_labels(critic, key):
     model = make(critic=critic, packing=2)
-    generator, variables = model.init(key)
+    generator, variables = jax.jit(model.init)(key)
     judge = jax.jit(lambda x, labels: model.criticize(variables, (x, labels), train=False)[0])
     outputs = judge(X, LABELS)
     assert outputs.shape == (3,)
@@ -121,7 +121,7 @@ def test_labels_that_are_none_are_refused():
         r"labels: got int32 of shape \(5,\), expected .* \(6,\), one for each": LABELS[:5],
         r"labels: got int32 of shape \(6, 1\), expected": LABELS[:, None],
         r"labels: got bool of shape": LABELS > 0,
-        r"labels: got list of shape \(6,\)": [0, 1, 2, 0, 1, 2],
+        "labels: got list, expected": [0, 1, 2, 0, 1, 2],
     }
     for message, labels in bad.items():
         with pytest.raises(ValueError, match=message):

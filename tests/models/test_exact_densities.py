@@ -57,14 +57,14 @@ def test_a_mixture_draws_and_scores_as_scipy_does():
 @pytest.mark.parametrize("family", [full_gaussian, diagonal_gaussian])
 def test_a_mixture_starts_round_and_em_takes_it_from_there(family):
     p = mixture_density(family(1e-3), size=2, num_components=3)
-    start = p.init(jax.random.key(0), ())
+    start = jax.jit(p.init)(jax.random.key(0), ())
     np.testing.assert_allclose(np.exp(start.log_weights), 1 / 3, rtol=1e-6)
     spread = start.components[1]
     expected = np.broadcast_to(np.eye(2) if spread.ndim == 3 else 1.0, spread.shape)
     np.testing.assert_allclose(spread, expected, atol=1e-5)
     xs = jax.random.normal(jax.random.key(1), (100, 2))
-    fitted = em(mixture_steps(family(1e-3), xs), start, 5)
-    score = lambda mixture: p.distribution(mixture, ()).log_prob(xs).mean()  # noqa: E731
+    fitted = jax.jit(lambda start: em(mixture_steps(family(1e-3), xs), start, 5))(start)
+    score = jax.jit(lambda mixture: p.distribution(mixture, ()).log_prob(xs).mean())
     np.testing.assert_allclose(score(start), fitted.after_e_step[0], rtol=1e-5)
     assert score(fitted.params) > score(start)
 

@@ -20,7 +20,7 @@ class Column(nn.Module):
 def test_samples_and_outputs_are_the_nets(key):
     generator, critic = MLPGenerator((4,), (2,), batch_norm=True), MLPCritic((4,))
     model = gan(generator, critic, latent_size=3, x_shape=(2,), packing=2)
-    variables, critic_variables = model.init(key)
+    variables, critic_variables = jax.jit(model.init)(key)
     z = model.sample_latent(jax.random.key(1), 6)
     assert z.shape == (6, 3)
     x, changed = model.generate(variables, z, train=True)

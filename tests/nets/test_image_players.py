@@ -10,8 +10,12 @@ from jaxgen.models import gan
 from jaxgen.nets import (
     DCGANCritic,
     DCGANGenerator,
+    MLPCritic,
+    MLPGenerator,
+    MLPTranslator,
     ResidualCritic,
     ResidualGenerator,
+    as_net,
     dcgan_channels,
 )
 
@@ -136,6 +140,22 @@ def test_the_spread_of_the_batch_reaches_the_last_layer(key):
 def test_an_image_that_cannot_be_halved_so_often_is_refused(net, key):
     with pytest.raises(ValueError, match=r"output_shape: got 30x28|output_shape: got 28x30"):
         jax.eval_shape(lambda key: net.init(key, jnp.zeros((2, 3)), train=True), key)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        DCGANCritic((4,)), ResidualCritic(4, 1), MLPCritic((4,)), MLPTranslator((4,)),
+        DCGANGenerator((4, 4, 1), (4,)), ResidualGenerator((4, 4, 1), 4, 1),
+        MLPGenerator((4,), (2,)),
+    ],
+    ids=lambda net: type(net).__name__,
+)  # fmt: skip
+def test_bytes_are_refused_by_every_player(net, key):
+    """Its features, too: those of bytes are of another image than those of floats in [0, 1]."""
+    given = jnp.ones((2, 8, 8, 1) if "Generator" not in type(net).__name__ else (2, 3), jnp.uint8)
+    with pytest.raises(ValueError, match=r"[xz]: got uint8, expected floating-point"):
+        as_net(net).init(key, given)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,34 @@ def test_a_net_without_a_dense_layer_has_no_features_to_project():
         ProjectionCritic(Convolutional(), 3).init(jax.random.key(0), (IMAGES, LABELS), train=True)
 
 
-def test_one_label_for_several_images_is_refused():
-    for net in (labeled(MLPCritic((4,)), 3), as_net(ProjectionCritic(MLPCritic((4,)), 3))):
-        with pytest.raises(ValueError, match=r"labels: got shape \(1,\), expected \(4,\)"):
-            net.init(jax.random.key(0), (IMAGES, LABELS[:1]))
+TOLD = {
+    "labeled": labeled(MLPCritic((4,)), 3),
+    "projection": as_net(ProjectionCritic(MLPCritic((4,)), 3)),
+}
+
+
+@pytest.mark.parametrize("net", TOLD.values(), ids=TOLD)
+def test_labels_that_are_none_are_refused(net):
+    bad = {
+        r"got int32 of shape \(1,\), expected .* of shape \(4,\), one for each": LABELS[:1],
+        "got float32 of shape": LABELS.astype(jnp.float32),
+        r"got float32 of shape \(4, 3\)": jnp.eye(3)[LABELS],  # the net makes them one-hot itself
+        "got values from 1 to 3, expected 0 to 2, the 3 classes": LABELS + 1,
+        "got values from -1 to 1, expected 0 to 2": np.asarray(LABELS) - 1,
+    }
+    for message, labels in bad.items():
+        with pytest.raises(ValueError, match=f"labels: {message}"):
+            net.init(jax.random.key(0), (IMAGES, labels))
+    # What is known only under jit does not raise; a pack has a label for each of its samples.
+    for labels in (LABELS + 1, jnp.ones((4, 2), int)):
+        jax.eval_shape(lambda labels: net.init(jax.random.key(0), (IMAGES, labels)), labels)
+
+
+def test_what_cannot_be_projected_is_refused():
+    for net, classes, message in (
+        (labeled(MLPCritic((4,)), 3), 3, "net: got a Net, expected a linen module"),
+        (MLPCritic((4,)), 0, "num_classes: got 0, expected an integer >= 1"),
+    ):
+        critic = as_net(ProjectionCritic(net, classes))
+        with pytest.raises(ValueError, match=message):
+            critic.init(jax.random.key(0), (IMAGES, LABELS))

@@ -142,3 +142,5 @@ def test_a_layer_that_is_computed_anew_for_gradients_is_heard_and_one_in_a_loop_
         last_features(Nested(each), params, LATENTS)
     with pytest.raises(ValueError, match="net: got a tuple, expected a linen module"):
         last_features((lambda key, x: {}, lambda params, x: x), params, LATENTS)
+    with pytest.raises(ValueError, match=r"variables: got \['first.*, expected `params` among"):
+        last_features(net, params["params"], LATENTS)

@@ -16,6 +16,7 @@ from jaxgen.objectives import (
     PENALTIES,
     game_losses,
     gradient_penalty,
+    lazy,
     non_saturating,
     one_sample_critic,
     output_penalty,
@@ -294,6 +295,13 @@ def test_a_penalty_without_weight_is_refused():
     model = gan(MLPGenerator((4,), (2,)), MLPCritic((4,)), latent_size=2, x_shape=(2,))
     with pytest.raises(ValueError, match="penalty_weight: got None"):
         game_losses(model, non_saturating(), penalty=r1_penalty)
+    for weight in (-1.0, np.float32(-1.0), float("nan")):
+        with pytest.raises(ValueError, match=r"penalty_weight: got (-1.0|nan), expected a nu"):
+            game_losses(model, non_saturating(), penalty=r1_penalty, penalty_weight=weight)
+    losses = game_losses(model, non_saturating(), penalty=r1_penalty, penalty_weight=lazy)
+    _, critic = jax.eval_shape(model.init, jax.random.key(0))
+    with pytest.raises(ValueError, match=r"got .*lazy.*, whose value is a function"):
+        jax.eval_shape(losses.critic, critic, (X, X), jax.random.key(0), BATCH)
 
 
 @pytest.mark.parametrize("name", [*PENALTIES, "output"])

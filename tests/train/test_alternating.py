@@ -16,12 +16,14 @@ from two_numbers import (
     values,
 )
 
+from jaxgen.models import gan
 from jaxgen.objectives import minimax, wasserstein, zero_sum
 from jaxgen.train import (
     Game,
     alternating_step,
     clip_weights,
     extragradient,
+    init_game,
     init_player,
     restore,
     save,
@@ -386,6 +388,8 @@ def test_misuse_is_named():
         alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=0)
     with pytest.raises(ValueError, match="unroll: got -1, expected an integer >= 0"):
         alternating_step(generator_loss, critic_loss, sgd, sgd, unroll=-1)
+    with pytest.raises(ValueError, match=r"ema_decay: got 1\.5, expected a number between"):
+        alternating_step(generator_loss, critic_loss, sgd, sgd, ema_decay=1.5)
     update = alternating_step(generator_loss, critic_loss, sgd, sgd, critic_steps=4)
     with pytest.raises(ValueError, match=r"batch: got .* \(6,\).* divisible by critic_steps=4"):
         update(two_numbers(), jax.random.key(0), jnp.ones(6))
@@ -417,6 +421,8 @@ def test_misuse_is_named():
         update(two_numbers(), jax.random.key(0), jnp.ones(6))
     with pytest.raises(ValueError, match=r"variables: got the collections \['w'\]"):
         init_player({"w": jnp.ones(2)}, sgd)
+    with pytest.raises(ValueError, match=r"model: got <function gan at .*, expected what"):
+        init_game(jax.random.key(0), gan, sgd, sgd)
 
 
 def test_an_earlier_critic_step_that_is_not_finite_is_told():

@@ -203,3 +203,10 @@ def test_collections_beside_params_are_refused_since_the_optimizer_would_move_th
         with pytest.raises(ValueError, match="params: got the collections batch_stats beside par"):
             init_state(variables, optax.adam(0.1))
     init_state({"encoder": {"params": {"w": jnp.ones(2)}}, "scale": jnp.ones(())}, optax.adam(0.1))
+
+
+def test_the_norm_is_made_without_a_product_that_an_accelerator_would_round(key):
+    sgd = optax.sgd(0.1)
+    update = gradient_step(lambda params, key, batch: (jnp.sum(params * batch), {}), sgd)
+    program = jax.make_jaxpr(update)(init_state(jnp.ones(3), sgd), key, jnp.ones(3))
+    assert "dot_general" not in str(program)

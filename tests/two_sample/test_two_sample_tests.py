@@ -10,7 +10,7 @@ from laws import LawBroken
 from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
 
-from jaxgen.divergences import energy_distance, mmd_unbiased, negative_distance, rbf
+from jaxgen.divergences import energy_distance, mmd_linear, mmd_unbiased, negative_distance, rbf
 from jaxgen.two_sample import (
     accuracy_test,
     classifier_test,
@@ -37,7 +37,7 @@ def test_half_precision_is_tested_in_full(half, key):
     """Its rounding, and counts that it does not hold, took all power from these."""
     xs, ys = (jnp.asarray(RNG.normal(gap, size=(1000, 3)), half) for gap in (0.0, 0.2))
     full = [samples.astype(jnp.float32) for samples in (xs, ys)]
-    for test in (mean_test, variance_test):
+    for test in map(jax.jit, (mean_test, variance_test)):
         np.testing.assert_array_equal(test(xs, ys), test(*full))
     apart = jax.jit(lambda key, *of: mmd_permutation_test(key, *of, rbf(1.0), num_permutations=99))
     assert apart(key, xs, ys).p_value == 0.01
@@ -57,14 +57,15 @@ def test_half_precision_is_tested_in_full(half, key):
 def test_means_and_variances_agree_with_scipy(test, peer, x64):
     xs, ys = jnp.asarray(XS), jnp.asarray(YS)
     peers = [peer(XS[:, d], YS[:, d]) for d in range(3)]
+    compiled = jax.jit(test)
     for d in range(3):
-        ours = test(xs[:, d], ys[:, d])
+        ours = compiled(xs[:, d], ys[:, d])
         statistic = abs(peers[d].statistic)
         assert float(ours.p_value) == pytest.approx(peers[d].pvalue, rel=1e-9)
         # Levene's F of two groups is the square of t.
         squared = float(ours.statistic) ** (1 if test is mean_test else 2)
         assert squared == pytest.approx(statistic, rel=1e-9)
-    together = float(test(xs, ys).p_value)
+    together = float(compiled(xs, ys).p_value)
     assert together == pytest.approx(min(1, 3 * min(p.pvalue for p in peers)), rel=1e-9)
 
 
@@ -111,16 +112,32 @@ def test_neighbors_at_one_distance_vote_and_the_sets_may_be_exchanged(key):
 
 
 def test_the_nearest_neighbors_say_what_scikit_learns_say():
-    xs, ys = XS[:20], YS
+    halved = np.argsort(np.random.PCG64(0).random_raw(20))
+    xs, ys = XS[:20][halved], YS[halved]
     peer = KNeighborsClassifier(1).fit(np.concatenate([xs[:10], ys[:10]]), np.repeat([1, 0], 10))
     hits = [np.mean(peer.predict(xs[10:]) == 1), np.mean(peer.predict(ys[10:]) == 0)]
-    came = nearest_neighbor_test(*float32(xs, ys))
+    came = nearest_neighbor_test(*float32(XS[:20], YS))
     assert float(came.statistic) == pytest.approx(np.mean(hits))
     right = round(20 * np.mean(hits))
     expected = stats.binomtest(right, 20, alternative="greater").pvalue
     assert float(came.p_value) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="q_samples: got 20 samples, expected as many as of p, 30"):
         nearest_neighbor_test(*float32(XS, YS))
+
+
+def test_sets_that_are_sorted_by_class_are_tested_as_others_are():
+    noise = np.random.default_rng(4).normal(size=(3, 200, 1))
+    first, second, third = np.repeat([[0.0], [10.0], [20.0]], 100, axis=1)[..., None]
+    xs, alike = np.concatenate([first, second]) + noise[0], np.concatenate([first, second])
+    others = np.concatenate([first, third]) + noise[2]  # the first halves of both are one class
+    assert nearest_neighbor_test(*float32(xs, others)).p_value < 1e-4
+    assert mmd_linear_test(*float32(xs, others), rbf(1.0)).p_value < 1e-2
+    # Pairs of one class, each of one set sorted, would be nearer than those of the other shuffled.
+    shuffled = np.random.default_rng(5).permutation(alike + noise[1])
+    assert nearest_neighbor_test(*float32(xs, shuffled)).p_value > 1e-3
+    assert mmd_linear_test(*float32(xs, shuffled), rbf(1.0)).p_value > 1e-3
+    in_order = mmd_linear(*float32(xs, shuffled), rbf(1.0))
+    assert in_order.value > 5 * in_order.stderr
 
 
 def linear(params, x):
@@ -280,6 +297,26 @@ def test_p_values_against_every_reassignment():
     for came in both(jax.random.key(0), *float32(pooled[:3], pooled[3:])):
         assert float(came.statistic) == pytest.approx(values[0], abs=1e-6)
         assert float(came.p_value) == pytest.approx(exact, abs=5 * np.sqrt(0.25 / 2000))
+
+
+def test_what_rounding_alone_tells_apart_is_tied():
+    """Of repeated values, against every reassignment: false alarms 1 in 1e6."""
+    rng = np.random.default_rng(0)
+    xs, ys = 0.1 * rng.integers(0, 4, 5), 0.1 * rng.integers(1, 5, 5)
+    pooled = np.concatenate([xs, ys])
+    subsets = [np.isin(np.arange(10), c) for c in itertools.combinations(range(10), 5)]
+    values = np.array([u_statistic(pooled[c], pooled[~c]) for c in subsets])
+    exact = np.mean(values >= values[0] - 1e-6)
+    found = mmd_permutation_test(
+        jax.random.key(1), *float32(xs[:, None], ys[:, None]), rbf(1.0), 4000
+    )
+    assert float(found.p_value) == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 4000))
+    gap = lambda x, y: jnp.abs(jnp.mean(x) - jnp.mean(y))  # noqa: E731
+    means = np.array([abs(pooled[c].mean() - pooled[~c].mean()) for c in subsets])
+    exact = np.mean(means >= means[0] - 1e-6)
+    found = permutation_test(jax.random.key(2), gap, *float32(xs, ys), 4000)
+    spread = np.sqrt(exact * (1 - exact) / 4000)
+    assert float(found.p_value) == pytest.approx(exact, abs=5 * spread + 1e-6)
 
 
 def test_unequal_numbers_in_blocks(x64):

@@ -123,6 +123,14 @@ def test_a_tampered_configuration_is_refused(tmp_path, change, expected):
     assert expected in str(error.value)
 
 
+def test_a_configuration_that_is_no_text_is_refused(tmp_path):
+    open_run(tmp_path, Config())
+    stored = tmp_path / "config.json"
+    stored.write_bytes(stored.read_bytes().replace(b"digits", b"d\xe9gits"))
+    with pytest.raises(ValueError, match=r"run_dir: .*config\.json is not a configuration .*utf-8"):
+        open_run(tmp_path, Config(), resume=True)
+
+
 @pytest.mark.parametrize("text", ["", "[1]", '{"seed": 1}', "{"])
 def test_no_configuration_at_all_is_refused(text):
     with pytest.raises(ValueError, match="text: got"):
