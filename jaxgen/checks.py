@@ -36,6 +36,21 @@ def at_least(name: str, value: Any, minimum: int) -> int:
     return number
 
 
+def sizes(name: str, value: Any) -> tuple[int, ...]:
+    """Returns `value`, a shape or the widths of layers, as a tuple of integers of at least one.
+
+    Raises:
+      ValueError: it is no tuple or list of such integers.
+    Example:
+      >>> sizes("hidden", 200)
+      Traceback (most recent call last):
+      ValueError: hidden: got 200, expected a tuple of integers, such as (200,)
+    """
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"{name}: got {value!r}, expected a tuple of integers, such as (200,)")
+    return tuple(at_least(name, size, 1) for size in value)
+
+
 def positive(name: str, value: Any) -> Any:
     """Refuses a number, of Python or NumPy, that is not finite and > 0; arrays pass unchecked.
 

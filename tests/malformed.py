@@ -87,7 +87,10 @@ def rows(room):
         args, kwargs = first[name]
         called = inspect.signature(function).bind(*args, **kwargs)
         for argument, value in called.arguments.items():
+            optional = called.signature.parameters[argument].default is None
             for what, bad in malformed(value):
+                if bad is None and optional:
+                    continue
                 changed = inspect.BoundArguments(
                     called.signature, {**called.arguments, argument: bad}
                 )

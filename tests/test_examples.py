@@ -22,6 +22,7 @@ WHOLE = (
     "estimators",
     "inference",
     "metrics",
+    "models",
     "nets",
     "numerics",
     "objectives",

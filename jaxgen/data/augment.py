@@ -37,10 +37,10 @@ def compose(*transforms: Transform) -> Transform:
         raise ValueError("transforms: got none, expected at least one")
 
     def composed(key: Key, images: Array | np.ndarray) -> Array:
-        keys = jax.random.split(key, len(transforms))
-        for each, transform in zip(keys, transforms, strict=True):
-            images = transform(each, images)
-        return images
+        x = jnp.asarray(images)
+        for each, transform in zip(jax.random.split(key, len(transforms)), transforms, strict=True):
+            x = transform(each, x)
+        return x
 
     return composed
 
@@ -98,7 +98,7 @@ def random_crop(size: tuple[int, int]) -> Transform:
             start = (corner[0], corner[1], 0)
             return jax.lax.dynamic_slice(image, start, (height, width, image.shape[-1]))
 
-        return jax.vmap(one)(images, corners)
+        return jax.vmap(one)(jnp.asarray(images), corners)
 
     return cropped
 

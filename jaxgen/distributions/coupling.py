@@ -12,6 +12,7 @@ from flax import struct
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jaxgen.checks import at_least
 from jaxgen.distributions.scalar_transforms import ScalarTransform
 from jaxgen.types import Key, Params
 
@@ -80,6 +81,8 @@ def coupling(
       split: length of a along the last axis.
       transform: of each entry of b.
       first_moves: a is moved by b instead.
+    Raises:
+      ValueError: split is below one.
     Example:
       >>> def numbers(matrix, kept, key):
       ...     return jnp.stack([matrix @ kept, jnp.zeros(1)], axis=-1)  # shift and log scale
@@ -90,5 +93,9 @@ def coupling(
     Source: Dinh et al. (2017), equations 7 and 8; Durkan et al. (2019), section 3.2.
     """
     return distrax.SplitCoupling(
-        split, conditioner.event_ndims, conditioner, transform.bijector, swap=first_moves
+        at_least("split", split, 1),
+        conditioner.event_ndims,
+        conditioner,
+        transform.bijector,
+        swap=first_moves,
     )

@@ -35,7 +35,7 @@ def diagonal_normal(
     if log_scale is not None and scale is None:
         scale = jnp.exp(at_least_float32("log_scale", log_scale))
     elif scale is None or log_scale is not None:
-        raise ValueError("log_scale, scale: got both or neither, expected one of them")
+        raise ValueError("scale: got both scale and log_scale or neither, expected one of them")
     of_shape("scale", scale, jnp.shape(mean))
     mean, scale = at_least_float32("mean", mean), at_least_float32("scale", scale)
     return Independent(distrax.Normal(mean, scale), 1)

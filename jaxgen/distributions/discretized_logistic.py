@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, floats
+from jaxgen.checks import at_least
 from jaxgen.distributions.gray_levels import nearest_level, on_level
 from jaxgen.numerics import at_least_float32
 
@@ -56,8 +56,6 @@ class DiscretizedLogistic(distrax.Distribution):
         """
         # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^(a - b)): no difference of nearly
         # equal numbers, however far out the bin lies.
-        value = jnp.asarray(value)
-        floats("value", value)
         half = 0.5 / (self.levels - 1)
         k = nearest_level(value, self.levels)
         first, last = k == 0, k == self.levels - 1

@@ -28,7 +28,7 @@ def triangular_fixed_point(
       x0: where to start; it changes the number of passes alone.
       limit: passes at most: the number of entries is always enough.
     Raises:
-      ValueError: limit is below one.
+      ValueError: limit is below one, or f(x0) has another shape.
     Example:
       >>> def f(x):  # the first entry is 2, each later one half of the one before
       ...     return 0.5 * jnp.roll(x, 1).at[0].set(4.0)
@@ -75,6 +75,9 @@ def _without_keys(f: Callable[[Array], Array], x: Array) -> Callable[[Array], Ar
     """Returns f, traced, closing over the data of its keys: to what gives f a derivative of its
     own, a key that is passed is a key that is used up."""
     traced = jax.make_jaxpr(f)(x)
+    if [jnp.shape(out) for out in traced.out_avals] != [x.shape]:
+        found = [out.shape for out in traced.out_avals]
+        raise ValueError(f"f: got a value of shape {found} of x0, expected {[x.shape]}")
     data = [
         (jax.random.key_data(c), jax.random.key_impl(c))
         if jnp.issubdtype(c.dtype, jax.dtypes.prng_key)

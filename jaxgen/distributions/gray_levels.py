@@ -5,6 +5,7 @@ from __future__ import annotations
 import distrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
@@ -17,10 +18,13 @@ def nearest_level(value: ArrayLike, levels: int) -> Int[Array, "..."]:
 
     A pixel's value has been rounded: that of level 3 of 17 is stored as round(255 * 3/16)/255.
 
+    Raises:
+      ValueError: levels is below two.
     Example:
       >>> int(nearest_level(48 / 255, 17))
       3
     """
+    levels = at_least("levels", levels, 2)
     k = jnp.rint(jnp.asarray(value) * (levels - 1)).astype(jnp.int32)
     return jnp.clip(k, 0, levels - 1)
 
@@ -31,12 +35,23 @@ def on_level(log_probs: Array, value: ArrayLike, levels: int) -> Float[Array, ".
     A value is level k if it is k/(levels - 1), or that as the nearest byte says it, but for two
     units of its dtype's rounding, float32's at least. Of NaN the log mass is NaN.
 
+    Raises:
+      ValueError: levels is below two, value is not of floating point, or the two have shapes that
+        do not go together.
     Example:
       >>> log_probs = jnp.log(jnp.array([0.5, 0.5, 0.5]))
       >>> print(on_level(log_probs, jnp.array([0.0, 0.5, 0.6]), 3))
       [-0.6931 -0.6931 -inf]
     """
     x = jnp.asarray(value)
+    floats("value", x)
+    try:
+        np.broadcast_shapes(x.shape, jnp.shape(log_probs))
+    except ValueError:
+        shape = jnp.shape(log_probs)
+        raise ValueError(
+            f"value: got shape {x.shape}, expected that of log_probs, {shape}"
+        ) from None
     rounding = 2 * max(float(jnp.finfo(kind).eps) for kind in (x.dtype, jnp.float32))
     level = nearest_level(x, levels).astype(jnp.promote_types(x.dtype, jnp.float32)) / (levels - 1)
     off = jnp.abs(x - level)
@@ -79,8 +94,6 @@ class GrayLevels(distrax.Distribution):
         Raises:
           ValueError: value is not of floating point, such as bytes, or the numbers k.
         """
-        value = jnp.asarray(value)
-        floats("value", value)
         k = nearest_level(value, self.levels)
         shape = jnp.broadcast_shapes(k.shape, self.batch_shape)
         log_probs = jax.nn.log_softmax(self.logits)

@@ -28,7 +28,9 @@ class Permutation(distrax.Bijector):
     """
 
     def __init__(self, order: Sequence[int] | np.ndarray, event_ndims: int = 1):
-        super().__init__(event_ndims_in=event_ndims, is_constant_jacobian=True)
+        super().__init__(
+            event_ndims_in=at_least("event_ndims", event_ndims, 0), is_constant_jacobian=True
+        )
         order = np.asarray(order)
         integers = np.issubdtype(order.dtype, np.integer)
         if not integers or not np.array_equal(np.sort(order), np.arange(order.size)):
@@ -115,6 +117,7 @@ def logit(alpha: float = 0.05, event_ndims: int = 3) -> distrax.Chain:
     """
     if not 0 < alpha < 0.5 or not math.isfinite(alpha):
         raise ValueError(f"alpha: got {alpha}, expected a number above 0 and below 0.5")
+    event_ndims = at_least("event_ndims", event_ndims, 0)
     inward = distrax.ScalarAffine(alpha, 1 - 2 * alpha)
     return distrax.Chain(
         [distrax.Block(b, event_ndims) for b in (distrax.Inverse(distrax.Sigmoid()), inward)]

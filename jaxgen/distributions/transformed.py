@@ -50,7 +50,11 @@ class Transformed(OneDistribution, distrax.Transformed):
         Raises:
           NotImplementedError: it is not: average draws.
         """
-        return self._over_batch(lambda p, _: distrax.Transformed.mean(p)[None])(self, self)[0]
+
+        def mean(p: Transformed, _: Any) -> Array:
+            return jnp.asarray(distrax.Transformed.mean(p))[None]
+
+        return self._over_batch(mean)(self, self)[0]
 
     def _infer_shapes_and_dtype(self) -> None:  # distrax's hook
         def event(p: Transformed, _: Any) -> Array:
@@ -61,12 +65,13 @@ class Transformed(OneDistribution, distrax.Transformed):
         self._event_shape, self._dtype = found.shape[1 + len(self.batch_shape) :], found.dtype
 
     def _draws(self, key: Key, n: int) -> Array:
-        return jax.vmap(self.bijector.forward)(self.distribution.sample(seed=key, sample_shape=n))
+        noise = self.distribution.sample(seed=key, sample_shape=n)
+        return jax.vmap(lambda one: jnp.asarray(self.bijector.forward(one)))(noise)
 
     def _draws_and_scores(self, key: Key, n: int) -> tuple[Array, Array]:
         noise, scores = self.distribution.sample_and_log_prob(seed=key, sample_shape=n)
         events, log_dets = jax.vmap(self.bijector.forward_and_log_det)(noise)
-        return events, scores - log_dets
+        return jnp.asarray(events), jnp.asarray(scores) - jnp.asarray(log_dets)
 
     def _scores(self, events: Array) -> Array:
         axes = tuple(range(1, events.ndim))

@@ -32,9 +32,10 @@ def autoregressive(net: AnyNet, head: Likelihood, x_shape: tuple[int, ...]) -> D
       ValueError: at init, the net's output is not one array of that shape, or it keeps collections
         (batch statistics) beside its params; in use, x has another shape.
     Example:
-      >>> p = autoregressive(MADE((500,)), LIKELIHOODS["bernoulli"], (28, 28, 1))
-      >>> params = p.init(jax.random.key(0), ())
-      >>> nll = -p.distribution(params, ()).log_prob(x)  # nats
+      >>> density = autoregressive(MADE(()), LIKELIHOODS["bernoulli"], (2, 2, 1))
+      >>> params = density.init(jax.random.key(0), ())
+      >>> p = density.distribution(params, ())
+      >>> nll = -p.log_prob(jnp.zeros((5, 2, 2, 1)))  # nats of each image, to be lowered
     Source: Larochelle & Murray (2011); van den Oord et al. (2016), "Pixel recurrent neural
     networks", section 2; Gulrajani et al. (2017), PixelVAE.
     """

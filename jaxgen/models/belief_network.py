@@ -44,13 +44,14 @@ def belief_network(
         use, if x or z has another shape.
     Example:
       >>> model = belief_network(
-      ...     MLP((), (200,)),
-      ...     MLP((), (28, 28, 1, 1)),
+      ...     MLP((), (5,)),
+      ...     MLP((), (2, 2, 1, 1)),
       ...     LIKELIHOODS["bernoulli"].distribution,
-      ...     latent_size=200,
-      ...     x_mean=images.mean(axis=0),
+      ...     latent_size=5,
+      ...     x_mean=jnp.full((2, 2, 1), 0.5),
       ... )
       >>> params = model.init(jax.random.key(0))
+      >>> z = model.encode(params, jnp.ones((2, 2, 1))).sample(seed=jax.random.key(1))  # five bits
     Source: Neal (1992); with an encoder: Mnih & Gregor (2014), section 2.
     """
     latent_size = at_least("latent_size", latent_size, 1)

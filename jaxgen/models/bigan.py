@@ -31,6 +31,13 @@ class BiGan(NamedTuple):
       criticize: `(critic's variables, (x, z), *, key=None, train=False) -> (one number per pair,
         changed)`.
       x_shape: shape of one sample.
+    Example:
+      >>> player = MLPGenerator((), (2,))
+      >>> critic = concatenated(MLPCritic(()))
+      >>> model = bigan(player, player, critic, prior=standard_normal(2), x_shape=(2,))
+      >>> generator, of_critic = jax.eval_shape(model.init, jax.random.key(0))  # shapes alone
+      >>> sorted(generator["params"])  # one player of two nets
+      ['E', 'G']
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
@@ -83,10 +90,10 @@ def bigan(
         another shape; in use, if samples or latents are not of floating point or of another shape.
     Example:
       >>> model = bigan(
-      ...     MLPGenerator((64,), (2,)),
-      ...     MLPGenerator((64,), (2,)),
-      ...     concatenated(MLPCritic((64,))),
-      ...     prior=standard_normal(2),
+      ...     MLPGenerator((8,), (2,)),
+      ...     MLPGenerator((8,), (3,)),
+      ...     concatenated(MLPCritic((8,))),
+      ...     prior=standard_normal(3),
       ...     x_shape=(2,),
       ... )
       >>> losses = game_losses(model, swapped(non_saturating()))

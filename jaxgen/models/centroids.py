@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from collections.abc import Sequence
+from typing import Any
 
-from jaxgen.checks import at_least
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int
+
+from jaxgen.checks import at_least, floats
 
 
 def kmeans(
-    xs: Float[Array | np.ndarray, "n *event"], count: int, *, seed: int = 0
+    xs: ArrayLike | Sequence[Any], count: int, *, seed: int = 0
 ) -> tuple[Float[np.ndarray, "count *event"], Int[np.ndarray, "n"]]:
     """Returns the centroids of k-means, and which of them each datapoint is nearest to.
 
@@ -22,18 +25,24 @@ def kmeans(
       count: of centroids, at most as many as there are data.
       seed: of the start, one of k-means++.
     Raises:
-      ValueError: count is out of range, or the data are not of floating point, as their means are.
+      ValueError: count is out of range, the seed is negative, or the data are none, not finite, or
+        not of floating point, as their means are.
     Example:
-      >>> centroids, labels = kmeans(train_images, 200)
+      >>> centroids, labels = kmeans(np.array([[0.0], [2.0], [10.0], [12.0]]), 2)
+      >>> sorted(centroids.ravel().tolist())
+      [1.0, 11.0]
     Source: Lloyd (1982); Arthur & Vassilvitskii (2007), "k-means++". Computed by scikit-learn.
     """
     from sklearn.cluster import KMeans  # slow to import
 
+    xs, seed = np.asarray(xs), at_least("seed", seed, 0)
+    floats("xs", xs)
+    if xs.ndim < 1 or not xs.size or not np.isfinite(xs).all():
+        found = f"shape {xs.shape}" if not xs.ndim or not xs.size else "numbers that are not finite"
+        raise ValueError(f"xs: got {found}, expected datapoints along the leading axis")
     if at_least("count", count, 1) > len(xs):
         raise ValueError(f"count: got {count}, expected at most {len(xs)}, the datapoints")
-    flat = np.asarray(xs).reshape(len(xs), -1)
-    if not jnp.issubdtype(flat.dtype, jnp.floating):
-        raise ValueError(f"xs: got {flat.dtype}, expected floating-point numbers")
+    flat = xs.reshape(len(xs), -1)
     fitted = KMeans(count, n_init="auto", random_state=seed).fit(flat)  # once, for k-means++
     centroids = fitted.cluster_centers_.astype(flat.dtype).reshape(count, *xs.shape[1:])
     return centroids, np.asarray(fitted.labels_)

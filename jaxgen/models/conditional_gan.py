@@ -20,7 +20,12 @@ Labeled: TypeAlias = tuple[Any, Any]
 
 
 class ConditionalGanBatch(NamedTuple):
-    """Reals, their labels, and a latent for each."""
+    """Reals, their labels, and a latent for each.
+
+    Example:
+      >>> batch = ConditionalGanBatch(x=jnp.zeros((5, 2)), labels=jnp.arange(5), z=jnp.ones((5, 3)))
+      >>> reals, labels, latents = batch
+    """
 
     x: Array
     labels: Array
@@ -44,6 +49,19 @@ class ConditionalGan(NamedTuple):
       num_classes: of the labels.
       x_shape: shape of one sample.
       packing: samples that the critic judges together.
+    Example:
+      >>> critic = labeled(MLPCritic((8,)), 10)
+      >>> model = conditional_gan(
+      ...     labeled(MLPGenerator((8,), (2,)), 10),
+      ...     critic,
+      ...     num_classes=10,
+      ...     latent_size=3,
+      ...     x_shape=(2,),
+      ... )
+      >>> generator, of_critic = model.init(jax.random.key(0))
+      >>> sevens, _ = model.generate(generator, (jnp.zeros((5, 3)), jnp.full(5, 7)))
+      >>> sevens.shape
+      (5, 2)
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
@@ -95,16 +113,13 @@ def conditional_gan(
         classes.
     Example:
       >>> model = conditional_gan(
-      ...     labeled(DCGANGenerator((28, 28, 1)), 10),
-      ...     ProjectionCritic(DCGANCritic(), 10),
+      ...     labeled(MLPGenerator((8,), (2,)), 10),
+      ...     ProjectionCritic(MLPCritic((8,)), 10),
       ...     num_classes=10,
-      ...     latent_size=64,
-      ...     x_shape=(28, 28, 1),
+      ...     latent_size=3,
+      ...     x_shape=(2,),
       ... )
-      >>> losses = game_losses(model, non_saturating())  # of batches (images, labels)
-      >>> x, _ = model.generate(
-      ...     generator_variables, (z, jnp.full(len(z), 7)), train=False
-      ... )  # sevens
+      >>> losses = game_losses(model, non_saturating())  # of batches (samples, labels)
     Source: Mirza & Osindero (2014), "Conditional generative adversarial nets", equation 2.
     """
     num_classes = at_least("num_classes", num_classes, 1)

@@ -31,6 +31,12 @@ class CycleGan(NamedTuple):
       x_shape: shape of one x.
       y_shape: shape of one y.
       pool: from which the critics are shown past fakes; None for present ones alone.
+    Example:
+      >>> net, critic = MLPTranslator((8,)), MLPCritic((8,))
+      >>> model = cyclegan(net, net, critic, critic, x_shape=(4, 4, 1), y_shape=(4, 4, 1))
+      >>> generators, critics = jax.eval_shape(model.init, jax.random.key(0))
+      >>> sorted(generators["params"]), sorted(critics["params"])  # one player of two nets each
+      (['backward', 'forward'], ['x', 'y'])
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
@@ -70,16 +76,12 @@ def cyclegan(
     Example:
       >>> G, F = ResNetGenerator(3, blocks=6), ResNetGenerator(3, blocks=6)
       >>> model = cyclegan(
-      ...     G,
-      ...     F,
-      ...     PatchCritic(),
-      ...     PatchCritic(),
-      ...     x_shape=(64, 64, 3),
-      ...     y_shape=(64, 64, 3),
-      ...     pool=image_pool(50),
+      ...     G, F, PatchCritic(), PatchCritic(), x_shape=(64, 64, 3), y_shape=(64, 64, 3)
       ... )
-      >>> generators, critics = model.init(jax.random.key(0))
-      >>> y, _ = model.forward(generators, x)
+      >>> generators, critics = jax.eval_shape(model.init, jax.random.key(0))  # shapes alone
+      >>> y, _ = jax.eval_shape(model.forward, generators, jnp.zeros((2, 64, 64, 3)))
+      >>> y.shape
+      (2, 64, 64, 3)
     Source: Zhu et al. (2017), "Unpaired image-to-image translation using cycle-consistent
       adversarial networks", section 3.
     """

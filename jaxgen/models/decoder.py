@@ -25,7 +25,11 @@ def decoder(net: AnyNet, likelihood: Callable[[Array], DistraxDistribution]) -> 
       ValueError: at init, the net's output is not one array, or it keeps collections (batch
         statistics) beside its params.
     Example:
-      >>> decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
+      >>> of_image = decoder(MLP((8,), (4, 4, 1, 1)), LIKELIHOODS["bernoulli"].distribution)
+      >>> z = jnp.zeros(3)
+      >>> params = of_image.init(jax.random.key(0), z)
+      >>> of_image.distribution(params, z).event_shape  # of p(x|z)
+      (4, 4, 1)
     """
     run = network("decoder", net)
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jaxgen.checks import arrays
 from jaxgen.types import DistraxDistribution, Key, Params
 
 
@@ -21,7 +22,11 @@ class Density(NamedTuple):
         means training: its nets draw their dropout from it.
     Example:
       >>> prior = standard_normal(8)
-      >>> prior.distribution(prior.init(key, ()), ()).sample(seed=key)
+      >>> params = prior.init(jax.random.key(0), ())  # in the context (), none
+      >>> p = prior.distribution(params, ())
+      >>> z = p.sample(seed=jax.random.key(1))
+      >>> print(p.log_prob(jnp.zeros(8)))  # -8/2 log(2 pi), in nats
+      -7.3515
     """
 
     init: Callable[[Key, Any], Params]
@@ -33,9 +38,17 @@ def conditioned(
 ) -> DistraxDistribution:
     """Returns p(. | context); a key reaches the density if it takes one.
 
+    Raises:
+      ValueError: params or the context is no pytree of arrays.
     Example:
-      >>> q = conditioned(posterior, params["encoder"], x, key)
+      >>> posterior = gaussian_posterior(MLP((), (2, 3)), 3)
+      >>> x = jnp.ones(4)
+      >>> q = conditioned(posterior, posterior.init(jax.random.key(0), x), x)  # q(z|x)
+      >>> q.event_shape
+      (3,)
     """
+    arrays("params", params)
+    arrays("context", context)
     if key is None or "key" not in inspect.signature(density.distribution).parameters:
         return density.distribution(params, context)
     return density.distribution(params, context, key=key)

@@ -52,9 +52,13 @@ def dequantized(
     Raises:
       ValueError: levels is below two; in use, x or v has another shape, or x is of bytes.
     Example:
-      >>> model = dequantized(density, 17, (8, 8, 1))
-      >>> at = observe(model, model.init(jax.random.key(0)), x)
-      >>> bound = importance_weighted_bound(key, at.log_joint, at.q, 16)
+      >>> model = dequantized(standard_normal(2), 17, (2,))
+      >>> params = model.init(jax.random.key(0))
+      >>> x = jnp.array([0.0, 0.5])  # levels 0 and 8 of 17
+      >>> at = observe(model, params, x)
+      >>> terms = elbo(
+      ...     jax.random.key(1), at.log_likelihood, at.q, at.prior, kl=monte_carlo_kl
+      ... )  # of log P(x), a mass
     Source: Theis et al. (2016), section 3.1; Ho et al. (2019), "Flow++", section 3.1.
     """
     levels, x_shape = at_least("levels", levels, 2), tuple(x_shape)
@@ -87,7 +91,11 @@ def uniform_noise(x_shape: Shape) -> Density:
     """Returns the uniform density on [0, 1] of `x_shape`, in any context, with nothing to learn.
 
     Example:
-      >>> dequantized(density, 17, (8, 8, 1), uniform_noise((8, 8, 1)))
+      >>> model = dequantized(standard_normal(2), 17, (2,), uniform_noise((2,)))
+      >>> params = model.init(jax.random.key(0))
+      >>> v = model.encode(params, jnp.array([0.0, 1.0])).sample(seed=jax.random.key(1))
+      >>> print(jnp.floor(17 * v))  # the levels 0 and 16, and noise within
+      [ 0. 16.]
     """
     return Density(lambda key, x: {}, lambda params, x: _Cube(x_shape, 0.0))
 
@@ -114,7 +122,11 @@ def variational_noise(
     Raises:
       ValueError: as `coupling_layers` and `rational_quadratic_spline`.
     Example:
-      >>> variational_noise(lambda shape: MLP((64,), shape), (64,))
+      >>> noise = variational_noise(lambda shape: MLP((8,), shape), (2,), num_layers=2)
+      >>> model = dequantized(standard_normal(2), 17, (2,), noise)
+      >>> params = jax.eval_shape(model.init, jax.random.key(0))
+      >>> sorted(params)  # the noise is learned beside the density
+      ['encoder', 'prior']
     Source: Ho et al. (2019), "Flow++", section 3.1.
     """
     spline = rational_quadratic_spline(num_bins, 1.0)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from jaxgen.checks import positive
@@ -31,10 +32,12 @@ def memorizer(points: Points) -> Density:
     Args:
       points: of any one shape; half precision is widened to float32.
     Raises:
-      ValueError: there are none, or they are not of floating point.
+      ValueError: there are none, or they are not finite numbers of floating point.
     Example:
-      >>> p = memorizer(train_images)
-      >>> p.distribution(p.init(key, ()), ()).sample(seed=key)
+      >>> p = memorizer(jnp.array([[0.0], [1.0], [1.0]]))
+      >>> params = p.init(jax.random.key(0), ())
+      >>> print(p.distribution(params, ()).log_prob(jnp.array([[1.0], [0.5]])))  # log 2/3, none
+      [-0.4055 -inf]
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
     """
 
@@ -54,11 +57,13 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
       points: of any one shape; half precision is widened to float32.
       bandwidth: standard deviation of the noise.
     Raises:
-      ValueError: there are no points, they are not of floating point, or the bandwidth is not
-        positive.
+      ValueError: there are no points, they are not finite numbers of floating point, or the
+        bandwidth is not positive.
     Example:
-      >>> p = parzen_window(train_images, 0.1)
-      >>> p.distribution(p.init(key, ()), ()).log_prob(x)  # nats
+      >>> p = parzen_window(jnp.array([[0.0], [100.0]]), bandwidth=1.0)
+      >>> params = p.init(jax.random.key(0), ())
+      >>> print(p.distribution(params, ()).log_prob(jnp.zeros(1)))  # log(1/2 N(0; 0, 1))
+      -1.6121
     Source: Parzen (1962), "On estimation of a probability density function and mode".
     """
     positive("bandwidth", bandwidth)
@@ -79,6 +84,8 @@ def _of_points(points: Any, sample: Any, log_prob: Any) -> Density:
     points = at_least_float32("points", jnp.asarray(points))
     if not points.ndim or not len(points):
         raise ValueError(f"points: got shape {points.shape}, expected at least one")
+    if not isinstance(points, Tracer) and not np.isfinite(points).all():
+        raise ValueError("points: got numbers that are not finite, expected finite ones")
 
     def draw(key: Key, points: Array) -> Array:
         key_point, key_noise = jax.random.split(key)

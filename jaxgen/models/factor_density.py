@@ -28,9 +28,9 @@ def factor_density(size: int, num_factors: int) -> Density:
     Raises:
       ValueError: a count is below one.
     Example:
-      >>> p = factor_density(size=64, num_factors=8)
-      >>> fitted = em(factor_steps(xs), p.init(key, ()), 100).params
-      >>> p.distribution(fitted, ()).log_prob(x)
+      >>> density = factor_density(size=3, num_factors=1)
+      >>> params = density.init(jax.random.key(0), ())  # or those of `em(factor_steps(xs), ...)`
+      >>> log_px = density.distribution(params, ()).log_prob(jnp.zeros((5, 3)))  # nats, of each
     Source: Bishop (2006), section 12.2.4.
     """
     size, num_factors = at_least("size", size, 1), at_least("num_factors", num_factors, 1)

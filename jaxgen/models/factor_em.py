@@ -76,8 +76,7 @@ def factor_steps(
       >>> xs = jax.random.normal(jax.random.key(0), (50, 3))
       >>> start = FactorModel(jnp.eye(3)[:, :1], jnp.zeros(3), jnp.ones(3))
       >>> pca = em(factor_steps(xs, isotropic), start, 10).params
-      >>> seen = xs > -1
-      >>> fitted = em(factor_steps(xs, observed=seen), start, 10).params
+      >>> steps = factor_steps(xs, observed=xs > -1)  # of data with gaps
     Source: Rubin & Thayer (1982); Tipping & Bishop (1999), appendix B; Bishop (2006), section 12.2.
     """
     if xs.ndim != 2 or not xs.size:

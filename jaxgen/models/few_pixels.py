@@ -41,7 +41,10 @@ def subsampled_log_prob(
       ValueError: the net has no such method, num_pixels is below one or a weight not positive; in
         use, x is of another size than the weights.
     Example:
-      >>> log_px = subsampled_log_prob(PixelCNN(1), LIKELIHOODS["bernoulli"], 64)(params, key, x)
+      >>> net, head = PixelCNN(1, features=2, layers=0), LIKELIHOODS["bernoulli"]
+      >>> log_prob = subsampled_log_prob(net, head, num_pixels=2)
+      >>> params = autoregressive(net, head, (2, 2, 1)).init(jax.random.key(0), ())
+      >>> loss = -log_prob(params, jax.random.key(1), jnp.zeros((2, 2, 1)))  # unbiased, in nats
     """
     told = _told(net)
     num_pixels = at_least("num_pixels", num_pixels, 1)
@@ -79,8 +82,11 @@ def sample_by_pixels(
     Raises:
       ValueError: the net has no such method.
     Example:
-      >>> draw = sample_by_pixels(PixelCNN(1), LIKELIHOODS["bernoulli"], (28, 28, 1))
-      >>> x = jax.vmap(draw, (None, 0))(params, jax.random.split(key, 64))
+      >>> net, head = PixelCNN(1, features=2, layers=0), LIKELIHOODS["bernoulli"]
+      >>> draw = sample_by_pixels(net, head, (2, 2, 1))
+      >>> params = autoregressive(net, head, (2, 2, 1)).init(jax.random.key(0), ())
+      >>> draw(params, jax.random.key(1)).shape  # one image; jax.vmap over keys
+      (2, 2, 1)
     """
     told = _told(net)
     height, width, channels = x_shape

@@ -40,8 +40,11 @@ def flow(
     Raises:
       ValueError: in use, x has another shape, or is of bytes.
     Example:
-      >>> couplings = coupling_layers(lambda shape: MLP((64, 64), shape), affine(), (2,), 8)
-      >>> p = flow(standard_normal(2), couplings)
+      >>> layers = coupling_layers(lambda shape: MLP((8,), shape), affine(), (2,), 2)
+      >>> density = flow(standard_normal(2), layers)  # from x to noise
+      >>> params = density.init(jax.random.key(0), ())
+      >>> p = density.distribution(params, ())
+      >>> x, log_px = p.sample_and_log_prob(seed=jax.random.key(1))
     Source: Rezende & Mohamed (2015); Papamakarios et al. (2021), "Normalizing flows for
     probabilistic modeling and inference", section 2.
     """
@@ -85,11 +88,9 @@ def coupling_flow(
       ValueError: num_layers is below one, or there is nothing to split; at init, a net's output is
         not one array of its shape, or it keeps collections beside its params.
     Example:
-      >>> p = coupling_flow(
-      ...     lambda shape: MLP((64, 64), shape), rational_quadratic_spline(16), (2,), 6
-      ... )
-      >>> params = p.init(jax.random.key(0), ())
-      >>> nll = -p.distribution(params, ()).log_prob(jnp.zeros(2))  # nats
+      >>> density = coupling_flow(lambda shape: MLP((8,), shape), affine(), (2,), 2)
+      >>> params = density.init(jax.random.key(0), ())
+      >>> nll = -density.distribution(params, ()).log_prob(jnp.zeros(2))  # nats, to be lowered
     Source: Dinh et al. (2017); Durkan et al. (2019).
     """
     shape = shape_after(data, x_shape)
@@ -118,7 +119,9 @@ def autoregressive_flow(
     Raises:
       ValueError: num_layers is below one; at init, as `coupling_flow`.
     Example:
-      >>> p = autoregressive_flow(lambda outputs: MADE((64,), outputs), affine(), (2,), 5)
+      >>> density = autoregressive_flow(lambda outputs: MADE((8,), outputs), affine(), (2,), 2)
+      >>> params = density.init(jax.random.key(0), ())
+      >>> nll = -density.distribution(params, ()).log_prob(jnp.zeros(2))  # nats, to be lowered
     Source: Papamakarios et al. (2017), "Masked autoregressive flow for density estimation".
     """
     shape = shape_after(data, x_shape)

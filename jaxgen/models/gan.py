@@ -16,7 +16,11 @@ from jaxgen.types import Key, Variables
 
 
 class GanBatch(NamedTuple):
-    """Reals and latents, as many of each, on a leading axis."""
+    """Reals and latents, as many of each, on a leading axis.
+
+    Example:
+      >>> reals, latents = GanBatch(x=jnp.zeros((5, 2)), z=jnp.ones((5, 3)))
+    """
 
     x: Array
     z: Array
@@ -33,6 +37,12 @@ class Gan(NamedTuple):
         changed)`.
       x_shape: shape of one sample.
       packing: samples that the critic judges together.
+    Example:
+      >>> model = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=3, x_shape=(2,))
+      >>> generator, critic = model.init(jax.random.key(0))
+      >>> x, _ = model.generate(generator, model.sample_latent(jax.random.key(1), 5))
+      >>> x.shape
+      (5, 2)
     """
 
     init: Callable[[Key], tuple[Variables, Variables]]
@@ -76,11 +86,9 @@ def gan(
         (a critic's [n, 1] is refused, not broadcast); in use, if samples or latents are not of
         floating point or of another shape.
     Example:
-      >>> model = gan(
-      ...     MLPGenerator((128, 128), (2,)), MLPCritic((128,)), latent_size=256, x_shape=(2,)
-      ... )
-      >>> generator_variables, critic_variables = model.init(jax.random.key(0))
-      >>> x, _ = model.generate(generator_variables, model.sample_latent(key, 512), train=False)
+      >>> model = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=3, x_shape=(2,))
+      >>> losses = game_losses(model, non_saturating())  # the generator stands first in every pair
+      >>> generator, critic = model.init(jax.random.key(0))
     Source: Goodfellow et al. (2014), "Generative adversarial nets", section 3; Lin et al. (2018),
       "PacGAN", for packing.
     """

@@ -16,14 +16,26 @@ from jaxgen.values import known_by_call
 
 
 class FullGaussian(NamedTuple):
-    """N(mean, covariance)."""
+    """N(mean, covariance).
+
+    Example:
+      >>> component = FullGaussian(mean=jnp.zeros(2), covariance=jnp.eye(2))
+      >>> print(full_gaussian().log_prob(component, jnp.zeros(2)))  # -log(2 pi)
+      -1.8379
+    """
 
     mean: Float[Array, "dims"]
     covariance: Float[Array, "dims dims"]
 
 
 class DiagonalGaussian(NamedTuple):
-    """N(mean, diag(variance))."""
+    """N(mean, diag(variance)).
+
+    Example:
+      >>> component = DiagonalGaussian(mean=jnp.zeros(2), variance=jnp.ones(2))
+      >>> print(diagonal_gaussian().log_prob(component, jnp.zeros(2)))  # -log(2 pi)
+      -1.8379
+    """
 
     mean: Float[Array, "dims"]
     variance: Float[Array, "dims"]
@@ -43,7 +55,10 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     Raises:
       ValueError: it is negative.
     Example:
-      >>> result = em(mixture_steps(full_gaussian(1e-3), xs), start, 100)
+      >>> xs = jnp.array([[0.0, 0.0], [2.0, 2.0]])
+      >>> component = full_gaussian(min_variance=0.5).fit(xs, jnp.array([0.5, 0.5]))
+      >>> print(component.mean, jnp.linalg.eigvalsh(component.covariance).round(2))  # 0 is raised
+      [1. 1.] [0.5 2. ]
     Source: Bishop (2006), equations 9.23 to 9.26.
     """
     not_negative("min_variance", min_variance)
@@ -62,6 +77,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     @highest_precision
     def fit(xs: Array, weights: Array) -> FullGaussian:
+        _check_rows(xs)
         mean = weights @ xs
         centered = xs - mean
         covariance = (weights[:, None] * centered).T @ centered
@@ -84,7 +100,13 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
     Raises:
       ValueError: it is negative.
     Example:
-      >>> result = em(mixture_steps(diagonal_gaussian(1e-3), xs), start, 100)
+      >>> xs = jnp.array([[0.0], [2.0], [10.0], [12.0]])
+      >>> q = jnp.array(
+      ...     [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+      ... )  # which component each is of
+      >>> fitted = fit_mixture(diagonal_gaussian(min_variance=1e-3), q, xs).components
+      >>> print(fitted.mean.ravel(), fitted.variance.ravel())
+      [ 1. 11.] [1. 1.]
     Source: Bishop (2006), section 9.2.2.
     """
     not_negative("min_variance", min_variance)
@@ -96,6 +118,7 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
 
     @highest_precision
     def fit(xs: Array, weights: Array) -> DiagonalGaussian:
+        _check_rows(xs)
         mean = weights @ xs
         return DiagonalGaussian(mean, jnp.maximum(weights @ (xs - mean) ** 2, min_variance))
 
@@ -104,3 +127,11 @@ def diagonal_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         return component.mean + jnp.sqrt(component.variance) * noise
 
     return ComponentFamily(log_prob, fit, sample)
+
+
+def _check_rows(xs: Array) -> None:
+    if xs.ndim != 2:
+        raise ValueError(
+            f"xs: got shape {xs.shape}, expected (datapoints, dims): make vectors of "
+            "images, which `reshaped` makes images again"
+        )

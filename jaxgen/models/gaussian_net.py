@@ -22,7 +22,12 @@ def gaussian_net(net: AnyNet) -> Net:
     Raises:
       ValueError: when called, if the net's output is of another shape.
     Example:
-      >>> encoder = gaussian_net(MLPGenerator((64,), (2, 50)))  # ALI's, for `bigan`
+      >>> net = gaussian_net(MLPGenerator((8,), (2, 3)))  # ALI's encoder, for `bigan`
+      >>> x = jnp.zeros((5, 4))
+      >>> variables = net.init(jax.random.key(0), x)
+      >>> z, _ = net.apply(variables, x, key=jax.random.key(1))  # without a key, the mean
+      >>> z.shape
+      (5, 3)
     Source: Dumoulin et al. (2017), "Adversarially learned inference", section 2.
     """
     init, apply_net = as_net(net)

@@ -50,14 +50,16 @@ def hierarchical_vae(
       ValueError: a size is below one; at init, if an output has another shape.
     Example:
       >>> model = hierarchical_vae(
-      ...     (MLP((200,), (2, 100)), MLP((100,), (2, 50))),
-      ...     MLP((100,), (2, 100)),
-      ...     MLP((200,), (28, 28, 1, 1)),
+      ...     (MLP((8,), (2, 4)), MLP((8,), (2, 2))),
+      ...     MLP((8,), (2, 4)),
+      ...     MLP((8,), (4, 4, 1, 1)),
       ...     LIKELIHOODS["bernoulli"].distribution,
-      ...     latent_sizes=(100, 50),
-      ...     x_shape=(28, 28, 1),
+      ...     latent_sizes=(4, 2),
+      ...     x_shape=(4, 4, 1),
       ... )
-      >>> z1, z2 = jnp.split(model.prior(params).sample(seed=key), [100])
+      >>> params = jax.eval_shape(model.init, jax.random.key(0))  # shapes alone
+      >>> model.prior(params).event_shape  # z1 and z2 in one vector
+      (6,)
     Source: Burda et al. (2016), section 5, two stochastic layers; Rezende et al. (2014), section 3.
     """
     n1, n2 = (at_least("latent_sizes", size, 1) for size in latent_sizes)

@@ -27,6 +27,11 @@ class KalmanResult(NamedTuple):
       log_increments: its terms log p(x_t | x_1, ..., x_{t-1}), in nats; zero where masked.
       means: of p(z_t | x_1, ..., x_t).
       covs: of the same; where masked, those of the step before.
+    Example:
+      >>> result = KalmanResult(
+      ...     jnp.zeros(()), jnp.zeros(5), jnp.zeros((5, 2)), jnp.zeros((5, 2, 2))
+      ... )
+      >>> nll, z_now = -result.log_likelihood, result.means[-1]
     """
 
     log_likelihood: Scalar
@@ -139,8 +144,9 @@ def linear_gaussian_sequence(latent_size: int, x_size: int, time: int) -> Densit
     Raises:
       ValueError: a size or time is below one.
     Example:
-      >>> p = linear_gaussian_sequence(2, 3, time=50)
-      >>> log_px = p.distribution(p.init(key, ()), ()).log_prob(xs)
+      >>> density = linear_gaussian_sequence(latent_size=2, x_size=3, time=5)
+      >>> params = density.init(jax.random.key(0), ())
+      >>> log_px = density.distribution(params, ()).log_prob(jnp.zeros((5, 3)))  # of one sequence
     """
     time = at_least("time", time, 1)
     model = linear_gaussian(latent_size, x_size)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.checks import arrays, of_shape
 from jaxgen.types import DistraxDistribution, Distribution, Key, Params, Scalar
 
 
@@ -30,6 +30,16 @@ class LatentVariableModel(NamedTuple):
       prior: `params -> p(z)`.
       encode: `(params, x, key=None) -> q(z|x)`, amortized.
       decode: `(params, z, key=None) -> p(x|z)`.
+    Example:
+      >>> def bernoulli(logits):
+      ...     return Independent(Bernoulli(logits), 1)
+      >>> model = gaussian_vae(
+      ...     MLP((), (2, 3)), MLP((), (4,)), bernoulli, latent_size=3, x_shape=(4,)
+      ... )
+      >>> params = model.init(jax.random.key(0))
+      >>> z = model.prior(params).sample(seed=jax.random.key(1))
+      >>> model.decode(params, z).sample(seed=jax.random.key(2)).shape
+      (4,)
     """
 
     init: Callable[[Key], Params]
@@ -56,6 +66,16 @@ class Observed(NamedTuple):
       log_joint: z to log p(x, z), in nats.
       log_weight: `(z, q=q)` to log p(x, z) - log q(z), in nats: the f of every estimator, some of
         which call it with a q of their own.
+    Example:
+      >>> def bernoulli(logits):
+      ...     return Independent(Bernoulli(logits), 1)
+      >>> model = gaussian_vae(
+      ...     MLP((), (2, 3)), MLP((), (4,)), bernoulli, latent_size=3, x_shape=(4,)
+      ... )
+      >>> at = observe(model, model.init(jax.random.key(0)), jnp.ones(4))
+      >>> z = at.q.sample(seed=jax.random.key(1))
+      >>> bool(jnp.isclose(at.log_weight(z), at.log_joint(z) - at.q.log_prob(z)))
+      True
     """
 
     prior: DistraxDistribution
@@ -83,11 +103,17 @@ def observe(
     Raises:
       ValueError: x or z has another shape than the model's.
     Example:
-      >>> at = observe(model, params, x)
-      >>> elbo(key, at.log_likelihood, at.q, at.prior)
-      >>> importance_weighted_bound(key, at.log_joint, at.q, 50)
-      >>> sticking_the_landing(8).apply((), key, at.log_weight, at.q)
+      >>> def bernoulli(logits):
+      ...     return Independent(Bernoulli(logits), 1)
+      >>> model = gaussian_vae(
+      ...     MLP((), (2, 3)), MLP((), (4,)), bernoulli, latent_size=3, x_shape=(4,)
+      ... )
+      >>> params = model.init(jax.random.key(0))
+      >>> at = observe(model, params, jnp.ones(4))
+      >>> terms = elbo(jax.random.key(1), at.log_likelihood, at.q, at.prior)
+      >>> bound = importance_weighted_bound(jax.random.key(1), at.log_joint, at.q, 5)
     """
+    arrays("params", params)
     key_encoder, key_decoder = (None, None) if key is None else jax.random.split(key)
     prior = model.prior(params)
     # A model written without dropout need not know of keys.

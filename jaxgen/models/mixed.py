@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import between_0_and_1
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.distributions import FunctionDistribution, GrayLevels, Independent
 from jaxgen.models.density import Density
 from jaxgen.types import Key, Params, Scalar
@@ -29,7 +29,11 @@ def mixed(p: Density, q: Density, share: float) -> Density:
     Raises:
       ValueError: the share is not between 0 and 1; in use, the events are not of one shape.
     Example:
-      >>> spoiled = mixed(model, uniform_levels((8, 8, 1), 17), 0.01)
+      >>> noise = uniform_levels((2,), 17)
+      >>> spoiled = mixed(memorizer(jnp.zeros((1, 2))), noise, 0.01)
+      >>> params = spoiled.init(jax.random.key(0), ())
+      >>> print(spoiled.distribution(params, ()).log_prob(jnp.zeros(2)))  # log(.01 + .99/17²)
+      -4.3106
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.2.
     """
     between_0_and_1("share", share)
@@ -65,7 +69,10 @@ def uniform_levels(x_shape: tuple[int, ...], levels: int) -> Density:
     Raises:
       ValueError: levels is below two.
     Example:
-      >>> uniform_levels((28, 28, 1), 256)
+      >>> noise = uniform_levels((8, 8, 1), 17)
+      >>> print(noise.distribution({}, ()).log_prob(jnp.zeros((8, 8, 1))))  # -64 log 17
+      -181.33
     """
+    levels = at_least("levels", levels, 2)
     noise = Independent(GrayLevels(jnp.zeros((*x_shape, levels))), len(x_shape))
     return Density(lambda key, context: {}, lambda params, context: noise)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, of_shape
 from jaxgen.inference import EMSteps
 from jaxgen.types import Key, Scalar
 from jaxgen.values import Value
@@ -26,6 +26,13 @@ class ComponentFamily(Value):
       fit: `(xs, weights) -> component`, the maximizer of the weighted sum of log p(x | component);
         the weights of the datapoints sum to one.
       sample: `(key, component) -> x`; EM does without.
+    Example:
+      >>> def log_prob(rate, x):
+      ...     return jnp.log(rate) - rate * x
+      >>> exponential = ComponentFamily(log_prob, lambda xs, weights: 1 / (weights @ xs))
+      >>> xs = jnp.array([1.0, 2.0, 3.0])
+      >>> print(fit_mixture(exponential, jnp.ones((3, 1)), xs).components)  # one over the mean
+      [0.5]
     """
 
     log_prob: Callable[[Component, Array], Array]
@@ -39,6 +46,12 @@ class Mixture(NamedTuple):
     Attributes:
       log_weights: log w_k; exp of it sums to one.
       components: with a leading axis of K on every leaf.
+    Example:
+      >>> mixture = Mixture(
+      ...     jnp.log(jnp.array([0.5, 0.5])), DiagonalGaussian(jnp.eye(2), jnp.eye(2) + 1)
+      ... )
+      >>> mixture.components.mean[0]  # of the first component
+      Array([1., 0.], dtype=float32)
     """
 
     log_weights: Float[Array, "components"]
@@ -53,23 +66,37 @@ def mixture_log_joint(
     Their `logsumexp` is log p(x); their `softmax` is the posterior p(k | x).
 
     Example:
-      >>> log_px = jax.nn.logsumexp(mixture_log_joint(full_gaussian(), mixture, x))
+      >>> mixture = Mixture(
+      ...     jnp.log(jnp.array([0.5, 0.5])), DiagonalGaussian(jnp.eye(2), jnp.ones((2, 2)))
+      ... )
+      >>> log_joint = mixture_log_joint(diagonal_gaussian(), mixture, jnp.array([1.0, 0.0]))
+      >>> print(jax.nn.softmax(log_joint))  # p(k|x): of a squared distance of 0 and of 2
+      [0.7311 0.2689]
+      >>> log_px = jax.nn.logsumexp(log_joint)
     """
     log_probs = jax.vmap(family.log_prob, (0, None))(mixture.components, x)
     return mixture.log_weights + log_probs
 
 
 def mixture_elbo(
-    family: ComponentFamily, mixture: Mixture, q: Float[Array, "components"], x: Array
+    family: ComponentFamily, mixture: Mixture, q: Float[Array, "..."], x: Array
 ) -> Scalar:
     """Returns E_q[log p(x, k)] + H(q) of one datapoint, in nats; log p(x) if q = p(k | x).
 
     Args:
       q: probabilities of the components.
+    Raises:
+      ValueError: q is not one probability for each component.
     Example:
-      >>> bound = mixture_elbo(full_gaussian(), mixture, jnp.array([0.5, 0.5]), x)
+      >>> mixture = Mixture(
+      ...     jnp.log(jnp.array([0.5, 0.5])), DiagonalGaussian(jnp.eye(2), jnp.eye(2) + 1)
+      ... )
+      >>> x = jnp.zeros(2)
+      >>> q = jax.nn.softmax(mixture_log_joint(diagonal_gaussian(), mixture, x))
+      >>> bound = mixture_elbo(diagonal_gaussian(), mixture, q, x)  # log p(x), at the posterior
     """
     log_joint = mixture_log_joint(family, mixture, x)
+    of_shape("q", q, log_joint.shape)
     # A component that q rules out has no part in the bound, though its log joint may be -inf.
     log_ratio = jnp.where(q > 0, log_joint - jnp.log(jnp.where(q > 0, q, 1.0)), 0.0)
     return jnp.sum(q * log_ratio)
@@ -90,7 +117,10 @@ def fit_mixture(
     Raises:
       ValueError: q has not a row for each datapoint.
     Example:
-      >>> start = fit_mixture(full_gaussian(), jax.nn.one_hot(labels, 3), xs)
+      >>> xs = jnp.array([[0.0], [2.0], [10.0]])
+      >>> start = fit_mixture(diagonal_gaussian(1e-3), jax.nn.one_hot(jnp.array([0, 0, 1]), 2), xs)
+      >>> print(jnp.exp(start.log_weights), start.components.mean.ravel())
+      [0.6667 0.3333] [ 1. 10.]
     """
     if q.ndim != 2 or len(q) != len(xs):
         raise ValueError(f"q: got shape {q.shape}, expected ({len(xs)}, components)")
@@ -113,7 +143,10 @@ def random_mixture(
     Raises:
       ValueError: num_components is below one, or above the number of datapoints.
     Example:
-      >>> start = random_mixture(jax.random.key(0), full_gaussian(), xs, 5)
+      >>> xs = jnp.array([[0.0], [2.0], [10.0], [12.0]])
+      >>> start = random_mixture(jax.random.key(0), diagonal_gaussian(), xs, num_components=2)
+      >>> print(start.components.variance.ravel())  # of the data; the means are two of them
+      [26. 26.]
     """
     if at_least("num_components", num_components, 1) > len(xs):
         raise ValueError(
@@ -135,7 +168,12 @@ def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -
     Raises:
       ValueError: there are no datapoints.
     Example:
-      >>> result = em(mixture_steps(diagonal_gaussian(), xs), start, 50)
+      >>> xs = jnp.array([[0.0], [2.0], [10.0], [12.0]])
+      >>> family = diagonal_gaussian(min_variance=1e-3)
+      >>> start = fit_mixture(family, jnp.eye(2)[jnp.array([0, 0, 1, 1])], xs)  # by first labels
+      >>> result = em(mixture_steps(family, xs), start, 5)
+      >>> print(result.params.components.mean.ravel().round(2))
+      [ 1. 11.]
     Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2.2.
     """
     if xs.ndim < 1 or not len(xs):

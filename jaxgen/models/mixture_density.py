@@ -28,9 +28,10 @@ def mixture_density(family: ComponentFamily, size: int, num_components: int) -> 
     Raises:
       ValueError: a count is below one; the family has no `sample`.
     Example:
-      >>> p = mixture_density(full_gaussian(1e-3), size=2, num_components=3)
-      >>> fitted = em(mixture_steps(full_gaussian(1e-3), xs), p.init(key, ()), 100).params
-      >>> p.distribution(fitted, ()).sample(seed=key)
+      >>> density = mixture_density(diagonal_gaussian(1e-3), size=2, num_components=3)
+      >>> params = density.init(jax.random.key(0), ())  # or those of `em(mixture_steps(...), ...)`
+      >>> density.distribution(params, ()).event_shape
+      (2,)
     Source: Bishop (2006), section 9.2.
     """
     size = at_least("size", size, 1)

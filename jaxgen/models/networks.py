@@ -7,8 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from flax.errors import ScopeParamShapeError
 from jaxtyping import Array
 
+from jaxgen.checks import not_bytes
 from jaxgen.nets import Net, as_net
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Key, Params
@@ -23,7 +26,7 @@ class Network(NamedTuple):
     Attributes:
       init: `(key, inputs) -> params`.
       apply: `(params, inputs, key=None) -> outputs` in float32 or wider; a key means training, and
-        is what dropout draws from.
+        is what dropout draws from. Inputs of bytes, or that the params are not for, are refused.
     """
 
     init: Callable[[Key, Any], Params]
@@ -64,10 +67,19 @@ def network(name: str, net: AnyNet, shape: tuple[int, ...] | None = None) -> Net
         return variables
 
     def apply(params: Params, inputs: Any, key: Key | None = None) -> Array:
+        for leaf in jax.tree.leaves(inputs):
+            not_bytes(name, leaf)
         train = key is not None
         # A clone: one key is one mask, however often the net is asked.
         key = jax.random.clone(key) if train else None
-        outputs, _ = apply_variables(params, inputs, key=key, train=train)
+        try:
+            outputs, _ = apply_variables(params, inputs, key=key, train=train)
+        except ScopeParamShapeError as error:
+            shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
+            raise ValueError(
+                f"{name}: got inputs of shapes {shapes}, expected those that its params are for: "
+                f"{error}"
+            ) from None
         return at_least_float32(name, outputs)
 
     return Network(init, apply)

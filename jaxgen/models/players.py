@@ -13,8 +13,8 @@ def join_variables(**of_nets: Variables) -> Variables:
     Args:
       of_nets: every net's variables, by the name that it shall have.
     Example:
-      >>> join_variables(G={"params": g, "batch_stats": s}, E={"params": e})
-      >>> # {"params": {"G": g, "E": e}, "batch_stats": {"G": s}}
+      >>> join_variables(G={"params": 1, "batch_stats": 2}, E={"params": 3})
+      {'params': {'G': 1, 'E': 3}, 'batch_stats': {'G': 2}}
     """
     joined: Variables = {}
     for net, variables in of_nets.items():
@@ -29,7 +29,9 @@ def variables_of(variables: Variables, net: str) -> Variables:
     Raises:
       ValueError: no collection knows the net.
     Example:
-      >>> x, changed = generator.apply(variables_of(player.variables, "G"), z, train=True)
+      >>> player = join_variables(G={"params": 1, "batch_stats": 2}, E={"params": 3})
+      >>> variables_of(player, "G"), variables_of(player, "E")
+      ({'params': 1, 'batch_stats': 2}, {'params': 3})
     """
     own = {collection: tree[net] for collection, tree in variables.items() if net in tree}
     if not own:

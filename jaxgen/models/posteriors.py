@@ -36,7 +36,11 @@ def gaussian_posterior(encoder: AnyNet, latent_size: int) -> Density:
       ValueError: latent_size is below one; at init, the encoder's output is not one array of that
         shape, or it keeps collections (batch statistics) beside its params.
     Example:
-      >>> posterior = gaussian_posterior(MLP((200,), (2, 50)), 50)
+      >>> posterior = gaussian_posterior(MLP((8,), (2, 3)), latent_size=3)
+      >>> x = jnp.ones((4, 4, 1))
+      >>> q = posterior.distribution(posterior.init(jax.random.key(0), x), x)
+      >>> q.mean().shape
+      (3,)
     Source: Kingma & Welling (2014), section 3.
     """
     net = network("encoder", encoder, (2, at_least("latent_size", latent_size, 1)))
@@ -73,11 +77,13 @@ def flow_posterior(
       ValueError: a count is too small; at init, a net's output is not one array of its shape, or it
         keeps collections (batch statistics) beside its params.
     Example:
-      >>> posterior = flow_posterior(
-      ...     MLP((200,), (3, 50)),
-      ...     lambda shape: MLP((100,), shape, output_kernel_init=nn.initializers.zeros),
-      ...     50,
-      ... )
+      >>> def conditioner(shape):  # its last layer starts at zero, so the flow as the identity
+      ...     return MLP((8,), shape, output_kernel_init=nn.initializers.zeros)
+      >>> posterior = flow_posterior(MLP((8,), (3, 2)), conditioner, latent_size=2)
+      >>> params = posterior.init(jax.random.key(0), jnp.ones(4))
+      >>> qs = jax.vmap(lambda x: posterior.distribution(params, x))(jnp.ones((5, 4)))
+      >>> qs.batch_shape  # one q(z|x) for each x
+      (5,)
     Source: Rezende & Mohamed (2015), equation 5, with the transformation of Dinh et al. (2017).
     """
     latent_size = at_least("latent_size", latent_size, 2)
@@ -109,9 +115,11 @@ def inverse_autoregressive_posterior(
       ValueError: as `flow_posterior`.
     Example:
       >>> posterior = inverse_autoregressive_posterior(
-      ...     MLP((200,), (3, 50)), lambda outputs: MADE((200,), outputs), 50
+      ...     MLP((8,), (3, 2)), lambda outputs: MADE((8,), outputs), latent_size=2
       ... )
-      >>> z, log_q = posterior.distribution(params, x).sample_and_log_prob(seed=key)
+      >>> x = jnp.ones(4)
+      >>> q = posterior.distribution(posterior.init(jax.random.key(0), x), x)
+      >>> z, log_q = q.sample_and_log_prob(seed=jax.random.key(1))  # in one pass of every net
     Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow".
     """
     latent_size = at_least("latent_size", latent_size, 1)

@@ -22,7 +22,9 @@ def standard_normal(size: int | tuple[int, ...]) -> Density:
     Raises:
       ValueError: size is below one.
     Example:
-      >>> vae(standard_normal(50), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
+      >>> prior = standard_normal(8)
+      >>> print(prior.distribution({}, ()).log_prob(jnp.zeros(8)))  # -8/2 log(2 pi), in nats
+      -7.3515
     """
     sizes = size if isinstance(size, tuple) else (size,)
     shape = tuple(at_least("size", entries, 1) for entries in sizes)
@@ -46,7 +48,9 @@ def uniform(size: int, low: float = -1.0, high: float = 1.0) -> Density:
     Raises:
       ValueError: size is below one, or low is not below high.
     Example:
-      >>> bigan(generator, encoder, critic, prior=uniform(50), x_shape=(28, 28, 1))
+      >>> prior = uniform(50)
+      >>> print(prior.distribution({}, ()).log_prob(jnp.zeros(50)))  # -50 log 2
+      -34.6574
     """
     shape = (at_least("size", size, 1),)
     if not low < high:
@@ -71,7 +75,10 @@ def gaussian_mixture(size: int, num_components: int) -> Density:
     Raises:
       ValueError: a size is below one.
     Example:
-      >>> vae(gaussian_mixture(50, 10), posterior, decoder, latent_size=50, x_shape=(28, 28, 1))
+      >>> prior = gaussian_mixture(size=2, num_components=10)  # learned, in the place of N(0, I)
+      >>> params = prior.init(jax.random.key(0), ())
+      >>> prior.distribution(params, ()).event_shape
+      (2,)
     Source: Dilokthanakul et al. (2016); Tomczak & Welling (2018), section 2.
     """
     shape = at_least("num_components", num_components, 1), at_least("size", size, 1)

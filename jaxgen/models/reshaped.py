@@ -19,7 +19,10 @@ def reshaped(density: Density, x_shape: tuple[int, ...]) -> Density:
     Raises:
       ValueError: in use, the events have not as many entries.
     Example:
-      >>> p = reshaped(mixture_density(full_gaussian(1e-3), 64, 10), (8, 8, 1))
+      >>> p = reshaped(memorizer(jnp.ones((1, 4))), (2, 2, 1))
+      >>> params = p.init(jax.random.key(0), ())
+      >>> p.distribution(params, ()).log_prob(jnp.ones((2, 2, 1)))
+      Array(0., dtype=float32)
     """
     x_shape = tuple(x_shape)
 

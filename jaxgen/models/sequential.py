@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
+from jaxgen.checks import arrays, at_least
 from jaxgen.types import DistraxDistribution, Key, Params
 
 
@@ -26,6 +26,13 @@ class SequentialModel(NamedTuple):
       encode: `(params, state, x) -> q(z_t | state, x_t)`, the amortized proposal.
       decode: `(params, state, z) -> p(x_t | state, z_t)`.
       update: `(params, state, z, x) -> state` of the next step.
+    Example:
+      >>> model = linear_gaussian(latent_size=2, x_size=3)
+      >>> params = model.init(jax.random.key(0))
+      >>> state = model.start(params)
+      >>> z = model.prior(params, state).sample(seed=jax.random.key(1))
+      >>> model.decode(params, state, z).sample(seed=jax.random.key(2)).shape
+      (3,)
     """
 
     init: Callable[[Key], Params]
@@ -44,9 +51,14 @@ def sample_sequence(
     Raises:
       ValueError: time is below one.
     Example:
-      >>> xs, zs = jax.vmap(lambda key: sample_sequence(key, model, params, 50))(keys)
+      >>> model = linear_gaussian(latent_size=2, x_size=3)
+      >>> params = model.init(jax.random.key(0))
+      >>> xs, zs = sample_sequence(jax.random.key(1), model, params, time=5)
+      >>> xs.shape
+      (5, 3)
     """
     time = at_least("time", time, 1)
+    arrays("params", params)
 
     # Not a scan over split keys: under vmap, jax.debug_key_reuse takes that for reuse.
     def step(state: Any, t: Array) -> tuple[Any, tuple[Array, Array]]:
@@ -62,6 +74,10 @@ class Sequences(NamedTuple):
       xs: the observations; zero where there is no step.
       mask: which steps exist.
       zs: the latents behind them, likewise; None where they are not known.
+    Example:
+      >>> held = Sequences(xs=jnp.zeros((2, 3, 1)), mask=jnp.array([[1, 1, 1], [1, 0, 0]], bool))
+      >>> held.mask.sum(axis=1).tolist()  # how long each is
+      [3, 1]
     """
 
     xs: Float[Array, "n time ..."]
@@ -82,7 +98,13 @@ def sample_sequences(
     Raises:
       ValueError: num_sequences or shortest is below one; longest is below shortest.
     Example:
-      >>> xs, mask, zs = sample_sequences(key, model, params, 256, 25, 50)
+      >>> model = linear_gaussian(latent_size=2, x_size=3)
+      >>> params = model.init(jax.random.key(0))
+      >>> xs, mask, zs = sample_sequences(
+      ...     jax.random.key(1), model, params, 4, shortest=2, longest=5
+      ... )
+      >>> xs.shape, mask.shape
+      ((4, 5, 3), (4, 5))
     """
     num_sequences = at_least("num_sequences", num_sequences, 1)
     shortest = at_least("shortest", shortest, 1)
@@ -114,9 +136,15 @@ def importance_step(
         the bootstrap filter.
       params: of the model.
     Example:
-      >>> result = smc(key, importance_step(model, params), model.start(params), xs, 16)
+      >>> model = linear_gaussian(latent_size=2, x_size=3)
+      >>> params, xs = model.init(jax.random.key(0)), jnp.zeros((5, 3))
+      >>> result = smc(
+      ...     jax.random.key(1), importance_step(model, params), model.start(params), xs, 4
+      ... )
     Source: Maddison et al. (2017), section 3.
     """
+
+    arrays("params", params)
 
     def step(key: Key, state: Any, x: Any) -> tuple[Any, Array, Array]:
         q = model.encode(params, state, x)
@@ -153,6 +181,8 @@ def unobserved_step(
       >>> result.log_increments[1]
       Array(0., dtype=float32)
     """
+
+    arrays("params", params)
 
     def step(key: Key, state: Any) -> tuple[Any, Array]:
         state, (_, z) = _drawn(model, params, key, state)

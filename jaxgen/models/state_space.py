@@ -58,6 +58,9 @@ def linear_gaussian(latent_size: int, x_size: int) -> SequentialModel:
     Example:
       >>> model = linear_gaussian(latent_size=2, x_size=3)
       >>> params = model.init(jax.random.key(0)) | {"transition": 0.9 * jnp.eye(2)}
+      >>> xs, zs = sample_sequence(jax.random.key(1), model, params, time=5)
+      >>> xs.shape, zs.shape
+      ((5, 3), (5, 2))
     Source: Roweis & Ghahramani (1999).
     """
     latent_size = at_least("latent_size", latent_size, 1)
@@ -108,7 +111,9 @@ def stochastic_volatility(size: int) -> SequentialModel:
       ValueError: size is below one.
     Example:
       >>> model = stochastic_volatility(1)
-      >>> params = model.init(key) | {"raw_persistence": jnp.arctanh(jnp.array([0.95]))}
+      >>> persistence = {"raw_persistence": jnp.arctanh(jnp.array([0.95]))}
+      >>> params = model.init(jax.random.key(0)) | persistence
+      >>> returns, log_variances = sample_sequence(jax.random.key(1), model, params, time=5)
     Source: Kim, Shephard & Chib (1998), equation 1; proposal: Naesseth et al. (2018), section 5.
     """
     size = at_least("size", size, 1)

@@ -22,9 +22,10 @@ def tempered(head: Likelihood, temperature: float) -> Likelihood:
     Raises:
       ValueError: temperature is not positive; in use, what the head says has no logits.
     Example:
-      >>> sharper = autoregressive(
-      ...     net, tempered(categorical(17), 0.8), (8, 8, 1)
-      ... )  # the same params
+      >>> head = tempered(LIKELIHOODS["bernoulli"], temperature=0.5)
+      >>> p = head.distribution(jnp.ones((1, 1)))
+      >>> print(p.mean())  # sigmoid(1 / .5)
+      [0.8808]
     Source: Ackley, Hinton & Sejnowski (1985), "A learning algorithm for Boltzmann machines".
     """
     positive("temperature", temperature)

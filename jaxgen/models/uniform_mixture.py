@@ -30,9 +30,11 @@ def uniform_mixture(component: Density, count: int, event_shape: tuple[int, ...]
     Raises:
       ValueError: count is below one; at init, what the component refuses.
     Example:
-      >>> net = MADE((500,), orders=random_orders(8))
-      >>> p_k = autoregressive(net, LIKELIHOODS["bernoulli"], (28, 28, 1))
-      >>> p = uniform_mixture(p_k, 8, (28, 28, 1))
+      >>> net = MADE((8,), orders=random_orders(2))
+      >>> of_order = autoregressive(net, LIKELIHOODS["bernoulli"], (4,))
+      >>> density = uniform_mixture(of_order, 2, (4,))
+      >>> params = density.init(jax.random.key(0), ())
+      >>> nll = -density.distribution(params, ()).log_prob(jnp.zeros(4))  # nats, to be lowered
     Source: Germain et al. (2015), section 5.1.
     """
     count = at_least("count", count, 1)

@@ -41,12 +41,14 @@ def vae(
         another shape than these, or what the decoder gives is no distribution over one x.
     Example:
       >>> model = vae(
-      ...     gaussian_mixture(50, 10),
-      ...     gaussian_posterior(MLP((200,), (2, 50)), 50),
-      ...     decoder(MLP((200,), (28, 28, 1, 1)), LIKELIHOODS["bernoulli"].distribution),
-      ...     latent_size=50,
-      ...     x_shape=(28, 28, 1),
+      ...     gaussian_mixture(3, num_components=5),
+      ...     gaussian_posterior(MLP((8,), (2, 3)), 3),
+      ...     decoder(MLP((8,), (4, 4, 1, 1)), LIKELIHOODS["bernoulli"].distribution),
+      ...     latent_size=3,
+      ...     x_shape=(4, 4, 1),
       ... )
+      >>> params = model.init(jax.random.key(0))
+      >>> q = model.encode(params, jnp.ones((4, 4, 1)))
     Source: Kingma & Welling (2014), section 2.
     """
     z_shape = (at_least("latent_size", latent_size, 1),)
@@ -104,13 +106,16 @@ def gaussian_vae(
         net keeps collections beside its params; in use, if x or z has another shape.
     Example:
       >>> model = gaussian_vae(
-      ...     MLP((200,), (2, 50)),
-      ...     MLP((200,), (28, 28, 1, 1)),
+      ...     MLP((8,), (2, 3)),
+      ...     MLP((8,), (4, 4, 1, 1)),
       ...     LIKELIHOODS["bernoulli"].distribution,
-      ...     latent_size=50,
-      ...     x_shape=(28, 28, 1),
+      ...     latent_size=3,
+      ...     x_shape=(4, 4, 1),
       ... )
       >>> params = model.init(jax.random.key(0))
+      >>> at = observe(model, params, jnp.ones((4, 4, 1)))
+      >>> terms = elbo(jax.random.key(1), at.log_likelihood, at.q, at.prior)
+      >>> loss = -(terms.reconstruction - terms.kl)  # nats of one image, to be lowered
     Source: Kingma & Welling (2014), section 3.
     """
     latent_size = at_least("latent_size", latent_size, 1)

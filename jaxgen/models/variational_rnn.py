@@ -44,14 +44,15 @@ def variational_rnn(
         has.
     Example:
       >>> model = variational_rnn(
-      ...     nn.GRUCell(64),
-      ...     MLP((64,), (2, 8)),
-      ...     MLP((64,), (2, 8)),
-      ...     MLP((64,), (16,)),
+      ...     nn.GRUCell(8),
+      ...     MLP((8,), (2, 2)),
+      ...     MLP((8,), (2, 2)),
+      ...     MLP((8,), (3,)),
       ...     lambda logits: Independent(Bernoulli(logits), 1),
-      ...     latent_size=8,
-      ...     x_size=16,
+      ...     latent_size=2,
+      ...     x_size=3,
       ... )
+      >>> params = jax.eval_shape(model.init, jax.random.key(0))
     Source: Chung et al. (2015), equations 5 to 9.
     """
     latent_size = at_least("latent_size", latent_size, 1)

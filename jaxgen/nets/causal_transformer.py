@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.nets.contexts import none_forgotten
+from jaxgen.nets.contexts import context_vector, none_forgotten
 
 
 class CausalTransformer(nn.Module):
@@ -65,7 +65,7 @@ class CausalTransformer(nn.Module):
         if context is None:
             none_forgotten(self)
         else:
-            h = h + dense("context", self.features, context.reshape(-1))
+            h = h + dense("context", self.features, context_vector(context))
         mask = nn.make_causal_mask(jnp.ones(x.size))
         for i in range(self.layers):
             attention = nn.MultiHeadDotProductAttention(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 def none_forgotten(net: nn.Module) -> None:
@@ -20,3 +24,24 @@ def none_forgotten(net: nn.Module) -> None:
         raise ValueError(
             "inputs: got no context, expected (x, context) as where these params were started"
         )
+
+
+def context_vector(context: Any) -> Float[Array, "size"]:
+    """Returns a context as one vector.
+
+    Raises:
+      ValueError: it is no array or number of floating point, such as the number of a class, of
+        which no class is twice another.
+    Example:
+      >>> context_vector(jax.nn.one_hot(3, 10))
+    """
+    try:
+        vector = jnp.asarray(context)
+    except TypeError:
+        raise ValueError(f"context: got {context!r}, expected an array") from None
+    if not jnp.issubdtype(vector.dtype, jnp.floating):
+        raise ValueError(
+            f"context: got {vector.dtype}, expected floating-point numbers, such as "
+            "jax.nn.one_hot(label, num_classes)"
+        )
+    return vector.reshape(-1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxgen.checks import sizes
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 
 
@@ -37,7 +38,9 @@ class ConvEncoder(nn.Module):
         for i, channels in enumerate(self.channels):
             x = self.activation(StridedConv(channels, name=f"Conv_{i}")(x))
         x = self.activation(nn.Dense(self.hidden)(x.reshape(-1)))
-        return nn.Dense(math.prod(self.output_shape))(x).reshape(self.output_shape)
+        return nn.Dense(math.prod(sizes("output_shape", self.output_shape)))(x).reshape(
+            self.output_shape
+        )
 
 
 class ConvDecoder(nn.Module):
@@ -68,7 +71,12 @@ class ConvDecoder(nn.Module):
     @nn.compact
     def __call__(self, z: Float[Array, "latent"]) -> Float[Array, "height width channels outputs"]:
         """Maps one latent to the parameters of every pixel."""
-        height, width, image_channels, outputs = self.output_shape
+        shape = sizes("output_shape", self.output_shape)
+        if len(shape) != 4:
+            raise ValueError(
+                f"output_shape: got {shape}, expected (height, width, channels, outputs)"
+            )
+        height, width, image_channels, outputs = shape
         if height % 4 or width % 4:
             raise ValueError(
                 f"output_shape: got {height}x{width}, expected height and width in multiples of 4"

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import floats
+from jaxgen.checks import at_least, floats
 from jaxgen.nets.packing import append_minibatch_stddev
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.types import Key
@@ -35,7 +35,7 @@ def dcgan_channels(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
       >>> dcgan_channels((28, 28, 1), 64), dcgan_channels((32, 32, 3), 64)
       ((64, 128), (64, 128, 256))
     """
-    channels, small = [width], min(image_shape[:2]) // 2
+    channels, small = [at_least("width", width, 1)], min(image_shape[:2]) // 2
     while small % 2 == 0 and (small > 4 or len(channels) < 2):
         channels.append(2 * channels[-1])
         small //= 2

@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array
 
+from jaxgen.checks import sizes
 from jaxgen.nets.concatenated import vectors
 
 
@@ -50,11 +51,13 @@ class JointMLP(nn.Module):
     def __call__(self, inputs: Any, *, train: bool) -> Array:
         """Maps a pytree of arrays; `train` says whose statistics: the batch's or the running."""
         x = vectors(inputs)
-        for i, width in enumerate(self.hidden):
+        for i, width in enumerate(sizes("hidden", self.hidden)):
             # Normalization would take a bias away again.
             x = nn.Dense(width, use_bias=i == 0, kernel_init=self.kernel_init)(x)
             if i > 0:
                 x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
             x = self.activation(x)
-        x = nn.Dense(math.prod(self.output_shape), kernel_init=self.kernel_init)(x)
+        x = nn.Dense(
+            math.prod(sizes("output_shape", self.output_shape)), kernel_init=self.kernel_init
+        )(x)
         return self.output_activation(x.reshape(-1, *self.output_shape))

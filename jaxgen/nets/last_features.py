@@ -7,8 +7,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from flax.errors import ScopeParamShapeError
 from jaxtyping import Array, Float
 
+from jaxgen.checks import arrays
 from jaxgen.nets.net import mode_of
 from jaxgen.types import Variables
 
@@ -31,7 +34,8 @@ def last_features(
       layer: whose last call counts: `nn.Conv` of a critic that judges patches.
     Raises:
       ValueError: `net` is no linen module, or calls no such layer that can be heard; the variables
-        have no params, or `layer` is no module's class.
+        have no params; x is no array, or of a shape that they are not for; or `layer` is no
+        module's class.
     Example:
       >>> net, x = MLPCritic((8,)), jnp.zeros((5, 2))
       >>> variables = net.init(jax.random.key(0), x, train=True)
@@ -40,6 +44,8 @@ def last_features(
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"net: got a {type(net).__name__}, expected a linen module")
+    arrays("x", x)
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
     if not isinstance(variables, Mapping) or "params" not in variables:
         came = sorted(variables) if isinstance(variables, Mapping) else type(variables).__name__
         raise ValueError(f"variables: got {came}, expected `params` among their collections")
@@ -56,8 +62,13 @@ def last_features(
             module.sow(HEARD, "input", args[0] if args else kwargs["inputs"])
         return call(*args, **kwargs)
 
-    with nn.intercept_methods(overhear):
-        _, changed = net.apply(variables, x, mutable=[HEARD], **mode_of(net, train=False))
+    try:
+        with nn.intercept_methods(overhear):
+            _, changed = net.apply(variables, x, mutable=[HEARD], **mode_of(net, train=False))
+    except ScopeParamShapeError as error:
+        raise ValueError(
+            f"x: got shapes {shapes}, expected those that the variables are for: {error}"
+        ) from None
     heard: Any = changed.get(HEARD, {})
     # Within nn.vmap and nn.scan nothing is sown; what nn.jit has cached is not called again.
     if not called or len(called) != len(jax.tree.leaves(heard)):

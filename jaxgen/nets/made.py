@@ -12,9 +12,12 @@ from flax.linen.dtypes import promote_dtype
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least
-from jaxgen.nets.contexts import none_forgotten
+from jaxgen.checks import sizes
+from jaxgen.nets.contexts import context_vector, none_forgotten
 from jaxgen.nets.orders import even_degrees, raster
+
+_PAIR = "(x, (context, order)), order the number of one, () for no context"
+_ALONE = "x, or (x, context): the one order needs no number"
 
 
 class MADE(nn.Module):
@@ -69,7 +72,7 @@ class MADE(nn.Module):
         if context is None:
             none_forgotten(self)
         h, seen = x.reshape(-1), position
-        for i, width in enumerate(self.hidden):
+        for i, width in enumerate(sizes("hidden", self.hidden)):
             degree = self._degree(i, width, x.size)
             h = self._masked(f"hidden_{i}", h, seen[:, None] <= degree)
             h = h + self.param(f"bias_{i}", nn.initializers.zeros, (width,)).astype(h.dtype)
@@ -98,18 +101,18 @@ class MADE(nn.Module):
             )
         if (isinstance(context, tuple) and len(context) == 2) != (len(orders) > 1):
             raise ValueError(
-                "inputs: expected (x, (context, order)) where there are several orders and only "
-                f"there, got a context of type {type(context).__name__} for {len(orders)}"
+                f"inputs: got a context of type {type(context).__name__} for {len(orders)} orders, "
+                f"expected {_PAIR if len(orders) > 1 else _ALONE}"
             )
         context, order = context if len(orders) > 1 else (context, 0)
         # A traced number is not known; beyond the last, JAX takes the last.
         if not (isinstance(order, Tracer) or 0 <= np.asarray(order) < len(orders)):
             raise ValueError(f"order: got {order}, expected one of 0 to {len(orders) - 1}")
-        known = None if isinstance(context, tuple) else context.reshape(-1)
+        known = None if isinstance(context, tuple) else context_vector(context)
         return x, known, jnp.asarray(orders)[order]
 
     def _degree(self, layer: int, width: int, size: int) -> Array:
-        degree = np.asarray(self.degrees(layer, at_least("hidden", width, 1), size))
+        degree = np.asarray(self.degrees(layer, width, size))
         if degree.shape != (width,) or degree.min() < 0 or degree.max() > max(size - 2, 0):
             raise ValueError(
                 f"degrees: got shape {degree.shape}, from {degree.min()} to {degree.max()}, "

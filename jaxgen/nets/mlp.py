@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.checks import sizes
+
 
 class MLP(nn.Module):
     """Dense layers from one array of any shape, or several as one vector, to one of `output_shape`.
@@ -41,9 +43,13 @@ class MLP(nn.Module):
     def __call__(self, x: Any) -> Float[Array, "..."]:
         """Maps one array, or a pytree of them such as (x, context), to one array."""
         x = jnp.concatenate([jnp.reshape(part, -1) for part in jax.tree.leaves(x)])
-        for width in self.hidden:
+        for width in sizes("hidden", self.hidden):
             x = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(x))
         kernel_init = self.output_kernel_init or self.kernel_init
-        x = nn.Dense(math.prod(self.output_shape), use_bias=False, kernel_init=kernel_init)(x)
+        x = nn.Dense(
+            math.prod(sizes("output_shape", self.output_shape)),
+            use_bias=False,
+            kernel_init=kernel_init,
+        )(x)
         bias = self.param("output_bias", self.output_bias_init, self.output_shape)
         return x.reshape(self.output_shape) + bias

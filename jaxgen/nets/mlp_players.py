@@ -8,7 +8,7 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import floats
+from jaxgen.checks import floats, sizes
 from jaxgen.nets.packing import append_minibatch_stddev
 
 
@@ -38,13 +38,15 @@ class MLPGenerator(nn.Module):
     def __call__(self, z: Num[Array, "batch latent"], *, train: bool) -> Float[Array, "batch *x"]:
         """Maps latents to samples; `train` says whose statistics: the batch's or the running."""
         floats("z", z)
-        for width in self.hidden:
+        for width in sizes("hidden", self.hidden):
             # Normalization would take a bias away again.
             z = nn.Dense(width, use_bias=not self.batch_norm, kernel_init=self.kernel_init)(z)
             if self.batch_norm:
                 z = nn.BatchNorm(use_running_average=not train, momentum=0.9)(z)
             z = self.activation(z)
-        z = nn.Dense(math.prod(self.output_shape), kernel_init=self.kernel_init)(z)
+        z = nn.Dense(
+            math.prod(sizes("output_shape", self.output_shape)), kernel_init=self.kernel_init
+        )(z)
         return z.reshape(-1, *self.output_shape)
 
 
@@ -76,7 +78,7 @@ class MLPTranslator(nn.Module):
         floats("x", x)
         h = x.reshape(len(x), -1)
         dims = h.shape[1]
-        for width in self.hidden:
+        for width in sizes("hidden", self.hidden):
             h = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(h))
         return nn.sigmoid(nn.Dense(dims, kernel_init=self.kernel_init)(h)).reshape(x.shape)
 
@@ -119,7 +121,7 @@ class MLPCritic(nn.Module):
         """Maps samples to raw outputs, high for what looks real."""
         floats("x", x)
         x = self.input_scale * self.features(x.reshape(len(x), -1))
-        for i, width in enumerate(self.hidden):
+        for i, width in enumerate(sizes("hidden", self.hidden)):
             if self.minibatch_stddev and i == len(self.hidden) - 1:
                 x = append_minibatch_stddev(x)
             x = self.activation(self._dense(width, x, train))

@@ -16,7 +16,7 @@ def raster(size: int) -> Int[np.ndarray, "1 size"]:
       >>> raster(4).tolist()
       [[0, 1, 2, 3]]
     """
-    return np.arange(size)[None]
+    return np.arange(at_least("size", size, 1))[None]
 
 
 @known_by_call
@@ -31,7 +31,7 @@ def random_orders(count: int, seed: int = 0):
       (8, 4)
     Source: Uria et al. (2014), "A deep and tractable density estimator".
     """
-    count = at_least("count", count, 1)
+    count, seed = at_least("count", count, 1), at_least("seed", seed, 0)
 
     def positions(size: int) -> Int[np.ndarray, "count size"]:
         rng = np.random.default_rng(seed)
@@ -49,6 +49,7 @@ def even_degrees(layer: int, width: int, size: int) -> Int[np.ndarray, "width"]:
       >>> even_degrees(0, 5, 4).tolist()
       [0, 0, 1, 1, 2]
     """
+    width, size = at_least("width", width, 1), at_least("size", size, 1)
     return np.arange(width) * max(size - 1, 1) // width
 
 
@@ -62,6 +63,7 @@ def random_degrees(seed: int = 0):
       np.int64(2)
     Source: Germain et al. (2015), section 3.
     """
+    seed = at_least("seed", seed, 0)
 
     def degrees(layer: int, width: int, size: int) -> Int[np.ndarray, "width"]:
         return np.random.default_rng((seed, layer)).integers(0, max(size - 1, 1), width)

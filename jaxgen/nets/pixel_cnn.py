@@ -82,7 +82,7 @@ class PixelCNN(nn.Module):
         own = x.reshape(-1, x.shape[-1])
         position = self.param("position", nn.initializers.zeros, (len(own), self.features))
         h = dense("convolution", use_bias=False)(seen)
-        h += position.astype(h.dtype)[places]
+        h += jnp.asarray(position, h.dtype)[places]
         if context is None:
             none_forgotten(self)
         else:

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.nets.contexts import context_vector
+
 
 class ChannelByChannel(nn.Module):
     """Two layers of what a pixel is told, where its k-th channel also sees those before the k-th.
@@ -50,4 +52,4 @@ def image_and_context(inputs: Any) -> tuple[Array, Array | None]:
     x, context = inputs if isinstance(inputs, tuple) else (inputs, None)
     if x.ndim != 3:
         raise ValueError(f"x: got shape {x.shape}, expected one image [height, width, channels]")
-    return x, None if context is None else context.reshape(-1)
+    return x, None if context is None else context_vector(context)

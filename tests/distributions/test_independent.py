@@ -78,7 +78,7 @@ def test_a_normal_is_given_by_its_scale_or_the_log_of_it():
     )
     np.testing.assert_array_equal(by_log.stddev(), by_scale.stddev())
     for arguments in ({}, {"log_scale": log_scale, "scale": log_scale}):
-        with pytest.raises(ValueError, match="log_scale, scale: got both or neither"):
+        with pytest.raises(ValueError, match="scale: got both scale and log_scale or neither"):
             diagonal_normal(mean, **arguments)
 
 
