@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-_V = TypeVar("_V")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -31,7 +30,7 @@ def doors(room: str) -> None:
         setattr(module, name, behind_a_door(getattr(module, name)))
 
 
-def behind_a_door(value: _V) -> _V:
+def behind_a_door(value: Any) -> Any:
     """Returns `checked(value)` of a function, compiled or not, and anything else as it is.
 
     Example:

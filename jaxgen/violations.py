@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,7 @@ _WORDS = {
 }
 Test: TypeAlias = Callable[[Any, bool], bool]
 """`(value, strict) -> whether it is as annotated`."""
+_KEY_DTYPES = cast(Any, Key).dtypes
 _KINDS = {bool: "b", int: "biu", float: "biuf", complex: "biufc"}
 """Of dtypes that hold such numbers, as NumPy calls them."""
 
@@ -162,7 +163,7 @@ def _array_test(kind: Any) -> Test:
     """Whether an array has the shape that is annotated, and the dtype or one that serves."""
     exact = {held: kind.dtype[held, kind.dim_str] for held in (jax.Array, np.ndarray)}
     shaped = {held: Shaped[held, kind.dim_str] for held in (jax.Array, np.ndarray)}
-    of_keys = kind.dtypes == Key.dtypes
+    of_keys = kind.dtypes == _KEY_DTYPES
 
     def test(value: Any, strict: bool) -> bool:
         if not _is_array(value):
@@ -170,7 +171,7 @@ def _array_test(kind: Any) -> Test:
         on_device = isinstance(value, jax.Array)
         array, held = (value, jax.Array) if on_device else (np.asarray(value), np.ndarray)
         serves = not (strict or of_keys) and array.dtype.kind in "bifcV"
-        return isinstance(array, (shaped if serves else exact)[held])
+        return isinstance(array, cast(type, (shaped if serves else exact)[held]))
 
     return test
 
