@@ -31,7 +31,7 @@ def test_a_number_is_fooled_by_what_it_sets_above_the_middle_model():
     }
     nats["none"] = np.full(2, np.nan)
     of = {"a": scores(1.0), "b": scores(2.0), "c": scores(9.0)}
-    found = wb.verdicts("abc", nats, {**of, "x": scores(3.0), "none": scores(1.5, 0.001)})
+    found = wb.verdicts(list("abc"), nats, {**of, "x": scores(3.0), "none": scores(1.5, 0.001)})
     assert all(verdict["x"] for verdict in found.values())
     assert not any(verdict["none"] for verdict in found.values())
     assert set(found["likelihood"]) == {"x", "none"}
