@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from jaxgen.boundary import checked
 from jaxgen.checks import at_least
 from jaxgen.numerics import at_least_float32
 
@@ -20,6 +21,7 @@ Samples: TypeAlias = Shaped[Array, "..."] | Shaped[np.ndarray, "..."] | Sequence
 """A set of samples along the leading axis, [n, ...]: a JAX or NumPy array or a nested list."""
 
 
+@checked
 def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..."]]:
     """Returns the sets as arrays of one type, float32 at least, whose samples have one shape.
 
@@ -55,6 +57,7 @@ def sample_sets(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ ..
     return [array.astype(dtype) for array in arrays.values()]
 
 
+@checked
 def sample_vectors(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_ dims"]]:
     """Returns the sets as `sample_sets` does, each sample as a vector: images are flattened.
 
@@ -68,6 +71,7 @@ def sample_vectors(minimum: int = 1, /, **sets: Samples) -> list[Float[Array, "_
     return [array.reshape(len(array), -1) for array in sample_sets(minimum, **sets)]
 
 
+@checked
 def squared_differences(
     xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]
 ) -> Float[Array, "n m"]:
@@ -80,6 +84,7 @@ def squared_differences(
     return jnp.sum((xs[:, None] - ys) ** 2, axis=-1)
 
 
+@checked
 def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float[Array, "n m"]:
     """Returns |x - y|² of every pair of rows, xs [n, dims] and ys [m, dims].
 
@@ -107,6 +112,7 @@ def squared_distances(xs: Float[Array, "..."], ys: Float[Array, "..."]) -> Float
     return jnp.where(gaps <= 16 * jnp.finfo(gaps.dtype).eps * squares, 0.0, gaps)
 
 
+@checked
 def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[Array, "n m"]:
     """Returns |x - y| of every pair, with gradient zero where the two are equal.
 
@@ -119,6 +125,7 @@ def distances(xs: Float[Array, "n dims"], ys: Float[Array, "m dims"]) -> Float[A
     return jnp.where(equal, 0.0, jnp.sqrt(jnp.where(equal, 1.0, squares)))
 
 
+@checked
 def map_distances(
     reduce: Callable[..., Any],
     queries: Float[Array, "m dims"],
@@ -170,6 +177,7 @@ class Nearest(NamedTuple):
     which: Int[Array, "m"]
 
 
+@checked
 def nearest(queries: Samples, points: Samples, *, block_size: int = 256) -> Nearest:
     """Returns how far each query is from the nearest of the points, and which that is.
 
@@ -197,6 +205,7 @@ def _nearest(
     return map_distances(least, queries, points, block_size=block_size)
 
 
+@checked
 def is_nearest(squares: Float[Array, "... n"]) -> Bool[Array, "... n"]:
     """Returns which points are nearest: of several at the least distance, all.
 
@@ -210,6 +219,7 @@ def is_nearest(squares: Float[Array, "... n"]) -> Bool[Array, "... n"]:
     return squares == jnp.min(squares, axis=-1, keepdims=True)
 
 
+@checked
 @partial(jax.jit, static_argnames=("num_neighbors", "block_size"), inline=True)
 def squared_radii(
     points: Float[Array, "n dims"], num_neighbors: int, *, block_size: int = 256

@@ -110,8 +110,10 @@ def _test(hint: Any) -> Test:
         return lambda value, strict: value in inner
     if kind is typing.Annotated:
         return _test(inner[0])
+    if isinstance(kind, typing.TypeVar):
+        return _test(kind.__bound__ or Any)
     if not isinstance(kind, type):
-        return lambda value, strict: True  # Any, a variable of types
+        return lambda value, strict: True  # Any
     if kind in _KINDS:
         return functools.partial(_is_number, kind)
     if kind is jax.Array or kind is np.ndarray:

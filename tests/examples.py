@@ -103,16 +103,16 @@ def run(test, names):
 
 
 def recorded(names, calls):
-    """`names`, whose functions append (name, args, kwargs) of every call outside jit to `calls`."""
+    """`names`, whose functions append (name, args, kwargs) of a call outside of jit to `calls`."""
 
     def record(name, function):
         @functools.wraps(function)
         def recording(*args, **kwargs):
-            if not any(
-                isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))
-            ):
+            result = function(*args, **kwargs)  # what is refused is not recorded
+            given = jax.tree.leaves((args, kwargs))
+            if not any(isinstance(leaf, jax.core.Tracer) for leaf in given):
                 calls.append((name, args, kwargs))
-            return function(*args, **kwargs)
+            return result
 
         return recording
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "checks": set(),
     "numerics": {"types", "checks"},
     "bounds": {"types", "boundary", "values", "checks", "numerics"},
-    "pairwise": {"types", "values", "checks", "numerics"},
+    "pairwise": {"types", "boundary", "values", "checks", "numerics"},
     "distributions": GROUND,
     "nets": GROUND,
     "data": GROUND,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, between_0_and_1
+from jaxgen.checks import at_least, between_0_and_1, of_shape
 from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.pairwise import Samples
 from jaxgen.types import Key, Params
@@ -99,7 +99,7 @@ def train_critic(
       optimizer: Adam with a step of 1e-3 if not given.
       batch_size: samples drawn from each set for each step, with replacement.
     Raises:
-      ValueError: a count is below one.
+      ValueError: a count is below one; samples of p and q have different shapes.
     Example:
       >>> xs = jax.random.normal(jax.random.key(0), (200, 1))
       >>> bound = lambda v_p, v_q: variational_bound(v_p, v_q, DIVERGENCES["gan"])
@@ -110,12 +110,14 @@ def train_critic(
       >>> critic.params > 0  # larger samples are p's
       Array([ True], dtype=bool)
     """
+    p_samples, q_samples = jnp.asarray(p_samples), jnp.asarray(q_samples)
+    of_shape("q_samples", q_samples, (len(q_samples), *p_samples.shape[1:]))
     key_init, key_steps = jax.random.split(key)
     return _climb(
         key_steps,
         init(key_init),
-        jnp.asarray(p_samples),
-        jnp.asarray(q_samples),
+        p_samples,
+        q_samples,
         bound=bound,
         apply=apply,
         optimizer=_ADAM if optimizer is None else optimizer,

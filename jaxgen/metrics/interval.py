@@ -45,7 +45,7 @@ def share_interval(happened: Shaped[np.ndarray, "..."]) -> Interval:
       >>> share.value, share.low, share.high
       (0.75, 0.301, 0.954)
     """
-    if not len(happened):
+    if np.shape(happened) == (0,):
         raise ValueError("happened: got none, expected at least one")
     if np.ndim(happened) != 1 or np.asarray(happened).dtype != bool:
         raise ValueError(
@@ -67,9 +67,9 @@ def mean_interval(values: Float[np.ndarray, "..."]) -> Interval:
       >>> mean.value, mean.low, mean.high  # 2 ± 4.30 / sqrt(3)
       (2.0, -0.484, 4.484)
     """
+    of_shape("values", values, (np.size(values),))
     if len(values) < 2:
         raise ValueError(f"values: got {len(values)}, expected two or more")
-    of_shape("values", values, (len(values),))
     values = np.asarray(values, np.float64)  # sums of half precision overflow
     mean = float(np.mean(values))
     half = float(

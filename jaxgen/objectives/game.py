@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxgen.checks import not_negative
@@ -53,7 +54,11 @@ class GameModel(Protocol):
 
 
 def game_losses(
-    model: GameModel, loss: GanLoss, *, penalty: Penalty | None = None, penalty_weight: Any = None
+    model: GameModel,
+    loss: GanLoss,
+    *,
+    penalty: Penalty | None = None,
+    penalty_weight: ArrayLike | Callable[[Any], ArrayLike] | None = None,
 ) -> GameLosses:
     """Returns what training needs of a game: each player's mean loss over a batch.
 
