@@ -34,6 +34,7 @@ ARGUED: dict[tuple[str, str], str] = {
     ("train.init_estimator_state", "estimator_state"): "None: a tree without leaves",
     ("train.init_estimator_state", "params"): "None: a tree without leaves",
     ("train.init_state", "params"): "None: a tree without leaves",
+    ("train.restore", "template"): "the leaves that differ are named",
     ("train.replicate", "tree"): "None: a tree without leaves",
     ("train.save", "tree"): "None: a tree without leaves",
 }

@@ -67,7 +67,7 @@ def mean_interval(values: Float[np.ndarray, "..."]) -> Interval:
       >>> mean.value, mean.low, mean.high  # 2 ± 4.30 / sqrt(3)
       (2.0, -0.484, 4.484)
     """
-    of_shape("values", values, (np.size(values),))
+    of_shape("values", values, (len(np.atleast_1d(values)),))
     if len(values) < 2:
         raise ValueError(f"values: got {len(values)}, expected two or more")
     values = np.asarray(values, np.float64)  # sums of half precision overflow
