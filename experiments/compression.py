@@ -1,9 +1,9 @@
 """Alice and Bob: what a VAE's rate and distortion are in bits, and a message that is really sent.
 
 The rate KL(q(z|x) || p(z)) is what Alice's z costs, the distortion -E_q[log p(x|z)] what Bob then
-still lacks of x; beta trades one for the other (Higgins et al. 2017;
-Alemi et al. 2018). At beta = 1 their sum is -ELBO, and bits-back coding with an ANS coder
-(Townsend et al. 2019) sends images without loss in that many bits.
+still lacks of x; beta trades one for the other (Higgins et al. 2017; Alemi et al. 2018). At
+beta = 1 their sum is -ELBO, and bits-back coding with an ANS coder (Townsend et al. 2019) sends
+images without loss in that many bits.
 
   python -m experiments compression
 
