@@ -9,9 +9,9 @@ al. 2017; Papamakarios et al. 2017; Durkan et al. 2019).
 
 Expect on the ring, means and standard errors of three seeds, gaps of .0202 ± .0003 nats by splines
 in couplings, .0296 ± .0002 by autoregressive ones, and 1.9 ± .3 by affine couplings, which cannot
-cut mass apart; on the digits (one seed), of 17 levels, 2.03, 2.01 and 2.25 bits/dim (64 draws: 1.94,
-1.93, 2.13). Some 110 CPU seconds each: a minute on two cores. Published for MNIST: MAF 1.89, Real
-NVP 1.93 bits/dim (Papamakarios et al.); their UCI sets need files that do not come along.
+cut mass apart; on the digits (one seed), of 17 levels, 2.03, 2.01 and 2.25 bits/dim (64 draws:
+1.94, 1.93, 2.13). Some 110 CPU seconds each: a minute on two cores. Published for MNIST: MAF 1.89,
+Real NVP 1.93 bits/dim (Papamakarios et al.); their UCI sets need files that do not come along.
 """
 
 from __future__ import annotations
