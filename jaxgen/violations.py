@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import AbstractArray, Shaped, jaxtyped
+from jaxtyping import AbstractArray, Float, Shaped, jaxtyped
 
 from jaxgen.types import Key
 
@@ -172,10 +172,16 @@ def _array_test(kind: Any) -> Test:
             return False
         on_device = isinstance(value, jax.Array)
         array, held = (value, jax.Array) if on_device else (np.asarray(value), np.ndarray)
-        serves = not (strict or of_keys) and array.dtype.kind in "bifcV"
-        return isinstance(array, cast(type, (shaped if serves else exact)[held]))
+        exactly = strict or of_keys or _is_key(array)
+        if not exactly and kind.dtype is Float:
+            exactly = array.dtype.kind == "u"  # bytes wrap around
+        return isinstance(array, cast(type, (exact if exactly else shaped)[held]))
 
     return test
+
+
+def _is_key(array: Any) -> bool:
+    return jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
 
 
 def _sequence_test(kind: Any, inner: tuple[Any, ...]) -> Test:

@@ -38,7 +38,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 jax.config.update("jax_num_cpu_devices", 8)
 
-# Shapes and types in annotations are checked at every call, in tests only.
+# Types within functions are checked at every call, in tests only; but not those of what compares
+# the sizes that arguments share, which it does across its own functions.
+import jaxgen.violations  # noqa: E402, F401
+
 install_import_hook("jaxgen", "beartype.beartype")
 
 
