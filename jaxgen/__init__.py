@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
+    from jaxgen import array_checks as array_checks
     from jaxgen import boundary as boundary
     from jaxgen import bounds as bounds
     from jaxgen import certify as certify

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import axis_of_samples
 from jaxgen.boundary import checked
-from jaxgen.checks import axis_of_samples
 from jaxgen.numerics import log_mean_exp, normalized
 from jaxgen.types import Scalar
 from jaxgen.values import Value, known_by_call, known_by_name

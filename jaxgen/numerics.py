@@ -12,7 +12,8 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, axis_of_samples, between_0_and_1
+from jaxgen.array_checks import axis_of_samples
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.types import Scalar
 
 P = ParamSpec("P")

@@ -12,7 +12,16 @@ import types
 import jax
 import numpy as np
 
-GROUND = ("boundary", "bounds", "checks", "numerics", "pairwise", "values", "violations")
+GROUND = (
+    "array_checks",
+    "boundary",
+    "bounds",
+    "checks",
+    "numerics",
+    "pairwise",
+    "values",
+    "violations",
+)
 ROOMS = (
     *GROUND,
     "certify",

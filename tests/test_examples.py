@@ -21,7 +21,7 @@ WHOLE = [room for room in ROOMS if room not in ("boundary", "pictures", "violati
 """The rooms whose public names have examples that run."""
 OF_FUNCTIONS = ("f_divergence", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
-WITHOUT_DOORS = ("checks", "numerics", "values")
+WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
 """Single files on which the doors stand."""
 ARGUED: dict[tuple[str, str], str] = {
     ("certify.density_report", "values"): "None: a density over the reals",

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "jaxgen"
 GROUND = {
-    *("types", "boundary", "violations", "values", "checks", "numerics", "bounds", "pairwise"),
+    *("types", "boundary", "violations", "values", "checks", "array_checks"),
+    *("numerics", "bounds", "pairwise"),
 }
 ROOMS = GROUND | {
     *("certify", "data", "distributions", "divergences", "estimators", "inference", "metrics"),
@@ -21,9 +22,10 @@ MAY_IMPORT = {
     "boundary": {"violations"},
     "values": set(),
     "checks": set(),
-    "numerics": {"types", "checks"},
-    "bounds": {"types", "boundary", "values", "checks", "numerics"},
-    "pairwise": {"types", "boundary", "values", "checks", "numerics"},
+    "array_checks": set(),
+    "numerics": {"types", "checks", "array_checks"},
+    "bounds": {"types", "boundary", "values", "checks", "array_checks", "numerics"},
+    "pairwise": {"types", "boundary", "values", "checks", "array_checks", "numerics"},
     "distributions": GROUND,
     "nets": GROUND,
     "data": GROUND,
@@ -31,7 +33,7 @@ MAY_IMPORT = {
     "estimators": GROUND,
     "divergences": GROUND,
     "pictures": GROUND,
-    "train": {"types", "boundary", "checks"},
+    "train": {"types", "boundary", "checks", "array_checks"},
     # models: a density is certified by what its distribution says; nets: of which teachers are.
     "certify": GROUND | {"estimators", "distributions", "models", "nets"},
     "two_sample": GROUND | {"divergences"},

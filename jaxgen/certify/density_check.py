@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int
 
+from jaxgen.array_checks import arrays
 from jaxgen.certify.density_laws import (
     HINTS,
     Bounds,
@@ -20,7 +21,7 @@ from jaxgen.certify.density_laws import (
 )
 from jaxgen.certify.finding import DensityReport
 from jaxgen.certify.scored import Scored
-from jaxgen.checks import arrays, at_least, between_0_and_1
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.models import Density
 from jaxgen.types import Key, Params
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
-from jaxgen.checks import arrays
+from jaxgen.array_checks import arrays
 from jaxgen.types import Params
 
 

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxgen.array_checks import arrays
 from jaxgen.certify.moments import DrawGradient
 from jaxgen.certify.running import total, widened
-from jaxgen.checks import arrays, at_least
+from jaxgen.checks import at_least
 from jaxgen.types import Key, Params, Scalar
 
 

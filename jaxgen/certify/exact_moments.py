@@ -11,9 +11,10 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import arrays
 from jaxgen.certify.moments import Moments, summarize
 from jaxgen.certify.running import widened
-from jaxgen.checks import arrays, at_least
+from jaxgen.checks import at_least
 from jaxgen.estimators import all_states, log_prob
 from jaxgen.types import Distribution, Key, Params
 

@@ -9,8 +9,9 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import arrays
 from jaxgen.certify.frozen import frozen_params
-from jaxgen.checks import arrays, at_least
+from jaxgen.checks import at_least
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
 from jaxgen.nets import MLP
 from jaxgen.types import Key, Params

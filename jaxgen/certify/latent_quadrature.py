@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import arrays, at_least, of_shape, positive
+from jaxgen.array_checks import arrays, of_shape
+from jaxgen.checks import at_least, positive
 from jaxgen.models import LatentVariableModel
 from jaxgen.types import Params
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.models import Density
 from jaxgen.numerics import all_finite
 from jaxgen.types import Key, Params

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import arrays, floats
 from jaxgen.certify.moments import Moments, grad_moments
 from jaxgen.certify.problem import Target
-from jaxgen.checks import arrays, floats
 from jaxgen.estimators import Estimator, MakeEstimator
 from jaxgen.types import Key, Params, Scalar
 

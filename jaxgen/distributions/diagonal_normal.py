@@ -6,7 +6,7 @@ import distrax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.distributions.independent import Independent
 from jaxgen.numerics import at_least_float32
 

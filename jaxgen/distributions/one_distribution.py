@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxgen.checks import not_bytes, of_event_shape
+from jaxgen.array_checks import not_bytes, of_event_shape
 from jaxgen.types import Key
 
 

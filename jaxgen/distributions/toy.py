@@ -13,7 +13,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, not_bytes, of_event_shape
+from jaxgen.array_checks import not_bytes, of_event_shape
+from jaxgen.checks import at_least
 from jaxgen.types import Key
 
 Numbers: TypeAlias = Array | np.ndarray | Sequence[Any] | float

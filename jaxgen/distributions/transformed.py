@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.distributions.one_distribution import OneDistribution
 from jaxgen.types import Key
 

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, between_0_and_1, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.pairwise import Samples
 from jaxgen.types import Key, Params

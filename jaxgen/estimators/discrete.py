@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from tensorflow_probability.substrates import jax as tfp
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution
 

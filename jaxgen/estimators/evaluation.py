@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.estimators.base import Integrand
 from jaxgen.estimators.discrete import innermost
 from jaxgen.numerics import all_finite

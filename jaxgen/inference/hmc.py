@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import at_least, of_shape, positive
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least, positive
 from jaxgen.types import Key, Scalar
 
 LogDensity: TypeAlias = Callable[[Float[Array, "..."]], Array]

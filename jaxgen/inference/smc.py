@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxgen.checks import arrays, at_least
+from jaxgen.array_checks import arrays
+from jaxgen.checks import at_least
 from jaxgen.inference.resampling import Resampling, systematic
 from jaxgen.inference.schedules import Schedule, ess_below
 from jaxgen.numerics import effective_sample_size

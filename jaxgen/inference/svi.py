@@ -11,7 +11,8 @@ import optax
 from flax import struct
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import arrays, at_least, of_shape
+from jaxgen.array_checks import arrays, of_shape
+from jaxgen.checks import at_least
 from jaxgen.numerics import all_finite
 from jaxgen.types import Info, Key, Params
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxgen.checks import arrays, at_least, of_shape
+from jaxgen.array_checks import arrays, of_shape
+from jaxgen.checks import at_least
 from jaxgen.types import Key, Params
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import class_labels
+from jaxgen.array_checks import class_labels
 from jaxgen.pairwise import Samples, is_nearest, map_distances, sample_vectors
 
 Labels: TypeAlias = Int[Array, "_"] | Int[np.ndarray, "_"]

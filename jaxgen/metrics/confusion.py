@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 
 
 def confusion_matrix(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import axis_of_samples
+from jaxgen.array_checks import axis_of_samples
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.numerics import at_least_float32, effective_sample_size
 from jaxgen.types import Scalar

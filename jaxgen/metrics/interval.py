@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.numerics import wilson_interval
 
 

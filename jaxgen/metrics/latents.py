@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.numerics import at_least_float32, log_mean_exp
 from jaxgen.types import DistraxDistribution, Scalar
 

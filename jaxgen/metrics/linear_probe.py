@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import at_least, class_labels, of_shape, positive
+from jaxgen.array_checks import class_labels, of_shape
+from jaxgen.checks import at_least, positive
 from jaxgen.metrics.class_neighbors import Labels
 from jaxgen.pairwise import Samples, sample_vectors
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import axis_of_samples
 from jaxgen.bounds import IWAE, Bound
-from jaxgen.checks import at_least, axis_of_samples
+from jaxgen.checks import at_least
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.numerics import at_least_float32, effective_sample_size
 from jaxgen.types import Scalar

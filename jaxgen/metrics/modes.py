@@ -11,7 +11,7 @@ from jax.scipy.special import entr, xlogy
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.numerics import all_finite
 from jaxgen.pairwise import Samples, is_nearest, sample_vectors, squared_differences
 from jaxgen.types import Scalar

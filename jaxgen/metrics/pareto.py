@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import axis_of_samples
+from jaxgen.array_checks import axis_of_samples
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Scalar
 

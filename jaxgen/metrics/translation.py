@@ -11,7 +11,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from jaxgen.checks import at_least, floats
+from jaxgen.array_checks import floats
+from jaxgen.checks import at_least
 from jaxgen.metrics.confusion import best_permutation, confusion_matrix
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.pairwise import Samples, sample_sets
@@ -105,13 +106,13 @@ def unit_images(name: str, images: Samples, minimum: int = 1) -> Float[Array, "n
       ValueError: they are not of floating point, fewer than `minimum`, or, where they are not
         traced, outside [0, 1].
     """
-    (images,) = sample_sets(minimum, **{name: images})
-    if not isinstance(images, Tracer):
-        known = np.asarray(images)  # under jit, what is known outside stays known to NumPy alone
+    (floats,) = sample_sets(minimum, **{name: images})
+    if not isinstance(floats, Tracer):
+        known = np.asarray(floats)  # under jit, what is known outside stays known to NumPy alone
         low, high = float(known.min()), float(known.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(f"{name}: got values from {low:g} to {high:g}, expected 0 to 1")
-    return images
+    return floats
 
 
 def by(name: str, translate: Translate, images: Array) -> Float[Array, "n ..."]:

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, batch_of
+from jaxgen.array_checks import batch_of
+from jaxgen.checks import at_least
 from jaxgen.models.density import Density
 from jaxgen.models.gan import GanBatch
 from jaxgen.models.players import join_variables, variables_of

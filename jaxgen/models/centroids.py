@@ -9,7 +9,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
-from jaxgen.checks import at_least, floats
+from jaxgen.array_checks import floats
+from jaxgen.checks import at_least
 
 
 def kmeans(

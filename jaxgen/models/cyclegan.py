@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.checks import batch_of
+from jaxgen.array_checks import batch_of
 from jaxgen.models.players import join_variables, variables_of
 from jaxgen.nets import AnyNet, Net, NetApply, as_net
 from jaxgen.types import Key, Pool, Variables

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxgen.checks import arrays
+from jaxgen.array_checks import arrays
 from jaxgen.types import DistraxDistribution, Key, Params
 
 

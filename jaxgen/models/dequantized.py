@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, not_bytes, of_shape
+from jaxgen.array_checks import not_bytes, of_shape
+from jaxgen.checks import at_least
 from jaxgen.distributions import (
     Independent,
     Transformed,

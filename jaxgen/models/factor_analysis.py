@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
 

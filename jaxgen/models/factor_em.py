@@ -13,7 +13,8 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import not_negative, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import not_negative
 from jaxgen.inference import EMSteps
 from jaxgen.models.factor_analysis import (
     FactorModel,

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 from jaxgen.distributions import stratified_uniform
 from jaxgen.models.autoregressive import with_context
 from jaxgen.models.likelihoods import Likelihood

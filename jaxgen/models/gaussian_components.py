@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import not_negative, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import not_negative
 from jaxgen.models.mixture import ComponentFamily
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Key

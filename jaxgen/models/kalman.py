@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 from jaxgen.distributions import FunctionDistribution
 from jaxgen.models.density import Density
 from jaxgen.models.sequential import sample_sequence

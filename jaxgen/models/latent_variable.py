@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Float
 
-from jaxgen.checks import arrays, of_shape
+from jaxgen.array_checks import arrays, of_shape
 from jaxgen.types import DistraxDistribution, Distribution, Key, Params, Scalar
 
 

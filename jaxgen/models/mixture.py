@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 from jaxgen.inference import EMSteps
 from jaxgen.types import Key, Scalar
 from jaxgen.values import Value

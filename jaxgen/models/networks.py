@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax.errors import ScopeParamShapeError
 from jaxtyping import Array
 
-from jaxgen.checks import not_bytes
+from jaxgen.array_checks import not_bytes
 from jaxgen.nets import Net, as_net
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Key, Params

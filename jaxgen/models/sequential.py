@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxgen.checks import arrays, at_least
+from jaxgen.array_checks import arrays
+from jaxgen.checks import at_least
 from jaxgen.types import DistraxDistribution, Key, Params
 
 

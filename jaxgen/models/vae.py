@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, not_bytes, of_shape
+from jaxgen.array_checks import not_bytes, of_shape
+from jaxgen.checks import at_least
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.density import Density, conditioned
 from jaxgen.models.latent_variable import LatentVariableModel

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 from jaxgen.distributions import diagonal_normal
 from jaxgen.models.decoder import decoder as decoder_density
 from jaxgen.models.networks import AnyNet, network

@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least, floats
+from jaxgen.array_checks import floats
+from jaxgen.checks import at_least
 from jaxgen.nets.packing import append_minibatch_stddev
 from jaxgen.nets.strided import StridedConv, StridedConvTranspose
 from jaxgen.types import Key

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import at_least, class_labels
+from jaxgen.array_checks import class_labels
+from jaxgen.checks import at_least
 from jaxgen.nets.net import AnyNet, Net, as_net
 from jaxgen.types import Key, Variables
 

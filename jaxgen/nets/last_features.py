@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax.errors import ScopeParamShapeError
 from jaxtyping import Array, Float
 
-from jaxgen.checks import arrays
+from jaxgen.array_checks import arrays
 from jaxgen.nets.net import mode_of
 from jaxgen.types import Variables
 

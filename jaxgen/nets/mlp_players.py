@@ -8,7 +8,8 @@ from collections.abc import Callable
 import flax.linen as nn
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import floats, sizes
+from jaxgen.array_checks import floats
+from jaxgen.checks import sizes
 from jaxgen.nets.packing import append_minibatch_stddev
 
 

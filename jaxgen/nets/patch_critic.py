@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import floats
+from jaxgen.array_checks import floats
 from jaxgen.nets.convolution import Convolution
 from jaxgen.nets.dcgan import KERNEL
 from jaxgen.nets.instance_norm import instance_norm

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import floats
+from jaxgen.array_checks import floats
 
 
 class ResidualGenerator(nn.Module):

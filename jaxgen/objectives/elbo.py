@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 from jaxtyping import Array
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.estimators import Estimator, pathwise
 from jaxgen.types import Distribution, Key, Scalar
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array
 
-from jaxgen.checks import one_distribution
+from jaxgen.array_checks import one_distribution
 from jaxgen.estimators import Estimator
 from jaxgen.objectives.elbo import of_expectation
 from jaxgen.types import Distribution, Key, Scalar

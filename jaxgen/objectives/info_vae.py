@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Num
 
-from jaxgen.checks import of_shape
+from jaxgen.array_checks import of_shape
 from jaxgen.divergences import Kernel, mmd_unbiased
 from jaxgen.objectives.elbo import ElboTerms
 

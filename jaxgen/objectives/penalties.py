@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jaxgen.checks import arrays, not_negative
+from jaxgen.array_checks import arrays
+from jaxgen.checks import not_negative
 from jaxgen.numerics import at_least_float32
 from jaxgen.objectives.one_sample import OneCritic
 from jaxgen.types import Key, Scalar

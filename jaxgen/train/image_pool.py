@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from jaxgen.checks import at_least, of_shape
+from jaxgen.array_checks import of_shape
+from jaxgen.checks import at_least
 from jaxgen.types import Key
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from jaxgen.checks import class_labels
+from jaxgen.array_checks import class_labels
 from jaxgen.metrics import frechet_distance
 from jaxgen.pictures import side_by_side
 from jaxgen.types import Key
