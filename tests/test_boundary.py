@@ -62,7 +62,7 @@ def public(
         {"pair": Pair(1, 2)},
         {"options": freeze({"a": 1})},
     ],
-    ids=repr,
+    ids="-".join,
 )
 def test_what_serves_is_let_in(argument):
     assert public(**argument) is argument.get("xs", XS)
@@ -93,7 +93,7 @@ def test_what_serves_is_let_in(argument):
         ({"pair": (1, 2)}, "pair: got (1, 2), expected Pair or None"),
         ({"order": "row"}, "order: got 'row', expected 'rows' or 'columns'"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_what_is_not_as_annotated_is_refused(argument, refusal):
     with pytest.raises(ValueError) as error:  # noqa: PT011
