@@ -76,8 +76,9 @@ def with_float32_params(q: Distribution) -> Distribution:
     if all(wide[i].dtype == x.dtype for i, x in params.items()):
         return q
     if isinstance(q, distrax.MultivariateNormalDiag):  # keeps its scale in bound methods, too
-        loc, scale = (jnp.asarray(x, jnp.float32) for x in (q.loc, q.scale_diag))
-        return distrax.MultivariateNormalDiag(loc, scale)
+        loc, scale = jnp.asarray(q.loc), jnp.asarray(q.scale_diag)
+        dtype = jnp.promote_types(jnp.result_type(loc, scale), jnp.float32)
+        return distrax.MultivariateNormalDiag(loc.astype(dtype), scale.astype(dtype))
     return rebuild(wide)
 
 
