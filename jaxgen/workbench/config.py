@@ -29,10 +29,14 @@ class RunConfig:
     Raises:
       ValueError: a value is out of range; the message names the argument.
     Example:
+      >>> import dataclasses
       >>> @dataclasses.dataclass(frozen=True, kw_only=True)
       ... class Config(RunConfig):
       ...     trials: Count = 200
       ...     '''Independent pairs of samples.'''
+      >>> Config(trials=0)
+      Traceback (most recent call last):
+      ValueError: trials: got 0, expected an integer >= 1
     """
 
     seed: Whole = 0
@@ -61,11 +65,14 @@ class TrainingConfig(RunConfig):
     Raises:
       ValueError: as `RunConfig`.
     Example:
+      >>> import dataclasses
       >>> @dataclasses.dataclass(frozen=True, kw_only=True)
       ... class Config(TrainingConfig):
       ...     epochs: int = 200
       ...     latents: Count = 16
       ...     '''Dimensions of the latent.'''
+      >>> Config().num_steps(1280)
+      2000
     """
 
     epochs: Count = 100
@@ -222,7 +229,10 @@ def require_extra(field: str, module: str, extra: str) -> None:
     Raises:
       ValueError: `module` is not there; the message says which extra of the package brings it.
     Example:
-      >>> require_extra("tensorboard", "tensorboardX", "tensorboard")
+      >>> require_extra("resume", "json", "workbench")  # it is there
+      >>> require_extra("tensorboard", "nowhere", "tensorboard")
+      Traceback (most recent call last):
+      ValueError: tensorboard: got no nowhere, expected pip install 'jaxgen[tensorboard]' first
     """
     if importlib.util.find_spec(module) is None:
         raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jaxgen.workbench.config import RunConfig, require_devices
 from jaxgen.workbench.errors import Interrupted
@@ -18,6 +18,8 @@ from jaxgen.workbench.table import print_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Config = TypeVar("Config", bound=RunConfig)
+
 
 class Table(NamedTuple):
     """A table of the result.
@@ -26,6 +28,9 @@ class Table(NamedTuple):
       title: above it.
       columns: headings, with units.
       rows: one entry per column each.
+    Example:
+      >>> table = Table("Games", ["", "plain"], [["entropy of the modes", 0.98]])
+      >>> print_table(*table)
     """
 
     title: str
@@ -54,6 +59,11 @@ class Run:
     Attributes:
       config: the recipe's.
       title: "" for the whole run, the part's name for a part of it.
+    Example:
+      >>> run = begin(RunConfig(run_dir="runs/finished"))
+      >>> result = run.finish({"nll": 93.1}, {}, [Table("VAE", ["", "nats"], [["NLL", 93.1]])])
+      >>> result["nll"]
+      93.1
     """
 
     def __init__(self, config: RunConfig, path: Path, title: str = "", whole: Run | None = None):
@@ -146,6 +156,19 @@ class Run:
         return result
 
 
+def config_of(run: Run, kind: type[Config]) -> Config:
+    """Returns the run's configuration, which is to be of a kind.
+
+    Raises:
+      ValueError: it is of another.
+    """
+    if not isinstance(run.config, kind):
+        raise ValueError(
+            f"run: got one of a {type(run.config).__name__}, expected one of a {kind.__name__}"
+        )
+    return run.config
+
+
 def begin(config: RunConfig) -> Run:
     """Returns the run that `config` asks for, its clock started and its devices there.
 
@@ -154,7 +177,9 @@ def begin(config: RunConfig) -> Run:
     Raises:
       ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
     Example:
-      >>> out = begin(config)
+      >>> run = begin(RunConfig(run_dir="runs/begun"))  # nothing is written yet
+      >>> run.title
+      ''
     """
     require_devices(getattr(config, "devices", 1))
     path = Path(config.run_dir or new_path(recipe_name(type(config))))

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.array_checks import arrays
 from jaxgen.train import data_mesh, replicate, shard
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
@@ -18,7 +19,7 @@ from jaxgen.workbench.continuing import last_point, last_point_in_order
 from jaxgen.workbench.data_forms import passed_through
 from jaxgen.workbench.fitting import averaged_params, fit
 from jaxgen.workbench.frames import Frames
-from jaxgen.workbench.run import Run
+from jaxgen.workbench.run import Run, config_of
 from jaxgen.workbench.tensorboard_events import tensorboard
 
 
@@ -28,6 +29,9 @@ class Trained(NamedTuple):
     Attributes:
       params: what `evaluated` makes of the last state, or of the best epoch's.
       frames: what `look` saw before the first epoch and after each, stacked; None without `look`.
+    Example:
+      >>> Trained(params={"w": 0.5}, frames=None).params
+      {'w': 0.5}
     """
 
     params: Any
@@ -84,28 +88,34 @@ def train(
       TrainingFailed: a step, or a number of the judge, was not finite.
       Interrupted: a signal came; the epoch under way was finished and saved.
     Example:
-      >>> optimizer = optax.adam(config.learning_rate)
-      >>> update = gradient_step(mean_over_batch(one), optimizer)
-      >>> trained = train(
-      ...     out,
-      ...     init_state(params, optimizer),
-      ...     update,
-      ...     images,
-      ...     judge,
-      ...     key=key_fit,
-      ...     judge_key=key_judge,
-      ...     held_out=validation,
-      ... )
+      >>> def loss(mean, key, batch):
+      ...     elbo = -jnp.mean((batch / 255.0 - mean) ** 2)
+      ...     return -elbo, {"elbo": elbo}
+      >>> optimizer = optax.sgd(0.1)
+      >>> with out.part("mean") as part:
+      ...     trained = train(
+      ...         part,
+      ...         init_state(jnp.zeros((8, 8, 1)), optimizer),
+      ...         gradient_step(loss, optimizer),
+      ...         images.train.images,
+      ...         judge_by(loss),
+      ...         key=key,
+      ...         held_out=images.validation.images,
+      ...     )
+      >>> trained.params.shape
+      (8, 8, 1)
     """
-    config = run.config
-    assert isinstance(config, TrainingConfig)
+    config = config_of(run, TrainingConfig)
+    arrays("state", state)
+    if held_out is not None:
+        arrays("held_out", held_out)
     mesh = data_mesh(config.devices)
-    arrays, scan = passed_through(data, config.batch_size)
+    passed, scan = passed_through(data, config.batch_size)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
-    state, arrays, held_out = replicate((state, arrays, held_out), mesh)
+    state, passed, held_out = replicate((state, passed, held_out), mesh)
     settings = {
-        "arrays": arrays,
+        "arrays": passed,
         "weights": None if weights is None else _table(weights, config.epochs),
         "update": update,
         "scan": scan,
@@ -169,7 +179,12 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
     """Returns the judge that says of the held-out data what `loss` does, compiled.
 
     Example:
-      >>> train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+      >>> def loss(mean, key, batch):
+      ...     elbo = -jnp.mean((batch / 255.0 - mean) ** 2)
+      ...     return -elbo, {"elbo": elbo}
+      >>> judge = judge_by(loss)
+      >>> judge(jnp.zeros((8, 8, 1)), key, jnp.zeros((3, 8, 8, 1)))["elbo"] == 0
+      Array(True, dtype=bool)
     """
 
     @jax.jit
