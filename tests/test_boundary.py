@@ -153,9 +153,9 @@ def test_keys_in_a_tuple_do_not_hide_what_follows():
 
     with pytest.raises(ValueError, match=r"^xs: got None, expected Float\[Array, 'n'\]"):
         trained((KEY, KEY), None)
-    with pytest.raises(ValueError, match=r"^xs: got \(.*\), expected Float\[Array, 'n'\]"):
+    with pytest.raises(ValueError, match=r"(?s)^xs: got \(.*\), expected Float\[Array, 'n'\]"):
         trained((KEY, KEY), (KEY, KEY))
-    with pytest.raises(ValueError, match=r"^count: got \(.*\), expected an integer"):
+    with pytest.raises(ValueError, match=r"(?s)^count: got \(.*\), expected an integer"):
         trained((KEY, KEY), XS[:, 0], (KEY, KEY))
 
 
