@@ -107,7 +107,7 @@ def test_a_run_is_complete_and_compiles_its_epoch_once(flags, pictures, tmp_path
     with compilations() as compiled:
         assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 0
     assert_complete(path, 2, *pictures)
-    assert [compiled[name] for name in ("one_epoch", "judge", "numbers")] == [1, 1, 1]
+    assert [compiled[name] for name in ("epoch", "judge", "numbers")] == [1, 1, 1]
     printed = capsys.readouterr().out
     for expected in ("ELBO", "NLL", "bits/dim", "active units", "samples.png", str(path)):
         assert expected in printed
@@ -150,17 +150,17 @@ def test_eight_devices_give_the_numbers_of_one(whole, tmp_path):
 
 KILLED = {
     "in mid-epoch": """
-        one_epoch = training.one_epoch
+        fit = training.fit
 
-        class Deadly:
-            trace = one_epoch.trace
-
-            def __call__(self, state, key, index, **rest):
+        def deadly(run, state, epoch, *rest, **options):
+            def kill_soon(state, key, index):
                 if index == 2:
                     threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGKILL)).start()
-                return one_epoch(state, key, index, **rest)
+                return epoch(state, key, index)
 
-        training.one_epoch = Deadly()
+            return fit(run, state, kill_soon, *rest, **options)
+
+        training.fit = deadly
     """,
     "in mid-save": """
         save = continuing.save
