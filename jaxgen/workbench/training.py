@@ -15,7 +15,7 @@ from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.continuing import last_point, last_point_in_order
 from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
-from jaxgen.workbench.fitting import averaged_params, fit
+from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.tensorboard_events import tensorboard

@@ -18,7 +18,7 @@ from recipes import compilations
 from experiments import vae as recipe
 from jaxgen.data import load
 from jaxgen.train import latest_step, restore
-from jaxgen.workbench import fitting
+from jaxgen.workbench import epoch_loop
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.run_directory import RunDirectory
 
@@ -179,8 +179,8 @@ TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
-    start += "from jaxgen.workbench import cli, continuing, fitting, training\n"
-    start += "fitting.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+    start += "from jaxgen.workbench import cli, continuing, epoch_loop, training\n"
+    start += "epoch_loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -268,7 +268,7 @@ def test_resuming_into_another_configuration_is_refused(whole, capsys):
 
 
 def test_what_is_not_finite_stops_the_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(epoch_loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "run"
     flags = "--likelihood gaussian --learning-rate 1e6"
     assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 1
