@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.train import data_mesh, replicate, shard
+from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.continuing import last_point, last_point_in_order
-from jaxgen.workbench.data_forms import passed_through
-from jaxgen.workbench.fitting import averaged_params, fit
+from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
+from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.tensorboard_events import tensorboard
@@ -100,27 +99,29 @@ def train(
     config = run.config
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
-    arrays, scan = passed_through(data, config.batch_size)
+    arrays, form = passed_through(data, config.batch_size)
+    if mesh.size > 1:  # one device has nothing to lay out
+        form = Sharded(form, mesh)
+    table = None if weights is None else _table(weights, config.epochs)
+    form = form if table is None else Weighted(form)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
     state, arrays, held_out = replicate((state, arrays, held_out), mesh)
-    settings = {
-        "arrays": arrays,
-        "weights": None if weights is None else _table(weights, config.epochs),
-        "update": update,
-        "scan": scan,
-        "mesh": mesh,
-    }
+    epoch = compiled_epoch(form, update)
+
+    def data_of(index: int) -> Any:
+        return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
+
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
+    epoch.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
-        partial(one_epoch, **settings),
+        lambda state, key, index: epoch(state, key, data_of(index)),
         lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
@@ -177,26 +178,6 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
         return loss(params, key, held_out)[1]
 
     return judge
-
-
-@partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")
-def one_epoch(
-    state: Any,
-    key: Key,
-    index: Any,
-    *,
-    arrays: Any,
-    weights: Any,
-    update: Callable[..., Any],
-    scan: Any,
-    mesh: Any,
-) -> tuple[Any, Info]:
-    """Returns the state after the epoch `index`; one program for all trainings of one update."""
-    if weights is not None:
-        update = update(jax.tree.map(lambda rows: rows[index], weights))
-    # One device has nothing to lay out.
-    epoch = scan.scan(update if mesh.size == 1 else shard(update, mesh))
-    return epoch(state, key, arrays)
 
 
 def _table(weights: Callable[[int], Any], epochs: int) -> Any:
