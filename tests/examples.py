@@ -25,6 +25,7 @@ GROUND = (
 )
 ROOMS = (
     *GROUND,
+    "bibliography",
     "certify",
     "data",
     "distributions",

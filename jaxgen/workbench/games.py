@@ -109,7 +109,7 @@ def judge_critic(
       >>> judge = lambda game: judge_critic(players, game, points, points, lambda x, z: x - z)
       >>> list(jax.eval_shape(judge, game))
       ['estimate', 'slope']
-    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", proposition 1.
+    Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", proposition 1.
     """
     one = one_sample_critic(model.criticize, game.critic.variables)
     slopes = jnp.linalg.norm(jax.vmap(jax.grad(one))((reals + fakes) / 2), axis=-1)
@@ -139,7 +139,7 @@ def critic_against_noise(
       >>> losses = game_losses(players, wasserstein(), penalty=gradient_penalty, penalty_weight=0.1)
       >>> trained = partial(critic_against_noise, key, players, losses, optax.adam(5e-4), ring())
       >>> critic = partial(trained, num_steps=2000, batch_size=256)  # of points, once called
-    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", figure 1.
+    Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", figure 1.
     """
     key_init, key_steps = jax.random.split(jax.random.clone(key))
 
@@ -153,6 +153,7 @@ def critic_against_noise(
         return value, info
 
     start = init_state(jax.jit(model.init)(key_init)[1]["params"], optimizer)
-    trained = jax.jit(scan_draws(gradient_step(loss, optimizer), draw, num_steps))
+    steps = scan_draws(gradient_step(loss, optimizer), draw, num_steps)
+    trained = jax.jit(lambda state, key: steps(state, key))  # no epoch of the training
     params = trained(start, key_steps)[0].params
     return lambda xs: model.criticize({"params": params}, jnp.asarray(xs), train=False)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -64,7 +65,7 @@ def draw_codes(
     """
     if len(images) < 2 * SHOWN:
         raise ValueError(f"images: got {len(images)}, expected at least {2 * SHOWN}")
-    generate = jax.jit(lambda z: model.generate(player, z)[0])
+    generate = partial(jax.jit(lambda player, z: model.generate(player, z)[0]), player)
     draws = model.sample_latent(jax.random.clone(key), 1000)
     x = images[: 2 * SHOWN]
     z = model.encode(player, x)[0]

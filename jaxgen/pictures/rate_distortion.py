@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def trade_off(
+def rate_distortion_curve(
     x: ArrayLike,
     y: ArrayLike,
     names: Sequence[str],
@@ -32,7 +32,7 @@ def trade_off(
     Raises:
       ValueError: there are not as many values as names.
     Example:
-      >>> trade_off(
+      >>> rate_distortion_curve(
       ...     [21.0, 9.5],
       ...     [12.0, 26.5],
       ...     ["β = 1", "β = 4"],
