@@ -38,9 +38,12 @@ class Layout(NamedTuple):
         if self._split is None:
             return jax.device_put(read[0])
         steps, _, *rest = next(iter(read.values())).shape
-        return jax.make_array_from_callback(
-            (steps, self.batch_size, *rest), self._split, lambda index: read[self._begin(index[1])]
-        )
+        whole = (steps, self.batch_size, *rest)
+
+        def share(index: Any) -> np.ndarray:
+            return read[self._begin(index[1])]
+
+        return jax.make_array_from_callback(whole, self._split, share)
 
     @property
     def _split(self) -> NamedSharding | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
@@ -18,6 +19,7 @@ from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passe
 from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
+from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
 
 
@@ -54,7 +56,8 @@ def train(
 
     Every batch is split over `config.devices`; the data, the state and `held_out` are whole on each
     of them. An epoch is one scan, compiled once for all trainings of one `update` (the same
-    function object), whatever the weights. Resuming is exact: see `fit`.
+    function object), whatever the weights. Data that are large, or as --stream says, stay on the
+    host: the same numbers, and an epoch may stop in its middle. Resuming is exact: see `fit`.
 
     Args:
       run: from `begin`, or a part of it.
@@ -81,7 +84,8 @@ def train(
     Raises:
       ValueError: batch_size is above the number of datapoints; the devices do not divide it.
       TrainingFailed: a step, or a number of the judge, was not finite.
-      Interrupted: a signal came; the epoch under way was finished and saved.
+      Interrupted: a signal came; the epoch under way was finished, or stopped in its middle, and
+        saved.
     Example:
       >>> optimizer = optax.adam(config.learning_rate)
       >>> update = gradient_step(mean_over_batch(one), optimizer)
@@ -99,29 +103,21 @@ def train(
     config = run.config
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
-    arrays, form = passed_through(data, config.batch_size)
-    if mesh.size > 1:  # one device has nothing to lay out
-        form = Sharded(form, mesh)
     table = None if weights is None else _table(weights, config.epochs)
-    form = form if table is None else Weighted(form)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
-    state, arrays, held_out = replicate((state, arrays, held_out), mesh)
-    epoch = compiled_epoch(form, update)
-
-    def data_of(index: int) -> Any:
-        return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
-
+    state, held_out, table = replicate((state, held_out, table), mesh)
+    epoch_of = streamed_epoch if is_streamed(data, config) else resident_epoch
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    epoch.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
+    epoch = epoch_of(run, update, data, mesh, table, state, key)
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
-        lambda state, key, index: epoch(state, key, data_of(index)),
+        epoch,
         lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
@@ -145,6 +141,28 @@ def train(
     if patience is not None:
         last = best(records, key=lambda record: record[f"validation_{monitor}"])
     return Trained(params, frames.stacked(last["epoch"]))
+
+
+def resident_epoch(
+    run: Run, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any, state: Any, key: Key
+) -> Callable[[Any, Key, int], tuple[Any, Info]]:
+    """Returns the epoch `(state, key, index) -> (state, infos)` whose data live on the devices.
+
+    The arguments are those of `streamed_epoch`; what is wrong in the loss is refused here.
+    """
+    assert isinstance(run.config, TrainingConfig)
+    arrays, form = passed_through(data, run.config.batch_size)
+    if mesh.size > 1:  # one device has nothing to lay out
+        form = Sharded(form, mesh)
+    form = form if table is None else Weighted(form)
+    arrays = replicate(arrays, mesh)
+    epoch = compiled_epoch(form, update)
+
+    def data_of(index: int) -> Any:
+        return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
+
+    epoch.trace(state, key, data_of(0))
+    return lambda state, key, index: epoch(state, key, data_of(index))
 
 
 def _watching(
