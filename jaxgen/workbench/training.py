@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate, shard
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
@@ -121,7 +122,7 @@ def train(
         run.directory,
         state,
         partial(one_epoch, **settings),
-        lambda part: judge(part, jax.random.clone(judge_key), held_out),
+        lambda part: highest_precision(judge)(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
         patience=patience,
