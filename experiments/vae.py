@@ -131,7 +131,7 @@ def evaluate(
     """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
 
     @jax.jit
-    def numbers(key: Key, images: Array) -> dict[str, Array]:
+    def numbers(params: Params, key: Key, images: Array) -> dict[str, Array]:
         key_terms, key_nll = jax.random.split(key)
 
         def likelihood(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
@@ -145,7 +145,7 @@ def evaluate(
         _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
         return {**terms, "nll": nll, "means": means, "kls": kls}
 
-    each = wb.map_in_blocks(numbers, key, test.images, "test NLL")
+    each = wb.map_in_blocks(partial(numbers, params), key, test.images, "test NLL")
     nll = wb.mean_over_images(each["nll"])
     bin_width = 1 / test.levels if config.likelihood == "gaussian" else 1.0
     return {

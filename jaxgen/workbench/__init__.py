@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         RunConfig,
         SequenceConfig,
         TrainingConfig,
-        require_devices,
-        require_extra,
     )
     from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.domains import Domains, jittered, load_domains, pooled
@@ -144,6 +142,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.quadrature import expectation
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.refusals import renamed
+    from jaxgen.workbench.requirements import require_devices, require_extra
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sample_scores import Reals, score_samples

@@ -188,9 +188,16 @@ def draw_vae(
       >>> figures = draw_vae(key_pictures, model, params, test)
     """
     key_prior, key_x, key_q = jax.random.split(key, 3)
-    # The means of Gaussian pixels may leave [0, 1].
-    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
-    encode = jax.jit(jax.vmap(lambda key, x: infer(key, model.encode(params, x))))
+
+    def decode_one(params: Params, z: Array) -> Array:
+        # The means of Gaussian pixels may leave [0, 1].
+        return jnp.clip(model.decode(params, z).mean(), 0, 1)
+
+    def encode_one(params: Params, key: Key, x: Array) -> Array:
+        return infer(key, model.encode(params, x))
+
+    decode = partial(jax.jit(jax.vmap(decode_one, (None, 0))), params)
+    encode = partial(jax.jit(jax.vmap(encode_one, (None, 0, 0))), params)
     gray = images.images[:RECONSTRUCTED] / 255
     x = jax.jit(images.prepare)(key_x, images.images[:RECONSTRUCTED])
     seen = decode(encode(jax.random.split(key_q, len(x)), x))
