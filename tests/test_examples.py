@@ -30,12 +30,8 @@ WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
 """Single files on which the doors stand."""
 REPORTING = (
     "bounds",
-    "certify",
-    "distributions",
     "divergences",
-    "inference",
     "metrics",
-    "models",
     "numerics",
     "pairwise",
     "two_sample",
