@@ -69,7 +69,8 @@ def annealed_importance_weight(
       transition: leaves the annealed density invariant, e.g. `hmc_step`.
       betas: rising from 0 to 1, fixed at compile time: `linear_temperatures(1000)`.
     Raises:
-      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number; transition returns no
+        pair of a z like the one given and what it tells.
     Example:
       >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
       >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)
@@ -86,7 +87,7 @@ def annealed_importance_weight(
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
         increment = at.rise * _log_ratio(log_joint, initial, z)
         key = jax.random.fold_in(key_chain, at.number)
-        z, info = transition(key, annealed(log_joint, initial, at.beta), z, at.beta)
+        z, info = _moved(transition, key, annealed(log_joint, initial, at.beta), z, at.beta)
         return z, (increment, info)
 
     z = initial.sample(seed=key_initial)
@@ -114,7 +115,8 @@ def reverse_annealed_importance_weight(
       log_joint, initial, betas: as for `annealed_importance_weight`.
       transition: must be reversible, as `hmc_step` is.
     Raises:
-      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number; transition returns no
+        pair of a z like the one given and what it tells.
     Example:
       >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
       >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)
@@ -132,12 +134,26 @@ def reverse_annealed_importance_weight(
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
         key_step = jax.random.fold_in(key, at.number)
-        z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
+        z, info = _moved(transition, key_step, annealed(log_joint, initial, at.beta), z, at.beta)
         return z, (at.rise * _log_ratio(log_joint, initial, z), info)
 
     z, (increments, info) = jax.lax.scan(step, z, _temperatures(betas), reverse=True)
     log_weight = jnp.sum(increments)
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
+
+
+def _moved(
+    transition: Transition, key: Key, log_density: LogDensity, z: Array, beta: Array
+) -> tuple[Array, Any]:
+    made = transition(key, log_density, z, beta)
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise ValueError(
+            f"transition: got a {type(made).__name__}, expected (z, info): return `z, {{}}` if "
+            "there is nothing to tell"
+        )
+    if (shape := jnp.shape(made[0])) != jnp.shape(z):
+        raise ValueError(f"transition: got a z of shape {shape}, expected {jnp.shape(z)}")
+    return made
 
 
 def _log_ratio(log_joint: LogDensity, initial: Distribution, z: Array) -> Scalar:

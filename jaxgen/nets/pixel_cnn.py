@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgen.nets.causal_convolution import above, left, patches, shifted_copies
 from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.pixel_outputs import ChannelByChannel, image_and_context
-from jaxgen.nets.shifted import above, left, patches, shifted_copies
 
 
 class PixelCNN(nn.Module):

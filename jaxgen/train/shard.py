@@ -13,15 +13,14 @@ from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
 
 
-def data_mesh(
-    num_devices: int | None = None, *, devices: Sequence[jax.Device] | None = None
-) -> Mesh:
+def data_mesh(num_devices: int | None = None, *, devices: Sequence[Any] | None = None) -> Mesh:
     """Returns a mesh of the first `num_devices` of `devices`, all of them by default, axis "data".
 
     Args:
       num_devices: how many.
-      devices: to choose from, `jax.devices()` by default; or descriptions of devices that are not
-        there, for which a program can be compiled: see `jax.experimental.topologies`.
+      devices: to choose from, of type `jax.Device`, `jax.devices()` by default; or descriptions of
+        those that are not there, for which a program can be compiled all the same: see
+        `jax.experimental.topologies`.
     Raises:
       ValueError: num_devices is below one, or more than there are; there is no device, or one comes
         twice, or they are of different platforms.
@@ -33,9 +32,9 @@ def data_mesh(
       True
     """
     there = jax.devices() if devices is None else list(devices)
-    platforms = {device.platform for device in there}
-    if len(set(there)) != len(there) or len(platforms) != 1:
-        raise ValueError(f"devices: got {there}, expected different ones of one platform")
+    platforms = {d.platform if isinstance(d, jax.Device) else None for d in there}
+    if len(set(there)) != len(there) or len(platforms) != 1 or None in platforms:
+        raise ValueError(f"devices: got {there}, expected different devices of one platform")
     count = len(there) if num_devices is None else at_least("num_devices", num_devices, 1)
     if count > len(there):
         raise ValueError(

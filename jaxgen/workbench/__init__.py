@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         judge_encoders,
         report_encoders,
     )
+    from jaxgen.workbench.epoch_loop import averaged_params, fit
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.feature_report import (
         draw_features,
@@ -75,7 +76,6 @@ if TYPE_CHECKING:
         Whole,
         check_fields,
     )
-    from jaxgen.workbench.fitting import averaged_params, fit
     from jaxgen.workbench.fooled import verdict_table, verdicts
     from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.gap_report import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
 NOT_COMPARED_ON_RESUME = frozenset(
-    {"compilation_cache", "data_dir", "run_dir", "resume", "fall_back", "devices", "tensorboard"}
+    {
+        *("compilation_cache", "data_dir", "run_dir", "resume", "fall_back", "devices", "stream"),
+        "tensorboard",
+    }
 )
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
@@ -157,9 +160,13 @@ class ImageConfig(TrainingConfig):
     """
 
     dataset: str = "digits"
-    """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
+    """The embedded set (digits), the TFDS name of a prepared image set (mnist, ...), or
+    folder:PATH, images of one size, two sevenths of them held out."""
     data_dir: Directory = None
     """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    stream: Literal["auto", "always", "never"] = "auto"
+    """Whether the training images stay on the host, read in chunks; auto: if they take more than a
+    quarter of a device's memory. The numbers are the same to the bit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -152,6 +152,7 @@ def critic_against_noise(
         return value, info
 
     start = init_state(jax.jit(model.init)(key_init)[1]["params"], optimizer)
-    trained = jax.jit(scan_draws(gradient_step(loss, optimizer), draw, num_steps))
+    steps = scan_draws(gradient_step(loss, optimizer), draw, num_steps)
+    trained = jax.jit(lambda state, key: steps(state, key))  # no epoch of the training
     params = trained(start, key_steps)[0].params
     return lambda xs: model.criticize({"params": params}, jnp.asarray(xs), train=False)[0]

@@ -225,6 +225,12 @@ def test_bad_input_is_named():
         reverse_annealed_importance_weight(
             jax.random.key(0), jnp.zeros(2), several, MODEL.prior, stay, BETAS
         )
+    for transition, told in (
+        (lambda key, log_density, z, beta: z, r"transition: got a \w+, expected \(z, info\)"),
+        (lambda key, log_density, z, beta: (z[0], {}), r"transition: got a z of shape \(\)"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            annealed_importance_weight(jax.random.key(0), log_joint, MODEL.prior, transition, BETAS)
     with pytest.raises(ValueError, match=r"sharpness: got 0.0, expected a positive number"):
         sigmoidal_temperatures(5, sharpness=0.0)
     with pytest.raises(ValueError, match=r"target_acceptance: got 1.5, expected a number in"):

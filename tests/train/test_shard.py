@@ -174,7 +174,7 @@ def test_the_mesh_of_given_devices():
     with pytest.raises(ValueError, match="num_devices: got 4, expected at most 3"):
         data_mesh(4, devices=last)
     for wrong in ([], [last[0], last[0]]):
-        with pytest.raises(ValueError, match=r"devices: got \[.*expected different ones of one"):
+        with pytest.raises(ValueError, match=r"devices: got \[.*expected different devices of one"):
             data_mesh(devices=wrong)
     for wrong in (8, "cpu", ["cpu"], jax.devices()[0]):
         with pytest.raises(ValueError, match=r"devices: got .*expected"):
