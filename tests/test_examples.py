@@ -31,6 +31,7 @@ WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
 REPORTING = (
     "bounds",
     "divergences",
+    "inference",
     "metrics",
     "numerics",
     "pairwise",
