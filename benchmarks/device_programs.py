@@ -1,8 +1,8 @@
 """The programs that are compiled for devices that are not there: the recipes' own, at their sizes.
 
 A training is an epoch of a few steps, its state donated, its batches split over the mesh, as
-`jaxgen.workbench.train` runs it. The nets and updates are the recipes'; no image is needed, for
-only shapes are compiled.
+`jaxgen.workbench.train` runs it, or a chunk of one whose data stay on the host. The nets and
+updates are the recipes'; no image is needed, for only shapes are compiled.
 """
 
 from __future__ import annotations
@@ -62,16 +62,18 @@ class Program(NamedTuple):
 
 
 def lower(program: Program, mesh: Mesh) -> jax.stages.Lowered:
-    """Returns the program for the devices of `mesh`, all arguments whole on each.
+    """Returns the program for the devices of `mesh`.
 
-    A training's state is donated.
+    Its arguments are whole on each but where their shapes say otherwise. A training's state is
+    donated.
 
     Example:
       lower(vae_epoch(mesh), mesh).compile().as_text()
     """
     whole = NamedSharding(mesh, PartitionSpec())
     arguments = jax.tree.map(
-        lambda of: jax.ShapeDtypeStruct(of.shape, of.dtype, sharding=whole), program.arguments
+        lambda of: jax.ShapeDtypeStruct(of.shape, of.dtype, sharding=of.sharding or whole),
+        program.arguments,
     )
     donated = () if program.update is None else (0,)
     return jax.jit(program.function, donate_argnums=donated).lower(*arguments)
@@ -81,12 +83,25 @@ def vae_epoch(
     mesh: Mesh, batch_size: int = 128, architecture: Literal["mlp", "conv"] = "mlp"
 ) -> Program:
     """An epoch of the VAE, 784-400-20 each way or convolutions, dynamically binarized."""
-    config = vae.Config(hidden=(400,), latent_size=20, architecture=architecture)
-    images = _images(batch_size)
-    model, optimizer = vae.make_model(config, images), optax.adam(config.learning_rate)
-    loss = mean_over_batch(wb.negative_elbo(model, images.prepare))
-    state = jax.eval_shape(lambda key: init_state(model.init(key), optimizer), KEY)
-    return _epoch(gradient_step(loss, optimizer), state, images.images, batch_size, mesh)
+    update, state, images = _vae(batch_size, architecture)
+    return _epoch(update, state, images, batch_size, mesh)
+
+
+def vae_stream(mesh: Mesh, batch_size: int = 128) -> Program:
+    """A chunk of that epoch as `stream_epoch` scans it: the batches come from the host, split."""
+    update, state, images = _vae(batch_size)
+    sharded, split = shard(update, mesh), NamedSharding(mesh, PartitionSpec(None, "data"))
+
+    def chunk(state: Any, rows: jax.Array, batches: jax.Array) -> Any:
+        def body(state: Any, at: tuple[jax.Array, jax.Array]) -> Any:
+            return sharded(state, jax.random.wrap_key_data(at[0]), at[1])
+
+        return jax.lax.scan(body, state, (rows, batches))
+
+    rows = jax.eval_shape(lambda key: jax.random.key_data(jax.random.split(key, STEPS)), KEY)
+    batch = jax.ShapeDtypeStruct((batch_size, *images.shape[1:]), images.dtype)
+    batches = jax.ShapeDtypeStruct((STEPS, *batch.shape), batch.dtype, sharding=split)
+    return Program(chunk, (state, rows, batches), STEPS, batch_size, update, batch)
 
 
 def belief_network_epoch(name: str, mesh: Mesh, batch_size: int = 64) -> Program:
@@ -168,6 +183,7 @@ def kalman_log_likelihood(mesh: Mesh, length: int = 200, latent_size: int = 32) 
 
 TRAININGS: dict[str, Callable[..., Program]] = {
     "vae": vae_epoch,
+    "vae_stream": vae_stream,
     "vae_conv": partial(vae_epoch, architecture="conv"),
     "disarm": partial(belief_network_epoch, "disarm"),
     "rloo": partial(belief_network_epoch, "rloo"),
@@ -184,6 +200,17 @@ MEASURES: dict[str, Callable[..., Program]] = {
 """The same, of numbers that are reported."""
 
 KEY = jax.eval_shape(lambda: jax.random.key(0))
+
+
+def _vae(
+    batch_size: int, architecture: Literal["mlp", "conv"] = "mlp"
+) -> tuple[Update, Any, np.ndarray]:
+    config = vae.Config(hidden=(400,), latent_size=20, architecture=architecture)
+    images = _images(batch_size)
+    model, optimizer = vae.make_model(config, images), optax.adam(config.learning_rate)
+    update = gradient_step(mean_over_batch(wb.negative_elbo(model, images.prepare)), optimizer)
+    state = jax.eval_shape(lambda key: init_state(model.init(key), optimizer), KEY)
+    return update, state, images.images
 
 
 def _epoch(update: Update, state: Any, images: Any, batch_size: int, mesh: Mesh) -> Program:

@@ -22,16 +22,16 @@ class Target(NamedTuple):
       flops: the most operations a second of one device, on the operands that a product of float32
         takes by default.
       bandwidth: bytes a second between one device and its memory.
-      memory: bytes of one device.
-      clock: cycles a second, of compilers that estimate cycles.
+      link: bytes a second that one device sends to the others.
+      clock: cycles a second, where the compiler counts cycles.
     """
 
     package: str
     describe: Callable[[], list[Any]]
     flops: float
     bandwidth: float
-    memory: float
-    clock: float
+    link: float
+    clock: float | None = None
 
 
 def v5e() -> list[Any]:
@@ -82,8 +82,8 @@ programming guide, compute capability 9.0."""
 
 TARGETS = {
     # A TPU multiplies float32 as bfloat16; its four units of 128x128 then tell the clock.
-    "v5e": Target("libtpu", v5e, 197e12, 819e9, 16e9, 197e12 / (2 * 4 * 128**2)),
+    "v5e": Target("libtpu", v5e, 197e12, 819e9, 200e9, 197e12 / (2 * 4 * 128**2)),
     # An H100 multiplies float32 as tf32, here without sparsity.
-    "h100": Target("jax_cuda13_plugin", h100, 494.7e12, 3.35e12, 80e9, 1.98e9),
+    "h100": Target("jax_cuda13_plugin", h100, 494.7e12, 3.352e12, 450e9),
 }
-"""By name. Sources: Google Cloud's page of TPU v5e; NVIDIA's H100 data sheet, SXM."""
+"""By name. Sources: Google Cloud's page of TPU v5e; NVIDIA's data sheet of the H100 SXM."""

@@ -129,7 +129,7 @@ def reverse_annealed_importance_weight(
       >>> keys = jax.random.split(jax.random.key(0), 100)
       >>> -log_mean_exp(-jax.vmap(chain)(keys).log_weight, axis=0)  # log N(2; 0, 2) is -2.27
       Array(-2.3, dtype=float32)
-    Source: Grosse, Ancha & Roy (2016), section 2.2; Wu et al. (2017), section 3.2.
+    Source: Grosse et al. (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:

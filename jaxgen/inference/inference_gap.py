@@ -125,7 +125,7 @@ def inference_gap(
       ... )
       >>> gap.amortization  # by 100 draws; KL(N(0, 1/2) || N(1, 1/2)) is 1
       Array(0.93, dtype=float32)
-    Source: Cremer, Li & Duvenaud (2018), section 3; their amortization gap on held-out data is what
+    Source: Cremer et al. (2018), section 3; their amortization gap on held-out data is what
     is split further here, at an encoder tuned to them.
     """
     at_least("num_chains", num_chains, 1)

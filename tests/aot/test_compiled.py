@@ -54,6 +54,7 @@ class Expected(NamedTuple):
 
 EXPECTED = {
     "vae": Expected((1, 1), 8, 20),
+    "vae_stream": Expected((1, 1), 8, 20),
     "vae_conv": Expected((1, 3), 8, 40, 4 + 4 + 3),  # forward, in the kernels, in the inputs
     "disarm": Expected((1, 1), 8, 10),
     "rloo": Expected((1, 1), 8, 10),
