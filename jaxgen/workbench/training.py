@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
@@ -66,8 +67,8 @@ def train(
         weights to that.
       data: a pytree of arrays with one leading axis, passed through in a new order every epoch in
         batches of `config.batch_size`; `Sets` of such, passed through apart; or `Draws`.
-      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data;
-        compiled by the caller, if at all.
+      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data,
+        with products at the highest precision; compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
         that trainings which shall differ in nothing else may be given the same.
       judge_key: the judge's, the same after every epoch: what changes is the model. By default
@@ -122,7 +123,7 @@ def train(
         run.directory,
         state,
         epoch,
-        lambda part: judge(part, jax.random.clone(judge_key), held_out),
+        lambda part: highest_precision(judge)(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
         patience=patience,
