@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from jaxgen.array_checks import arrays
 from jaxgen.checks import at_least
 from jaxgen.metrics import linear_probe, neighbor_accuracy
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Info, Key
 from jaxgen.values import ByName
 from jaxgen.workbench.encoder_report import Labeled
@@ -109,6 +110,7 @@ def class_accuracy(
 
 
 @partial(jax.jit, static_argnums=0)
+@highest_precision
 def _features(
     features: Callable[[Any, Array], Array], variables: Any, sets: tuple[Array, Array]
 ) -> tuple[Array, Array]:
