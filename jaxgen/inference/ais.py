@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool
 
 from jaxgen.inference.hmc import LogDensity
 from jaxgen.inference.temperatures import Temperatures, rising
-from jaxgen.numerics import all_finite
+from jaxgen.numerics import all_finite, highest_precision
 from jaxgen.types import Distribution, Key, Scalar
 
 Transition: TypeAlias = Callable[[Key, LogDensity, Array, Scalar], tuple[Array, Any]]
@@ -49,6 +49,7 @@ class AnnealedWeight(NamedTuple):
     all_finite: Bool[Array, ""]
 
 
+@highest_precision
 def annealed_importance_weight(
     key: Key,
     log_joint: LogDensity,
@@ -95,6 +96,7 @@ def annealed_importance_weight(
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
 
 
+@highest_precision
 def reverse_annealed_importance_weight(
     key: Key,
     z: Array,
@@ -127,7 +129,7 @@ def reverse_annealed_importance_weight(
       >>> keys = jax.random.split(jax.random.key(0), 100)
       >>> -log_mean_exp(-jax.vmap(chain)(keys).log_weight, axis=0)  # log N(2; 0, 2) is -2.27
       Array(-2.3, dtype=float32)
-    Source: Grosse, Ancha & Roy (2016), section 2.2; Wu et al. (2017), section 3.2.
+    Source: Grosse et al. (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
 
     def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:

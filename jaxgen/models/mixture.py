@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jaxgen.array_checks import of_shape
 from jaxgen.checks import at_least
 from jaxgen.inference import EMSteps
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Scalar
 from jaxgen.values import Value
 
@@ -59,6 +60,7 @@ class Mixture(NamedTuple):
     components: Component
 
 
+@highest_precision
 def mixture_log_joint(
     family: ComponentFamily, mixture: Mixture, x: Array
 ) -> Float[Array, "components"]:
@@ -79,6 +81,7 @@ def mixture_log_joint(
     return mixture.log_weights + log_probs
 
 
+@highest_precision
 def mixture_elbo(
     family: ComponentFamily, mixture: Mixture, q: Float[Array, "..."], x: Array
 ) -> Scalar:
@@ -103,6 +106,7 @@ def mixture_elbo(
     return jnp.sum(q * log_ratio)
 
 
+@highest_precision
 def fit_mixture(
     family: ComponentFamily,
     q: Float[Array, "..."],
@@ -175,7 +179,7 @@ def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -
       >>> result = em(mixture_steps(family, xs), start, 5)
       >>> print(result.params.components.mean.ravel().round(2))
       [ 1. 11.]
-    Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2.2.
+    Source: Dempster et al. (1977), section 4.3; Bishop (2006), section 9.2.2.
     """
     if xs.ndim < 1 or not len(xs):
         raise ValueError(f"xs: got shape {xs.shape}, expected at least one datapoint, one per row")

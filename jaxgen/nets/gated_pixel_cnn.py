@@ -34,7 +34,7 @@ class GatedPixelCNN(nn.Module):
       >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
       >>> logits.shape  # of `net.apply(net.init(key, x), x)`: of each channel, of those before it
       (32, 32, 3, 256)
-    Source: van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders",
+    Source: van den Oord et al. (2016b), "Conditional image generation with PixelCNN decoders",
       sections 2.1 to 2.3, figure 2; dropout as in Salimans et al. (2017), "PixelCNN++".
     """
 
