@@ -12,7 +12,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
-from jaxgen.inference.ais import LogDensity, Transition, annealed_importance_weight
+from jaxgen.inference.ais import (
+    ChainStep,
+    LogDensity,
+    Transition,
+    forward_step,
+    weigh_forwards,
+)
+from jaxgen.inference.made_once import made_once
 from jaxgen.inference.svi import LocalOptimum, optimize_local
 from jaxgen.inference.temperatures import Temperatures
 from jaxgen.numerics import all_finite, log_mean_exp
@@ -137,9 +144,10 @@ def inference_gap(
     def elbo(phi: Params) -> Array:
         return jnp.mean(jax.vmap(lambda key: bound(phi, key))(jax.random.clone(draws)))
 
-    chains = jax.vmap(
-        lambda key: annealed_importance_weight(key, log_joint, q, transition(optimum.params), betas)
-    )(jax.random.split(key_chains, num_chains))
+    step = made_once(_step_from_q, log_joint, family, transition)
+    chains = jax.vmap(lambda key: weigh_forwards(key, step, optimum.params, q, betas))(
+        jax.random.split(key_chains, num_chains)
+    )
     numbers = {
         "elbo": elbo(phi),
         "tuned_elbo": elbo(phi if tuned_phi is None else tuned_phi),
@@ -149,3 +157,11 @@ def inference_gap(
     return InferenceGap(
         **numbers, optimum=optimum, transitions=chains.info, all_finite=all_finite(numbers)
     )
+
+
+def _step_from_q(
+    log_joint: LogDensity,
+    family: Callable[[Params], Distribution],
+    transition: Callable[[Params], Transition],
+) -> ChainStep:
+    return forward_step(lambda phi: (log_joint, family(phi), transition(phi)))

@@ -113,8 +113,8 @@ def cycle_losses(
       identity_weight: of what a generator changes where nothing is to be changed; 0 for domains of
         different shapes, such as gray and colored images.
     Raises:
-      ValueError: `loss` is no GanLoss; a weight is a number below zero; the identity is weighed
-        between different shapes.
+      ValueError: `loss` is no GanLoss; a weight is below zero or NaN; the identity is weighed
+        between different shapes; in use, the batch is not of two domains.
     Example:
       >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
       >>> model = cyclegan(*nets, x_shape=(2,), y_shape=(2,))
@@ -147,7 +147,7 @@ def cycle_losses(
         return data
 
     def sides(generators: Variables, key: Key, batch: tuple[Array, Array]) -> dict[str, Any]:
-        reals = dict(zip("xy", batch, strict=True))
+        reals = _by_domain(batch)
         fakes, _ = translated(generators, key, reals)
         return {name: (reals[name], fakes[name]) for name in reals}
 
@@ -180,7 +180,7 @@ def cycle_losses(
     def of_generators(
         own: Variables, other: Variables, key: Key, batch: tuple[Array, Array]
     ) -> tuple[Scalar, Variables, Info]:
-        reals = dict(zip("xy", batch, strict=True))
+        reals = _by_domain(batch)
         fakes, own = translated(own, key, reals)
         of_x, own = terms_of("x", own, other, key, reals, fakes)
         of_y, own = terms_of("y", own, other, key, reals, fakes)
@@ -213,6 +213,13 @@ def cycle_losses(
         return of_x + of_y, _collections(own), info
 
     return GameLosses(draw, sides, of_generators, of_critics)
+
+
+def _by_domain(batch: Any) -> dict[str, Any]:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        found = f"{len(batch)} sets" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ValueError(f"batch: got {found}, expected two, (x, y)")
+    return dict(zip("xy", batch, strict=True))
 
 
 def _is_on(weight: Any) -> bool:
