@@ -73,8 +73,8 @@ def test_misuse_is_named():
     for make, message in (
         (lambda: ring(0), "num_modes: got 0"),
         (lambda: grid(0), "side: got 0"),
-        (lambda: ring(scale=0.0), "scales: got .* expected positive"),
-        (lambda: line([0.0, 1.0], 1.0, [0.5, -0.5]), "weights: got .* expected positive"),
+        (lambda: ring(scale=0.0), "scales: got .* expected a positive"),
+        (lambda: line([0.0, 1.0], 1.0, [0.5, -0.5]), "weights: got .* expected a positive"),
         (lambda: line([0.0, 1.0], [1.0, 1.0, 1.0]), r"scales: got shape \(3,\), .* \(2,\)"),
         (
             lambda: IsotropicMixture(jnp.zeros(3), 1.0),
