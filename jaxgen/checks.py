@@ -90,7 +90,9 @@ def _holds(value: Any, condition: Callable[[Any], Any]) -> bool:
         numbers = np.asarray(value, float)
     except (TypeError, RuntimeError):  # traced, or on the devices of other processes
         return True
-    return bool(np.all(condition(numbers)))
+    # What JAX has computed may be NaN: that shows in what is made of it.
+    shows = np.isnan(numbers) & (not isinstance(value, np.ndarray | np.generic))
+    return bool(np.all(condition(numbers) | shows))
 
 
 def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:

