@@ -146,7 +146,7 @@ def cycle_losses(
     def draw(key: Key, data: tuple[Array, Array]) -> tuple[Array, Array]:
         return data
 
-    def sides(generators: Variables, key: Key, batch: tuple[Array, Array]) -> dict[str, Any]:
+    def sides(generators: Variables, key: Key, batch: Any) -> dict[str, Any]:
         reals = _by_domain(batch)
         fakes, _ = translated(generators, key, reals)
         return {name: (reals[name], fakes[name]) for name in reals}
@@ -178,7 +178,7 @@ def cycle_losses(
         return terms, own
 
     def of_generators(
-        own: Variables, other: Variables, key: Key, batch: tuple[Array, Array]
+        own: Variables, other: Variables, key: Key, batch: Any
     ) -> tuple[Scalar, Variables, Info]:
         reals = _by_domain(batch)
         fakes, own = translated(own, key, reals)
