@@ -14,7 +14,7 @@ from jaxgen.inference.hmc import LogDensity
 from jaxgen.inference.made_once import made_once
 from jaxgen.inference.temperatures import Temperatures, rising
 from jaxgen.numerics import all_finite
-from jaxgen.types import Distribution, Key, Params, Scalar
+from jaxgen.types import Distribution, Key, Scalar
 
 Transition: TypeAlias = Callable[[Key, LogDensity, Array, Scalar], tuple[Array, Any]]
 """`(key, log_density, z, beta) -> (z, info)`: leaves the density invariant. The density is the
@@ -81,8 +81,8 @@ def annealed_importance_weight(
       Array(-2.3, dtype=float32)
     Source: Neal (2001), section 2; Wu et al. (2017), section 3.1.
     """
-    step = made_once(forward_step_between, log_joint, initial, transition)
-    return weigh_forwards(key, step, (), initial, betas)
+    step = made_once(forward_step, log_joint, initial, transition)
+    return weigh_forwards(key, step, initial, betas)
 
 
 def reverse_annealed_importance_weight(
@@ -118,7 +118,7 @@ def reverse_annealed_importance_weight(
       Array(-2.3, dtype=float32)
     Source: Grosse, Ancha & Roy (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
-    step = made_once(reverse_step_between, log_joint, initial, transition)
+    step = made_once(reverse_step, log_joint, initial, transition)
     return weigh_backwards(key, step, z, betas)
 
 
@@ -130,52 +130,30 @@ class _Temperature(NamedTuple):
     rise: Array
 
 
-Path: TypeAlias = Callable[[Params], tuple[LogDensity, Distribution, Transition]]
-"""`params -> (log_joint, initial, transition)`: what a chain goes along, made within its steps."""
-
-_Chain: TypeAlias = tuple[Params, Key, Array]
-"""The path's params, the chain's key, and its point."""
+_Chain: TypeAlias = tuple[Key, Array]
+"""A chain's key and its point."""
 
 ChainStep: TypeAlias = Callable[[_Chain, _Temperature], tuple[_Chain, tuple[Array, Any]]]
 """A chain's step to the next temperature, and beside it the log weight's increment and info."""
 
 
-def forward_step(path: Path) -> ChainStep:
+def forward_step(log_joint: LogDensity, initial: Distribution, transition: Transition) -> ChainStep:
     """Returns the step to a higher temperature: it weighs, then moves."""
 
     def step(chain: _Chain, at: _Temperature) -> tuple[_Chain, tuple[Array, Any]]:
-        params, key, z = chain
-        log_joint, initial, transition = path(params)
+        key, z = chain
         increment = at.rise * _log_ratio(log_joint, initial, z)
         key_step = jax.random.fold_in(key, at.number)
         z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
-        return (params, key, z), (increment, info)
+        return (key, z), (increment, info)
 
     return step
 
 
-def forward_step_between(*path: Any) -> ChainStep:
-    """Returns the step along a path without params: log_joint, initial, transition."""
-    return forward_step(lambda _: path)
-
-
-def weigh_forwards(
-    key: Key, step: ChainStep, params: Params, initial: Distribution, betas: Temperatures
-) -> AnnealedWeight:
-    """Returns the weight of a chain of such steps, from a draw of `initial`."""
-    key_initial, key_chain = jax.random.split(key)
-    chain = (params, key_chain, initial.sample(seed=key_initial))
-    (_, _, z), (increments, info) = jax.lax.scan(step, chain, _temperatures(betas))
-    log_weight = jnp.sum(increments)
-    return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
-
-
-def reverse_step_between(
-    log_joint: LogDensity, initial: Distribution, transition: Transition
-) -> Callable[[tuple[Key, Array], _Temperature], tuple[tuple[Key, Array], tuple[Array, Any]]]:
+def reverse_step(log_joint: LogDensity, initial: Distribution, transition: Transition) -> ChainStep:
     """Returns the step to a lower temperature: it moves, then weighs."""
 
-    def step(chain: tuple[Key, Array], at: _Temperature) -> Any:
+    def step(chain: _Chain, at: _Temperature) -> tuple[_Chain, tuple[Array, Any]]:
         key, z = chain
         key_step = jax.random.fold_in(key, at.number)
         z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
@@ -184,10 +162,19 @@ def reverse_step_between(
     return step
 
 
-def weigh_backwards(
-    key: Key, step: Callable[..., Any], z: Array, betas: Temperatures
+def weigh_forwards(
+    key: Key, step: ChainStep, initial: Distribution, betas: Temperatures
 ) -> AnnealedWeight:
-    """Returns the weight of a chain of such steps, from a sample of the posterior."""
+    """Returns the weight of a chain of `forward_step`, from a draw of `initial`."""
+    key_initial, key_chain = jax.random.split(key)
+    z = initial.sample(seed=key_initial)
+    (_, z), (increments, info) = jax.lax.scan(step, (key_chain, z), _temperatures(betas))
+    log_weight = jnp.sum(increments)
+    return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
+
+
+def weigh_backwards(key: Key, step: ChainStep, z: Array, betas: Temperatures) -> AnnealedWeight:
+    """Returns the weight of a chain of `reverse_step`, from a sample of the posterior."""
     (_, z), (increments, info) = jax.lax.scan(step, (key, z), _temperatures(betas), reverse=True)
     log_weight = jnp.sum(increments)
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))

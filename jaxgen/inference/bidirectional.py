@@ -11,8 +11,8 @@ from jaxgen.checks import at_least
 from jaxgen.inference.ais import (
     AnnealedWeight,
     Transition,
-    forward_step_between,
-    reverse_step_between,
+    forward_step,
+    reverse_step,
     weigh_backwards,
     weigh_forwards,
 )
@@ -79,11 +79,11 @@ def bidirectional_bounds(
     num_chains = at_least("num_chains", num_chains, 1)
     key_forward, key_reverse = jax.random.split(key)
 
-    up = made_once(forward_step_between, log_joint, initial, transition)
-    down = made_once(reverse_step_between, log_joint, initial, transition)
+    up = made_once(forward_step, log_joint, initial, transition)
+    down = made_once(reverse_step, log_joint, initial, transition)
 
     def forwards(key: Key) -> AnnealedWeight:
-        return weigh_forwards(key, up, (), initial, betas)
+        return weigh_forwards(key, up, initial, betas)
 
     def backwards(key: Key) -> AnnealedWeight:
         return weigh_backwards(key, down, z, betas)

@@ -12,14 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxgen.checks import at_least
-from jaxgen.inference.ais import (
-    ChainStep,
-    LogDensity,
-    Transition,
-    forward_step,
-    weigh_forwards,
-)
-from jaxgen.inference.made_once import made_once
+from jaxgen.inference.ais import LogDensity, Transition, annealed_importance_weight
 from jaxgen.inference.svi import LocalOptimum, optimize_local
 from jaxgen.inference.temperatures import Temperatures
 from jaxgen.numerics import all_finite, log_mean_exp
@@ -91,7 +84,8 @@ def inference_gap(
 
     All ELBOs are means over the same noise. Too short an optimization takes from the amortization
     gap what it adds to the approximation gap; too short an annealing takes from the total: see that
-    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints.
+    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints,
+    within `jax.jit`: called by itself it compiles the annealing anew, whose q is another each time.
 
     Args:
       bound: `(phi, key) -> ` a one-sample estimate of the ELBO, in nats. With a gradient that
@@ -131,7 +125,7 @@ def inference_gap(
       ... )
       >>> gap.amortization  # by 100 draws; KL(N(0, 1/2) || N(1, 1/2)) is 1
       Array(0.93, dtype=float32)
-    Source: Cremer, Li & Duvenaud (2018), section 3; their amortization gap on held-out data is what
+    Source: Cremer et al. (2018), section 3; their amortization gap on held-out data is what
     is split further here, at an encoder tuned to them.
     """
     at_least("num_chains", num_chains, 1)
@@ -144,10 +138,9 @@ def inference_gap(
     def elbo(phi: Params) -> Array:
         return jnp.mean(jax.vmap(lambda key: bound(phi, key))(jax.random.clone(draws)))
 
-    step = made_once(_step_from_q, log_joint, family, transition)
-    chains = jax.vmap(lambda key: weigh_forwards(key, step, optimum.params, q, betas))(
-        jax.random.split(key_chains, num_chains)
-    )
+    chains = jax.vmap(
+        lambda key: annealed_importance_weight(key, log_joint, q, transition(optimum.params), betas)
+    )(jax.random.split(key_chains, num_chains))
     numbers = {
         "elbo": elbo(phi),
         "tuned_elbo": elbo(phi if tuned_phi is None else tuned_phi),
@@ -157,11 +150,3 @@ def inference_gap(
     return InferenceGap(
         **numbers, optimum=optimum, transitions=chains.info, all_finite=all_finite(numbers)
     )
-
-
-def _step_from_q(
-    log_joint: LogDensity,
-    family: Callable[[Params], Distribution],
-    transition: Callable[[Params], Transition],
-) -> ChainStep:
-    return forward_step(lambda phi: (log_joint, family(phi), transition(phi)))
