@@ -1,10 +1,10 @@
 """How fast does a GAN train on the ring, beside PyTorch, and what do eight seeds at once cost?
 
-The same game for all: eight Gaussians, the nets of Metz et al. (256-128-128-2 and 2-128-1, ReLU),
-batches of 512, the saturating minimax loss, Adam at 1e-4 with b1 = .5, fresh reals and latents at
-every step, one set of fakes for both players; eight seeds share the draws. A call is a number of
-alternating steps. Rounds are interleaved and compilation is apart; the critics' losses stand beside
-the times.
+The same game for all: eight Gaussians, the nets of Metz et al. (2017), 256-128-128-2 and 2-128-1
+with ReLU, batches of 512, the saturating minimax loss, Adam at 1e-4 with b1 = .5, fresh reals and
+latents at every step, one set of fakes for both players; eight seeds share the draws. A call is a
+number of alternating steps. Rounds are interleaved and compilation is apart; the critics' losses
+stand beside the times.
 
   python -m benchmarks.gan_training
 

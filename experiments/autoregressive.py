@@ -66,7 +66,7 @@ PUBLISHED = {
     ("binarized_mnist", "none"): {"made": "88.40; 86.64 of 32 orders", "pixelcnn": "81.30"},
     ("mnist", "dynamic"): dict(made="84.87", pixelcnn="81.45", gated="81.50", transformer="79.17"),
 }
-"""Test nats: Germain et al. (2015), van den Oord et al. (2016); dynamic: pytorch-generative."""
+"""Test nats: Germain et al. (2015), van den Oord et al. (2016a); dynamic: pytorch-generative."""
 SHOWN, JUDGED = 50, 1000
 """Samples, and images of the validation set that are looked at after every epoch, at most."""
 

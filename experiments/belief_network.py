@@ -5,7 +5,7 @@ with --hidden 200 200. Every estimator of the gradient of the ELBO starts from t
 the same images in the same order and spends the same evaluations of log p(x, z) - log q(z|x), save
 local_expectation, which needs one more per latent. The numbers are ELBOs at samples of q whatever
 is climbed: relaxed climbs a relaxed ELBO, vimco the importance-weighted bound.
-(Mnih & Gregor 2014; Dong, Mnih & Tucker 2020.)
+(Mnih & Gregor 2014; Dong et al. 2020.)
 
   python -m experiments belief_network --estimator disarm rloo score_function
 

@@ -34,7 +34,7 @@ from jaxtyping import Array
 from jaxgen import workbench as wb
 from jaxgen.metrics import bits_per_dim, image_code, send_losslessly
 from jaxgen.models import LatentVariableModel
-from jaxgen.pictures import side_by_side, trade_off
+from jaxgen.pictures import rate_distortion_curve, side_by_side
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
 from jaxgen.types import Key, Params
 
@@ -133,7 +133,7 @@ def run(config: Config) -> dict[str, Any]:
     seen = [wb.reconstruct(model, params, x[:10]) for params in trained]
     rows = {"sent": x[:10]} | {f"{r:.1f} bits": of for r, of in zip(rates, seen, strict=True)}
     figures = {
-        "rate_distortion": trade_off(
+        "rate_distortion": rate_distortion_curve(
             rates,
             distortions,
             [f"β = {beta:g}" for beta in config.betas],

@@ -43,7 +43,14 @@ from jaxtyping import Array
 from jaxgen import workbench as wb
 from jaxgen.metrics import RepetitionScale, frechet_distance, repetition, repetition_scale
 from jaxgen.models import ConditionalGan, Gan, conditional_gan, gan
-from jaxgen.nets import DCGANCritic, DCGANGenerator, ProjectionCritic, dcgan_channels, labeled
+from jaxgen.nets import (
+    PRECISIONS,
+    DCGANCritic,
+    DCGANGenerator,
+    ProjectionCritic,
+    dcgan_channels,
+    labeled,
+)
 from jaxgen.objectives import GAN_LOSSES, game_losses
 from jaxgen.pairwise import nearest
 from jaxgen.train import Game, game_update, init_game
@@ -83,6 +90,8 @@ class Config(wb.ImageConfig):
     conditional: Literal["none", "concatenation", "projection"] = "none"
     """How both players are told the class: not; the one-hot label beside what they see; or so the
     generator, and the critic by how its features fit the class."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of the nets' passes; params, losses and all numbers are in float32."""
     patience: wb.Count | None = None
     """Stop after as many epochs without a smaller Fréchet distance, and use the best epoch."""
     schedule: ClassVar[str] = "constant"
@@ -183,17 +192,19 @@ def make_model(
     config: Config, image_shape: tuple[int, ...], num_classes: int = 1
 ) -> Gan | ConditionalGan:
     """Returns the players, with two doublings or as many as lead down to an odd size or to 4x4."""
+    precision = PRECISIONS[config.precision]
     channels, spectral = dcgan_channels(image_shape, config.width), config.critic == "spectral_norm"
     height, width, colors = image_shape
     generator = DCGANGenerator((height, width, colors), channels[::-1])
     critic = DCGANCritic(channels, batch_norm=not spectral, spectral_norm=spectral)
     sizes = {"latent_size": config.latent_size, "x_shape": image_shape}
     if config.conditional == "none":
-        return gan(generator, critic, **sizes)
+        return gan(precision(generator), precision(critic), **sizes)
     judge = labeled(critic, num_classes)
     if config.conditional == "projection":
         judge = ProjectionCritic(critic, num_classes, spectral_norm=spectral)
-    return conditional_gan(labeled(generator, num_classes), judge, num_classes=num_classes, **sizes)
+    generate, judge = precision(labeled(generator, num_classes)), precision(judge)
+    return conditional_gan(generate, judge, num_classes=num_classes, **sizes)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Sequences of different length drawn from a linear-Gaussian model, whose log like
 exactly, or from a stochastic-volatility model, both learned from scratch; or the rows of binary
 images, under a variational recurrent network. The model and its proposal climb one bound; then all
 four bounds of the trained model are measured against the number of particles.
-(Maddison et al. 2017; Le et al. 2018; Naesseth et al. 2018; Chung et al. 2015.)
+(Maddison et al. 2017b; Le et al. 2018; Naesseth et al. 2018; Chung et al. 2015.)
 
   python -m experiments filtering
   python -m experiments filtering --dataset stochastic_volatility

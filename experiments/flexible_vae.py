@@ -3,7 +3,7 @@
 The prior becomes a flow, the posterior an inverse autoregressive flow, the decoder an
 autoregressive net that sees z too: one contract, so nothing else changes. A decoder that models x
 by itself need not use z: the KL and the active units say how far the posterior has collapsed
-(Kingma et al. 2016; Chen et al. 2017, "Variational lossy autoencoder"; Gulrajani et al. 2017).
+(Kingma et al. 2016; Chen et al. 2017, "Variational lossy autoencoder"; Gulrajani et al. 2017a).
 
   python -m experiments flexible_vae
 

@@ -1,9 +1,9 @@
 """EM for a mixture of Gaussians: coordinate ascent on the evidence lower bound, seen step by step.
 
 Each E-step makes the bound touch log p(x), each M-step raises it, so the log likelihood never
-falls; which optimum it climbs to depends on the start (Dempster, Laird & Rubin 1977; Neal & Hinton
-1998). Data: 2,000 points of five known Gaussians on a ring, or
-the first two principal components of the embedded digits.
+falls; which optimum it climbs to depends on the start (Dempster et al. 1977; Neal & Hinton 1998).
+Data: 2,000 points of five known Gaussians on a ring, or the first two principal components of the
+embedded digits.
 
   python -m experiments mixture_em
 

@@ -3,7 +3,7 @@
 The critic sees one sample at a time, so a generator that sits on one mode and moves on when the
 critic has found it out loses nothing. Unrolled steps of the critic let it foresee being found out
 (Metz et al. 2017, section 3.1); packing shows the critic two samples at once (Lin et al. 2018); the
-Wasserstein critic with a gradient penalty has a slope everywhere (Gulrajani et al. 2017).
+Wasserstein critic with a gradient penalty has a slope everywhere (Gulrajani et al. 2017b).
 
   python -m experiments ring --method plain
   python -m experiments ring --method unrolled

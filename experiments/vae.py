@@ -31,7 +31,7 @@ from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.metrics import active_units, bits_per_dim, kl_per_dimension, log_marginal
 from jaxgen.models import LatentVariableModel, observe
-from jaxgen.nets import ConvDecoder, ConvEncoder
+from jaxgen.nets import PRECISIONS, ConvDecoder, ConvEncoder
 from jaxgen.objectives import analytic_kl, monte_carlo_kl
 from jaxgen.pictures import bars, learning_curve
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
@@ -70,6 +70,8 @@ class Config(wb.LatentConfig):
     """Keep an average of the params with this decay and evaluate that."""
     patience: wb.Count | None = None
     """Stop after as many epochs without a better validation ELBO, and use the best epoch."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Of the nets' passes; params, losses and all numbers are in float32."""
     nll_samples: wb.Count = 5000
 
 
@@ -113,11 +115,12 @@ def run(config: Config) -> dict[str, Any]:
 
 def make_model(config: Config, images: ImageSet) -> LatentVariableModel:
     """Returns the VAE whose untrained decoder says the mean of `images`."""
-    size, family = config.latent_size, config.likelihood
+    size = config.latent_size
+    shared = {"likelihood": config.likelihood, "precision": PRECISIONS[config.precision]}
     if config.architecture == "conv":
-        return wb.vae_of_nets(images, ConvEncoder((2, size)), ConvDecoder, size, likelihood=family)
+        return wb.vae_of_nets(images, ConvEncoder((2, size)), ConvDecoder, size, **shared)
     activation = ACTIVATIONS[config.activation]
-    return wb.image_vae(images, config.hidden, size, likelihood=family, activation=activation)
+    return wb.image_vae(images, config.hidden, size, activation=activation, **shared)
 
 
 def kl_weight(config: Config, epoch: int) -> float:
@@ -131,7 +134,7 @@ def evaluate(
     """Returns the test ELBO and its terms, NLL, bits/dim and the use of the latents."""
 
     @jax.jit
-    def numbers(key: Key, images: Array) -> dict[str, Array]:
+    def numbers(params: Params, key: Key, images: Array) -> dict[str, Array]:
         key_terms, key_nll = jax.random.split(key)
 
         def likelihood(indexed: tuple[Array, Array]) -> tuple[Array, Array, Array]:
@@ -145,7 +148,7 @@ def evaluate(
         _, terms = jax.vmap(one, (None, 0, 0))(params, keys, images)
         return {**terms, "nll": nll, "means": means, "kls": kls}
 
-    each = wb.map_in_blocks(numbers, key, test.images, "test NLL")
+    each = wb.map_in_blocks(partial(numbers, params), key, test.images, "test NLL")
     nll = wb.mean_over_images(each["nll"])
     bin_width = 1 / test.levels if config.likelihood == "gaussian" else 1.0
     return {

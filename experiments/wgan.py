@@ -2,11 +2,11 @@
 
 A critic of bounded slope estimates how far data and samples are apart, even where they share no
 point, and there the value of the GAN's game says nothing. Three games on a ring or a grid of
-Gaussians: weights clipped (Arjovsky et al. 2017), a penalty on the slope (Gulrajani et al. 2017),
+Gaussians: weights clipped (Arjovsky et al. 2017), a penalty on the slope (Gulrajani et al. 2017b),
 and the GAN of 2014. Beside each critic's estimate stands the exact Wasserstein-1 distance of
 held-out samples, by optimal assignment. Then both bounded critics are trained alone against data
 plus noise, and their level sets drawn: a clipped critic is too simple to see the modes (Gulrajani
-et al. 2017, figure 1).
+et al. 2017b, figure 1).
 
   python -m experiments wgan
   python -m experiments wgan --target grid --width 512 --learning-rate 1e-4 --epochs 400

@@ -3,7 +3,7 @@
 Each room is imported when it is first used. Likelihoods: `models`, `bounds`, `estimators`,
 `objectives`, `inference`, `certify`. Samples alone: `divergences`, `two_sample`, `pairwise`,
 `metrics`. What both stand on: `distributions`, `nets`, `data`, `train`, `types`, `checks`,
-`numerics`. With the extra `workbench`: `pictures` and `workbench`.
+`numerics`. What is cited: `bibliography`. With the extra `workbench`: `pictures` and `workbench`.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # type checkers do not see what __getattr__ imports
     from jaxgen import array_checks as array_checks
+    from jaxgen import bibliography as bibliography
     from jaxgen import boundary as boundary
     from jaxgen import bounds as bounds
     from jaxgen import certify as certify

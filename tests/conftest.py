@@ -87,10 +87,10 @@ class FilesAndRecipes(LoadScopeScheduling):
     """A worker takes a whole file, which shares fixtures, but of LONG files one case alone.
 
     The cases of one recipe go by the recipe's name, which stands first in their brackets, as do
-    the examples of one room.
+    the examples of one room, and the targets that one program is compiled for.
     """
 
-    LONG = ("test_recipes.py", "test_notebooks.py", "test_examples.py")
+    LONG = ("test_recipes.py", "test_notebooks.py", "test_examples.py", "test_compiled.py")
 
     def _split_scope(self, nodeid):
         file, _, test = nodeid.partition("::")

@@ -24,6 +24,7 @@ GROUND = (
 )
 ROOMS = (
     *GROUND,
+    "bibliography",
     "certify",
     "data",
     "distributions",

@@ -23,6 +23,8 @@ Transform: TypeAlias = Callable[[Key, Array], Array]
 def compose(*transforms: Transform) -> Transform:
     """Returns the transforms one after another, each with a key of its own.
 
+    It takes one image too, [height, width, channels], so that it serves as a set's `prepare`.
+
     Args:
       transforms: one or more, the first applied first, such as an image set's `prepare`.
     Raises:
@@ -32,15 +34,20 @@ def compose(*transforms: Transform) -> Transform:
       >>> images = np.zeros((2, 6, 6, 1), np.uint8)
       >>> view(jax.random.key(0), images).shape  # inside the compiled step
       (2, 8, 8, 1)
+      >>> digits = load("digits", "train")
+      >>> flipped = digits._replace(prepare=compose(digits.prepare, random_flip))
+      >>> flipped.prepare(jax.random.key(0), digits.images[0]).shape
+      (8, 8, 1)
     """
     if not transforms:
         raise ValueError("transforms: got none, expected at least one")
 
     def composed(key: Key, images: Array | np.ndarray) -> Array:
-        x = jnp.asarray(images)
+        alone = jnp.ndim(images) == 3
+        x = jnp.asarray(images)[None] if alone else jnp.asarray(images)
         for each, transform in zip(jax.random.split(key, len(transforms)), transforms, strict=True):
             x = transform(each, x)
-        return x
+        return x[0] if alone else x
 
     return composed
 

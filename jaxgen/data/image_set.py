@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,11 @@ from jaxgen.data.pixels import BINARIZATIONS, Prepare, number_of_levels, thresho
 
 
 class ImageSet(NamedTuple):
-    """One split of a set of images, in memory on the host.
+    """One split of a set of images, on the host.
 
     Attributes:
-      images: pixels, always 0 to 255 and always with a channel axis.
+      images: pixels, always 0 to 255 and always with a channel axis; of a prepared set or a folder
+        they are mapped from a file, read as they are used, and cannot be changed.
       labels: a class per image, or None where the set has none.
       name: the set's name, as `load` was asked for it.
       split: the split, as `load` was asked for it.
@@ -110,11 +111,13 @@ def as_pixels(images: np.ndarray) -> UInt8[np.ndarray, "n height width channels"
         )
     if images.ndim != 4 or images.size == 0:
         raise ValueError(f"images: got shape {images.shape}, {expected}")
-    low, high = int(images.min()), int(images.max())
-    if low < 0 or high > 255:
-        raise ValueError(f"images: got values from {low} to {high}, {expected}")
-    images = images.astype(np.uint8, copy=False)
-    return images * np.uint8(255) if high <= 1 else images
+    if images.dtype != np.uint8:
+        low, high = int(images.min()), int(images.max())
+        if low < 0 or high > 255:
+            raise ValueError(f"images: got values from {low} to {high}, {expected}")
+        images = images.astype(np.uint8)
+    zeros_and_ones = _all_of_blocks(lambda block: block <= 1, images)
+    return images * np.uint8(255) if zeros_and_ones else images
 
 
 def _on_levels(images: UInt8[np.ndarray, "..."], levels: int) -> None:
@@ -127,4 +130,15 @@ def _on_levels(images: UInt8[np.ndarray, "..."], levels: int) -> None:
 
 
 def _is_binary(images: UInt8[np.ndarray, "..."]) -> bool:
-    return bool(np.all((images == 0) | (images == 255)))
+    return _all_of_blocks(lambda block: (block == 0) | (block == 255), images)
+
+
+def _all_of_blocks(
+    holds: Callable[[np.ndarray], np.ndarray], images: UInt8[np.ndarray, "..."]
+) -> bool:
+    """Whether it holds of every pixel; it looks no further than the first block that fails."""
+    return all(np.all(holds(images[i : i + _BLOCK])) for i in range(0, len(images), _BLOCK))
+
+
+_BLOCK = 1024
+"""Images that are looked at together."""

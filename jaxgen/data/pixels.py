@@ -103,7 +103,7 @@ def dequantizer(levels: int) -> Prepare:
       >>> x = dequantizer(digits.levels)(jax.random.key(0), images)
       >>> bool((x >= 16 / 17).all() and (x < 1).all())
       True
-    Source: Theis, van den Oord & Bethge (2016), section 3.1.
+    Source: Theis et al. (2016), section 3.1.
     """
     levels = number_of_levels(levels)
 

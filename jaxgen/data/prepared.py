@@ -70,7 +70,8 @@ def _folder(name: str, root: Path) -> Path:
     spelling = _NAME.fullmatch(name)
     if spelling is None:
         raise ValueError(
-            f"name: got {name!r}, expected digits or a TFDS name: set, set/config or set:1.2.3"
+            f"name: got {name!r}, expected digits or a TFDS name: set, set/config or set:1.2.3; or "
+            "folder:PATH"
         )
     folder = root / spelling["set"] / (spelling["config"] or "")
     versions = {
@@ -99,8 +100,8 @@ def _not_prepared(name: str, set_name: str, root: Path) -> str:
     here = sorted({path.relative_to(root).parts[0] for path in infos})
     return (
         f"name: got {name!r}, expected digits (embedded), a set prepared in {root} "
-        f"({', '.join(here) or 'none yet'}), or another image set of TFDS by its name there "
-        "(https://www.tensorflow.org/datasets/catalog/overview)"
+        f"({', '.join(here) or 'none yet'}), another image set of TFDS by its name there "
+        "(https://www.tensorflow.org/datasets/catalog/overview), or folder:PATH"
     )
 
 

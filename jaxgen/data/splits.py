@@ -69,6 +69,8 @@ def select(source: Source, split: str) -> Arrays:
         ) from None
     read = cache(source.read)
     arrays = [_take(read(part.splitname), slice(part.from_, part.to)) for part in parts]
+    if len(arrays) == 1:  # as it lies, perhaps in a file
+        return arrays[0]
     images = np.concatenate([a.images for a in arrays])
     labels = [a.labels for a in arrays if a.labels is not None]
     return Arrays(images, np.concatenate(labels) if len(labels) == len(arrays) else None)

@@ -31,7 +31,7 @@ class FDivergence(Value):
       f_prime: its derivative (a subgradient where there is a kink).
       conjugate: f*(t) = sup_u u t - f(u), inf outside the domain.
       domain: least and greatest t with f*(t) finite, as limits; the greatest is lim f(u) / u.
-      activation: g, increasing, from the real line into the domain (Nowozin et al.).
+      activation: g, increasing, from the real line into the domain (Nowozin et al. 2016).
       activated_conjugate: f*(g(v)).
       canonical: g_c(v) = f'(e^v).
       canonical_conjugate: h_c(v) = f*(f'(e^v)).

@@ -150,7 +150,7 @@ def rational_quadratic(bandwidth: float | Scalar, alpha: float = 1.0) -> Kernel:
       >>> float(kernel(jnp.zeros((1, 2)), jnp.zeros((1, 2)))[0, 0])
       1.0
     Source: Rasmussen & Williams (2006), "Gaussian Processes for Machine Learning", equation 4.19;
-      Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
+      Bińkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     positive("bandwidth", bandwidth)
     positive("alpha", alpha)
@@ -172,7 +172,7 @@ def polynomial(
       >>> features_x, features_y = jnp.ones((1, 4)), jnp.full((1, 4), 2.0)
       >>> float(polynomial()(features_x, features_y)[0, 0])  # (8/4 + 1)³
       27.0
-    Source: Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
+    Source: Bińkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     return ParametricKernel(_polynomial, (scale, offset), (at_least("degree", degree, 1),))
 

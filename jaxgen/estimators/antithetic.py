@@ -57,7 +57,7 @@ def disarm(num_samples: int = 2) -> Estimator:
       ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
       ...     return disarm(64).apply((), key, f, q)[0]
       >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
-    Source: Dong, Mnih & Tucker (2020), equation 6; Yin et al. (2020), U2G.
+    Source: Dong et al. (2020), equation 6; Yin et al. (2020), U2G.
     """
 
     def weight(u: Array, b: Array, opposite: Array, logits: Array) -> Array:

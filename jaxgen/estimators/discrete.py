@@ -152,7 +152,7 @@ def relaxable(q: Distribution) -> Latent:
     Example:
       >>> latent = relaxable(distrax.Bernoulli(logits))
       >>> relaxed = latent.soften((latent.logits + latent.noise(key, logits.shape)) / temperature)
-    Source: Maddison et al. (2017); z given b: Tucker et al. (2017), appendix C.
+    Source: Maddison et al. (2017a); z given b: Tucker et al. (2017), appendix C.
     """
     latent = _single(
         q,

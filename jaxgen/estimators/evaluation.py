@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import distrax
 import jax
@@ -25,10 +26,26 @@ def evaluate(f: Integrand, samples: Array) -> Float[Array, "samples"]:
     Example:
       >>> evaluate(lambda z: jnp.sum(z**2), jnp.ones((8, 3)))  # shape [8]
     """
-    if len(samples) == 1:  # an axis of length one would cost XLA a transpose of every cotangent
-        values = jax.tree.map(lambda value: jnp.asarray(value)[None], f(samples[0]))
-    else:
-        values = jax.vmap(f)(samples)
+    if len(samples) == 1:
+        return one_value(f(samples[0]))
+    return _one_number_each(jax.vmap(f)(samples))
+
+
+def one_value(value: Any) -> Float[Array, "1"]:
+    """Returns `evaluate(f, samples)` of f's value at the only sample.
+
+    No vmap: an axis of length one would cost XLA a transpose of every cotangent.
+
+    Raises:
+      ValueError: it is not one number.
+    Example:
+      >>> one_value(jnp.square(3.0))
+      Array([9.], dtype=float32)
+    """
+    return _one_number_each(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], value))
+
+
+def _one_number_each(values: Any) -> Float[Array, "samples"]:
     shape = getattr(values, "shape", None)
     if shape is None or len(shape) != 1:
         came = "no array" if shape is None else f"shape {shape[1:]}"

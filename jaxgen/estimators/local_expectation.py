@@ -32,7 +32,7 @@ def local_expectation(num_samples: int = 1) -> Estimator:
       ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
       ...     return local_expectation(4).apply((), key, f, q)[0]
       >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
-    Source: Titsias & Lazaro-Gredilla (2015).
+    Source: Titsias & Lázaro-Gredilla (2015).
     """
     num_samples = at_least("num_samples", num_samples, 1)
 

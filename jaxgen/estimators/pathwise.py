@@ -15,7 +15,7 @@ from jaxgen.bounds import ELBO, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import innermost
-from jaxgen.estimators.evaluation import evaluate, finite, parameters
+from jaxgen.estimators.evaluation import evaluate, finite, one_value, parameters
 from jaxgen.estimators.held import may_hide_parameters
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
@@ -49,7 +49,8 @@ def pathwise(num_samples: int = 1, *, bound: Bound = ELBO) -> Estimator:
         state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         samples = reparameterized_samples(key, q, num_samples)
-        values = evaluate(f, samples)
+        # Called from here: a trace from a loss to its likelihood has a frame less.
+        values = one_value(f(samples[0])) if num_samples == 1 else evaluate(f, samples)
         return bound(values), Estimate(jax.lax.stop_gradient(values), finite(q, values))
 
     return Estimator(

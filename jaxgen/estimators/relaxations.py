@@ -38,7 +38,7 @@ def relaxed(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
       ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
       ...     return relaxed(64).apply((), key, f, q)[0]
       >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
-    Source: Jang et al. (2017), equation 2; Maddison et al. (2017), section 3.
+    Source: Jang et al. (2017), equation 2; Maddison et al. (2017a), section 3.
     """
     temperature = positive("temperature", temperature)
 

@@ -69,7 +69,8 @@ def annealed_importance_weight(
       transition: leaves the annealed density invariant, e.g. `hmc_step`.
       betas: rising from 0 to 1, fixed at compile time: `linear_temperatures(1000)`.
     Raises:
-      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number; transition returns no
+        pair of a z like the one given and what it tells.
     Example:
       >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
       >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)
@@ -103,7 +104,8 @@ def reverse_annealed_importance_weight(
       log_joint, initial, betas: as for `annealed_importance_weight`.
       transition: must be reversible, as `hmc_step` is.
     Raises:
-      ValueError: betas do not rise from 0 to 1; log_joint is not one number.
+      ValueError: betas do not rise from 0 to 1; log_joint is not one number; transition returns no
+        pair of a z like the one given and what it tells.
     Example:
       >>> prior, betas = distrax.Normal(0.0, 1.0), linear_temperatures(20)
       >>> log_joint = lambda z: prior.log_prob(z) + distrax.Normal(z, 1.0).log_prob(2.0)
@@ -116,7 +118,7 @@ def reverse_annealed_importance_weight(
       >>> keys = jax.random.split(jax.random.key(0), 100)
       >>> -log_mean_exp(-jax.vmap(chain)(keys).log_weight, axis=0)  # log N(2; 0, 2) is -2.27
       Array(-2.3, dtype=float32)
-    Source: Grosse, Ancha & Roy (2016), section 2.2; Wu et al. (2017), section 3.2.
+    Source: Grosse et al. (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
     step = made_once(reverse_step, log_joint, initial, transition)
     return weigh_backwards(key, step, z, betas)
@@ -144,7 +146,7 @@ def forward_step(log_joint: LogDensity, initial: Distribution, transition: Trans
         key, z = chain
         increment = at.rise * _log_ratio(log_joint, initial, z)
         key_step = jax.random.fold_in(key, at.number)
-        z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
+        z, info = _moved(transition, key_step, annealed(log_joint, initial, at.beta), z, at.beta)
         return (key, z), (increment, info)
 
     return step
@@ -156,7 +158,7 @@ def reverse_step(log_joint: LogDensity, initial: Distribution, transition: Trans
     def step(chain: _Chain, at: _Temperature) -> tuple[_Chain, tuple[Array, Any]]:
         key, z = chain
         key_step = jax.random.fold_in(key, at.number)
-        z, info = transition(key_step, annealed(log_joint, initial, at.beta), z, at.beta)
+        z, info = _moved(transition, key_step, annealed(log_joint, initial, at.beta), z, at.beta)
         return (key, z), (at.rise * _log_ratio(log_joint, initial, z), info)
 
     return step
@@ -178,6 +180,20 @@ def weigh_backwards(key: Key, step: ChainStep, z: Array, betas: Temperatures) ->
     (_, z), (increments, info) = jax.lax.scan(step, (key, z), _temperatures(betas), reverse=True)
     log_weight = jnp.sum(increments)
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
+
+
+def _moved(
+    transition: Transition, key: Key, log_density: LogDensity, z: Array, beta: Array
+) -> tuple[Array, Any]:
+    made = transition(key, log_density, z, beta)
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise ValueError(
+            f"transition: got a {type(made).__name__}, expected (z, info): return `z, {{}}` if "
+            "there is nothing to tell"
+        )
+    if (shape := jnp.shape(made[0])) != jnp.shape(z):
+        raise ValueError(f"transition: got a z of shape {shape}, expected {jnp.shape(z)}")
+    return made
 
 
 def _log_ratio(log_joint: LogDensity, initial: Distribution, z: Array) -> Scalar:

@@ -77,8 +77,8 @@ def semi_amortized_loss(
       >>> gradient, info = jax.grad(loss, has_aux=True)(params, key, xs)
       >>> bool(gradient["slope"] < 0)  # the encoder's slope is to rise, to 1/2
       True
-    Source: Krishnan, Liang & Hoffman (2018), algorithm 1; Kim et al. (2018) differentiate through
-    the steps instead.
+    Source: Krishnan et al. (2018), algorithm 1; Kim et al. (2018) differentiate through the steps
+      instead.
     """
     num_local_steps = at_least("num_local_steps", num_local_steps, 1)
 

@@ -74,7 +74,7 @@ def bidirectional_bounds(
       ... )
       >>> bounds.lower, bounds.upper  # log N(2; 0, 2) is -2.27
       (Array(-2.3, dtype=float32), Array(-2.3, dtype=float32))
-    Source: Grosse, Ghahramani & Adams (2015), section 3; Wu et al. (2017), section 3.2.
+    Source: Grosse et al. (2015), section 3; Wu et al. (2017), section 3.2.
     """
     num_chains = at_least("num_chains", num_chains, 1)
     key_forward, key_reverse = jax.random.split(key)

@@ -84,7 +84,7 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
       >>> result = em(mixture_steps(diagonal_gaussian(), xs), start, 5)
       >>> result.params.components.mean[:, 0]
       Array([-2.,  2.], dtype=float32)
-    Source: Dempster, Laird & Rubin (1977); as coordinate ascent, Neal & Hinton (1998), section 2.
+    Source: Dempster et al. (1977); as coordinate ascent, Neal & Hinton (1998), section 2.
     """
     num_steps = at_least("num_steps", num_steps, 1)
     arrays("params", params)

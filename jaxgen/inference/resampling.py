@@ -71,7 +71,7 @@ RESAMPLING: dict[str, Resampling] = {
     "stratified": stratified,
     "systematic": systematic,
 }
-"""By name; see Douc & Cappé (2005) for all three."""
+"""By name; see Douc et al. (2005) for all three."""
 
 
 def _one_per_stratum(shifts: Float[Array, "particles"]) -> Float[Array, "particles"]:

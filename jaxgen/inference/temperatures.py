@@ -36,7 +36,7 @@ def sigmoidal_temperatures(
       ValueError: num_steps is below one, or sharpness is not positive.
     Example:
       >>> betas = sigmoidal_temperatures(1000)
-    Source: Wu et al. (2017), section 4.1; Grosse, Ghahramani & Adams (2015), section 5.
+    Source: Wu et al. (2017), section 4.1; Grosse et al. (2015), section 5.
     """
     sharpness = positive("sharpness", sharpness)
     centered = 2 * linear_temperatures(num_steps) - 1

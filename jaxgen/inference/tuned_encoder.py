@@ -53,7 +53,7 @@ def tune_encoder(
       ... )
       >>> slope  # the best is 1/2
       Array(0.48, dtype=float32)
-    Source: Cremer, Li & Duvenaud (2018), section 3; Zhang et al. (2022), who tell the two apart.
+    Source: Cremer et al. (2018), section 3; Zhang et al. (2022), who tell the two apart.
     """
     num_steps = at_least("num_steps", num_steps, 1)
     batch_size = at_least("batch_size", batch_size, 1)

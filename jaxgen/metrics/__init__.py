@@ -25,7 +25,7 @@ from jaxgen.metrics.frechet import (
     gaussian_moments,
 )
 from jaxgen.metrics.image_code import Sent, image_code, send_losslessly
-from jaxgen.metrics.importance import ImportanceDiagnostics, importance_diagnostics
+from jaxgen.metrics.importance_diagnostics import ImportanceDiagnostics, importance_diagnostics
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
 from jaxgen.metrics.kernel_distance import kernel_distance
 from jaxgen.metrics.latents import (
@@ -37,8 +37,8 @@ from jaxgen.metrics.latents import (
 )
 from jaxgen.metrics.linear_probe import LinearProbe, linear_probe
 from jaxgen.metrics.log_estimate import LogEstimate, log_estimate, log_second_moment
+from jaxgen.metrics.log_marginal import log_marginal
 from jaxgen.metrics.modes import ModeCoverage, mode_coverage
-from jaxgen.metrics.nll import log_marginal
 from jaxgen.metrics.pareto import pareto_k
 from jaxgen.metrics.parzen import parzen_bandwidth, parzen_log_likelihood
 from jaxgen.metrics.pixel_code import one_pixel_code, pixel_code

@@ -120,7 +120,7 @@ def frechet_distance(real_features: Samples, fake_features: Samples) -> FrechetD
       >>> float(frechet_distance(xs, xs + jnp.array([3.0, 0.0])).value)
       9.0
     Source: Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local
-      Nash equilibrium", equation 6; Binkowski et al. (2018), "Demystifying MMD GANs", section 4,
+      Nash equilibrium", equation 6; Bińkowski et al. (2018), "Demystifying MMD GANs", section 4,
       for the bias.
     """
     reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)

@@ -37,7 +37,7 @@ def kernel_distance(
       >>> terms = kernel_distance(jax.random.key(1), real, real + 2, subset_size=20)
       >>> len(terms.values), bool(terms.value > 5 * terms.stderr)
       (10, True)
-    Source: Binkowski et al. (2018), "Demystifying MMD GANs", section 4.
+    Source: Bińkowski et al. (2018), "Demystifying MMD GANs", section 4.
     """
     reals, fakes = sample_vectors(2, real_features=real_features, fake_features=fake_features)
     subset_size = at_least("subset_size", subset_size, 2)

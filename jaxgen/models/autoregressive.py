@@ -36,8 +36,8 @@ def autoregressive(net: AnyNet, head: Likelihood, x_shape: tuple[int, ...]) -> D
       >>> params = density.init(jax.random.key(0), ())
       >>> p = density.distribution(params, ())
       >>> nll = -p.log_prob(jnp.zeros((5, 2, 2, 1)))  # nats of each image, to be lowered
-    Source: Larochelle & Murray (2011); van den Oord et al. (2016), "Pixel recurrent neural
-    networks", section 2; Gulrajani et al. (2017), PixelVAE.
+    Source: Larochelle & Murray (2011); van den Oord et al. (2016a), "Pixel recurrent neural
+    networks", section 2; Gulrajani et al. (2017a), PixelVAE.
     """
     x_shape = tuple(x_shape)
     run = network("net", net, (*x_shape, head.outputs))

@@ -175,7 +175,7 @@ def mixture_steps(family: ComponentFamily, xs: Float[Array, "datapoints ..."]) -
       >>> result = em(mixture_steps(family, xs), start, 5)
       >>> print(result.params.components.mean.ravel().round(2))
       [ 1. 11.]
-    Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2.2.
+    Source: Dempster et al. (1977), section 4.3; Bishop (2006), section 9.2.2.
     """
     if xs.ndim < 1 or not len(xs):
         raise ValueError(f"xs: got shape {xs.shape}, expected at least one datapoint, one per row")

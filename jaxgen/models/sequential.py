@@ -142,7 +142,7 @@ def importance_step(
       >>> result = smc(
       ...     jax.random.key(1), importance_step(model, params), model.start(params), xs, 4
       ... )
-    Source: Maddison et al. (2017), section 3.
+    Source: Maddison et al. (2017b), section 3.
     """
 
     arrays("params", params)

@@ -115,7 +115,7 @@ def stochastic_volatility(size: int) -> SequentialModel:
       >>> persistence = {"raw_persistence": jnp.arctanh(jnp.array([0.95]))}
       >>> params = model.init(jax.random.key(0)) | persistence
       >>> returns, log_variances = sample_sequence(jax.random.key(1), model, params, time=5)
-    Source: Kim, Shephard & Chib (1998), equation 1; proposal: Naesseth et al. (2018), section 5.
+    Source: Kim et al. (1998), equation 1; proposal: Naesseth et al. (2018), section 5.
     """
     size = at_least("size", size, 1)
 

@@ -26,7 +26,7 @@ def tempered(head: Likelihood, temperature: float) -> Likelihood:
       >>> p = head.distribution(jnp.ones((1, 1)))
       >>> print(p.mean())  # sigmoid(1 / .5)
       [0.8808]
-    Source: Ackley, Hinton & Sejnowski (1985), "A learning algorithm for Boltzmann machines".
+    Source: Ackley et al. (1985), "A learning algorithm for Boltzmann machines".
     """
     positive("temperature", temperature)
 

@@ -10,6 +10,7 @@ from jaxgen.nets.conv import ConvDecoder, ConvEncoder
 from jaxgen.nets.convolution import Convolution, DoublingConvolution
 from jaxgen.nets.dcgan import DCGANCritic, DCGANGenerator, dcgan_channels
 from jaxgen.nets.gated_pixel_cnn import GatedPixelCNN
+from jaxgen.nets.half_precision import PRECISIONS, half_precision
 from jaxgen.nets.instance_norm import instance_norm
 from jaxgen.nets.joint_mlp import JointMLP
 from jaxgen.nets.labeled import channels, labeled
@@ -31,6 +32,7 @@ from jaxgen.nets.weight_normalized import WeightNormalized
 __all__ = [
     "MADE",
     "MLP",
+    "PRECISIONS",
     "AnyNet",
     "CausalTransformer",
     "ConvDecoder",
@@ -61,6 +63,7 @@ __all__ = [
     "concatenated",
     "dcgan_channels",
     "even_degrees",
+    "half_precision",
     "instance_norm",
     "labeled",
     "last_features",

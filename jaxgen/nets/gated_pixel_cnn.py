@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.nets.causal_convolution import above, left, shifted_copies
 from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.pixel_outputs import ChannelByChannel, image_and_context
-from jaxgen.nets.shifted import above, left, shifted_copies
 
 
 class GatedPixelCNN(nn.Module):
@@ -34,7 +34,7 @@ class GatedPixelCNN(nn.Module):
       >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
       >>> logits.shape  # of `net.apply(net.init(key, x), x)`: of each channel, of those before it
       (32, 32, 3, 256)
-    Source: van den Oord et al. (2016), "Conditional image generation with PixelCNN decoders",
+    Source: van den Oord et al. (2016b), "Conditional image generation with PixelCNN decoders",
       sections 2.1 to 2.3, figure 2; dropout as in Salimans et al. (2017), "PixelCNN++".
     """
 

@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxgen.nets.causal_convolution import above, left, patches, shifted_copies
 from jaxgen.nets.contexts import none_forgotten
 from jaxgen.nets.pixel_outputs import ChannelByChannel, image_and_context
-from jaxgen.nets.shifted import above, left, patches, shifted_copies
 
 
 class PixelCNN(nn.Module):
@@ -36,8 +36,8 @@ class PixelCNN(nn.Module):
       >>> logits, params = jax.eval_shape(net.init_with_output, jax.random.key(0), x)
       >>> logits.shape  # of `net.apply(net.init(key, x), x)`: of each pixel, of those before it
       (28, 28, 1, 1)
-    Source: van den Oord, Kalchbrenner & Kavukcuoglu (2016), "Pixel recurrent neural networks",
-      section 3.4, with one wide convolution in the place of a wide and many narrow ones.
+    Source: van den Oord et al. (2016a), "Pixel recurrent neural networks", section 3.4,
+      with one wide convolution in the place of a wide and many narrow ones.
     """
 
     outputs: int

@@ -30,7 +30,7 @@ class ResidualGenerator(nn.Module):
       >>> jax.eval_shape(lambda v: net.apply(v, z, train=False), variables).shape
       (5, 32, 32, 3)
     Source: Miyato et al. (2018), "Spectral normalization for generative adversarial networks",
-      appendix B.4, table 4; Gulrajani et al. (2017), "Improved training of Wasserstein GANs",
+      appendix B.4, table 4; Gulrajani et al. (2017b), "Improved training of Wasserstein GANs",
       appendix F.
     """
 

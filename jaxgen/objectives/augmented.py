@@ -96,7 +96,7 @@ def augmented(model: GameModel, augment: Callable[[Key, Array], Array]) -> Augme
       >>> bool(jnp.any(real == 1.0))
       False
     Source: Zhao et al. (2020), "Differentiable augmentation for data-efficient GAN training",
-      equations 4 and 5; Karras et al. (2020), "Training generative adversarial networks with
+      equations 4 and 5; Karras et al. (2020b), "Training generative adversarial networks with
       limited data", section 2.2, for when T is not learned.
     """
     return Augmented(model, augment)

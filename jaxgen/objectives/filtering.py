@@ -30,7 +30,7 @@ def ignore_resampling(result: SMCResult) -> Scalar:
     """Returns log Z-hat with its gradient along the samples alone.
 
     Biased wherever particles are resampled, yet the usual choice: the term left out carries most of
-    the variance. Source: Maddison et al. (2017), section 4.
+    the variance. Source: Maddison et al. (2017b), section 4.
 
     Example:
       >>> def step(key, z, x):  # bootstrap proposal of a random walk seen in noise
@@ -63,7 +63,7 @@ def score_resampling(result: SMCResult) -> Scalar:
       >>> result = smc(jax.random.key(0), step, jnp.zeros(()), xs, 16, resampling=multinomial)
       >>> bool(score_resampling(result) == result.log_likelihood)  # only their gradients differ
       True
-    Source: Maddison et al. (2017), section 4; Naesseth et al. (2018), section 3.
+    Source: Maddison et al. (2017b), section 4; Naesseth et al. (2018), section 3.
     """
     log_probs = result.log_ancestor_probs
     if log_probs is None:
@@ -104,7 +104,7 @@ FILTERING_OBJECTIVES: dict[str, FilteringObjective] = {
     "vsmc": FilteringObjective(stratified, always),
 }
 """By name: Burda et al. (2016), which never resamples; filtering variational objectives (Maddison
-et al. 2017); auto-encoding SMC (Le et al. 2018); variational SMC (Naesseth et al. 2018). Schemes
+et al. 2017b); auto-encoding SMC (Le et al. 2018); variational SMC (Naesseth et al. 2018). Schemes
 and schedules are those of the authors' code."""
 
 
@@ -144,7 +144,7 @@ def filtering_bound(
       ...     jax.random.key(0), step, jnp.zeros(()), xs, 16, FILTERING_OBJECTIVES["fivo"]
       ... )
       >>> loss = -bound  # nats: log p(xs) is at least the mean of the bound
-    Source: Maddison et al. (2017), section 3.
+    Source: Maddison et al. (2017b), section 3.
     """
     result = smc(
         key,

@@ -55,7 +55,7 @@ def filtering_bounds(
       >>> bounds = filtering_bounds(jax.random.key(0), step, jnp.zeros(()), xs, 4)
       >>> sorted(bounds)
       ['aesmc', 'fivo', 'iwae', 'vsmc']
-    Source: Maddison et al. (2017), section 3.
+    Source: Maddison et al. (2017b), section 3.
     """
     schemes, schedules, _ = zip(*objectives.values(), strict=True)
 

@@ -31,7 +31,7 @@ def lazy(weight: ArrayLike | Callable[[Any], Any], *, every: int = 16) -> Callab
       >>> weight = lazy(gamma / 2, every=16)  # as `penalty_weight` of `game_losses`
       >>> [float(weight(step)) for step in (0, 1, 15, 16)]
       [80.0, 0.0, 0.0, 80.0]
-    Source: Karras et al. (2020), "Analyzing and improving the image quality of StyleGAN",
+    Source: Karras et al. (2020a), "Analyzing and improving the image quality of StyleGAN",
       section 3.1; its Adam sees k / (k + 1) as many steps, since there the penalty is a step of its
       own, and here a part of the loss.
     """

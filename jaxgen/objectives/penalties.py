@@ -39,7 +39,7 @@ def gradient_penalty(key: Key, critic: OneCritic, real: Any, fake: Any) -> Scala
       >>> critic = lambda x: x @ jnp.array([3.0, 4.0])  # of slope 5 everywhere
       >>> gradient_penalty(jax.random.key(0), critic, jnp.ones(2), jnp.zeros(2))
       Array(16., dtype=float32)
-    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", equation 3.
+    Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", equation 3.
     """
     _check_pair(real, fake)
     side, others = _moving(real), _moving(fake).leaves

@@ -18,10 +18,10 @@ from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
 from jaxgen.pictures.learning_curve import learning_curve, learning_curves
 from jaxgen.pictures.level_sets import level_sets
+from jaxgen.pictures.rate_distortion import rate_distortion_curve
 from jaxgen.pictures.rates import rates
 from jaxgen.pictures.scatter import scatter_strip
 from jaxgen.pictures.steps import geometric_steps
-from jaxgen.pictures.trade_off import trade_off
 from jaxgen.pictures.variance import cost_bars, variance_curves
 
 __all__ = [
@@ -50,11 +50,11 @@ __all__ = [
     "level_sets",
     "panels",
     "plot",
+    "rate_distortion_curve",
     "rates",
     "scatter_strip",
     "side_by_side",
     "stacked_bars",
-    "trade_off",
     "variance_curves",
 ]
 

@@ -33,9 +33,12 @@ from jaxgen.train.per_device import per_device
 from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
+from jaxgen.train.stream import Chunk, Chunks, stream_chunks, stream_epoch
 
 __all__ = [
     "CheckpointError",
+    "Chunk",
+    "Chunks",
     "Epoch",
     "EstimatorLoss",
     "EstimatorTrainState",
@@ -74,6 +77,8 @@ __all__ = [
     "scan_sets",
     "shard",
     "simultaneous",
+    "stream_chunks",
+    "stream_epoch",
 ]
 
 doors(__name__)

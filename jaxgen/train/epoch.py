@@ -48,23 +48,32 @@ def scan_epoch(update: Update, batch_size: int) -> Epoch:
     def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
         size = leading_axis("data", data)
         data = jax.tree.map(jnp.asarray, data)  # NumPy's cannot be indexed inside a scan
-        if batch_size > size:
-            raise ValueError(
-                f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"
-            )
-        num_batches = size // batch_size
-        permutation_key, updates_key = jax.random.split(key)
-        order = jax.random.permutation(permutation_key, size)[: num_batches * batch_size]
-
-        rows, key_of = keys_in_a_scan(jax.random.split(updates_key, num_batches))
+        order, keys = order_and_keys(key, size, batch_size)
+        rows, key_of = keys_in_a_scan(keys)
 
         def body(state: Any, at: tuple[jax.Array, jax.Array]) -> tuple[Any, Info]:
             row, indices = at
             return update(state, key_of(row), jax.tree.map(lambda array: array[indices], data))
 
-        return jax.lax.scan(body, state, (rows, order.reshape(num_batches, batch_size)))
+        return jax.lax.scan(body, state, (rows, order))
 
     return epoch
+
+
+def order_and_keys(key: Key, size: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Returns what an epoch draws: the datapoints of each batch, [steps, batch], and its keys.
+
+    Raises:
+      ValueError: batch_size is above the number of datapoints.
+    """
+    if batch_size > size:
+        raise ValueError(
+            f"batch_size: got {batch_size}, expected at most {size}, the number of datapoints"
+        )
+    num_batches = size // batch_size
+    permutation_key, updates_key = jax.random.split(key)
+    order = jax.random.permutation(permutation_key, size)[: num_batches * batch_size]
+    return order.reshape(num_batches, batch_size), jax.random.split(updates_key, num_batches)
 
 
 def scan_draws(

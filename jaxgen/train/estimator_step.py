@@ -188,7 +188,9 @@ def estimator_step(
             signal, state.control_opt_state, state.estimator
         )
         held = estimator.update(optax.apply_updates(state.estimator, moves), estimates)
-        info["all_finite"] &= jnp.all(estimates.all_finite) & jnp.isfinite(
+        # As a sum of float32 it travels between devices with the gradients; a bit would go alone.
+        broken = jnp.sum(~estimates.all_finite, dtype=jnp.float32)
+        info["all_finite"] &= (broken == 0) & jnp.isfinite(
             info["control_loss"] + optax.tree.norm(signal)
         )
         return dataclasses.replace(state, estimator=held, control_opt_state=control_opt_state), info

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen.train.average import in_float32_at_least
 from jaxgen.types import Info, Key, Loss, Params
@@ -79,7 +80,7 @@ def leading_axis(name: str, data: Any) -> int:
     Raises:
       ValueError: there is none.
     """
-    shapes = [jnp.shape(array) for array in jax.tree.leaves(data)]
+    shapes = [np.shape(array) for array in jax.tree.leaves(data)]  # of any array-like
     sizes = {shape[:1] for shape in shapes}
     if len(sizes) != 1 or () in sizes:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,24 +13,35 @@ from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
 
 
-def data_mesh(num_devices: int | None = None) -> Mesh:
-    """Returns a mesh of the first `num_devices` devices (all of them by default), axis "data".
+def data_mesh(num_devices: int | None = None, *, devices: Sequence[Any] | None = None) -> Mesh:
+    """Returns a mesh of the first `num_devices` of `devices`, all of them by default, axis "data".
 
+    Args:
+      num_devices: how many.
+      devices: to choose from, of type `jax.Device`, `jax.devices()` by default; or descriptions of
+        those that are not there, for which a program can be compiled all the same: see
+        `jax.experimental.topologies`.
     Raises:
-      ValueError: num_devices is below one, or more than there are.
+      ValueError: num_devices is below one, or more than there are; there is no device, or one comes
+        twice, or they are of different platforms.
     Example:
       >>> mesh = data_mesh(1)
       >>> dict(mesh.shape)
       {'data': 1}
+      >>> data_mesh(devices=jax.devices()[:1]) == mesh
+      True
     """
-    devices = jax.devices()
-    count = len(devices) if num_devices is None else at_least("num_devices", num_devices, 1)
-    if count > len(devices):
+    there = jax.devices() if devices is None else list(devices)
+    platforms = {d.platform if isinstance(d, jax.Device) else None for d in there}
+    if len(set(there)) != len(there) or len(platforms) != 1 or None in platforms:
+        raise ValueError(f"devices: got {there}, expected different devices of one platform")
+    count = len(there) if num_devices is None else at_least("num_devices", num_devices, 1)
+    if count > len(there):
         raise ValueError(
-            f"num_devices: got {count}, expected at most {len(devices)}, the devices there are"
+            f"num_devices: got {count}, expected at most {len(there)}, the devices there are"
         )
     # Explicit axes, the default, refuse the reshapes and gathers that losses are written with.
-    return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices[:count])
+    return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=there[:count])
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
         RunConfig,
         SequenceConfig,
         TrainingConfig,
-        require_devices,
-        require_extra,
     )
     from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.domains import Domains, jittered, load_domains, pooled
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
         judge_encoders,
         report_encoders,
     )
+    from jaxgen.workbench.epoch_loop import averaged_params, fit
     from jaxgen.workbench.errors import Interrupted, TrainingFailed
     from jaxgen.workbench.feature_report import (
         draw_features,
@@ -77,7 +76,6 @@ if TYPE_CHECKING:
         Whole,
         check_fields,
     )
-    from jaxgen.workbench.fitting import averaged_params, fit
     from jaxgen.workbench.fooled import verdict_table, verdicts
     from jaxgen.workbench.games import critic_against_noise, judge_critic, play, samples
     from jaxgen.workbench.gap_report import (
@@ -144,6 +142,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.quadrature import expectation
     from jaxgen.workbench.records import to_json
     from jaxgen.workbench.refusals import renamed
+    from jaxgen.workbench.requirements import require_devices, require_extra
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
     from jaxgen.workbench.sample_scores import Reals, score_samples

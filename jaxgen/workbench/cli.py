@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from jaxgen.workbench.compiled_programs import silence_xla
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.flags import parse
 from jaxgen.workbench.outline import outline
@@ -111,6 +112,7 @@ def choose(arguments: Sequence[str]) -> None:
     if _asks_for_help(flags) and module not in sys.modules:
         recipe = outline(known[name], module)
         parse(recipe.Config, flags, command=_command(recipe), description=recipe.__doc__ or "")
+    silence_xla()
     recipe = importlib.import_module(module)
     main(recipe.Config, recipe.run, flags)
 

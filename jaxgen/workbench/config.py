@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib.util
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
 
 from jaxgen.workbench.fields import AtLeast, Count, Positive, Whole, check_fields
+from jaxgen.workbench.requirements import require_extra
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Key
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 
 NOT_COMPARED_ON_RESUME = frozenset(
-    {"data_dir", "run_dir", "resume", "fall_back", "devices", "tensorboard"}
+    {
+        *("compilation_cache", "data_dir", "run_dir", "resume", "fall_back", "devices", "stream"),
+        "tensorboard",
+    }
 )
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
 
@@ -39,6 +41,8 @@ class RunConfig:
     """Fixes initialization, order of the data and every random draw."""
     run_dir: Directory = None
     """Where everything is written; runs/NAME-TIME if not given."""
+    compilation_cache: bool = True
+    """Keep compiled programs for the next run, in the user's cache directory (2 GiB at most)."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -156,9 +160,13 @@ class ImageConfig(TrainingConfig):
     """
 
     dataset: str = "digits"
-    """The embedded set (digits) or the TFDS name of a prepared image set (mnist, ...)."""
+    """The embedded set (digits), the TFDS name of a prepared image set (mnist, ...), or
+    folder:PATH, images of one size, two sevenths of them held out."""
     data_dir: Directory = None
     """Where prepared TFDS sets lie; TFDS_DATA_DIR or ~/tensorflow_datasets if not given."""
+    stream: Literal["auto", "always", "never"] = "auto"
+    """Whether the training images stay on the host, read in chunks; auto: if they take more than a
+    quarter of a device's memory. The numbers are the same to the bit."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -214,40 +222,3 @@ class SequenceConfig(ImageConfig):
     """Training sequences drawn from a model; a quarter as many to validate and to test."""
     time: Annotated[int, AtLeast(2)] = 50
     """Length of the longest sequences drawn from a model; the shortest are half as long."""
-
-
-def require_extra(field: str, module: str, extra: str) -> None:
-    """Makes sure that what a field of the configuration asks for is installed.
-
-    Raises:
-      ValueError: `module` is not there; the message says which extra of the package brings it.
-    Example:
-      >>> require_extra("tensorboard", "tensorboardX", "tensorboard")
-    """
-    if importlib.util.find_spec(module) is None:
-        raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")
-
-
-def require_devices(count: int) -> None:
-    """Makes sure that JAX has `count` devices, pretending them where the backend is a CPU.
-
-    Call it before anything else touches JAX: the number of CPU devices is fixed when the backend
-    starts, that is, at the first array.
-
-    Raises:
-      ValueError: there are fewer devices and no more can be pretended.
-    Example:
-      >>> require_devices(config.devices)
-    """
-    import jax
-
-    if count > max(jax.config.jax_num_cpu_devices, 1):  # type: ignore[attr-defined]
-        # RuntimeError: the backend runs already, with as many devices as the next lines find.
-        with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", count)
-    available = jax.device_count()
-    if count > available:
-        raise ValueError(
-            f"devices: got {count}, expected at most {available} ({jax.default_backend()}; a CPU "
-            "pretends more only if asked before JAX starts)"
-        )

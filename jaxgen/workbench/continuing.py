@@ -93,6 +93,25 @@ def _point(run: RunDirectory, epoch: int, before: Point) -> Point:
     """Returns the point after `epoch`, or raises CheckpointError."""
     note = read_note(run.checkpoints, epoch)
     place = f"{run.checkpoints}: the checkpoint of epoch {epoch}"
+    refuse_other_run(place, note, run)
+    _, tree = restore(run.checkpoints, before.tree, step=epoch)
+    if run.digest(epoch) != note["records"]:
+        raise CheckpointError(
+            f"{run.path / 'metrics.jsonl'}: its first {epoch} lines are not the records that the "
+            f"checkpoint of epoch {epoch} was saved with"
+        )
+    return Point(epoch, tree, before.stopping.replace(**note["stopping"]))
+
+
+def refuse_other_run(place: str, note: dict[str, Any], run: RunDirectory) -> None:
+    """Refuses the note of a checkpoint that is not of this run and this part of it.
+
+    Args:
+      place: begins the message.
+      note: with the `part` and the `config`.
+    Raises:
+      CheckpointError: it is another run's.
+    """
     if note.get("part") != run.part:
         raise CheckpointError(f"{place} is of {note.get('part')!r}, expected {run.part!r}")
     if run.config is not None:
@@ -101,10 +120,3 @@ def _point(run: RunDirectory, epoch: int, before: Point) -> Point:
             refuse_other_config(place, saved, run.config)
         except ValueError as error:
             raise CheckpointError(f"{place} is of another run: {error}") from None
-    _, tree = restore(run.checkpoints, before.tree, step=epoch)
-    if run.digest(epoch) != note["records"]:
-        raise CheckpointError(
-            f"{run.path / 'metrics.jsonl'}: its first {epoch} lines are not the records that the "
-            f"checkpoint of epoch {epoch} was saved with"
-        )
-    return Point(epoch, tree, before.stopping.replace(**note["stopping"]))

@@ -1,12 +1,16 @@
-"""What a training is given as its data: arrays, several sets of them, or fresh draws."""
+"""What a training is given as its data: arrays, several sets, or draws; and its compiled epoch."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxgen.train import Epoch, Update, scan_draws, scan_epoch, scan_sets
+import jax
+from jax.sharding import Mesh
+
+from jaxgen.train import Epoch, Update, scan_draws, scan_epoch, scan_sets, shard
 from jaxgen.types import Info, Key
 
 
@@ -26,12 +30,12 @@ class Draws(NamedTuple):
 
     def scan(self, update: Update) -> Epoch:
         """Returns the epoch of fresh draws."""
-        epoch = scan_draws(update, self.draw, self.num_steps)
+        scan = scan_draws(update, self.draw, self.num_steps)
 
-        def drawn(state: Any, key: Key, arrays: Any) -> tuple[Any, Info]:
-            return epoch(state, key)
+        def epoch(state: Any, key: Key, arrays: Any) -> tuple[Any, Info]:
+            return scan(state, key)
 
-        return drawn
+        return epoch
 
 
 class Sets(NamedTuple):
@@ -51,9 +55,47 @@ class Sets(NamedTuple):
 class Scan(Protocol):
     """How an update becomes an epoch; equal forms share one program."""
 
-    def scan(self, update: Update) -> Epoch:
+    def scan(self, update: Any) -> Epoch:
         """Returns the epoch, `(state, key, arrays) -> (state, infos)`."""
         ...
+
+
+@functools.cache
+def compiled_epoch(form: Scan, update: Callable[..., Any]) -> Any:
+    """Returns the epoch of an update, compiled once for all trainings of it; it donates the state.
+
+    Example:
+      >>> state, infos = compiled_epoch(form, update)(state, key, arrays)
+    """
+    return jax.jit(form.scan(update), donate_argnums=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sharded:
+    """A form whose every batch is split over the devices of a mesh."""
+
+    form: Scan
+    mesh: Mesh
+
+    def scan(self, update: Update) -> Epoch:
+        """Returns the epoch of the update, sharded."""
+        return self.form.scan(shard(update, self.mesh))
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    """A form in which an update is made of weights, which come with the arrays."""
+
+    form: Scan
+
+    def scan(self, update: Callable[[Any], Update]) -> Epoch:
+        """Returns the epoch `(state, key, (arrays, weights)) -> (state, infos)`."""
+
+        def epoch(state: Any, key: Key, data: Any) -> tuple[Any, Info]:
+            arrays, weights = data
+            return self.form.scan(update(weights))(state, key, arrays)
+
+        return epoch
 
 
 def passed_through(data: Any, batch_size: int) -> tuple[Any, Scan]:

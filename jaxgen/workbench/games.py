@@ -107,7 +107,7 @@ def judge_critic(
       terms: `(critic of a real, of a fake) -> number`, whose mean is the estimate.
     Example:
       >>> judge_critic(model, game, reals, fakes, lambda real, fake: real - fake)["estimate"]
-    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", proposition 1.
+    Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", proposition 1.
     """
     one = one_sample_critic(model.criticize, game.critic.variables)
     slopes = jnp.linalg.norm(jax.vmap(jax.grad(one))((reals + fakes) / 2), axis=-1)
@@ -138,7 +138,7 @@ def critic_against_noise(
       ...     key, model, losses, optax.adam(5e-4, b1=0.5), ring(), num_steps=2000, batch_size=256
       ... )
       >>> level_sets({"critic": critic}, reals)
-    Source: Gulrajani et al. (2017), "Improved training of Wasserstein GANs", figure 1.
+    Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", figure 1.
     """
     key_init, key_steps = jax.random.split(jax.random.clone(key))
 
@@ -152,6 +152,7 @@ def critic_against_noise(
         return value, info
 
     start = init_state(jax.jit(model.init)(key_init)[1]["params"], optimizer)
-    trained = jax.jit(scan_draws(gradient_step(loss, optimizer), draw, num_steps))
+    steps = scan_draws(gradient_step(loss, optimizer), draw, num_steps)
+    trained = jax.jit(lambda state, key: steps(state, key))  # no epoch of the training
     params = trained(start, key_steps)[0].params
     return lambda xs: model.criticize({"params": params}, jnp.asarray(xs), train=False)[0]

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import FrameType
 
 HANGUP = getattr(signal, "SIGHUP", None)
@@ -25,6 +26,9 @@ class Interruption:
         return self.signum is not None
 
 
+_outer: ContextVar[Interruption | None] = ContextVar("interruption", default=None)
+
+
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Interruption]:
     """Within the block, the first SIGINT, SIGTERM or SIGHUP only sets the flag that is polled.
@@ -32,13 +36,17 @@ def deferred_interrupts() -> Iterator[Interruption]:
     That first signal also puts the handlers back that were there before, so a second one acts at
     once: under the command line it ends the process, in a notebook it raises KeyboardInterrupt. Of
     a terminal that closes, which may send SIGHUP twice, the second is ignored; under nohup, both.
-    Signals reach Python in the main thread alone; in any other the flag is never set.
+    Signals reach Python in the main thread alone; in any other the flag is never set. A block
+    within another has the flag of that one.
 
     Example:
       >>> with deferred_interrupts() as interruption:
       ...     while not interruption:
       ...         ...
     """
+    if (outer := _outer.get()) is not None:
+        yield outer
+        return
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -60,9 +68,11 @@ def deferred_interrupts() -> Iterator[Interruption]:
     previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
         previous[HANGUP] = signal.getsignal(HANGUP)
+    within = _outer.set(interruption)
     try:
         for signum in previous:
             signal.signal(signum, note)
         yield interruption
     finally:
+        _outer.reset(within)
         restore()

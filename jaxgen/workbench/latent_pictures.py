@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -49,7 +50,7 @@ def draw_codes(
     Example:
       >>> out.finish(result, draw_codes(model, player, x, key), [table])
     """
-    generate = jax.jit(lambda z: model.generate(player, z)[0])
+    generate = partial(jax.jit(lambda player, z: model.generate(player, z)[0]), player)
     draws = model.sample_latent(jax.random.clone(key), 1000)
     x = images[: 2 * SHOWN]
     z = model.encode(player, x)[0]

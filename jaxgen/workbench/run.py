@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxgen.workbench.config import RunConfig, require_devices
+from jaxgen.workbench.compiled_programs import keep_compiled_programs
+from jaxgen.workbench.config import RunConfig
 from jaxgen.workbench.errors import Interrupted
+from jaxgen.workbench.requirements import require_devices
 from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
 from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
 from jaxgen.workbench.table import print_table
@@ -156,6 +158,8 @@ def begin(config: RunConfig) -> Run:
     Example:
       >>> out = begin(config)
     """
+    if config.compilation_cache:
+        keep_compiled_programs()
     require_devices(getattr(config, "devices", 1))
     path = Path(config.run_dir or new_path(recipe_name(type(config))))
     if getattr(config, "resume", False):

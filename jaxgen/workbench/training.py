@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from jaxgen.train import data_mesh, replicate, shard
+from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.continuing import GoOn, Point, last_point, last_point_in_order
-from jaxgen.workbench.data_forms import passed_through
-from jaxgen.workbench.fitting import averaged_params, fit
+from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
+from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
 from jaxgen.workbench.run_directory import RunDirectory
+from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
 
 
@@ -56,7 +57,8 @@ def train(
 
     Every batch is split over `config.devices`; the data, the state and `held_out` are whole on each
     of them. An epoch is one scan, compiled once for all trainings of one `update` (the same
-    function object), whatever the weights. Resuming is exact: see `fit`.
+    function object), whatever the weights. Data that are large, or as --stream says, stay on the
+    host: the same numbers, and an epoch may stop in its middle. Resuming is exact: see `fit`.
 
     Args:
       run: from `begin`, or a part of it.
@@ -83,7 +85,8 @@ def train(
     Raises:
       ValueError: batch_size is above the number of datapoints; the devices do not divide it.
       TrainingFailed: a step, or a number of the judge, was not finite.
-      Interrupted: a signal came; the epoch under way was finished and saved.
+      Interrupted: a signal came; the epoch under way was finished, or stopped in its middle, and
+        saved.
     Example:
       >>> optimizer = optax.adam(config.learning_rate)
       >>> update = gradient_step(mean_over_batch(one), optimizer)
@@ -101,20 +104,14 @@ def train(
     config = run.config
     assert isinstance(config, TrainingConfig)
     mesh = data_mesh(config.devices)
-    arrays, scan = passed_through(data, config.batch_size)
+    table = None if weights is None else _table(weights, config.epochs)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
-    state, arrays, held_out = replicate((state, arrays, held_out), mesh)
-    settings = {
-        "arrays": arrays,
-        "weights": None if weights is None else _table(weights, config.epochs),
-        "update": update,
-        "scan": scan,
-        "mesh": mesh,
-    }
+    state, held_out, table = replicate((state, held_out, table), mesh)
+    epoch_of = streamed_epoch if is_streamed(data, config) else resident_epoch
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    one_epoch.trace(state, key, 0, **settings)  # what is wrong in the loss is refused here
+    epoch = epoch_of(run, update, data, mesh, table, state, key)
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     go_on = last_point_in_order if config.fall_back else last_point
@@ -122,7 +119,7 @@ def train(
     params = fit(
         run.directory,
         state,
-        partial(one_epoch, **settings),
+        epoch,
         lambda part: judge(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
@@ -146,6 +143,28 @@ def train(
     if patience is not None:
         last = best(records, key=lambda record: record[f"validation_{monitor}"])
     return Trained(params, frames.stacked(last["epoch"]))
+
+
+def resident_epoch(
+    run: Run, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any, state: Any, key: Key
+) -> Callable[[Any, Key, int], tuple[Any, Info]]:
+    """Returns the epoch `(state, key, index) -> (state, infos)` whose data live on the devices.
+
+    The arguments are those of `streamed_epoch`; what is wrong in the loss is refused here.
+    """
+    assert isinstance(run.config, TrainingConfig)
+    arrays, form = passed_through(data, run.config.batch_size)
+    if mesh.size > 1:  # one device has nothing to lay out
+        form = Sharded(form, mesh)
+    form = form if table is None else Weighted(form)
+    arrays = replicate(arrays, mesh)
+    epoch = compiled_epoch(form, update)
+
+    def data_of(index: int) -> Any:
+        return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
+
+    epoch.trace(state, key, data_of(0))
+    return lambda state, key, index: epoch(state, key, data_of(index))
 
 
 def _watching(
@@ -187,26 +206,6 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
         return loss(params, key, held_out)[1]
 
     return judge
-
-
-@partial(jax.jit, static_argnames=("update", "scan", "mesh"), donate_argnames="state")
-def one_epoch(
-    state: Any,
-    key: Key,
-    index: Any,
-    *,
-    arrays: Any,
-    weights: Any,
-    update: Callable[..., Any],
-    scan: Any,
-    mesh: Any,
-) -> tuple[Any, Info]:
-    """Returns the state after the epoch `index`; one program for all trainings of one update."""
-    if weights is not None:
-        update = update(jax.tree.map(lambda rows: rows[index], weights))
-    # One device has nothing to lay out.
-    epoch = scan.scan(update if mesh.size == 1 else shard(update, mesh))
-    return epoch(state, key, arrays)
 
 
 def _table(weights: Callable[[int], Any], epochs: int) -> Any:

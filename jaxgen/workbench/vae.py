@@ -22,7 +22,7 @@ from jaxgen.models import (
     discretized_logistic,
     gaussian_vae,
 )
-from jaxgen.nets import MLP
+from jaxgen.nets import MLP, AnyNet, as_net
 from jaxgen.pictures import image_grid, latent_grid, side_by_side
 from jaxgen.types import Key, Params
 
@@ -74,6 +74,7 @@ def image_vae(
     likelihood: str = "bernoulli",
     activation: Callable[[Array], Array] = nn.tanh,
     wrap_encoder: Callable[[nn.Module], nn.Module] = lambda encoder: encoder,
+    precision: Callable[[AnyNet], AnyNet] = as_net,
 ) -> LatentVariableModel:
     """Returns the VAE of an MLP each way, whose untrained decoder says the mean of `images`.
 
@@ -84,6 +85,7 @@ def image_vae(
       likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
       activation: after every hidden layer.
       wrap_encoder: of the encoder's network, the one to use.
+      precision: of both nets, those to compute with, such as `half_precision`.
     Example:
       >>> model = image_vae(train, config.hidden, config.latent_size)
     """
@@ -92,7 +94,8 @@ def image_vae(
         return MLP(hidden[::-1], shape, activation, **options)
 
     encoder = wrap_encoder(MLP(hidden, (2, latent_size), activation))
-    return vae_of_nets(images, encoder, decoder, latent_size, likelihood=likelihood)
+    shared = {"likelihood": likelihood, "precision": precision}
+    return vae_of_nets(images, encoder, decoder, latent_size, **shared)
 
 
 def image_belief_network(
@@ -133,6 +136,7 @@ def vae_of_nets(
     latent_size: int,
     *,
     likelihood: str = "bernoulli",
+    precision: Callable[[AnyNet], AnyNet] = as_net,
 ) -> LatentVariableModel:
     """Returns the VAE of any two networks, whose untrained decoder says the mean of `images`.
 
@@ -142,6 +146,7 @@ def vae_of_nets(
       decoder: `(shape of the outputs, output_bias_init=...) -> network`.
       latent_size: dimensions of z.
       likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
+      precision: of both nets, those to compute with, such as `half_precision`.
     Example:
       >>> model = vae_of_nets(train, ConvEncoder((2, 16)), ConvDecoder, 16)
     """
@@ -150,8 +155,8 @@ def vae_of_nets(
         family = discretized_logistic(images.levels)
     bias = bias_of_mean(family, images.images)
     return gaussian_vae(
-        encoder,
-        decoder(bias.shape, output_bias_init=constant(bias)),
+        precision(encoder),
+        precision(decoder(bias.shape, output_bias_init=constant(bias))),
         family.distribution,
         latent_size=latent_size,
         x_shape=images.images.shape[1:],
@@ -188,9 +193,16 @@ def draw_vae(
       >>> figures = draw_vae(key_pictures, model, params, test)
     """
     key_prior, key_x, key_q = jax.random.split(key, 3)
-    # The means of Gaussian pixels may leave [0, 1].
-    decode = jax.jit(jax.vmap(lambda z: jnp.clip(model.decode(params, z).mean(), 0, 1)))
-    encode = jax.jit(jax.vmap(lambda key, x: infer(key, model.encode(params, x))))
+
+    def decode_one(params: Params, z: Array) -> Array:
+        # The means of Gaussian pixels may leave [0, 1].
+        return jnp.clip(model.decode(params, z).mean(), 0, 1)
+
+    def encode_one(params: Params, key: Key, x: Array) -> Array:
+        return infer(key, model.encode(params, x))
+
+    decode = partial(jax.jit(jax.vmap(decode_one, (None, 0))), params)
+    encode = partial(jax.jit(jax.vmap(encode_one, (None, 0, 0))), params)
     gray = images.images[:RECONSTRUCTED] / 255
     x = jax.jit(images.prepare)(key_x, images.images[:RECONSTRUCTED])
     seen = decode(encode(jax.random.split(key_q, len(x)), x))

@@ -47,6 +47,14 @@ def test_they_follow_prepare_each_with_its_own_key(key):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_composed_they_prepare_one_image_as_a_batch_of_one(key):
+    images = np.arange(30, dtype=np.uint8).reshape(1, 5, 6, 1)
+    prepare = compose(scale, random_flip)
+    for each in jax.random.split(key, 8):
+        of_one, of_batch = prepare(jax.random.clone(each), images[0]), prepare(each, images)
+        np.testing.assert_array_equal(of_one, of_batch[0])
+
+
 def test_refused(key):
     with pytest.raises(ValueError, match=r"size: got \(4, 2\), expected at most \(3, 4\)"):
         random_crop((4, 2))(key, IMAGES)

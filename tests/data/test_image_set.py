@@ -1,5 +1,8 @@
 """One's own arrays and the embedded digits."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,6 +126,17 @@ class TestDigits:
         labels = np.concatenate([part.labels for part in self.parts()])
         levels = np.rint(images / 255 * 16)
         assert sorted_pairs(levels, labels) == sorted_pairs(raw.images, raw.target)
+
+    def test_scikit_learn_is_imported_only_where_its_file_is_elsewhere(self, monkeypatch):
+        loaded = "import sys; from jaxgen.data import load; load('digits', 'test'); print({})"
+        loaded = loaded.format("'sklearn' in sys.modules")
+        said = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True)
+        assert said.stdout == "False\n", said.stderr
+        here = self.parts()
+        monkeypatch.setattr("jaxgen.data.digits.find_spec", lambda name: None)
+        for one, other in zip(here, self.parts(), strict=True):
+            np.testing.assert_array_equal(one.images, other.images)
+            np.testing.assert_array_equal(one.labels, other.labels)
 
     def test_every_split_holds_the_classes_alike(self):
         overall = np.bincount(load_digits().target) / 1797

@@ -2,6 +2,7 @@
 
 import io
 import json
+import mmap
 import os
 import re
 import struct
@@ -16,6 +17,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2
 
+import jaxgen.data.cache as cache_module
 import jaxgen.data.prepared as prepared_module
 from jaxgen.data import load
 
@@ -108,6 +110,7 @@ def replaced(value, place, junk):
 def user_cache(request, tmp_path, monkeypatch):
     """Small sets get a cache directory of their own; the real ones keep the user's."""
     if "real" not in request.node.name:
+        monkeypatch.delenv("JAXGEN_CACHE_DIR", raising=False)
         monkeypatch.setattr("platformdirs.user_cache_path", lambda app: tmp_path / "cache" / app)
     return tmp_path / "cache"
 
@@ -215,21 +218,62 @@ class TestReading:
         assert len(load("toy", "test", data_dir=root).images) == 3
 
 
+def kept_in(user_cache):
+    """The one file that the cache holds."""
+    (path,) = user_cache.rglob("*.npy")
+    return path
+
+
+def owner(array):
+    """Whose memory it is."""
+    return owner(array.base) if isinstance(array, np.ndarray) else array
+
+
 class TestCache:
     def test_a_second_load_decodes_nothing(self, root, decoded, user_cache):
         folder = write_set(root, {"test": random_split(9)})
+        before = sorted(folder.iterdir())
         first, second = (load("toy", "test", data_dir=root) for _ in range(2))
         np.testing.assert_array_equal(first.images, second.images)
         np.testing.assert_array_equal(first.labels, second.labels)
         assert len(decoded) == 1
-        assert not user_cache.exists()
-        assert [path.name for path in folder.glob("*jaxgen*")] == ["jaxgen-test.npy"]
+        assert sorted(folder.iterdir()) == before
+        assert kept_in(user_cache).is_relative_to(user_cache / "jaxgen")
 
-    def test_any_flipped_byte_is_noticed_and_repaired(self, root, decoded):
-        folder = write_set(root, {"test": random_split(9)})
+    def test_images_are_mapped_and_cannot_be_changed(self, root):
+        write_set(root, {"train": random_split(60)})
+        for split in ("train", "validation", "train[:10]"):
+            images = load("toy", split, data_dir=root).images
+            assert isinstance(owner(images), mmap.mmap)
+            with pytest.raises(ValueError, match="read-only"):
+                images[0] = 0
+
+    def test_the_bytes_are_read_once(self, root, user_cache, monkeypatch):
+        """The stamp stands for them until the file has another size or time."""
+        digests, digest = [], cache_module._File._digest
+        monkeypatch.setattr(
+            cache_module._File, "_digest", lambda *of: digests.append(0) or digest(*of)
+        )
+        write_set(root, {"test": random_split(9)})
+        for _ in range(3):
+            load("toy", "test", data_dir=root)
+        assert len(digests) == 1  # when it was written
+        path = kept_in(user_cache)
+        os.utime(path, (1, 1))
+        for _ in range(2):
+            load("toy", "test", data_dir=root)
+        assert len(digests) == 2
+        next(path.parent.glob("*.checked")).unlink()
+        for _ in range(2):
+            load("toy", "test", data_dir=root)
+        assert len(digests) == 3
+
+    def test_any_flipped_byte_is_noticed_and_repaired(self, root, decoded, user_cache):
+        write_set(root, {"test": random_split(9)})
         images = load("toy", "test", data_dir=root).images
-        path = folder / "jaxgen-test.npy"
+        path = kept_in(user_cache)
         whole = path.read_bytes()
+        images = np.array(images)
         for place in (0, 60, 200, len(whole) - 1):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
             np.testing.assert_array_equal(load("toy", "test", data_dir=root).images, images)
@@ -246,22 +290,19 @@ class TestCache:
         write_shard(next(folder.glob("*.array_record-*")), images, labels)
         np.testing.assert_array_equal(load("toy", "test", data_dir=root).images, images)
 
-    def test_a_read_only_set_is_cached_for_the_user(self, root, decoded, user_cache):
-        images, labels = random_split(9)
-        folder = write_set(root, {"test": (images, labels)})
-        before = sorted(folder.iterdir())
-        folder.chmod(0o555)
+    def test_the_environment_names_another_place(self, root, decoded, user_cache, monkeypatch):
+        monkeypatch.setenv("JAXGEN_CACHE_DIR", str(user_cache / "elsewhere"))
+        write_set(root, {"test": random_split(9)})
         for _ in range(2):
-            np.testing.assert_array_equal(load("toy", "test", data_dir=root).images, images)
+            load("toy", "test", data_dir=root)
         assert len(decoded) == 1
-        assert sorted(folder.iterdir()) == before
-        assert len(list(user_cache.rglob("*.npy"))) == 1
+        assert kept_in(user_cache).is_relative_to(user_cache / "elsewhere")
 
     def test_nowhere_to_write_is_said_and_harmless(self, root, user_cache):
         images, labels = random_split(9)
-        write_set(root, {"test": (images, labels)}).chmod(0o555)
+        write_set(root, {"test": (images, labels)})
         user_cache.write_text("a file where a directory should be")
-        with pytest.warns(RuntimeWarning, match="could be kept neither in"):
+        with pytest.warns(RuntimeWarning, match="could not be kept in .*JAXGEN_CACHE_DIR"):
             toy = load("toy", "test", data_dir=root)
         np.testing.assert_array_equal(toy.images, images)
 

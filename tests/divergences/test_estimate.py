@@ -1,11 +1,14 @@
 """Divergences estimated by a trained critic: the held-out bound and its interval."""
 
+from itertools import combinations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from laws import assert_unbiased, rejected
+from scipy import stats
 
 from jaxgen.divergences import DIVERGENCES, activated_bound, estimate
 
@@ -76,6 +79,31 @@ def test_the_held_out_value_is_unbiased_for_the_critics_bound(runs):
 def test_the_bound_lies_at_and_not_above_the_divergence(runs):
     assert 0.46 < runs.value.mean() < 0.51
     assert (runs.lower > 0.5).mean() < 0.06
+
+
+def test_the_interval_is_of_what_was_held_out():
+    """Two of six on either side: one of all ways to draw them, exactly."""
+    xs, ys = np.array([0.0, 1.0, 3.0, 7.0, 12.0, 20.0]) / 10, np.arange(6.0) ** 2 / 20
+
+    def ways(terms):
+        return np.array(
+            [(np.mean(pair), np.var(pair, ddof=1) / 2) for pair in combinations(terms, 2)]
+        )
+
+    for_p, for_q = ways(1 + xs), ways(np.exp(ys))  # log p/q = v: E_p (1 + v) - E_q e^v
+    values = for_p[:, None, 0] - for_q[:, 0]
+    errors = np.sqrt(for_p[:, None, 1] + for_q[:, 1])
+    found = run(
+        jax.random.key(0), *map(jnp.float32, (xs, ys)), "kl", lambda key: jnp.array([1.0, 0.0]),
+        optimizer=optax.sgd(0.0), num_steps=1, batch_size=2, held_out=1 / 3, confidence=0.8,
+    )  # fmt: skip
+    at = np.unravel_index(np.argmin(np.abs(values - found.value)), values.shape)
+    assert float(found.value) == pytest.approx(values[at], rel=1e-5)
+    assert float(found.stderr) == pytest.approx(errors[at], rel=1e-5)
+    half = stats.norm.ppf(0.9) * errors[at]
+    np.testing.assert_allclose(
+        [found.lower, found.upper], values[at] + half * np.array([-1, 1]), rtol=1e-4
+    )
 
 
 def test_trouble_is_reported(fit):

@@ -60,6 +60,16 @@ def test_the_terms_are_the_witness():
     np.testing.assert_allclose(terms.p[4], witness(XS[4:5], others, YS, kernel)[0], rtol=1e-5)
 
 
+def test_the_linear_form_is_of_pairs_that_follow_each_other():
+    """Of seven, the last has no part."""
+    xs, ys = XS, jnp.concatenate([YS, XS[:2] + 1])
+    by_hand = [
+        k(xs[i], xs[i + 1]) + k(ys[i], ys[i + 1]) - k(xs[i], ys[i + 1]) - k(xs[i + 1], ys[i])
+        for i in (0, 2, 4)
+    ]
+    np.testing.assert_allclose(mmd_linear(xs, ys, rbf(BANDWIDTH)).values, by_hand, atol=1e-6)
+
+
 def closed_form():
     """The squared MMD of the two Gaussians: E k is a Gaussian of variance s² + both variances."""
 

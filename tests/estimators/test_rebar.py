@@ -29,7 +29,7 @@ def test_a_scale_error_of_two_percent_is_seen(key):
 
 
 def by_the_book(noise, noise_given_b, conditioned=True):
-    """Equation 7 of Tucker et al. on `coupled`, by autodiff, with z~ from noise of its own."""
+    """Equation 7 of Tucker et al. (2017) on `coupled`, by autodiff; z~ of noise of its own."""
     f = lambda b: coupled.f(None, b)  # noqa: E731
     relaxed = lambda z: ETA * f(jax.nn.sigmoid(z / TEMPERATURE))  # noqa: E731
 

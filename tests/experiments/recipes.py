@@ -58,6 +58,7 @@ RECIPES = [
             "--batch-size 1298": "batch_size: got 1298, expected at most 1297",
             "--likelihood poisson": "poisson",
             "--binarization none": "binarization: got 'none' for the gray pixels of digits",
+            "--binarization None": "None",
             "--latent-size 0": "latent_size: got 0, expected an integer >= 1",
             "--hidden 20 0": "hidden: got 0, expected an integer >= 1",
             "--ema-decay 1": "ema_decay: got 1.0, expected a number in (0, 1)",

@@ -48,7 +48,7 @@ def test_a_run_prints_its_numbers_and_where_everything_is(recipe, tiny):
 
 @each
 def test_an_epoch_is_compiled_once_for_each_update(recipe, tiny):
-    assert tiny(recipe.name).compiled.get("one_epoch", 0) == recipe.programs
+    assert tiny(recipe.name).compiled.get("epoch", 0) == recipe.programs
 
 
 RESUMED = [recipe for recipe in RECIPES if recipe.resumes]

@@ -18,7 +18,7 @@ from recipes import compilations
 from experiments import vae as recipe
 from jaxgen.data import load
 from jaxgen.train import latest_step, restore
-from jaxgen.workbench import fitting
+from jaxgen.workbench import epoch_loop
 from jaxgen.workbench.cli import choose
 from jaxgen.workbench.run_directory import RunDirectory
 
@@ -107,7 +107,7 @@ def test_a_run_is_complete_and_compiles_its_epoch_once(flags, pictures, tmp_path
     with compilations() as compiled:
         assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 0
     assert_complete(path, 2, *pictures)
-    assert [compiled[name] for name in ("one_epoch", "judge", "numbers")] == [1, 1, 1]
+    assert [compiled[name] for name in ("epoch", "judge", "numbers")] == [1, 1, 1]
     printed = capsys.readouterr().out
     for expected in ("ELBO", "NLL", "bits/dim", "active units", "samples.png", str(path)):
         assert expected in printed
@@ -150,17 +150,17 @@ def test_eight_devices_give_the_numbers_of_one(whole, tmp_path):
 
 KILLED = {
     "in mid-epoch": """
-        one_epoch = training.one_epoch
+        fit = training.fit
 
-        class Deadly:
-            trace = one_epoch.trace
-
-            def __call__(self, state, key, index, **rest):
+        def deadly(run, state, epoch, *rest, **options):
+            def kill_soon(state, key, index):
                 if index == 2:
                     threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGKILL)).start()
-                return one_epoch(state, key, index, **rest)
+                return epoch(state, key, index)
 
-        training.one_epoch = Deadly()
+            return fit(run, state, kill_soon, *rest, **options)
+
+        training.fit = deadly
     """,
     "in mid-save": """
         save = continuing.save
@@ -179,8 +179,8 @@ TRAINED = "vae.evaluate = lambda *_: os._exit(0)"
 def process(change, arguments):
     """Runs the recipe in a process of its own after `change`; returns how it ended."""
     start = "import os, signal, threading\nfrom experiments import vae\n"
-    start += "from jaxgen.workbench import cli, continuing, fitting, training\n"
-    start += "fitting.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
+    start += "from jaxgen.workbench import cli, continuing, epoch_loop, training\n"
+    start += "epoch_loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0\n"
     program = start + textwrap.dedent(change) + f"\ncli.choose({['vae', *arguments]!r})"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -268,7 +268,7 @@ def test_resuming_into_another_configuration_is_refused(whole, capsys):
 
 
 def test_what_is_not_finite_stops_the_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(epoch_loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "run"
     flags = "--likelihood gaussian --learning-rate 1e6"
     assert vae(f"{SMALL} {flags}", **{"run-dir": path}) == 1

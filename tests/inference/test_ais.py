@@ -197,7 +197,7 @@ def test_schedules_rise_from_zero_to_one():
     np.testing.assert_allclose(linear_temperatures(4), [0, 0.25, 0.5, 0.75, 1])
     betas = sigmoidal_temperatures(10)
     assert (betas[0], betas[5], betas[10]) == (0.0, 0.5, 1.0)
-    # Wu et al.: sigmoid(4 (2t/T - 1)), scaled to [0, 1].
+    # Wu et al. (2017): sigmoid(4 (2t/T - 1)), scaled to [0, 1].
     raw = 1 / (1 + np.exp(-4 * (2 * np.arange(11) / 10 - 1)))
     np.testing.assert_allclose(betas, (raw - raw[0]) / (raw[-1] - raw[0]), atol=1e-12)
 
@@ -225,6 +225,12 @@ def test_bad_input_is_named():
         reverse_annealed_importance_weight(
             jax.random.key(0), jnp.zeros(2), several, MODEL.prior, stay, BETAS
         )
+    for transition, told in (
+        (lambda key, log_density, z, beta: z, r"transition: got a \w+, expected \(z, info\)"),
+        (lambda key, log_density, z, beta: (z[0], {}), r"transition: got a z of shape \(\)"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            annealed_importance_weight(jax.random.key(0), log_joint, MODEL.prior, transition, BETAS)
     with pytest.raises(ValueError, match=r"sharpness: got 0.0, expected a positive number"):
         sigmoidal_temperatures(5, sharpness=0.0)
     with pytest.raises(ValueError, match=r"target_acceptance: got 1.5, expected a number in"):

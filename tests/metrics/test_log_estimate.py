@@ -7,7 +7,7 @@ from scipy import integrate, special, stats
 
 from jaxgen.bounds import ELBO
 from jaxgen.distributions import diagonal_normal
-from jaxgen.metrics import log_estimate, log_second_moment
+from jaxgen.metrics import log_estimate, log_second_moment, pareto_k
 
 
 def normal(mean, scale):
@@ -39,6 +39,14 @@ def test_every_count_takes_its_sets_from_the_whole_pool():
         assert found.variance[i] == pytest.approx(estimates.var(ddof=1), rel=1e-5)
         assert found.ess[i] == pytest.approx(ess.mean(), rel=1e-5)
     assert log_estimate(jnp.asarray(errors), (3,), ELBO).bias[0] == pytest.approx(errors.mean())
+
+
+def test_the_tail_is_that_of_the_median_set_of_the_most_samples():
+    errors = 3 * np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32)
+    each = sorted(float(pareto_k(jnp.asarray(of))) for of in errors)
+    found = log_estimate(jnp.asarray(errors.ravel()), (5, 50)).pareto_k
+    assert each[0] < each[1] < each[2]
+    assert float(found) == pytest.approx(each[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("counts", [(0,), (2, 7)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgen.nets import GatedPixelCNN, PixelCNN, gated_pixel_cnn, pixel_cnn
-from jaxgen.nets.shifted import above, left, patches, shifted_copies
+from jaxgen.nets.causal_convolution import above, left, patches, shifted_copies
 
 SHAPE = (5, 4, 2)
 NETS = {

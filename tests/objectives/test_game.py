@@ -64,6 +64,14 @@ def test_losses_are_the_means_over_pairs_of_packs(make, key):
     jax.tree.map(np.testing.assert_array_equal, changed, stats)
 
 
+def test_an_output_of_zero_says_neither_real_nor_fake(key):
+    model = gan(MLPGenerator((), (2,)), MLPCritic((4,)), latent_size=3, x_shape=(2,))
+    _, critic = model.init(key)
+    silent = jax.tree.map(jnp.zeros_like, critic)
+    losses = game_losses(model, non_saturating())
+    assert losses.critic(silent, (X, X + 1), jax.random.key(1), BATCH)[2]["accuracy"] == 0
+
+
 def test_the_second_side_meets_the_collections_that_the_first_left_in_the_critic(key):
     model = gan(
         MLPGenerator((), (2,)), MLPCritic((4,), spectral_norm=True), latent_size=3, x_shape=(2,)

@@ -164,6 +164,23 @@ def test_the_mesh():
         data_mesh(0)
 
 
+def test_the_mesh_of_given_devices():
+    last = jax.devices()[5:]
+    mesh = data_mesh(devices=last)
+    assert mesh.shape == {"data": 3}
+    assert list(mesh.devices.flat) == last
+    assert list(data_mesh(2, devices=last).devices.flat) == last[:2]
+    assert data_mesh(devices=jax.devices()) == data_mesh()
+    with pytest.raises(ValueError, match="num_devices: got 4, expected at most 3"):
+        data_mesh(4, devices=last)
+    for wrong in ([], [last[0], last[0]]):
+        with pytest.raises(ValueError, match=r"devices: got \[.*expected different devices of one"):
+            data_mesh(devices=wrong)
+    for wrong in (8, "cpu", ["cpu"], jax.devices()[0]):
+        with pytest.raises(ValueError, match=r"devices: got .*expected"):
+            data_mesh(devices=wrong)
+
+
 def test_misuse_is_named(optimizer, params, data):
     update = gradient_step(loss, optimizer)
     with pytest.raises(ValueError, match=r"mesh: got the axes \('model',\)"):

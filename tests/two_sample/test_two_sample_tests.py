@@ -85,6 +85,11 @@ def test_the_accuracys_p_value_is_the_binomials(right):
     assert float(came.p_value) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_score_of_zero_says_q():
+    """A classifier that says nothing is right half of the time."""
+    assert accuracy_test(jnp.zeros(4), jnp.zeros(4)).statistic == 0.5
+
+
 @pytest.mark.parametrize("n", [1500, 2500, 1_000_000])
 def test_the_accuracys_p_value_keeps_its_digits_for_many_samples(n):
     right = n + round(1.5 * np.sqrt(2 * n) / 2)  # one and a half standard deviations above chance

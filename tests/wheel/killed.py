@@ -13,8 +13,8 @@ EPOCHS = 60
 # Every epoch is saved, where a run saves every ten seconds: all sixty take less on a fast machine.
 START = """
 import runpy, sys
-from jaxgen.workbench import fitting
-fitting.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+from jaxgen.workbench import epoch_loop
+epoch_loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

@@ -16,9 +16,10 @@ import jax
 import pytest
 
 from jaxgen.workbench import cli
-from jaxgen.workbench.config import ImageConfig, require_devices
+from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.requirements import require_devices
 from jaxgen.workbench.run_directory import open_run
 
 ROOT = Path(__file__).parents[2]
@@ -305,7 +306,7 @@ def test_devices_are_there_or_refused():
 def test_devices_are_pretended_before_jax_starts():
     code = """
         import jax
-        from jaxgen.workbench.config import require_devices
+        from jaxgen.workbench.requirements import require_devices
         require_devices(3)
         assert jax.device_count() == 3
     """

@@ -22,7 +22,7 @@ from jaxgen.train import (
     shard,
     simultaneous,
 )
-from jaxgen.workbench import Sets, TrainingConfig, begin, fitting, train
+from jaxgen.workbench import Sets, TrainingConfig, begin, epoch_loop, train
 
 POOL, BATCH = 6, 4
 SHAPE = (2, 2, 1)
@@ -100,16 +100,16 @@ def trained_in(path):
 
 
 def test_a_training_killed_in_mid_pool_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(epoch_loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     straight = trained_in(tmp_path / "a")
 
-    def dying(record, *rest, keep=fitting._stop_unless_finite):
+    def dying(record, *rest, keep=epoch_loop._stop_unless_finite):
         if rest[2] == 2:  # two epochs of three batches of four: the pool of six is in its second
             raise KeyboardInterrupt
         return keep(record, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_stop_unless_finite", dying)
+        patch.setattr(epoch_loop, "_stop_unless_finite", dying)
         with pytest.raises(KeyboardInterrupt):
             trained_in(tmp_path / "b")
     resumed = trained_in(tmp_path / "b")

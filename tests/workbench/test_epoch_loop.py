@@ -20,11 +20,11 @@ from jaxgen.train import (
     scan_epoch,
 )
 from jaxgen.train import manifest as manifest_module
-from jaxgen.workbench import fitting as fit_module
+from jaxgen.workbench import epoch_loop as fit_module
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.continuing import last_point, last_point_in_order, save_point
+from jaxgen.workbench.epoch_loop import fit
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.fitting import fit
 from jaxgen.workbench.run_directory import RunDirectory, open_run
 
 EPOCHS = 6

@@ -27,10 +27,9 @@ def test_pareto_k_does_not_see_the_scale_of_the_weights(scale):
     np.testing.assert_allclose(pareto_k(log_weights + scale), pareto_k(log_weights), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("shape", "n", "seed"), [(0.6, 60, 3), (3.0, 400, 1)])
-def test_the_shape_of_a_tail_is_the_formula_in_float64(shape, n, seed):
-    """Zhang & Stephens' profile posterior mean, summed in numpy over a far finer grid."""
-    x = np.sort(stats.genpareto.rvs(shape, size=n, random_state=seed))
+def zhang_and_stephens(x):
+    """The profile posterior mean of ascending excesses, summed in numpy over their own grid."""
+    n = len(x)
     points = 30 + int(np.sqrt(n))
     grid = 1 - np.sqrt(points / (np.arange(1, points + 1) - 0.5))
     theta = 1 / x[-1] + grid / (3 * x[int(n / 4 + 0.5) - 1])
@@ -42,8 +41,30 @@ def test_the_shape_of_a_tail_is_the_formula_in_float64(shape, n, seed):
         ]
     )
     mean = np.exp(density - density.max()) @ theta / np.exp(density - density.max()).sum()
-    expected = (n * np.log1p(-mean * x).mean() + 5) / (n + 10)
-    np.testing.assert_allclose(generalized_pareto_shape(jnp.asarray(x)), expected, rtol=1e-4)
+    return (n * np.log1p(-mean * x).mean() + 5) / (n + 10)
+
+
+@pytest.mark.parametrize(("shape", "n", "seed"), [(0.6, 60, 3), (3.0, 400, 1)])
+def test_the_shape_of_a_tail_is_the_formula_in_float64(shape, n, seed):
+    x = np.sort(stats.genpareto.rvs(shape, size=n, random_state=seed))
+    found = generalized_pareto_shape(jnp.asarray(x))
+    np.testing.assert_allclose(found, zhang_and_stephens(x), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "tail"), [(21, 5), (103, 21), (403, 61)])
+def test_the_tail_is_a_fifth_of_the_weights_or_three_roots_of_their_number(n, tail):
+    """Whichever is less, rounded up: 4.2, 20.6 and 60.2."""
+    weights = np.sort(stats.genpareto.rvs(0.8, size=n, random_state=0))
+    expected = zhang_and_stephens(weights[-tail:] - weights[-tail - 1])
+    np.testing.assert_allclose(pareto_k(jnp.log(jnp.asarray(weights))), expected, rtol=1e-3)
+
+
+def test_ties_with_the_threshold_have_no_part_in_the_shape():
+    x = np.sort(stats.genpareto.rvs(0.6, size=60, random_state=3))
+    with_ties = jnp.asarray(np.concatenate([np.zeros(3), x]))  # of 63 the grid is that of 60
+    np.testing.assert_allclose(
+        generalized_pareto_shape(with_ties), zhang_and_stephens(x), rtol=1e-4
+    )
 
 
 def test_pareto_k_is_infinite_where_the_tail_says_nothing():

@@ -132,7 +132,7 @@ def _saying_what_is_saved(run: RunDirectory) -> Iterator[None]:
     """Adds to any error that is not expected where the training can be continued from."""
     try:
         yield
-    except TrainingFailed:
+    except (TrainingFailed, Interrupted):
         raise
     except Exception as error:
         last = latest_step(run.checkpoints)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def trade_off(
+def rate_distortion_curve(
     x: ArrayLike,
     y: ArrayLike,
     names: Sequence[str],
@@ -29,7 +29,7 @@ def trade_off(
     Args:
       sums: by their names in the legend.
     Example:
-      >>> trade_off(
+      >>> rate_distortion_curve(
       ...     rates,
       ...     distortions,
       ...     ["β = 1", "β = 4"],
