@@ -66,10 +66,12 @@ def curve_panels(
             if name in areas:
                 axes.fill_between(x, y, color="#d9d9d9", lw=0, label=name)
             else:
-                style = {"color": f"C{i}", "lw": 1.5, **(styles or {}).get(name, {})}
+                dot = {"marker": "o"} if len(x) == 1 else {}  # one point makes no line
+                style = {"color": f"C{i}", "lw": 1.5, **dot, **(styles or {}).get(name, {})}
                 axes.plot(x, y, label=name, **style)
             late.extend(y[len(x) - max(1, round(settled * len(x))) :])
-        axes.set_xlim(*(xlim or (x.min(), x.max())))
+        if xlim or len(x) > 1:
+            axes.set_xlim(*(xlim or (x.min(), x.max())))
         margin = 0.08 * (np.nanmax(late) - np.nanmin(late)) or 1.0
         axes.set_ylim(*(ylim or (np.nanmin(late) - margin, np.nanmax(late) + margin)))
     for i, axes in enumerate(places):

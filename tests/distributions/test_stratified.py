@@ -14,6 +14,13 @@ def test_every_share_holds_one_draw(key):
     assert np.all((u > 0) & (u < 1))
 
 
+@pytest.mark.parametrize("shift", [0.0, 1 - 2.0**-24])
+def test_no_draw_is_rounded_to_an_end(shift, monkeypatch):
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: jnp.full(shape, shift))
+    u = np.asarray(stratified_uniform(jax.random.key(0), 3000))
+    assert np.all((u > 0) & (u < 1))
+
+
 def test_means_are_unbiased_and_their_variance_is_that_of_the_strata(key):
     """Of u² over n strata the variance is sum_i Var / n²; 4,000 repeats, five standard errors."""
     n, repeats = 8, 4000

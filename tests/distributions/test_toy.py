@@ -63,7 +63,13 @@ def test_a_ring_has_its_modes_evenly_around_and_none_twice():
     np.testing.assert_allclose(target.modes[0], [2.0, 0.0], atol=1e-6)
 
 
-def test_a_grid_is_centerd():
+def test_rings_and_grids_are_those_of_the_literature():
+    """Eight of sd .02 at radius 2 (Metz et al. 2017), 25 of sd .05 (Lin et al. 2018)."""
+    for target, count, scale in ((ring(), 8, 0.02), (grid(), 25, 0.05)):
+        np.testing.assert_array_equal(target.scales, np.full(count, scale, np.float32))
+
+
+def test_a_grid_is_centered():
     modes = np.asarray(grid().modes)
     assert modes.shape == (25, 2)
     assert {tuple(m) for m in modes} == {(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)}

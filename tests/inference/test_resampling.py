@@ -111,6 +111,7 @@ def test_schedules_resample_by_the_effective_sample_size():
     assert always(log_weights)
     assert ess_below(0.9)(log_weights)
     assert not ess_below(0.88)(log_weights)
+    assert not ess_below(1.0)(jnp.zeros(4)), "as large as it can be, it is not below"
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.5, float("nan")])

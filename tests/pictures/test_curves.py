@@ -1,9 +1,17 @@
 """Curves hold the numbers that they are given."""
 
+import warnings
+
 import numpy as np
 import pytest
 
-from jaxgen.pictures import against_count, against_steps, learning_curve, learning_curves
+from jaxgen.pictures import (
+    against_count,
+    against_steps,
+    curve_panels,
+    learning_curve,
+    learning_curves,
+)
 from tests.pictures.drawing import drawn
 
 
@@ -40,6 +48,17 @@ def test_a_curve_of_one_epoch_and_a_flat_one_can_be_drawn():
         assert axes.get_xlim()[0] == 0
         assert axes.get_xlabel() == "epoch"
         np.testing.assert_array_equal(ticks, np.round(ticks))  # whole epochs
+
+
+def test_a_panel_of_one_point_shows_it_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = curve_panels(
+            [1.0], {"a": {"kept": [0.8]}}, columns=1, xlabel="epoch", ylabel="share"
+        )
+        figure.canvas.draw()
+    (line,) = figure.axes[0].lines
+    assert line.get_marker() == "o"
 
 
 def test_what_a_curve_should_be_is_dashed_in_its_color():
