@@ -83,7 +83,7 @@ def not_negative(name: str, value: Any) -> Any:
 def _holds(value: Any, condition: Callable[[Any], Any]) -> bool:
     """Whether the condition holds of every number in `value`; of one that is not known, it does."""
     if isinstance(value, int | float):
-        return condition(value)
+        return bool(condition(value))
     if not hasattr(value, "dtype"):
         return True  # no number, such as a schedule
     try:

@@ -223,7 +223,7 @@ def _by_domain(batch: Any) -> dict[str, Any]:
 
 
 def _is_on(weight: Any) -> bool:
-    return not isinstance(weight, int | float | np.number) or weight != 0
+    return not isinstance(weight, int | float | np.number) or bool(weight != 0)
 
 
 def _key(key: Key, purpose: int, name: str) -> Key:
