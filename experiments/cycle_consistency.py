@@ -37,7 +37,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.random import clone
 from jaxtyping import Array
 
 from jaxgen import workbench as wb
@@ -119,7 +118,7 @@ def run(config: Config) -> dict[str, Any]:
         tasks = {name: unpaired(train, test, TRANSLATIONS[name]) for name in config.tasks}
     classifier = wb.Classifier(int(tasks[config.tasks[0]].x_labels.max()) + 1)
     judges = {
-        name: wb.judged_by(clone(key_classes), classifier, train, task, TRANSLATIONS[name])
+        name: wb.judged_by(key_classes, classifier, train, task, TRANSLATIONS[name])
         for name, task in tasks.items()
     }
     models = {net: make_model(config, net, train.images.shape[1:]) for net in config.nets}
@@ -147,7 +146,7 @@ def run(config: Config) -> dict[str, Any]:
 
         generators = wb.train(
             part,
-            start(jax.random.split(clone(key_init), config.seeds)),
+            start(jax.random.split(key_init, config.seeds)),
             updates[net, loss],
             wb.Sets(tuple(domains)),
             judge,
@@ -157,10 +156,11 @@ def run(config: Config) -> dict[str, Any]:
             evaluated=lambda games: games.generator.averaged,
             monitor="class_kept",
         ).params
-        judged = judge_all[net](generators, clone(key_judge), judges[name])
+        judged = judge_all[net](generators, jax.random.clone(key_judge), judges[name])
         first = jax.tree.map(lambda of_seeds: of_seeds[0], generators)
         pair = [jnp.asarray(of[:SHOWN]) / 255 for of in (task.test_x, task.test_y)]
-        return wb.JudgedCell(judged, task.test_labels, show(model, first, *pair))
+        shown = show(model, first, *pair)
+        return wb.JudgedCell(judged, task.test_labels, shown)
 
     settings = {"_".join(s): s for s in product(config.nets, config.losses, config.tasks)}
     swept = wb.sweep(out, settings, cell)

@@ -139,7 +139,6 @@ def judge_translations(
         x, y, test_x, test_y = (jnp.asarray(images) / jnp.float32(255) for images in by[:4])
         kernel = rbf(median_heuristic(_vectors(y), _vectors(x)))
         key_there, key_back = jax.random.split(key)
-        clone = jax.random.clone  # all are judged by the same numbers
 
         def one(variables: Variables) -> tuple[Any, ...]:
             def forward(images: Array) -> Array:
@@ -150,8 +149,8 @@ def judge_translations(
 
             of_y, of_x = classify(by.classifier_y), classify(by.classifier_x)
             return (
-                translation_terms(clone(key_there), forward, backward, of_y, test_x, test_y),
-                translation_terms(clone(key_back), backward, forward, of_x, test_y, test_x),
+                translation_terms(key_there, forward, backward, of_y, test_x, test_y),
+                translation_terms(key_back, backward, forward, of_x, test_y, test_x),
                 unpaired_scores(forward, backward, x, y, kernel),
                 forward(x),
             )

@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 
+import jax
 import pytest
 from recipes import RECIPES, Run, run_interrupted, run_recipe, untimed
 
@@ -59,10 +60,13 @@ def test_an_interrupted_run_resumes_to_the_same_end(recipe, tiny, tmp_path, caps
     """Interrupted in the last of its trainings, and continued with the command that it prints."""
     *_, last = recipe.trainings
     path = tmp_path / "run"
-    code = run_interrupted(recipe.name, recipe.flags, path, epoch=1, part=last or None)
-    assert code == 128 + 15
-    (command,) = re.findall(r"continue with: python -m experiments (.*)", capsys.readouterr().err)
-    cli.choose(shlex.split(command))
+    with jax.debug_key_reuse(recipe.checks_keys):
+        code = run_interrupted(recipe.name, recipe.flags, path, epoch=1, part=last or None)
+        assert code == 128 + 15
+        (command,) = re.findall(
+            r"continue with: python -m experiments (.*)", capsys.readouterr().err
+        )
+        cli.choose(shlex.split(command))
     resumed, whole = Run(path, "", {}), tiny(recipe.name)
     assert untimed(resumed.result) == untimed(whole.result)
     for part in recipe.trainings:
