@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool
 from jaxgen.inference.hmc import LogDensity
 from jaxgen.inference.made_once import made_once
 from jaxgen.inference.temperatures import Temperatures, rising
-from jaxgen.numerics import all_finite
+from jaxgen.numerics import all_finite, highest_precision
 from jaxgen.types import Distribution, Key, Scalar
 
 Transition: TypeAlias = Callable[[Key, LogDensity, Array, Scalar], tuple[Array, Any]]
@@ -50,6 +50,7 @@ class AnnealedWeight(NamedTuple):
     all_finite: Bool[Array, ""]
 
 
+@highest_precision
 def annealed_importance_weight(
     key: Key,
     log_joint: LogDensity,
@@ -86,6 +87,7 @@ def annealed_importance_weight(
     return weigh_forwards(key, step, initial, betas)
 
 
+@highest_precision
 def reverse_annealed_importance_weight(
     key: Key,
     z: Array,

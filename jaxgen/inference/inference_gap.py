@@ -15,7 +15,7 @@ from jaxgen.checks import at_least
 from jaxgen.inference.ais import LogDensity, Transition, annealed_importance_weight
 from jaxgen.inference.svi import LocalOptimum, optimize_local
 from jaxgen.inference.temperatures import Temperatures
-from jaxgen.numerics import all_finite, log_mean_exp
+from jaxgen.numerics import all_finite, highest_precision, log_mean_exp
 from jaxgen.types import Distribution, Key, Params, Scalar
 
 
@@ -65,6 +65,7 @@ class InferenceGap(NamedTuple):
         return self.log_px - self.elbo
 
 
+@highest_precision
 def inference_gap(
     key: Key,
     bound: Callable[[Params, Key], Array],

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
@@ -67,8 +68,8 @@ def train(
         weights to that.
       data: a pytree of arrays with one leading axis, passed through in a new order every epoch in
         batches of `config.batch_size`; `Sets` of such, passed through apart; or `Draws`.
-      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data;
-        compiled by the caller, if at all.
+      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data,
+        with products at the highest precision; compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
         that trainings which shall differ in nothing else may be given the same.
       judge_key: the judge's, the same after every epoch: what changes is the model. By default
@@ -108,10 +109,14 @@ def train(
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
     state, held_out, table = replicate((state, held_out, table), mesh)
-    epoch_of = streamed_epoch if is_streamed(data, config) else resident_epoch
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    epoch = epoch_of(run, update, data, mesh, table, state, key)
+    if is_streamed(data, config):
+        epoch = streamed_epoch(run, update, data, mesh, table, state, key)
+    else:
+        resident, data_of = _resident_epoch(config, update, data, mesh, table)
+        resident.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
+        epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     go_on = last_point_in_order if config.fall_back else last_point
@@ -120,7 +125,7 @@ def train(
         run.directory,
         state,
         epoch,
-        lambda part: judge(part, jax.random.clone(judge_key), held_out),
+        lambda part: highest_precision(judge)(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
         patience=patience,
@@ -145,26 +150,24 @@ def train(
     return Trained(params, frames.stacked(last["epoch"]))
 
 
-def resident_epoch(
-    run: Run, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any, state: Any, key: Key
-) -> Callable[[Any, Key, int], tuple[Any, Info]]:
-    """Returns the epoch `(state, key, index) -> (state, infos)` whose data live on the devices.
+def _resident_epoch(
+    config: TrainingConfig, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any
+) -> tuple[Any, Callable[[int], Any]]:
+    """Returns `(state, key, data) -> (state, infos)`, compiled, and the data by the epoch's index.
 
-    The arguments are those of `streamed_epoch`; what is wrong in the loss is refused here.
+    The arrays live on the devices; the weights of the epoch, if there is a table of them, go with
+    them.
     """
-    assert isinstance(run.config, TrainingConfig)
-    arrays, form = passed_through(data, run.config.batch_size)
+    arrays, form = passed_through(data, config.batch_size)
     if mesh.size > 1:  # one device has nothing to lay out
         form = Sharded(form, mesh)
     form = form if table is None else Weighted(form)
     arrays = replicate(arrays, mesh)
-    epoch = compiled_epoch(form, update)
 
     def data_of(index: int) -> Any:
         return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
 
-    epoch.trace(state, key, data_of(0))
-    return lambda state, key, index: epoch(state, key, data_of(index))
+    return compiled_epoch(form, update), data_of
 
 
 def _watching(
