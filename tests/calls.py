@@ -21,7 +21,7 @@ from compilations import compilations
 from default_products import default_products
 from examples import begun, example_of, public, recorded, run
 
-CALLED_EAGERLY = ("divergences", "metrics", "two_sample")
+CALLED_EAGERLY = ("divergences", "inference", "metrics", "two_sample")
 """Rooms whose functions are called outside of jit, and then compile once."""
 
 ANYTHING = (Any, "Any", "Params", inspect.Parameter.empty)

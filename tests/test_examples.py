@@ -25,12 +25,13 @@ from jaxgen.boundary import checked
 from jaxgen.nets import MLP
 from jaxgen.numerics import highest_precision
 
-OF_FUNCTIONS = ("f_divergence", "log_marginal")
+OF_FUNCTIONS = ("f_divergence", "inference_gap", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
 WITHOUT_DOORS = ("array_checks", "boundary", "checks", "numerics", "types", "values", "violations")
 """Single files on which the doors stand, and the doors themselves."""
 REPORTING = (
     "bounds",
+    "certify",
     "divergences",
     "inference",
     "metrics",
@@ -41,6 +42,7 @@ REPORTING = (
 )
 """The rooms of numbers to report."""
 TRAINED = {
+    "certify/toys.py": "a problem's f, which certificates call at the highest precision",
     "divergences/critic.py": "the bound of any critic is one",
     "models/uniform_mixture.py": "nets of its components",
     "models/variational_rnn.py": "nets",
@@ -60,6 +62,8 @@ ARGUED: dict[tuple[str, str], str] = {
     ("train.restore", "template"): "the leaves that differ are named",
     ("train.replicate", "tree"): "None: a tree without leaves",
     ("train.save", "tree"): "None: a tree without leaves",
+    ("workbench.known_classes", "run_directory"): "None: a classifier that is trained now",
+    ("workbench.load_features", "run_directory"): "None: the pixels",
     ("workbench.to_json", "value"): "None: null",
     ("workbench.train", "held_out"): "None: a judge that needs none",
 }

@@ -50,7 +50,7 @@ def main(
       >>> if __name__ == "__main__":  # so ends a recipe
       ...     main(Config, run)
       >>> main(RunConfig, print, ["--seed", "3"])
-      RunConfig(seed=3, run_dir=None)
+      RunConfig(seed=3, ...)
     """
     module = sys.modules[run.__module__]
     command = _command(module)

@@ -41,7 +41,7 @@ def round_trips(
       ... )
       >>> player, _ = jax.eval_shape(pair.init, key)  # shapes alone
       >>> list(jax.eval_shape(partial(round_trips, pair), player, x, jnp.zeros((5, 2))))
-      ['reconstruction', 'inversion', 'reconstruction_shuffled', 'inversion_shuffled']
+      ['inversion', 'inversion_shuffled', 'reconstruction', 'reconstruction_shuffled']
     """
     there = model.generate(player, model.encode(player, x)[0])[0]
     back = model.encode(player, model.generate(player, z)[0])[0]
