@@ -15,11 +15,12 @@ from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.continuing import last_point, last_point_in_order
+from jaxgen.workbench.continuing import GoOn, Point, last_point, last_point_in_order
 from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
 from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
 
@@ -108,12 +109,17 @@ def train(
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
     state, held_out, table = replicate((state, held_out, table), mesh)
-    epoch_of = streamed_epoch if is_streamed(data, config) else resident_epoch
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    epoch = epoch_of(run, update, data, mesh, table, state, key)
+    if is_streamed(data, config):
+        epoch = streamed_epoch(run, update, data, mesh, table, state, key)
+    else:
+        resident, data_of = _resident_epoch(config, update, data, mesh, table)
+        resident.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
+        epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
+    go_on = last_point_in_order if config.fall_back else last_point
     begun = time.monotonic()
     params = fit(
         run.directory,
@@ -127,7 +133,7 @@ def train(
         better=better,
         evaluated=evaluated,
         watch=watch,
-        go_on=last_point_in_order if config.fall_back else last_point,
+        go_on=partial(_with_frames, go_on, frames),
         title=run.title,
         advice=_advice(config),
     )
@@ -144,26 +150,24 @@ def train(
     return Trained(params, frames.stacked(last["epoch"]))
 
 
-def resident_epoch(
-    run: Run, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any, state: Any, key: Key
-) -> Callable[[Any, Key, int], tuple[Any, Info]]:
-    """Returns the epoch `(state, key, index) -> (state, infos)` whose data live on the devices.
+def _resident_epoch(
+    config: TrainingConfig, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any
+) -> tuple[Any, Callable[[int], Any]]:
+    """Returns `(state, key, data) -> (state, infos)`, compiled, and the data by the epoch's index.
 
-    The arguments are those of `streamed_epoch`; what is wrong in the loss is refused here.
+    The arrays live on the devices; the weights of the epoch, if there is a table of them, go with
+    them.
     """
-    assert isinstance(run.config, TrainingConfig)
-    arrays, form = passed_through(data, run.config.batch_size)
+    arrays, form = passed_through(data, config.batch_size)
     if mesh.size > 1:  # one device has nothing to lay out
         form = Sharded(form, mesh)
     form = form if table is None else Weighted(form)
     arrays = replicate(arrays, mesh)
-    epoch = compiled_epoch(form, update)
 
     def data_of(index: int) -> Any:
         return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
 
-    epoch.trace(state, key, data_of(0))
-    return lambda state, key, index: epoch(state, key, data_of(index))
+    return compiled_epoch(form, update), data_of
 
 
 def _watching(
@@ -183,6 +187,14 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def _with_frames(go_on: GoOn, frames: Frames | None, run: RunDirectory, before: Point) -> Point:
+    """Returns the point to go on from, if every frame until then is there."""
+    point = go_on(run, before)
+    if frames is not None:
+        frames.refuse_missing(point.epoch)
+    return point
 
 
 def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
