@@ -20,7 +20,7 @@ from compilations import compilations
 from default_products import default_products
 from examples import example_of, namespace, public, recorded, run
 
-CALLED_EAGERLY = ("divergences", "metrics", "two_sample")
+CALLED_EAGERLY = ("divergences", "inference", "metrics", "two_sample")
 """Rooms whose functions are called outside of jit, and then compile once."""
 
 

@@ -24,12 +24,13 @@ from jaxgen.numerics import highest_precision
 
 WHOLE = [room for room in ROOMS if room not in ("boundary", "pictures", "violations", "workbench")]
 """The rooms whose public names have examples that run."""
-OF_FUNCTIONS = ("f_divergence", "log_marginal")
+OF_FUNCTIONS = ("f_divergence", "inference_gap", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
 WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
 """Single files on which the doors stand."""
 REPORTING = (
     "bounds",
+    "certify",
     "divergences",
     "inference",
     "metrics",
@@ -40,6 +41,7 @@ REPORTING = (
 )
 """The rooms of numbers to report."""
 TRAINED = {
+    "certify/toys.py": "a problem's f, which certificates call at the highest precision",
     "divergences/critic.py": "the bound of any critic is one",
     "models/uniform_mixture.py": "nets of its components",
     "models/variational_rnn.py": "nets",

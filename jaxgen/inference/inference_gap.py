@@ -85,7 +85,8 @@ def inference_gap(
 
     All ELBOs are means over the same noise. Too short an optimization takes from the amortization
     gap what it adds to the approximation gap; too short an annealing takes from the total: see that
-    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints.
+    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints,
+    within `jax.jit`: called by itself it compiles the annealing anew, whose q is another each time.
 
     Args:
       bound: `(phi, key) -> ` a one-sample estimate of the ELBO, in nats. With a gradient that

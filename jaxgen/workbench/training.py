@@ -15,11 +15,12 @@ from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.continuing import last_point, last_point_in_order
+from jaxgen.workbench.continuing import GoOn, Point, last_point, last_point_in_order
 from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
 from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
 
@@ -118,6 +119,7 @@ def train(
         epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
+    go_on = last_point_in_order if config.fall_back else last_point
     begun = time.monotonic()
     params = fit(
         run.directory,
@@ -131,7 +133,7 @@ def train(
         better=better,
         evaluated=evaluated,
         watch=watch,
-        go_on=last_point_in_order if config.fall_back else last_point,
+        go_on=partial(_with_frames, go_on, frames),
         title=run.title,
         advice=_advice(config),
     )
@@ -185,6 +187,14 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def _with_frames(go_on: GoOn, frames: Frames | None, run: RunDirectory, before: Point) -> Point:
+    """Returns the point to go on from, if every frame until then is there."""
+    point = go_on(run, before)
+    if frames is not None:
+        frames.refuse_missing(point.epoch)
+    return point
 
 
 def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
