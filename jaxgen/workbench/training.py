@@ -107,10 +107,14 @@ def train(
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
     state = jax.tree.map(jnp.copy, state)
     state, held_out, table = replicate((state, held_out, table), mesh)
-    epoch_of = streamed_epoch if is_streamed(data, config) else resident_epoch
     key = jax.random.clone(key)
     judge_key = key if judge_key is None else judge_key
-    epoch = epoch_of(run, update, data, mesh, table, state, key)
+    if is_streamed(data, config):
+        epoch = streamed_epoch(run, update, data, mesh, table, state, key)
+    else:
+        compiled, data_of = _resident(update, data, config.batch_size, mesh, table)
+        compiled.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
+        epoch = lambda state, key, index: compiled(state, key, data_of(index))  # noqa: E731
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
     begun = time.monotonic()
@@ -143,26 +147,24 @@ def train(
     return Trained(params, frames.stacked(last["epoch"]))
 
 
-def resident_epoch(
-    run: Run, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any, state: Any, key: Key
-) -> Callable[[Any, Key, int], tuple[Any, Info]]:
-    """Returns the epoch `(state, key, index) -> (state, infos)` whose data live on the devices.
+def _resident(
+    update: Callable[..., Any], data: Any, batch_size: int, mesh: Mesh, table: Any
+) -> tuple[Any, Callable[[int], Any]]:
+    """Returns the compiled epoch of data that live on the devices, and what it is given of them.
 
-    The arguments are those of `streamed_epoch`; what is wrong in the loss is refused here.
+    Args:
+      table: the weights of all epochs, or None.
     """
-    assert isinstance(run.config, TrainingConfig)
-    arrays, form = passed_through(data, run.config.batch_size)
+    arrays, form = passed_through(data, batch_size)
     if mesh.size > 1:  # one device has nothing to lay out
         form = Sharded(form, mesh)
     form = form if table is None else Weighted(form)
     arrays = replicate(arrays, mesh)
-    epoch = compiled_epoch(form, update)
 
     def data_of(index: int) -> Any:
         return arrays if table is None else (arrays, jax.tree.map(lambda rows: rows[index], table))
 
-    epoch.trace(state, key, data_of(0))
-    return lambda state, key, index: epoch(state, key, data_of(index))
+    return compiled_epoch(form, update), data_of
 
 
 def _watching(
