@@ -31,6 +31,7 @@ from jaxtyping import Array
 from jaxgen import workbench as wb
 from jaxgen.data import ImageSet
 from jaxgen.metrics import frechet_distance, kernel_distance
+from jaxgen.numerics import highest_precision
 from jaxgen.pictures import learning_curve
 from jaxgen.train import gradient_step, init_state
 from jaxgen.types import Info, Key, Params
@@ -103,6 +104,7 @@ def trained(
     return wb.TrainedClassifier(net, params, image_shape)
 
 
+@highest_precision
 def evaluate(
     classifier: wb.TrainedClassifier, key: Key, validation: ImageSet, test: ImageSet
 ) -> dict[str, Any]:

@@ -141,9 +141,11 @@ def run(config: Config) -> dict[str, Any]:
         to_y, to_x = there(x), back(y)
         return {"to_y": (x, to_y, back(to_y)), "to_x": (y, to_x, there(to_x))}
 
+    with wb.renamed("strides", "critic_strides"):
+        start = jax.jit(lambda key: init_game(key, model, optimizer, optimizer, ema=True))(key_init)
     _, frames = wb.train(
         out,
-        jax.jit(lambda key: init_game(key, model, optimizer, optimizer, ema=True))(key_init),
+        start,
         update,
         wb.Sets(train),
         judge,

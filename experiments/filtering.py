@@ -30,6 +30,7 @@ from jaxtyping import Array
 
 from jaxgen import workbench as wb
 from jaxgen.models import Sequences, importance_step, kalman_filter
+from jaxgen.numerics import highest_precision
 from jaxgen.objectives import (
     FILTERING_OBJECTIVES,
     filtering_bound,
@@ -117,6 +118,7 @@ def run(config: Config) -> dict[str, Any]:
     return out.finish(result, figures, [table(config, result)], notes(result))
 
 
+@highest_precision
 def evaluate(config: Config, sets: wb.SequenceSets, params: Params, key: Key) -> dict[str, Any]:
     """Returns every bound of the test sequences at every number of particles, in nats."""
     test = sets.test

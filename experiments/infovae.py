@@ -30,6 +30,7 @@ from jaxgen.distributions import diagonal_normal
 from jaxgen.divergences import Kernel, mmd_unbiased, rbf
 from jaxgen.metrics import active_units, log_marginal, rate_terms
 from jaxgen.models import LatentVariableModel, observe
+from jaxgen.numerics import highest_precision
 from jaxgen.objectives import ElboTerms, aggregate_mmd, elbo, info_elbo
 from jaxgen.pictures import image_grid, stacked_bars
 from jaxgen.train import Update, gradient_step, init_state, mean_over_batch
@@ -84,7 +85,7 @@ def run(config: Config) -> dict[str, Any]:
     swept = wb.sweep(out, {"vae": (0.0, 1.0), "infovae": (config.alpha, config.weight)}, one)
     decode = jax.jit(jax.vmap(lambda params, z: model.decode(params, z).mean(), (None, 0)))
     measure = make_measure(config, model, test)
-    aggregate = jax.jit(partial(geometry, model, images, kernel))
+    aggregate = jax.jit(highest_precision(partial(geometry, model, images, kernel)))
     results, figures = {}, {}
     for name in swept.records:
         params = swept[name]

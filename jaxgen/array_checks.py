@@ -142,6 +142,24 @@ def not_bytes(name: str, x: Any) -> None:
         )
 
 
+def from_0_to_1(name: str, x: Any) -> None:
+    """Checks that numbers are in [0, 1], as pixels are; traced ones are trusted, and so is NaN.
+
+    Raises:
+      ValueError: one is not, such as a pixel that was never divided by 255.
+    Example:
+      >>> from_0_to_1("x", np.array([0.0, 255.0]))
+      Traceback (most recent call last):
+      ValueError: x: got values from 0.0 to 255.0, expected 0 to 1
+    """
+    if isinstance(x, Tracer) or not getattr(x, "is_fully_addressable", True):
+        return
+    known = np.asarray(x)  # under jit, what is known outside stays known to NumPy alone
+    if np.any((known < 0) | (known > 1)):
+        low, high = float(np.nanmin(known)), float(np.nanmax(known))
+        raise ValueError(f"{name}: got values from {low} to {high}, expected 0 to 1")
+
+
 def axis_of_samples(name: str, x: Any) -> None:
     """Checks that x has one axis, [samples]: a bound joins the samples of one datapoint.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -49,10 +49,10 @@ def sizes(name: str, value: Any) -> tuple[int, ...]:
 
 
 def positive(name: str, value: Any) -> Any:
-    """Refuses a number, of Python or NumPy, that is not finite and > 0; arrays pass unchecked.
+    """Refuses numbers that are not finite and > 0; what is traced passes unchecked.
 
     Raises:
-      ValueError: it is such a number.
+      ValueError: it is such a number, or an array with one.
     Example:
       >>> positive("temperature", 0.5)
       0.5
@@ -60,24 +60,39 @@ def positive(name: str, value: Any) -> Any:
       Traceback (most recent call last):
       ValueError: temperature: got -1, expected a positive number
     """
-    if isinstance(value, int | float | np.number) and not 0 < value < math.inf:
+    if not _holds(value, lambda x: (x > 0) & (x < math.inf)):
         raise ValueError(f"{name}: got {value}, expected a positive number")
     return value
 
 
 def not_negative(name: str, value: Any) -> Any:
-    """Refuses a number, of Python or NumPy, that is not finite and >= 0; arrays pass unchecked.
+    """Refuses numbers that are not finite and >= 0; what is traced passes unchecked.
 
     Raises:
-      ValueError: it is such a number.
+      ValueError: it is such a number, or an array with one.
     Example:
       >>> not_negative("min_variance", -1.0)
       Traceback (most recent call last):
       ValueError: min_variance: got -1.0, expected a number >= 0
     """
-    if isinstance(value, int | float | np.number) and not 0 <= value < math.inf:
+    if not _holds(value, lambda x: (x >= 0) & (x < math.inf)):
         raise ValueError(f"{name}: got {value}, expected a number >= 0")
     return value
+
+
+def _holds(value: Any, condition: Callable[[Any], Any]) -> bool:
+    """Whether the condition holds of every number in `value`; of one that is not known, it does."""
+    if isinstance(value, int | float):
+        return bool(condition(value))
+    if not hasattr(value, "dtype"):
+        return True  # no number, such as a schedule
+    try:
+        numbers = np.asarray(value, float)
+    except (TypeError, RuntimeError):  # traced, or on the devices of other processes
+        return True
+    # What JAX has computed may be NaN: that shows in what is made of it.
+    shows = np.isnan(numbers) & (not isinstance(value, np.ndarray | np.generic))
+    return bool(np.all(condition(numbers) | shows))
 
 
 def one_of(name: str, value: Any, accepted: Iterable[Any]) -> Any:

@@ -12,7 +12,7 @@ from jax.scipy.special import ndtri
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxgen.array_checks import axis_of_samples
+from jaxgen.array_checks import axis_of_samples, from_0_to_1
 from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.types import Scalar
 
@@ -51,10 +51,13 @@ def bernoulli_log_prob(logits: Float[Array, "..."], x: ArrayLike) -> Float[Array
     gradient at any finite logit, and about half the cost of two log-sigmoids. `x` is cast to the
     type of `logits`.
 
+    Raises:
+      ValueError: a number of x that is known, not traced, is outside of [0, 1].
     Example:
       >>> float(bernoulli_log_prob(jnp.array(100.0), 0))  # where log(1 - sigmoid) is -inf
       -100.0
     """
+    from_0_to_1("x", x)
     logits, x = jnp.broadcast_arrays(logits, jnp.asarray(x, logits.dtype))
     shape = logits.shape
     # Along one flat axis: XLA's CPU does not vectorize a loop over 28x28x1 pixels as they lie.

@@ -2,7 +2,8 @@
 
 In a process of its own, without the import hook of the tests. Prints JSON, by public name:
 `failed`, what differed in its example ("" if nothing); `compiled`, the programs that its call
-compiles a second time; `rows`, what comes of its call with one argument malformed.
+compiles a second time; `products`, the files whose products in it ask for no precision; `rows`,
+what comes of its call with one argument malformed.
 """
 
 import contextlib
@@ -16,9 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from compilations import compilations
+from default_products import default_products
 from examples import example_of, namespace, public, recorded, run
 
-CALLED_EAGERLY = ("divergences", "metrics", "two_sample")
+CALLED_EAGERLY = ("divergences", "inference", "metrics", "two_sample")
 """Rooms whose functions are called outside of jit, and then compile once."""
 
 
@@ -107,16 +109,19 @@ def report(room):
         if not (inspect.isfunction(value) or inspect.isclass(value)):
             continue
         test, calls, failed = example_of(f"{room}.{name}", value), [], "no example"
+        products = set()
         if test:
             try:
                 failed = ""
-                run(test, names | recorded({name: value}, calls))
+                with default_products() as products:
+                    run(test, names | recorded({name: value}, calls))
             except AssertionError as error:
                 failed = str(error)
         made = calls if inspect.isfunction(value) else []
         found[name] = {
             "failed": failed,
             "compiled": second_calls(value, made) if room in CALLED_EAGERLY else 0,
+            "products": sorted(products),
             "rows": list(rows(value, *made[0][1:])) if made else [],
         }
     return found

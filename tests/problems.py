@@ -1,8 +1,8 @@
 """Problems E_q[f(z)] whose value, and so whose gradient, is known exactly.
 
 Closed forms for Gaussians and a Poisson, enumeration in numpy's order for Bernoullis and
-categoricals; nothing here uses the library. A problem's `f` takes params too: in `gaussian_inside`
-and `bernoulli_inside` it depends on them.
+categoricals, by sums, which no accelerator rounds; nothing here uses the library. A problem's `f`
+takes params too: in `gaussian_inside` and `bernoulli_inside` it depends on them.
 """
 
 import itertools
@@ -144,7 +144,9 @@ coupled = _enumerated(  # 8 bits that only make sense together
         "coupled",
         jnp.linspace(-1.5, 1.5, 8),
         _bernoulli,
-        lambda params, b: jnp.tanh(b @ _COUPLING @ b) + jnp.prod(1.0 - 0.5 * b[:3]),
+        lambda params, b: (
+            jnp.tanh(jnp.sum(b[:, None] * _COUPLING * b)) + jnp.prod(1.0 - 0.5 * b[:3])
+        ),
         None,
     ),
     _bits(8),
@@ -155,7 +157,8 @@ bernoulli_inside = _enumerated(
         {"logits": jnp.array([0.2, -0.8, 1.1]), "weights": jnp.array([1.0, -0.5, 0.7])},
         lambda params: _bernoulli(params["logits"]),
         lambda params, b: (
-            (b @ params["weights"] - 0.4) ** 2 + jnp.sum(params["logits"] * params["weights"])
+            (jnp.sum(b * params["weights"]) - 0.4) ** 2
+            + jnp.sum(params["logits"] * params["weights"])
         ),
         None,
     ),
@@ -171,7 +174,7 @@ categorical = _enumerated(  # one latent, integer samples
         "categorical",
         _LOGITS[0],
         distrax.Categorical,
-        lambda params, z: jax.nn.one_hot(z, 4) @ _TABLE[0],
+        lambda params, z: jnp.sum(jax.nn.one_hot(z, 4) * _TABLE[0]),
         None,
     ),
     np.arange(4),
@@ -181,7 +184,7 @@ one_hot = _enumerated(
         "one_hot",
         _LOGITS[0],
         distrax.OneHotCategorical,
-        lambda params, z: z @ _TABLE[0],
+        lambda params, z: jnp.sum(z * _TABLE[0]),
         None,
     ),
     np.eye(4, dtype=int),

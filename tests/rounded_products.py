@@ -4,11 +4,17 @@ On a CPU every product is of float32, so no test there sees that a reported numb
 As a plugin, `PRODUCTS=bf16 pytest -p rounded_products` (or tf32), this rounds the operands of each
 matrix product and convolution that asks for no precision, and of those in its gradient. It is
 harsher than a TPU, which takes products of vectors in float32.
+
+A test of what float32 says of a net, such as one that compares two ways to the same number, is
+marked `exact_products`: in it the products of nets are left as they are. No number that is reported
+needs the mark.
 """
 
+import contextlib
 import os
 
 import jax
+import pytest
 from jax.extend.core.primitives import conv_general_dilated_p, dot_general_p
 
 BITS = {"bf16": (8, 7), "tf32": (8, 10)}
@@ -34,6 +40,13 @@ def _rounding(bind, exponent, mantissa):
         return bind(x, y, **params)
 
     return rounded
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    marked = item.get_closest_marker("exact_products")
+    with jax.default_matmul_precision("highest") if marked else contextlib.nullcontext():
+        return (yield)
 
 
 if "PRODUCTS" in os.environ:

@@ -1,7 +1,8 @@
 """Every public function and class has an example; it runs, and its call holds what is promised.
 
 Called again as in its example, a function compiles nothing; with one argument malformed, it refuses
-in one form: "name: got ..., expected ...".
+in one form: "name: got ..., expected ..."; what it reports is made of products at the highest
+precision.
 """
 
 import doctest
@@ -15,14 +16,35 @@ import jax
 import jax.numpy as jnp
 import pytest
 from calls import rows, second_calls
+from default_products import default_products
 from examples import ROOMS, Close, recorded, run
+
+from jaxgen.nets import MLP
+from jaxgen.numerics import highest_precision
 
 WHOLE = [room for room in ROOMS if room not in ("boundary", "pictures", "violations", "workbench")]
 """The rooms whose public names have examples that run."""
-OF_FUNCTIONS = ("f_divergence", "log_marginal")
+OF_FUNCTIONS = ("f_divergence", "inference_gap", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
 WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
 """Single files on which the doors stand."""
+REPORTING = (
+    "bounds",
+    "divergences",
+    "inference",
+    "metrics",
+    "models",
+    "numerics",
+    "pairwise",
+    "two_sample",
+)
+"""The rooms of numbers to report."""
+TRAINED = {
+    "divergences/critic.py": "the bound of any critic is one",
+    "models/uniform_mixture.py": "nets of its components",
+    "models/variational_rnn.py": "nets",
+}
+"""Their files whose products may be rounded as an accelerator does, and why."""
 ARGUED: dict[tuple[str, str], str] = {
     ("certify.density_report", "values"): "None: a density over the reals",
     ("data.refuse", "message"): "whatever it is, it is raised",
@@ -77,6 +99,17 @@ def test_called_again_its_functions_compile_nothing(room, found):
     assert not again.keys() - OF_FUNCTIONS, again
 
 
+@pytest.mark.parametrize("room", REPORTING)
+def test_its_numbers_are_made_of_exact_products(room, found):
+    """Those of the nets that are passed in too: an accelerator rounds the operands of others."""
+    rounded = {
+        name: files
+        for name, of in found(room).items()
+        if (files := {f for f in of["products"] if f.startswith(room)} - TRAINED.keys())
+    }
+    assert not rounded
+
+
 @pytest.mark.parametrize("room", [room for room in WHOLE if room not in WITHOUT_DOORS])
 def test_its_functions_refuse_in_one_form(room, found):
     """Otherwise an AttributeError, a TracerError, or words of another library are all one gets."""
@@ -112,6 +145,14 @@ def test_a_function_that_compiles_anew_is_seen():
     calls = []
     recorded({"anew": anew}, calls)["anew"](jnp.zeros(3))
     assert second_calls(anew, calls) == 1
+
+
+def test_a_product_that_asks_for_no_precision_is_seen():
+    init, x = MLP((), (1,)).init, jnp.ones(3)
+    for say, files in ((init, {"nets/mlp.py"}), (highest_precision(init), set())):
+        with default_products() as found:
+            jax.eval_shape(say, jax.random.key(0), x)
+        assert found == files
 
 
 def test_numbers_agree_as_far_as_they_are_written():

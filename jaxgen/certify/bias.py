@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from jaxgen.certify.moments import DrawGradient, grad_moments
 from jaxgen.certify.running import widened
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params, Scalar
 
 
@@ -33,6 +34,7 @@ class Bias(NamedTuple):
     worst_z: Scalar
 
 
+@highest_precision
 def paired_bias(
     gradient: DrawGradient,
     reference: DrawGradient,

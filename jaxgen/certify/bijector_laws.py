@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
 
 
@@ -46,6 +47,7 @@ class Bijector(Protocol):
         ...
 
 
+@highest_precision
 def bijector_errors(bijector: Bijector, xs: Float[Array, "n ..."]) -> BijectorErrors:
     """Returns how far a bijector of one event is from its inverse and from its Jacobian.
 

@@ -13,6 +13,7 @@ from jaxgen.certify.moments import Moments, grad_moments
 from jaxgen.certify.problem import Problem, estimated_gradient, split_parts
 from jaxgen.certify.running import widened
 from jaxgen.estimators import Estimator, count_evaluations
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key
 
 
@@ -34,6 +35,7 @@ class Certificate(NamedTuple):
     evaluations: int
 
 
+@highest_precision
 def certify(
     problem: Problem, estimator: Estimator, key: Key, num_draws: int = 10_000
 ) -> Certificate:

@@ -23,6 +23,7 @@ from jaxgen.certify.finding import DensityReport
 from jaxgen.certify.scored import Scored
 from jaxgen.checks import at_least, between_0_and_1
 from jaxgen.models import Density
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 
@@ -42,6 +43,7 @@ def check_density(density: Density, params: Params, key: Key, **settings: Any) -
     return report
 
 
+@highest_precision
 def density_report(
     density: Density,
     params: Params,

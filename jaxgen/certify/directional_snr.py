@@ -10,9 +10,11 @@ from jaxgen.array_checks import arrays
 from jaxgen.certify.moments import DrawGradient
 from jaxgen.certify.running import total, widened
 from jaxgen.checks import at_least
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params, Scalar
 
 
+@highest_precision
 def directional_snr(
     gradient: DrawGradient, direction: Params, key: Key, num_draws: int, batch_size: int = 100
 ) -> Scalar:

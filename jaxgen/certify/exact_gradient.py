@@ -13,6 +13,7 @@ from jaxtyping import Array
 from jaxgen.certify.exact_moments import normal_quadrature
 from jaxgen.certify.problem import Problem, Target, mean_surrogate
 from jaxgen.estimators import count_evaluations, enumeration, evaluate
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Params, Scalar
 
 MAX_EVALUATIONS = 2**16
@@ -42,6 +43,7 @@ def exact_gradient(problem: Problem, batch: Array) -> Callable[[Params], Params]
     surrogate = mean_surrogate(problem, enumeration(max_states=max_states))
 
     @jax.jit
+    @highest_precision
     def gradient(params: Params) -> Params:
         return jax.grad(surrogate, has_aux=True)(params, (), jax.random.key(0), batch)[0]
 
@@ -65,6 +67,7 @@ def quadrature_gradient(target: Target, order: int = 32) -> Callable[[Params], P
       >>> Problem("mine", {"mean": jnp.ones(())}, target, exact=quadrature_gradient(target))
     """
 
+    @highest_precision
     def expectation(params: Params) -> Scalar:
         f, q = target(params, jnp.ones(1))
         mean, scale = _mean_and_scale(q)

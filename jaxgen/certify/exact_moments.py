@@ -16,9 +16,11 @@ from jaxgen.certify.moments import Moments, summarize
 from jaxgen.certify.running import widened
 from jaxgen.checks import at_least
 from jaxgen.estimators import all_states, log_prob
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Distribution, Key, Params
 
 
+@highest_precision
 def exact_moments(
     gradient: Callable[[Any], Params], points: Any, weights: Float[Array, "points"]
 ) -> Moments:

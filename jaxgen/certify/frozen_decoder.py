@@ -14,6 +14,7 @@ from jaxgen.certify.frozen import frozen_params
 from jaxgen.checks import at_least
 from jaxgen.models import LIKELIHOODS, LatentVariableModel, gaussian_vae
 from jaxgen.nets import MLP
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 
@@ -82,6 +83,7 @@ def two_latent_vae(x_shape: tuple[int, ...]) -> LatentVariableModel:
     )
 
 
+@highest_precision
 def simulate(key: Key, model: LatentVariableModel, params: Params, count: int) -> Simulated:
     """Returns z from the prior and x from p(x|z).
 

@@ -11,9 +11,11 @@ from jaxtyping import Array, Float
 from jaxgen.array_checks import arrays, of_shape
 from jaxgen.checks import at_least, positive
 from jaxgen.models import LatentVariableModel
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Params
 
 
+@highest_precision
 def log_prob_by_quadrature(
     model: LatentVariableModel,
     params: Params,

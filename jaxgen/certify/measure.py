@@ -23,9 +23,11 @@ from jaxgen.certify.running import RunningBatches, add_batch, no_batches, ravel_
 from jaxgen.certify.trajectory import trajectory
 from jaxgen.checks import at_least
 from jaxgen.estimators import Estimator, MakeEstimator
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 
+@highest_precision
 def measure(
     problem: Problem,
     estimators: Mapping[str, MakeEstimator],

@@ -20,6 +20,7 @@ from jaxgen.certify.running import (
     widened,
 )
 from jaxgen.checks import at_least
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params, Scalar
 
 DrawGradient: TypeAlias = Callable[[Key], Params]
@@ -51,6 +52,7 @@ class Moments(NamedTuple):
     trace_stderr: Scalar
 
 
+@highest_precision
 def grad_moments(
     gradient: DrawGradient, key: Key, num_draws: int, batch_size: int | None = None
 ) -> Moments:

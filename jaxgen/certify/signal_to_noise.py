@@ -15,6 +15,7 @@ from jaxgen.array_checks import arrays, floats
 from jaxgen.certify.moments import Moments, grad_moments
 from jaxgen.certify.problem import Target
 from jaxgen.estimators import Estimator, MakeEstimator
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params, Scalar
 
 
@@ -34,6 +35,7 @@ class SignalToNoise(NamedTuple):
     slopes: Float[Array, "estimators"]
 
 
+@highest_precision
 def signal_to_noise(
     target: Target,
     estimators: Sequence[MakeEstimator],

@@ -15,6 +15,7 @@ from jaxgen.checks import at_least
 from jaxgen.distributions import Bernoulli
 from jaxgen.models import LIKELIHOODS, Density, autoregressive
 from jaxgen.nets import PixelCNN
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 TEACHER_NET = PixelCNN(outputs=1, features=64, rows=7, reach=6, layers=3)
@@ -90,6 +91,7 @@ def teacher(temperature: float = 1.0) -> Teacher:
     return Teacher(density, params, partial(_draw, params))
 
 
+@highest_precision
 def _draw(params: Params, key: Key, count: int) -> Draws:
     return Draws(*_drawn(params, key, count=at_least("count", count, 1)))
 

@@ -109,4 +109,4 @@ class GrayLevels(distrax.Distribution):
 
     def mean(self) -> Array:
         """The mean value."""
-        return jax.nn.softmax(self.logits) @ jnp.linspace(0.0, 1.0, self.levels)
+        return jnp.sum(jax.nn.softmax(self.logits) * jnp.linspace(0.0, 1.0, self.levels), axis=-1)

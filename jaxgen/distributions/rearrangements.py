@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from jaxgen.array_checks import from_0_to_1
 from jaxgen.checks import at_least
 
 
@@ -109,7 +110,7 @@ def logit(alpha: float = 0.05, event_ndims: int = 3) -> distrax.Chain:
       alpha: above 0 and below 1/2.
       event_ndims: axes of an event.
     Raises:
-      ValueError: alpha is out of range.
+      ValueError: alpha is out of range; in use, x is not in [0, 1]. Traced numbers are trusted.
     Example:
       >>> print(logit(event_ndims=1).forward(jnp.array([0.0, 0.25])))  # log .05/.95, log .275/.725
       [-2.9444 -0.9694]
@@ -118,7 +119,22 @@ def logit(alpha: float = 0.05, event_ndims: int = 3) -> distrax.Chain:
     if not 0 < alpha < 0.5 or not math.isfinite(alpha):
         raise ValueError(f"alpha: got {alpha}, expected a number above 0 and below 0.5")
     event_ndims = at_least("event_ndims", event_ndims, 0)
-    inward = distrax.ScalarAffine(alpha, 1 - 2 * alpha)
+    inward = _Inward(alpha, 1 - 2 * alpha)
     return distrax.Chain(
         [distrax.Block(b, event_ndims) for b in (distrax.Inverse(distrax.Sigmoid()), inward)]
     )
+
+
+class _Inward(distrax.ScalarAffine):
+    """From [0, 1] to its inside: what the logit of anything else would be is no number."""
+
+    def forward(self, x: Array) -> Array:
+        from_0_to_1("x", x)
+        return super().forward(x)
+
+    def forward_log_det_jacobian(self, x: Array) -> Array:
+        from_0_to_1("x", x)
+        return super().forward_log_det_jacobian(x)
+
+    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+        return self.forward(x), super().forward_log_det_jacobian(x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -14,7 +13,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxgen.array_checks import not_bytes, of_event_shape
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
+from jaxgen.distributions.diagonal_normal import diagonal_normal
 from jaxgen.types import Key
 
 Numbers: TypeAlias = Array | np.ndarray | Sequence[Any] | float
@@ -22,6 +22,8 @@ Numbers: TypeAlias = Array | np.ndarray | Sequence[Any] | float
 
 class IsotropicMixture(distrax.MixtureSameFamily):
     """A mixture of round Gaussians, by distrax's name, that samples the chosen component alone.
+
+    What `jax.vmap` returns of one is a batch of them.
 
     Args:
       modes: means of the components, [k, dims].
@@ -51,8 +53,8 @@ class IsotropicMixture(distrax.MixtureSameFamily):
         self.weights: Array = weights / weights.sum()
         super().__init__(
             distrax.Categorical(logits=jnp.log(self.weights)),
-            distrax.MultivariateNormalDiag(
-                self.modes, jnp.broadcast_to(self.scales[:, None], (count, dims))
+            diagonal_normal(
+                self.modes, scale=jnp.broadcast_to(self.scales[:, None], (count, dims))
             ),
         )
 
@@ -66,7 +68,10 @@ class IsotropicMixture(distrax.MixtureSameFamily):
         of_event_shape(value, self.event_shape)
         return jnp.asarray(super().log_prob(jnp.asarray(value)))
 
-    def _sample_n(self, key: Key, n: int) -> Float[Array, "n dims"]:
+    def _sample_n(self, key: Key, n: int) -> Float[Array, "n *batch dims"]:
+        if self.batch_shape:  # `jax.vmap` has made a batch of it
+            keys = jax.random.split(key, len(self.modes))
+            return jax.vmap(lambda p, key: p._sample_n(key, n), out_axes=1)(self, keys)
         key_component, key_noise = jax.random.split(key)
         # One uniform number each: a categorical draw would take one for every component.
         which = jnp.searchsorted(
@@ -128,8 +133,4 @@ def _positive(name: str, given: Numbers, count: int) -> Float[Array, "k"]:
     values = jnp.asarray(given, jnp.float32)
     if values.shape not in ((), (count,)):
         raise ValueError(f"{name}: got shape {values.shape}, expected one number or ({count},)")
-    # Under jit they are not known: a learned scale is its owner's care.
-    with contextlib.suppress(jax.errors.ConcretizationTypeError):
-        if not bool((values > 0).all()):
-            raise ValueError(f"{name}: got {given}, expected positive numbers")
-    return jnp.broadcast_to(values, (count,))
+    return jnp.broadcast_to(positive(name, values), (count,))

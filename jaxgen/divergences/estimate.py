@@ -16,7 +16,7 @@ from jaxgen.divergences.critic import split_held_out, train_critic
 from jaxgen.divergences.f_divergence import FDivergence
 from jaxgen.divergences.sample_terms import SampleTerms
 from jaxgen.divergences.variational import variational_bound
-from jaxgen.numerics import all_finite
+from jaxgen.numerics import all_finite, highest_precision
 from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.types import Key, Params, Scalar
 from jaxgen.values import known_by_call
@@ -126,7 +126,7 @@ def estimate(
         num_steps=num_steps,
         batch_size=batch_size,
     )
-    outputs = jax.jit(apply, inline=True)
+    outputs = highest_precision(jax.jit(apply, inline=True))
     v_p, v_q = (outputs(critic.params, samples) for samples in rest)
     terms = bound(v_p, v_q, divergence)
     stderr = jnp.sqrt(sum(jnp.var(side, ddof=1) / len(side) for side in terms))

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxgen.inference.hmc import LogDensity
+from jaxgen.inference.made_once import made_once
 from jaxgen.inference.temperatures import Temperatures, rising
-from jaxgen.numerics import all_finite
+from jaxgen.numerics import all_finite, highest_precision
 from jaxgen.types import Distribution, Key, Scalar
 
 Transition: TypeAlias = Callable[[Key, LogDensity, Array, Scalar], tuple[Array, Any]]
@@ -49,6 +50,7 @@ class AnnealedWeight(NamedTuple):
     all_finite: Bool[Array, ""]
 
 
+@highest_precision
 def annealed_importance_weight(
     key: Key,
     log_joint: LogDensity,
@@ -81,20 +83,11 @@ def annealed_importance_weight(
       Array(-2.3, dtype=float32)
     Source: Neal (2001), section 2; Wu et al. (2017), section 3.1.
     """
-    key_initial, key_chain = jax.random.split(key)
-
-    def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
-        increment = at.rise * _log_ratio(log_joint, initial, z)
-        key = jax.random.fold_in(key_chain, at.number)
-        z, info = _moved(transition, key, annealed(log_joint, initial, at.beta), z, at.beta)
-        return z, (increment, info)
-
-    z = initial.sample(seed=key_initial)
-    z, (increments, info) = jax.lax.scan(step, z, _temperatures(betas))
-    log_weight = jnp.sum(increments)
-    return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
+    step = made_once(forward_step, log_joint, initial, transition)
+    return weigh_forwards(key, step, initial, betas)
 
 
+@highest_precision
 def reverse_annealed_importance_weight(
     key: Key,
     z: Array,
@@ -129,13 +122,64 @@ def reverse_annealed_importance_weight(
       Array(-2.3, dtype=float32)
     Source: Grosse et al. (2016), section 2.2; Wu et al. (2017), section 3.2.
     """
+    step = made_once(reverse_step, log_joint, initial, transition)
+    return weigh_backwards(key, step, z, betas)
 
-    def step(z: Array, at: _Temperature) -> tuple[Array, tuple[Array, Any]]:
+
+class _Temperature(NamedTuple):
+    """One step of the schedule: from `beta - rise` to `beta`."""
+
+    number: Array
+    beta: Array
+    rise: Array
+
+
+_Chain: TypeAlias = tuple[Key, Array]
+"""A chain's key and its point."""
+
+ChainStep: TypeAlias = Callable[[_Chain, _Temperature], tuple[_Chain, tuple[Array, Any]]]
+"""A chain's step to the next temperature, and beside it the log weight's increment and info."""
+
+
+def forward_step(log_joint: LogDensity, initial: Distribution, transition: Transition) -> ChainStep:
+    """Returns the step to a higher temperature: it weighs, then moves."""
+
+    def step(chain: _Chain, at: _Temperature) -> tuple[_Chain, tuple[Array, Any]]:
+        key, z = chain
+        increment = at.rise * _log_ratio(log_joint, initial, z)
         key_step = jax.random.fold_in(key, at.number)
         z, info = _moved(transition, key_step, annealed(log_joint, initial, at.beta), z, at.beta)
-        return z, (at.rise * _log_ratio(log_joint, initial, z), info)
+        return (key, z), (increment, info)
 
-    z, (increments, info) = jax.lax.scan(step, z, _temperatures(betas), reverse=True)
+    return step
+
+
+def reverse_step(log_joint: LogDensity, initial: Distribution, transition: Transition) -> ChainStep:
+    """Returns the step to a lower temperature: it moves, then weighs."""
+
+    def step(chain: _Chain, at: _Temperature) -> tuple[_Chain, tuple[Array, Any]]:
+        key, z = chain
+        key_step = jax.random.fold_in(key, at.number)
+        z, info = _moved(transition, key_step, annealed(log_joint, initial, at.beta), z, at.beta)
+        return (key, z), (at.rise * _log_ratio(log_joint, initial, z), info)
+
+    return step
+
+
+def weigh_forwards(
+    key: Key, step: ChainStep, initial: Distribution, betas: Temperatures
+) -> AnnealedWeight:
+    """Returns the weight of a chain of `forward_step`, from a draw of `initial`."""
+    key_initial, key_chain = jax.random.split(key)
+    z = initial.sample(seed=key_initial)
+    (_, z), (increments, info) = jax.lax.scan(step, (key_chain, z), _temperatures(betas))
+    log_weight = jnp.sum(increments)
+    return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
+
+
+def weigh_backwards(key: Key, step: ChainStep, z: Array, betas: Temperatures) -> AnnealedWeight:
+    """Returns the weight of a chain of `reverse_step`, from a sample of the posterior."""
+    (_, z), (increments, info) = jax.lax.scan(step, (key, z), _temperatures(betas), reverse=True)
     log_weight = jnp.sum(increments)
     return AnnealedWeight(log_weight, z, info, all_finite(log_weight))
 
@@ -162,14 +206,6 @@ def _log_ratio(log_joint: LogDensity, initial: Distribution, z: Array) -> Scalar
             "for one z: jax.vmap over datapoints"
         )
     return ratio
-
-
-class _Temperature(NamedTuple):
-    """One step of the schedule: from `beta - rise` to `beta`."""
-
-    number: Array
-    beta: Array
-    rise: Array
 
 
 def _temperatures(betas: Temperatures) -> _Temperature:

@@ -11,10 +11,13 @@ from jaxgen.checks import at_least
 from jaxgen.inference.ais import (
     AnnealedWeight,
     Transition,
-    annealed_importance_weight,
-    reverse_annealed_importance_weight,
+    forward_step,
+    reverse_step,
+    weigh_backwards,
+    weigh_forwards,
 )
 from jaxgen.inference.hmc import LogDensity
+from jaxgen.inference.made_once import made_once
 from jaxgen.inference.temperatures import Temperatures
 from jaxgen.numerics import log_mean_exp
 from jaxgen.types import Distribution, Key, Scalar
@@ -76,11 +79,14 @@ def bidirectional_bounds(
     num_chains = at_least("num_chains", num_chains, 1)
     key_forward, key_reverse = jax.random.split(key)
 
+    up = made_once(forward_step, log_joint, initial, transition)
+    down = made_once(reverse_step, log_joint, initial, transition)
+
     def forwards(key: Key) -> AnnealedWeight:
-        return annealed_importance_weight(key, log_joint, initial, transition, betas)
+        return weigh_forwards(key, up, initial, betas)
 
     def backwards(key: Key) -> AnnealedWeight:
-        return reverse_annealed_importance_weight(key, z, log_joint, initial, transition, betas)
+        return weigh_backwards(key, down, z, betas)
 
     forward = jax.vmap(forwards)(jax.random.split(key_forward, num_chains))
     reverse = jax.vmap(backwards)(jax.random.split(key_reverse, num_chains))

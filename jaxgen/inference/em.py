@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxgen.array_checks import arrays
 from jaxgen.checks import at_least
+from jaxgen.inference.made_once import made_once
 from jaxgen.numerics import all_finite
 from jaxgen.types import Params, Scalar
 
@@ -88,12 +89,21 @@ def em(steps: EMSteps, params: Params, num_steps: int) -> EMResult:
     num_steps = at_least("num_steps", num_steps, 1)
     arrays("params", params)
 
-    def step(params: Params, _: None) -> tuple[Params, tuple[Array, Array]]:
-        q = steps.e_step(params)
-        new_params = steps.m_step(q)
-        return new_params, (steps.elbo(params, q), steps.elbo(new_params, q))
-
-    params, (after_e_step, after_m_step) = jax.lax.scan(step, params, length=num_steps)
+    both = made_once(_both_steps, *steps)
+    params, (after_e_step, after_m_step) = jax.lax.scan(both, params, length=num_steps)
     logs_of_zero = jax.tree.map(lambda leaf: jnp.where(leaf == -jnp.inf, 0, leaf), params)
     finite = all_finite((logs_of_zero, after_e_step, after_m_step))
     return EMResult(params, after_e_step, after_m_step, finite)
+
+
+def _both_steps(
+    e_step: Callable[[Params], Posterior],
+    m_step: Callable[[Posterior], Params],
+    elbo: Callable[[Params, Posterior], Scalar],
+) -> Callable[[Params, None], tuple[Params, tuple[Array, Array]]]:
+    def step(params: Params, _: None) -> tuple[Params, tuple[Array, Array]]:
+        q = e_step(params)
+        new_params = m_step(q)
+        return new_params, (elbo(params, q), elbo(new_params, q))
+
+    return step

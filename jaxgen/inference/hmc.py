@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxgen.array_checks import of_shape
 from jaxgen.checks import at_least, positive
+from jaxgen.inference.made_once import made_once
 from jaxgen.types import Key, Scalar
 
 LogDensity: TypeAlias = Callable[[Float[Array, "..."]], Array]
@@ -69,6 +70,19 @@ def leapfrog(
     if step_size.shape:
         of_shape("step_size", step_size, z.shape)
 
+    gradient, step = made_once(_gradient_and_step, log_density)
+    start = (step_size, z, momentum, gradient(z))
+    (_, z, momentum, _), _ = jax.lax.scan(step, start, length=num_steps)
+    return z, momentum
+
+
+_Leap: TypeAlias = tuple[Array, Array, Array, Array]
+"""Step size, position, momentum, and the log density's slope there."""
+
+
+def _gradient_and_step(
+    log_density: LogDensity,
+) -> tuple[Callable[[Array], Array], Callable[[_Leap, None], tuple[_Leap, None]]]:
     def of_point(z: Array) -> Array:
         value = log_density(z)
         of_shape("log_density", value, ())
@@ -76,15 +90,14 @@ def leapfrog(
 
     gradient = jax.grad(of_point)
 
-    def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
-        z, momentum, slope = carry
+    def step(carry: _Leap, _: None) -> tuple[_Leap, None]:
+        step_size, z, momentum, slope = carry
         momentum = momentum + 0.5 * step_size * slope
         z = z + step_size * momentum
         slope = gradient(z)
-        return (z, momentum + 0.5 * step_size * slope, slope), None
+        return (step_size, z, momentum + 0.5 * step_size * slope, slope), None
 
-    (z, momentum, _), _ = jax.lax.scan(step, (z, momentum, gradient(z)), length=num_steps)
-    return z, momentum
+    return gradient, step
 
 
 def hmc_step(

@@ -15,7 +15,7 @@ from jaxgen.checks import at_least
 from jaxgen.inference.ais import LogDensity, Transition, annealed_importance_weight
 from jaxgen.inference.svi import LocalOptimum, optimize_local
 from jaxgen.inference.temperatures import Temperatures
-from jaxgen.numerics import all_finite, log_mean_exp
+from jaxgen.numerics import all_finite, highest_precision, log_mean_exp
 from jaxgen.types import Distribution, Key, Params, Scalar
 
 
@@ -65,6 +65,7 @@ class InferenceGap(NamedTuple):
         return self.log_px - self.elbo
 
 
+@highest_precision
 def inference_gap(
     key: Key,
     bound: Callable[[Params, Key], Array],
@@ -84,7 +85,8 @@ def inference_gap(
 
     All ELBOs are means over the same noise. Too short an optimization takes from the amortization
     gap what it adds to the approximation gap; too short an annealing takes from the total: see that
-    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints.
+    neither moves as they are made longer. `vmap`, or `lax.map` in bounded memory, over datapoints,
+    within `jax.jit`: called by itself it compiles the annealing anew, whose q is another each time.
 
     Args:
       bound: `(phi, key) -> ` a one-sample estimate of the ELBO, in nats. With a gradient that

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxgen.array_checks import arrays
 from jaxgen.checks import at_least
+from jaxgen.inference.made_once import made_once
 from jaxgen.inference.resampling import Resampling, systematic
 from jaxgen.inference.schedules import Schedule, ess_below
 from jaxgen.numerics import effective_sample_size
@@ -136,9 +137,30 @@ def smc(
     )
     log_uniform = -jnp.log(float(num_particles))
 
-    def body(carry: tuple[Any, Array], inputs: tuple[Array, Any, Array, Array]) -> tuple:
-        states, log_weights = carry
+    states = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (num_particles, *jnp.shape(leaf))), start
+    )
+    body = made_once(_one_time_step, step, resampling, when, unobserved_step)
+    fixed = (key_ancestors, key_moves, known, log_uniform)
+    carry = (fixed, states, jnp.full(num_particles, log_uniform, float))
+    (_, states, _), history = jax.lax.scan(body, carry, (jnp.arange(time), xs, mask, seen))
+    log_likelihood = jnp.sum(history["log_increments"])
+    return SMCResult(
+        log_likelihood=log_likelihood,
+        states=states,
+        all_finite=jnp.isfinite(log_likelihood),
+        **history,
+    )
+
+
+def _one_time_step(
+    step: Step, resampling: Resampling, when: Schedule, unobserved_step: UnobservedStep | None
+) -> Callable[[tuple, tuple[Array, Any, Array, Array]], tuple[tuple, dict[str, Any]]]:
+    def body(carry: tuple, inputs: tuple[Array, Any, Array, Array]) -> tuple[tuple, dict]:
+        fixed, states, log_weights = carry
+        key_ancestors, key_moves, known, log_uniform = fixed
         t, x, exists, is_seen = inputs
+        num_particles = len(log_weights)
         # A gradient must not meet what the padding holds: zero times NaN is NaN.
         x = _where(is_seen, x, known)
 
@@ -177,20 +199,9 @@ def smc(
             "log_ancestor_probs": log_ancestor_prob,
             "alive": alive | ~exists,
         }
-        return (_where(exists, moved, parents), log_weights), history
+        return (fixed, _where(exists, moved, parents), log_weights), history
 
-    states = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, (num_particles, *jnp.shape(leaf))), start
-    )
-    carry = (states, jnp.full(num_particles, log_uniform, float))
-    (states, _), history = jax.lax.scan(body, carry, (jnp.arange(time), xs, mask, seen))
-    log_likelihood = jnp.sum(history["log_increments"])
-    return SMCResult(
-        log_likelihood=log_likelihood,
-        states=states,
-        all_finite=jnp.isfinite(log_likelihood),
-        **history,
-    )
+    return body
 
 
 def _per_step(name: str, flags: Array | None, time: int) -> Bool[Array, "time"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,6 +12,7 @@ from jaxtyping import Array, Float
 from jaxgen.checks import at_least
 from jaxgen.inference.ais import annealed
 from jaxgen.inference.hmc import LogDensity, hmc_step
+from jaxgen.inference.made_once import made_once
 from jaxgen.inference.temperatures import Temperatures, rising
 from jaxgen.types import Distribution, Key
 
@@ -57,11 +61,22 @@ def tune_step_sizes(
         raise ValueError(f"target_acceptance: got {target_acceptance}, expected a number in (0, 1)")
     schedule = rising(betas)
     key_initial, key_chains = jax.random.split(key)
+    step = made_once(_pilot_step, log_joint, initial, num_leapfrog_steps, target_acceptance)
+    zs = initial.sample(seed=key_initial, sample_shape=(num_chains,))
+    steps = jnp.asarray(schedule[1:], zs.dtype)
+    start = (key_chains, zs, jnp.log(jnp.asarray(first, zs.dtype)))
+    return jax.lax.scan(step, start, (jnp.arange(len(steps)), steps))[1]
 
-    def step(
-        carry: tuple[Array, Array], at: tuple[Array, Array]
-    ) -> tuple[tuple[Array, Array], Array]:
-        zs, log_size = carry
+
+_Pilot: TypeAlias = tuple[Key, Array, Array]
+"""The key, where the chains are, and the log of their step size."""
+
+
+def _pilot_step(
+    log_joint: LogDensity, initial: Distribution, num_leapfrog_steps: int, target: float
+) -> Callable[[_Pilot, tuple[Array, Array]], tuple[_Pilot, Array]]:
+    def step(carry: _Pilot, at: tuple[Array, Array]) -> tuple[_Pilot, Array]:
+        key_chains, zs, log_size = carry
         index, beta = at
         density, size = annealed(log_joint, initial, beta), jnp.exp(log_size)
 
@@ -71,11 +86,8 @@ def tune_step_sizes(
             )
             return z, info.acceptance_probability
 
-        keys = jax.random.split(jax.random.fold_in(key_chains, index), num_chains)
+        keys = jax.random.split(jax.random.fold_in(key_chains, index), len(zs))
         zs, acceptance = jax.vmap(move)(keys, zs)
-        return (zs, log_size + GAIN * (jnp.mean(acceptance) - target_acceptance)), size
+        return (key_chains, zs, log_size + GAIN * (jnp.mean(acceptance) - target)), size
 
-    zs = initial.sample(seed=key_initial, sample_shape=(num_chains,))
-    steps = jnp.asarray(schedule[1:], zs.dtype)
-    start = (zs, jnp.log(jnp.asarray(first, zs.dtype)))
-    return jax.lax.scan(step, start, (jnp.arange(len(steps)), steps))[1]
+    return step

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxgen.array_checks import arrays, of_shape
 from jaxgen.checks import at_least
+from jaxgen.inference.made_once import made_once
 from jaxgen.numerics import all_finite
 from jaxgen.types import Info, Key, Params
 
@@ -72,6 +73,16 @@ def optimize_local(
     num_steps = at_least("num_steps", num_steps, 1)
     arrays("params", params)
 
+    step = made_once(_local_step, objective, optimizer)
+    start = (key, params, optimizer.init(params))
+    (_, params, _), values = jax.lax.scan(step, start, jnp.arange(num_steps))
+    params, values = jax.lax.stop_gradient((params, values))
+    return LocalOptimum(params, values, all_finite((params, values)))
+
+
+def _local_step(
+    objective: Callable[[Params, Key], Array], optimizer: optax.GradientTransformation
+) -> Callable[[tuple[Key, Params, Any], Array], tuple[tuple[Key, Params, Any], Array]]:
     def of_params(params: Params, key: Key) -> Array:
         value = objective(params, key)
         of_shape("objective", value, ())
@@ -79,15 +90,12 @@ def optimize_local(
 
     climb = jax.value_and_grad(of_params)
 
-    def step(carry: tuple[Params, Any], index: Array) -> tuple[tuple[Params, Any], Array]:
-        params, opt_state = carry
+    def step(carry: tuple[Key, Params, Any], index: Array) -> tuple[tuple[Key, Params, Any], Array]:
+        key, params, opt_state = carry
         value, gradient = climb(params, jax.random.fold_in(key, index))
-        return _ascend(optimizer, gradient, opt_state, params), value
+        return (key, *_ascend(optimizer, gradient, opt_state, params)), value
 
-    start = (params, optimizer.init(params))
-    (params, _), values = jax.lax.scan(step, start, jnp.arange(num_steps))
-    params, values = jax.lax.stop_gradient((params, values))
-    return LocalOptimum(params, values, all_finite((params, values)))
+    return step
 
 
 @struct.dataclass

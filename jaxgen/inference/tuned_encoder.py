@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from jaxgen.array_checks import arrays, of_shape
 from jaxgen.checks import at_least
+from jaxgen.inference.made_once import made_once
 from jaxgen.types import Key, Params
 
 
@@ -62,12 +63,25 @@ def tune_encoder(
     lengths = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(xs)}
     if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(f"xs: got leading axes {lengths}, expected one in common, of datapoints")
-    ((size,),) = lengths
+    step = made_once(_step_on_a_batch, bound, optimizer, batch_size)
+    start = (key, xs, encoder, optimizer.init(encoder))
+    _, _, encoder, _ = jax.lax.scan(step, start, jnp.arange(num_steps))[0]
+    return encoder
 
-    def step(carry: tuple[Params, Any], index: Array) -> tuple[tuple[Params, Any], None]:
-        encoder, opt_state = carry
+
+_Tuning: TypeAlias = tuple[Key, Any, Params, Any]
+"""The key, the datapoints, the encoder and the optimizer's state."""
+
+
+def _step_on_a_batch(
+    bound: Callable[[Params, Key, Any], Array],
+    optimizer: optax.GradientTransformation,
+    batch_size: int,
+) -> Callable[[_Tuning, Array], tuple[_Tuning, None]]:
+    def step(carry: _Tuning, index: Array) -> tuple[_Tuning, None]:
+        key, xs, encoder, opt_state = carry
         key_batch, key_step = jax.random.split(jax.random.fold_in(key, index))
-        rows = jax.random.randint(key_batch, (batch_size,), 0, size)
+        rows = jax.random.randint(key_batch, (batch_size,), 0, len(jax.tree.leaves(xs)[0]))
         batch = jax.tree.map(lambda leaf: leaf[rows], xs)
         keys = jax.random.split(key_step, batch_size)
 
@@ -77,7 +91,6 @@ def tune_encoder(
             return -jnp.mean(bounds)
 
         updates, opt_state = optimizer.update(jax.grad(loss)(encoder), opt_state, encoder)
-        return (optax.apply_updates(encoder, updates), opt_state), None
+        return (key, xs, optax.apply_updates(encoder, updates), opt_state), None
 
-    start = (encoder, optimizer.init(encoder))
-    return jax.lax.scan(step, start, jnp.arange(num_steps))[0][0]
+    return step

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
+from jaxgen.metrics.bits_back import probabilities
 
 Given: TypeAlias = Callable[[int], ArrayLike]
 """A place to the probabilities of its levels for every image of the batch, [images, levels]."""
@@ -233,12 +234,7 @@ def _table(
     expected = (code.batch_size, code.levels)
     if table.shape != expected:
         raise ValueError(f"tables: got shape {table.shape} at place {place}, expected {expected}")
-    if not (np.isfinite(table).all() and table.min() >= 0 and table.sum(axis=1).min() > 0):
-        raise ValueError(
-            f"tables: got NaN, a number below zero or zeros alone at place {place}, expected "
-            "probabilities"
-        )
-    return table
+    return probabilities("tables", table, f" at place {place}")
 
 
 def _entropy_coding() -> Any:

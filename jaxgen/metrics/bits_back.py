@@ -63,7 +63,7 @@ def bits_back_encode(
       initial: random words, or words that are to be sent anyhow; one for each latent at least.
     Raises:
       ValueError: an argument or a table has the wrong shape, the xs are no integers, an x is
-        outside its table, or a table holds NaN or a number below zero.
+        outside its table, or a row of a table holds no probabilities.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       >>> half = np.full((1, 2), 0.5)  # the posterior is the prior: no bits but those of x
@@ -118,8 +118,8 @@ def bits_back_decode(
       shape: of xs.
     Raises:
       ValueError: the message does not end as one of this code and shape does, which shows damage
-        as a rule, but is no checksum; or a table has the wrong shape, or holds NaN or a number
-        below zero.
+        as a rule, but is no checksum; or a table has the wrong shape, or a row of it holds no
+        probabilities.
       ModuleNotFoundError: constriction is missing: pip install 'jaxgen[compression]'.
     Example:
       >>> half = np.full((1, 2), 0.5)
@@ -210,7 +210,7 @@ def _posterior(code: LatentCode, x: Int[np.ndarray, "dims"]) -> Float[np.ndarray
     expected = (code.num_latents, code.num_buckets)
     if table.shape != expected:
         raise ValueError(f"posterior: got a table of shape {table.shape}, expected {expected}")
-    return _probabilities("posterior", table)
+    return probabilities("posterior", table)
 
 
 def _likelihood(
@@ -221,10 +221,20 @@ def _likelihood(
         raise ValueError(
             f"likelihood: got a table of shape {table.shape}, expected ({dims}, values)"
         )
-    return _probabilities("likelihood", table)
+    return probabilities("likelihood", table)
 
 
-def _probabilities(name: str, table: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    if (table < 0).any():  # the coder would write what it cannot read
-        raise ValueError(f"{name}: got a probability of {table.min()}, expected numbers >= 0")
+def probabilities(
+    name: str, table: Float[np.ndarray, "..."], where: str = ""
+) -> Float[np.ndarray, "..."]:
+    """Returns a table whose rows are probabilities up to a factor, all that a coder can read.
+
+    Raises:
+      ValueError: one is not.
+    """
+    if not (np.isfinite(table).all() and (table >= 0).all() and (table.sum(axis=-1) > 0).all()):
+        raise ValueError(
+            f"{name}: got NaN, infinity, a number below zero or zeros alone{where}, expected "
+            "probabilities"
+        )
     return table

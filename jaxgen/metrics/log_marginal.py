@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.checks import at_least
+from jaxgen.numerics import highest_precision
 from jaxgen.objectives import log_importance_weights
 from jaxgen.types import Distribution, Key, Scalar
 
 
+@highest_precision
 def log_marginal(
     key: Key,
     log_joint: Callable[[Array], Array],
@@ -23,7 +25,8 @@ def log_marginal(
 ) -> Scalar:
     """Returns log 1/K sum_k p(x, z_k) / q(z_k) of one datapoint, in nats, a lower bound on average.
 
-    The K samples are drawn and weighed `chunk_size` at a time.
+    The K samples are drawn and weighed `chunk_size` at a time, with products at the highest
+    precision that the device has.
 
     Args:
       log_joint: z to log p(x, z), in nats, for the one x at hand.

@@ -73,5 +73,5 @@ def generalized_pareto_shape(excesses: Float[Array, "tail"]) -> Scalar:
 
     shapes = jax.vmap(shape)(theta)
     log_likelihood = (len(x) - first) * (jnp.log(-theta / shapes) - shapes - 1)
-    k = shape(jax.nn.softmax(log_likelihood) @ theta)
+    k = shape(jnp.sum(jax.nn.softmax(log_likelihood) * theta))
     return jnp.where(enough, (count * k + 5) / (count + 10), jnp.inf)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Scalar
 
 
@@ -30,6 +31,7 @@ class JacobianNorms(NamedTuple):
     spectral: Scalar
 
 
+@highest_precision
 def jacobian_norms(
     f: Callable[[Float[Array, "..."]], Float[Array, "..."]], x: Float[Array, "..."]
 ) -> JacobianNorms:

@@ -15,6 +15,7 @@ from jaxgen.array_checks import floats
 from jaxgen.checks import at_least
 from jaxgen.metrics.confusion import best_permutation, confusion_matrix
 from jaxgen.metrics.interval import Interval, mean_interval, share_interval
+from jaxgen.numerics import highest_precision
 from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.types import Key
 
@@ -47,6 +48,7 @@ class TranslationTerms(NamedTuple):
     noisy_cycle_l1: Float[Array | np.ndarray, "n"]
 
 
+@highest_precision
 def translation_terms(
     key: Key,
     forward: Translate,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Num
 from jaxgen.divergences import Kernel, mmd_biased
 from jaxgen.metrics.frechet import frechet_distance
 from jaxgen.metrics.translation import Translate, by, distances, unit_images
-from jaxgen.numerics import at_least_float32
+from jaxgen.numerics import at_least_float32, highest_precision
 from jaxgen.types import Scalar
 
 
@@ -35,6 +35,7 @@ class UnpairedScores(NamedTuple):
     mmd: Scalar
 
 
+@highest_precision
 def unpaired_scores(
     forward: Translate,
     backward: Translate,

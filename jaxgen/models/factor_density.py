@@ -12,6 +12,7 @@ from jaxgen.checks import at_least
 from jaxgen.distributions import FunctionDistribution
 from jaxgen.models.density import Density
 from jaxgen.models.factor_analysis import FactorModel, factor_elbo, factor_posterior
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Scalar
 
 
@@ -39,6 +40,7 @@ def factor_density(size: int, num_factors: int) -> Density:
         loadings = jax.random.normal(key, (size, num_factors)) / jnp.sqrt(float(num_factors))
         return FactorModel(loadings, jnp.zeros(size), jnp.ones(size))
 
+    @highest_precision
     def sample(key: Key, model: FactorModel) -> Array:
         key_z, key_noise = jax.random.split(key)
         z = jax.random.normal(key_z, (num_factors,), model.mean.dtype)

@@ -85,6 +85,7 @@ def full_gaussian(min_variance: float = 0.0) -> ComponentFamily:
         values, vectors = jnp.linalg.eigh(covariance)
         return FullGaussian(mean, (vectors * jnp.maximum(values, min_variance)) @ vectors.T)
 
+    @highest_precision
     def sample(key: Key, component: FullGaussian) -> Array:
         noise = jax.random.normal(key, component.mean.shape, component.mean.dtype)
         return component.mean + jnp.linalg.cholesky(component.covariance) @ noise

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jaxgen.array_checks import of_shape
 from jaxgen.checks import at_least
 from jaxgen.inference import EMSteps
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Scalar
 from jaxgen.values import Value
 
@@ -59,6 +60,7 @@ class Mixture(NamedTuple):
     components: Component
 
 
+@highest_precision
 def mixture_log_joint(
     family: ComponentFamily, mixture: Mixture, x: Array
 ) -> Float[Array, "components"]:
@@ -79,6 +81,7 @@ def mixture_log_joint(
     return mixture.log_weights + log_probs
 
 
+@highest_precision
 def mixture_elbo(
     family: ComponentFamily, mixture: Mixture, q: Float[Array, "..."], x: Array
 ) -> Scalar:
@@ -103,6 +106,7 @@ def mixture_elbo(
     return jnp.sum(q * log_ratio)
 
 
+@highest_precision
 def fit_mixture(
     family: ComponentFamily,
     q: Float[Array, "..."],

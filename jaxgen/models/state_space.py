@@ -13,6 +13,7 @@ from jaxgen.array_checks import of_shape
 from jaxgen.checks import at_least
 from jaxgen.distributions import Independent, diagonal_normal
 from jaxgen.models.sequential import SequentialModel
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 
@@ -27,6 +28,7 @@ def _gaussian_prior(params: Params, state: GaussianState) -> Independent:
     return diagonal_normal(state.mean, scale=state.scale)
 
 
+@highest_precision
 def _product(state: GaussianState, factor: Params, features: Array) -> Independent:
     """The prior times a Gaussian factor whose mean is affine in `features`, normalized."""
     mean = factor["weights"] @ features + factor["bias"]
@@ -86,10 +88,12 @@ def linear_gaussian(latent_size: int, x_size: int) -> SequentialModel:
         of_shape("x", x, (x_size,))
         return _product(state, params["proposal"], x)
 
+    @highest_precision
     def decode(params: Params, state: GaussianState, z: Array) -> Independent:
         of_shape("z", z, (latent_size,))
         return diagonal_normal(params["emission"] @ z, params["emission_log_scale"])
 
+    @highest_precision
     def update(params: Params, state: GaussianState, z: Array, x: Array) -> GaussianState:
         scale = jnp.exp(params["transition_log_scale"])
         return GaussianState(params["transition"] @ z, scale)

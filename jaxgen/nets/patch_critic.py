@@ -62,7 +62,8 @@ class PatchCritic(nn.Module):
     def _convolved(self, x: Array, features: int, size: tuple[int, ...], **options: Any) -> Array:
         if min(x.shape[1:3]) < 2:
             raise ValueError(
-                f"x: got {size[0]}x{size[1]}, expected larger images for strides={self.strides}"
+                f"strides: got {self.strides} for images of {size[0]}x{size[1]}, expected fewer, "
+                "or larger images"
             )
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         return Convolution(features, 4, kernel_init=KERNEL, dtype=self.dtype, **options)(x)

@@ -64,11 +64,11 @@ class ResNetGenerator(nn.Module):
     def __call__(self, x: Num[Array, "n height width in"]) -> Float[Array, "n height width out"]:
         """Maps images of one domain to images of the other, of the same size."""
         floats("x", x)
-        times = 2**self.halvings
-        if x.shape[1] % times or x.shape[2] % times:
+        times, (height, width) = 2**self.halvings, x.shape[1:3]
+        if height % times or width % times or height * width < 2 * times**2:
             raise ValueError(
-                f"x: got {x.shape[1]}x{x.shape[2]}, expected height and width in multiples of "
-                f"{times}, for {self.halvings} halvings"
+                f"halvings: got {self.halvings} for images of {height}x{width}, expected height "
+                f"and width in multiples of {times}, and two places or more after it"
             )
         if self.edge % 2 == 0:
             raise ValueError(f"edge: got {self.edge}, expected an odd number")

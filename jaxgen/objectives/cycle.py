@@ -113,8 +113,8 @@ def cycle_losses(
       identity_weight: of what a generator changes where nothing is to be changed; 0 for domains of
         different shapes, such as gray and colored images.
     Raises:
-      ValueError: `loss` is no GanLoss; a weight is a number below zero; the identity is weighed
-        between different shapes.
+      ValueError: `loss` is no GanLoss; a weight is below zero or NaN; the identity is weighed
+        between different shapes; in use, the batch is not of two domains.
     Example:
       >>> nets = nn.Dense(2), nn.Dense(2), MLPCritic((8,)), MLPCritic((8,))
       >>> model = cyclegan(*nets, x_shape=(2,), y_shape=(2,))
@@ -146,8 +146,8 @@ def cycle_losses(
     def draw(key: Key, data: tuple[Array, Array]) -> tuple[Array, Array]:
         return data
 
-    def sides(generators: Variables, key: Key, batch: tuple[Array, Array]) -> dict[str, Any]:
-        reals = dict(zip("xy", batch, strict=True))
+    def sides(generators: Variables, key: Key, batch: Any) -> dict[str, Any]:
+        reals = _by_domain(batch)
         fakes, _ = translated(generators, key, reals)
         return {name: (reals[name], fakes[name]) for name in reals}
 
@@ -178,9 +178,9 @@ def cycle_losses(
         return terms, own
 
     def of_generators(
-        own: Variables, other: Variables, key: Key, batch: tuple[Array, Array]
+        own: Variables, other: Variables, key: Key, batch: Any
     ) -> tuple[Scalar, Variables, Info]:
-        reals = dict(zip("xy", batch, strict=True))
+        reals = _by_domain(batch)
         fakes, own = translated(own, key, reals)
         of_x, own = terms_of("x", own, other, key, reals, fakes)
         of_y, own = terms_of("y", own, other, key, reals, fakes)
@@ -215,8 +215,15 @@ def cycle_losses(
     return GameLosses(draw, sides, of_generators, of_critics)
 
 
+def _by_domain(batch: Any) -> dict[str, Any]:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        found = f"{len(batch)} sets" if isinstance(batch, tuple | list) else type(batch).__name__
+        raise ValueError(f"batch: got {found}, expected two, (x, y)")
+    return dict(zip("xy", batch, strict=True))
+
+
 def _is_on(weight: Any) -> bool:
-    return not isinstance(weight, int | float | np.number) or weight != 0
+    return not isinstance(weight, int | float | np.number) or bool(weight != 0)
 
 
 def _key(key: Key, purpose: int, name: str) -> Key:

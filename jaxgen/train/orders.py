@@ -23,17 +23,10 @@ def critic_first(
     """The generator answers the critic just moved (Goodfellow et al. 2014, algorithm 1).
 
     Example:
-      >>> def generator_loss(own, other, key, batch):  # g c, which the generator lowers
-      ...     return own["params"] * other["params"], {}, {}
-      >>> def critic_loss(own, other, key, batch):  # and the critic climbs
-      ...     return -own["params"] * other["params"], {}, {}
-      >>> sgd = optax.sgd(0.5)
-      >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=critic_first)
-      >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
-      >>> game, _ = update(game, jax.random.key(0), ())
-      >>> players = game.generator, game.critic
-      >>> [float(player.train.params) for player in players]  # 1 - 1.5/2, and 1 + 1/2
-      [0.25, 1.5]
+      >>> halfway = lambda own, other: ((own + other) / 2, {})  # of players that are numbers
+      >>> game, _, _ = critic_first(halfway, halfway, Game(generator=0.0, critic=8.0))
+      >>> game.generator, game.critic  # half the way to the critic's 4
+      (2.0, 4.0)
     """
     critic, critic_info = critic_step(game.critic, game.generator)
     generator, generator_info = generator_step(game.generator, critic)
@@ -48,17 +41,10 @@ def generator_first(
     CycleGAN's own code shows the critic the fakes from before that move: take `simultaneous`.
 
     Example:
-      >>> def generator_loss(own, other, key, batch):  # g c, which the generator lowers
-      ...     return own["params"] * other["params"], {}, {}
-      >>> def critic_loss(own, other, key, batch):  # and the critic climbs
-      ...     return -own["params"] * other["params"], {}, {}
-      >>> sgd = optax.sgd(0.5)
-      >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=generator_first)
-      >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
-      >>> game, _ = update(game, jax.random.key(0), ())
-      >>> players = game.generator, game.critic
-      >>> [float(player.train.params) for player in players]  # 1 - 1/2, and 1 + .5/2
-      [0.5, 1.25]
+      >>> halfway = lambda own, other: ((own + other) / 2, {})  # of players that are numbers
+      >>> game, _, _ = generator_first(halfway, halfway, Game(generator=0.0, critic=8.0))
+      >>> game.generator, game.critic  # the critic goes half the way to the generator's 4
+      (4.0, 6.0)
     """
     generator, generator_info = generator_step(game.generator, game.critic)
     critic, critic_info = critic_step(game.critic, generator)
@@ -71,17 +57,10 @@ def simultaneous(
     """Both move from the same point, as the game's gradient field and its theory have it.
 
     Example:
-      >>> def generator_loss(own, other, key, batch):  # g c, which the generator lowers
-      ...     return own["params"] * other["params"], {}, {}
-      >>> def critic_loss(own, other, key, batch):  # and the critic climbs
-      ...     return -own["params"] * other["params"], {}, {}
-      >>> sgd = optax.sgd(0.5)
-      >>> update = alternating_step(generator_loss, critic_loss, sgd, sgd, order=simultaneous)
-      >>> game = Game(init_player({"params": 1.0}, sgd), init_player({"params": 1.0}, sgd))
-      >>> game, _ = update(game, jax.random.key(0), ())
-      >>> players = game.generator, game.critic
-      >>> [float(player.train.params) for player in players]  # 1 - 1/2, and 1 + 1/2
-      [0.5, 1.5]
+      >>> halfway = lambda own, other: ((own + other) / 2, {})  # of players that are numbers
+      >>> game, _, _ = simultaneous(halfway, halfway, Game(generator=0.0, critic=8.0))
+      >>> game.generator, game.critic
+      (4.0, 4.0)
     """
     generator, generator_info = generator_step(game.generator, game.critic)
     critic, critic_info = critic_step(game.critic, game.generator)

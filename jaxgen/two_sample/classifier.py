@@ -20,7 +20,7 @@ from jaxgen.divergences import (
     train_critic,
     variational_bound,
 )
-from jaxgen.numerics import one_per_sample
+from jaxgen.numerics import highest_precision, one_per_sample
 from jaxgen.pairwise import Samples, sample_sets
 from jaxgen.two_sample.result import TestResult, result
 from jaxgen.types import Key, Params
@@ -114,7 +114,7 @@ def classifier_test(
         num_steps=num_steps,
         batch_size=batch_size,
     )
-    logits = jax.jit(apply, inline=True)
+    logits = highest_precision(jax.jit(apply, inline=True))
     outcome = accuracy_test(*(logits(critic.params, samples) for samples in rest))
     return result(outcome.statistic, outcome.p_value, (outcome, xs, ys))
 

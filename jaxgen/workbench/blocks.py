@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 from jaxgen.workbench.progress_bar import progress
 
@@ -26,13 +27,15 @@ def map_in_blocks(
 
     Args:
       measure: `(key, images) -> ` a pytree of numbers per image, each with a leading axis; compiled
-        by the caller (once for every length of a block, of which there are at most two).
+        by the caller (once for every length of a block, of which there are at most two). Products
+        are at the highest precision that the device has: what is measured is reported.
       message: shown beside the progress.
       block_size: images in a block, about.
     Example:
       >>> test = map_in_blocks(jax.jit(numbers), key, test.images, "test NLL")
       >>> test["nll"].mean()
     """
+    measure = highest_precision(measure)
     blocks = np.array_split(images, max(1, round(len(images) / block_size)))
     rows = []
     with progress(len(images), unit="image") as advance:
@@ -47,8 +50,8 @@ def image_by_image(
 ) -> Callable[[Params, Key, Any], Any]:
     """Returns `(params, key, images) -> one(params, key, image)` of every image, compiled.
 
-    Image i of n has the i-th key of `jax.random.split(key, n)`. They may be a
-    pytree: each image with what else is known of it.
+    Products are at the highest precision, as in `map_in_blocks`. Image i of n has the i-th key of
+    `jax.random.split(key, n)`. They may be a pytree: each image with what else is known of it.
 
     Args:
       one: of one image, a pytree of arrays.
@@ -59,6 +62,7 @@ def image_by_image(
     """
 
     @jax.jit
+    @highest_precision
     def measure(params: Params, key: Key, images: Any) -> Any:
         keys = jax.random.split(key, len(jax.tree.leaves(images)[0]))
         return jax.lax.map(lambda of: one(params, *of), (keys, images), batch_size=batch_size)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxgen.metrics import linear_probe, neighbor_accuracy
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Info, Key
 from jaxgen.values import ByName
 from jaxgen.workbench.encoder_report import Labeled
@@ -96,6 +97,7 @@ def class_accuracy(
 
 
 @partial(jax.jit, static_argnums=0)
+@highest_precision
 def _features(
     features: Callable[[Any, Array], Array], variables: Any, sets: tuple[Array, Array]
 ) -> tuple[Array, Array]:

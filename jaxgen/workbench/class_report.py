@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxgen.array_checks import class_labels
 from jaxgen.metrics import frechet_distance
+from jaxgen.numerics import highest_precision
 from jaxgen.pictures import side_by_side
 from jaxgen.types import Key
 from jaxgen.workbench.classifying import classifier_terms, fit_classifier
@@ -144,6 +145,7 @@ def as_test(images: Images, y: Int[np.ndarray, "n"]) -> tuple[Bytes, Int[np.ndar
     return x[chosen], labels[chosen]
 
 
+@highest_precision
 def accuracy(classifier: TrainedClassifier, x: Bytes, y: Int[np.ndarray, "n"]) -> float:
     """Returns the share of images whose class the classifier finds the likeliest."""
 

@@ -16,6 +16,7 @@ from jaxgen.data import ImageSet
 from jaxgen.metrics import neighbor_accuracy
 from jaxgen.models import BiGan, variables_of
 from jaxgen.nets import last_features
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Variables
 from jaxgen.values import ByName
 from jaxgen.workbench.encoder_measures import joint_tests, round_trips
@@ -81,6 +82,7 @@ def first_labeled(images: ImageSet, count: int) -> Labeled:
 
 
 @partial(jax.jit, static_argnames=("model", "net"))
+@highest_precision
 def judge_encoders(
     key: Key, model: BiGan, net: nn.Module, players: Variables, train: Labeled, test: Labeled
 ) -> dict[str, Float[Array, "seeds"]]:

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgen.train import CheckpointError
+
 
 class Frames:
     """Arrays of every epoch, 0 for before the first.
@@ -38,6 +40,19 @@ class Frames:
         with open(temporary, "wb") as file:
             np.savez(file, *map(np.asarray, jax.tree.leaves(frame)))
         os.replace(temporary, path)
+
+    def refuse_missing(self, last: int) -> None:
+        """Checks that there is a frame of each of the epochs 0 to `last`.
+
+        Raises:
+          CheckpointError: there is none of one: nobody can see it again.
+        """
+        for epoch in range(last + 1):
+            if not self._file(epoch).is_file():
+                raise CheckpointError(
+                    f"{self._file(epoch)}: missing, though a checkpoint of epoch {last} is there; "
+                    "expected a new run_dir"
+                )
 
     def stacked(self, last: int) -> Any:
         """Returns the frames of the epochs 0 to `last`, on a leading axis."""

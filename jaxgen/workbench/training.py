@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
 from jaxgen.workbench.config import TrainingConfig
-from jaxgen.workbench.continuing import last_point, last_point_in_order
+from jaxgen.workbench.continuing import GoOn, Point, last_point, last_point_in_order
 from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
 from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
 from jaxgen.workbench.run import Run
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
 
@@ -66,8 +68,8 @@ def train(
         weights to that.
       data: a pytree of arrays with one leading axis, passed through in a new order every epoch in
         batches of `config.batch_size`; `Sets` of such, passed through apart; or `Draws`.
-      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data;
-        compiled by the caller, if at all.
+      judge: `(evaluated, key, held_out) -> numbers`, all that is recorded of the held-out data,
+        with products at the highest precision; compiled by the caller, if at all.
       key: of the training; epoch i draws from `fold_in(key, i)`. It and `judge_key` are cloned, so
         that trainings which shall differ in nothing else may be given the same.
       judge_key: the judge's, the same after every epoch: what changes is the model. By default
@@ -112,17 +114,18 @@ def train(
     if is_streamed(data, config):
         epoch = streamed_epoch(run, update, data, mesh, table, state, key)
     else:
-        compiled, data_of = _resident(update, data, config.batch_size, mesh, table)
-        compiled.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
-        epoch = lambda state, key, index: compiled(state, key, data_of(index))  # noqa: E731
+        resident, data_of = _resident_epoch(config, update, data, mesh, table)
+        resident.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
+        epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
     write = tensorboard(run.directory.path) if config.tensorboard else None
     watch, frames = _watching(run, write, look, evaluated(state))
+    go_on = last_point_in_order if config.fall_back else last_point
     begun = time.monotonic()
     params = fit(
         run.directory,
         state,
         epoch,
-        lambda part: judge(part, jax.random.clone(judge_key), held_out),
+        lambda part: highest_precision(judge)(part, jax.random.clone(judge_key), held_out),
         key=key,
         epochs=config.epochs,
         patience=patience,
@@ -130,7 +133,7 @@ def train(
         better=better,
         evaluated=evaluated,
         watch=watch,
-        go_on=last_point_in_order if config.fall_back else last_point,
+        go_on=partial(_with_frames, go_on, frames),
         title=run.title,
         advice=_advice(config),
     )
@@ -147,15 +150,15 @@ def train(
     return Trained(params, frames.stacked(last["epoch"]))
 
 
-def _resident(
-    update: Callable[..., Any], data: Any, batch_size: int, mesh: Mesh, table: Any
+def _resident_epoch(
+    config: TrainingConfig, update: Callable[..., Any], data: Any, mesh: Mesh, table: Any
 ) -> tuple[Any, Callable[[int], Any]]:
-    """Returns the compiled epoch of data that live on the devices, and what it is given of them.
+    """Returns `(state, key, data) -> (state, infos)`, compiled, and the data by the epoch's index.
 
-    Args:
-      table: the weights of all epochs, or None.
+    The arrays live on the devices; the weights of the epoch, if there is a table of them, go with
+    them.
     """
-    arrays, form = passed_through(data, batch_size)
+    arrays, form = passed_through(data, config.batch_size)
     if mesh.size > 1:  # one device has nothing to lay out
         form = Sharded(form, mesh)
     form = form if table is None else Weighted(form)
@@ -184,6 +187,14 @@ def _watching(
             frames.keep(record["epoch"], see(evaluated))
 
     return watch, frames
+
+
+def _with_frames(go_on: GoOn, frames: Frames | None, run: RunDirectory, before: Point) -> Point:
+    """Returns the point to go on from, if every frame until then is there."""
+    point = go_on(run, before)
+    if frames is not None:
+        frames.refuse_missing(point.epoch)
+    return point
 
 
 def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:

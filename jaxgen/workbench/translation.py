@@ -22,6 +22,7 @@ from jaxgen.metrics import (
     unpaired_scores,
 )
 from jaxgen.models import CycleGan
+from jaxgen.numerics import highest_precision
 from jaxgen.train import gradient_step, init_state, scan_epoch
 from jaxgen.types import Info, Key, Params, Variables
 from jaxgen.workbench.features import Classifier
@@ -135,6 +136,7 @@ def judge_translations(
         return lambda images: jnp.argmax(jnp.asarray(net.apply(params, images)), axis=1)
 
     @jax.jit
+    @highest_precision
     def judge(generators: Variables, key: Key, by: JudgedBy) -> Judged:
         x, y, test_x, test_y = (jnp.asarray(images) / jnp.float32(255) for images in by[:4])
         kernel = rbf(median_heuristic(_vectors(y), _vectors(x)))

@@ -144,6 +144,10 @@ def test_a_logit_is_of_what_is_drawn_in_from_the_edges():
     x = np.array([0.0, 0.2, 0.5, 1.0], np.float32)
     expected = special.logit(0.1 + 0.8 * x)
     np.testing.assert_allclose(logit(0.1, 1).forward(jnp.asarray(x)), expected, atol=1e-5)
+    for method in ("forward", "forward_and_log_det", "forward_log_det_jacobian"):
+        with pytest.raises(ValueError, match=r"x: got values from 0\.0 to 255\.0, expected"):
+            getattr(logit(0.1, 1), method)(jnp.array([0.0, 255.0]))
+    assert np.isnan(jax.jit(logit(0.1, 1).forward)(jnp.array([2.0])))  # traced, it is trusted
 
 
 def test_squeezing_puts_squares_of_pixels_into_channels():

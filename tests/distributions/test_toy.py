@@ -79,8 +79,8 @@ def test_misuse_is_named():
     for make, message in (
         (lambda: ring(0), "num_modes: got 0"),
         (lambda: grid(0), "side: got 0"),
-        (lambda: ring(scale=0.0), "scales: got .* expected positive"),
-        (lambda: line([0.0, 1.0], 1.0, [0.5, -0.5]), "weights: got .* expected positive"),
+        (lambda: ring(scale=0.0), "scales: got .* expected a positive"),
+        (lambda: line([0.0, 1.0], 1.0, [0.5, -0.5]), "weights: got .* expected a positive"),
         (lambda: line([0.0, 1.0], [1.0, 1.0, 1.0]), r"scales: got shape \(3,\), .* \(2,\)"),
         (
             lambda: IsotropicMixture(jnp.zeros(3), 1.0),
@@ -94,3 +94,21 @@ def test_misuse_is_named():
 def test_scales_may_be_learned(key):
     slope = jax.grad(lambda s: line([0.0], s).log_prob(jnp.array([2.0])))(1.0)
     np.testing.assert_allclose(slope, 3.0, rtol=1e-5)  # (x² - s²) / s³
+
+
+def test_what_vmap_returns_of_a_mixture_is_a_batch(key):
+    """Each as if it were made and asked alone, in whatever of it differs."""
+    modes = jnp.array([[[0.0, 1.0], [4.0, -1.0]], [[9.0, 9.0], [-5.0, 0.0]]])
+    scales, weights = jnp.array([0.5, 0.1]), jnp.array([[1.0, 1e-9], [1.0, 3.0]])
+    both = jax.vmap(IsotropicMixture)(modes, scales, weights)
+    alone = [IsotropicMixture(*of) for of in zip(modes, scales, weights, strict=True)]
+    assert (both.batch_shape, both.event_shape) == ((2,), (2,))
+    x = jnp.array([[0.5, 1.0], [-5.1, 0.0]])
+    expected = [p.log_prob(at) for p, at in zip(alone, x, strict=True)]
+    np.testing.assert_allclose(both.log_prob(x), expected, rtol=1e-6)
+    np.testing.assert_allclose(both.mean(), [p.mean() for p in alone], rtol=1e-5)
+    draws = both.sample(seed=jax.random.clone(key), sample_shape=5)
+    assert draws.shape == (5, 2, 2)
+    keys = jax.random.split(key, 2)
+    for i, p in enumerate(alone):
+        np.testing.assert_allclose(draws[:, i], p.sample(seed=keys[i], sample_shape=5), rtol=1e-6)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from laws import LawBroken, rejected
+from scipy import stats
 from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.distributions import FunctionDistribution, IsotropicMixture
@@ -27,6 +28,7 @@ from jaxgen.estimators import (
     straight_through,
     vimco,
 )
+from jaxgen.estimators.evaluation import with_float32_params
 
 STANDARD = distrax.MultivariateNormalDiag(jnp.zeros(2), jnp.ones(2))
 
@@ -186,7 +188,7 @@ def second(make, of_logit):
         f = lambda z, q=q: (z - 0.45) ** 2 - 0.1 * q.log_prob(z)  # noqa: E731
         return estimator.apply(estimator.init(jax.random.key(1), q), jax.random.key(0), f, q)[0]
 
-    return jax.eval_shape(jax.grad(jax.grad(surrogate)), 0.3)
+    return jax.grad(jax.grad(surrogate))
 
 
 @pytest.mark.parametrize("name", ONCE | ONCE_IN_Z)
@@ -194,19 +196,24 @@ def test_a_second_derivative_that_would_be_wrong_is_refused(name):
     """Of each, second derivatives were zero, or lacked the score that is left out."""
     of_logit = (lambda x: distrax.Normal(x, 1.0)) if name in ONCE_IN_Z else distrax.Bernoulli
     with pytest.raises(ValueError, match="surrogate: got differentiated twice"):
-        second((ONCE | ONCE_IN_Z)[name], of_logit)
+        jax.eval_shape(second((ONCE | ONCE_IN_Z)[name], of_logit), 0.3)
 
 
 def test_other_second_derivatives_are_not_refused():
     """Twice in what f depends on besides; in q, of an estimator that has all orders."""
 
-    def in_theta(theta):
+    def in_theta(theta):  # log 1/2 sum_i exp (z_i - theta)², the bound at two draws
         return vimco(2).apply(
             (), jax.random.key(0), lambda z: (z - theta) ** 2, distrax.Bernoulli(0.3)
         )[0]
 
-    jax.eval_shape(jax.grad(jax.grad(in_theta)), 0.0)
-    second(lambda n: pathwise(n), lambda mean: distrax.Normal(mean, 1.0))
+    value, found = jax.jit(lambda x: (in_theta(x), jax.grad(jax.grad(in_theta))(x)))(0.0)
+    ones = np.rint((2 * np.exp(value) - 2) / (np.e - 1))  # among the draws
+    between = np.e / (1 + np.e) ** 2 if ones == 1 else 0.0
+    np.testing.assert_allclose(found, 2 + 4 * between, rtol=1e-5)
+    # z is mean + noise: of (z - .45)² the second derivative is 2, of log q(z) zero.
+    by_path = jax.jit(second(lambda n: pathwise(n), lambda mean: distrax.Normal(mean, 1.0)))
+    np.testing.assert_allclose(by_path(0.3), 2.0, rtol=1e-5)
 
 
 LOGITS = jnp.array([0.0, -jnp.inf, 1.0])
@@ -273,6 +280,27 @@ def test_muprop_refuses_a_mean_that_is_no_expectation():
     q = tfp.distributions.VonMises(0.3, 2.0)
     with pytest.raises(ValueError, match="q: got VonMises, whose mean"):
         score_function(2, baseline=muprop()).apply((), jax.random.key(0), jnp.cos, q)
+
+
+@pytest.mark.parametrize(
+    ("loc", "scale", "wide"),
+    [
+        ("bfloat16", "float32", "float32"),
+        ("float32", "bfloat16", "float32"),
+        ("float16", "float64", "float64"),
+        ("float64", "bfloat16", "float64"),
+    ],
+)
+def test_a_normal_of_mixed_precisions_is_of_the_wider(loc, scale, wide, x64):
+    """784 dimensions: in the narrower the sum is off by nats."""
+    loc, scale = jnp.full(784, 0.3, loc), jnp.full(784, 0.7, scale)
+    q = with_float32_params(distrax.MultivariateNormalDiag(loc, scale))
+    assert q.loc.dtype == q.scale_diag.dtype == wide
+    z = jnp.asarray(np.random.default_rng(0).normal(size=784), wide)
+    exact = stats.norm(float(loc[0]), float(scale[0])).logpdf(np.asarray(z, float)).sum()
+    found = q.log_prob(z)
+    assert found.dtype == wide
+    np.testing.assert_allclose(found, exact, rtol=1e-6 if wide == "float32" else 1e-12)
 
 
 def test_half_precision_is_widened_where_a_scale_is_kept_twice():

@@ -284,7 +284,11 @@ def test_a_bad_file_is_named(code, file, message):
         ({"dims": 0}, XS, "dims: got 0, expected an integer >= 1"),
         ({"levels": 1}, XS, "levels: got 1, expected an integer >= 2"),
         ({"tables": lambda x: lambda i: np.full((64, 3), np.nan)}, XS, "tables: got NaN"),
-        ({"tables": lambda x: lambda i: np.full((64, 3), -0.1)}, XS, "tables: got NaN, a number"),
+        (
+            {"tables": lambda x: lambda i: np.full((64, 3), -0.1)},
+            XS,
+            "tables: got NaN, infinity, a number",
+        ),
         ({"tables": lambda x: lambda i: np.ones((64, 2))}, XS, r"tables: got shape \(64, 2\) at p"),
         ({"tables": lambda x: lambda i: np.zeros((64, 3))}, XS, "zeros alone at"),
     ],

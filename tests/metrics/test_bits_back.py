@@ -176,14 +176,25 @@ def test_a_flipped_bit_and_another_code_are_refused():
             {"posterior": lambda x: np.full((2, 8), -0.1)},
             np.zeros((1, 3), int),
             words(2),
-            "of -0.1",
+            "posterior: got NaN, infinity, a number below zero or zeros alone, expected",
         ),
-        ({"posterior": lambda x: np.full((2, 8), np.nan)}, np.zeros((1, 3), int), words(2), "NaN"),
     ],
 )
 def test_bad_input_is_named(changes, xs, initial, message):
     with pytest.raises(ValueError, match=message):
         bits_back_encode(random_code(0)._replace(**changes), xs, initial)
+
+
+@pytest.mark.parametrize(
+    "row", [[0.7, 0.5, -0.2, 0.0], [0.0] * 4, [np.nan] * 4, [np.inf] * 4], ids=str
+)
+@pytest.mark.parametrize("name", ["posterior", "likelihood"])
+def test_a_table_that_no_coder_can_read_is_refused(name, row):
+    """Of one that sums to one all the same, another message was read than had been written."""
+    tables = {"posterior": np.array([row * 2] * LATENTS), "likelihood": np.array([row] * DIMS)}
+    code = random_code(0)._replace(**{name: lambda _: tables[name]})
+    with pytest.raises(ValueError, match=f"^{name}: got NaN, .* expected probabilities"):
+        bits_back_encode(code, np.zeros((1, DIMS), int), words(2))
 
 
 @pytest.mark.parametrize(

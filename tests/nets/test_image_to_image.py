@@ -44,7 +44,7 @@ def test_shapes_ranges_and_refusals(key):
     assert default.shape == (1, 6, 6)
     small = PatchCritic(2, strides=(2, 1))
     assert jax.eval_shape(small.init_with_output, key, X)[0].shape == (2, 2, 2)
-    with pytest.raises(ValueError, match=r"x: got 8x8, expected .* multiples of 16"):
+    with pytest.raises(ValueError, match=r"halvings: got 4 for images of 8x8, .* multiples of 16"):
         ResNetGenerator(1, halvings=4).init(key, X)
     with pytest.raises(ValueError, match="edge: got 4, expected an odd number"):
         ResNetGenerator(1, edge=4, halvings=0).init(key, X)

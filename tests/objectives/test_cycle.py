@@ -1,5 +1,7 @@
 """CycleGAN's losses against the formulas in numpy, on nets of two numbers each."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -210,7 +212,19 @@ def test_misuse_is_named(key):
     colored = model(y_shape=(3, 2, 3))
     with pytest.raises(ValueError, match=r"identity_weight: got 5.0 .*\(3, 2, 1\).*\(3, 2, 3\)"):
         cycle_losses(colored)
-    cycle_losses(colored, identity_weight=0)
+    losses = cycle_losses(colored, identity_weight=0)
+    for weight in (-1.0, np.float64(-1.0), jnp.float32(-1.0), math.nan):
+        for name in ("cycle_weight", "identity_weight"):
+            with pytest.raises(ValueError, match=rf"{name}: got (-1.0|nan), expected a number"):
+                cycle_losses(model(), **{name: weight})
+    jax.eval_shape(lambda weight: cycle_losses(model(), cycle_weight=weight) and weight, -1.0)
+    for batch, found in (((X, Y, Y), "3 sets"), ((X,), "1 sets"), (X, "ndarray")):
+        for play in (
+            lambda batch: losses.sides(variables(GENERATORS), key, batch),
+            lambda batch: losses.generator(variables(GENERATORS), variables(CRITICS), key, batch),
+        ):
+            with pytest.raises(ValueError, match=f"batch: got {found}, expected two"):
+                play(batch)
     with pytest.raises(ValueError, match=r"forward: got an output of shape \(2, 3, 2, 1\)"):
         colored.init(key)
     whole = cyclegan(net(line), net(line), net(lambda v, x: x.sum()), net(curve),

@@ -50,6 +50,7 @@ REFUSED = {
     "alpha: got 2.0": lambda: info_elbo(TERMS, jnp.zeros(2), alpha=np.float32(2.0), weight=1.0),
     "real_features: got shape": lambda: feature_matching(jnp.zeros((0, 3)), jnp.zeros((2, 3))),
     "scale: got -1.0": lambda: instance_noise(key(), jnp.zeros(2), np.float32(-1.0)),
+    "scale: got -2.0": lambda: instance_noise(key(), jnp.zeros(2), jnp.float32(-2.0)),
     "scale: got nan": lambda: dragan_penalty(
         key(), critic, jnp.ones(2), jnp.ones(2), scale=float("nan")
     ),

@@ -70,5 +70,14 @@ def test_bars_are_of_the_last_point_and_the_cheapest_is_on_top():
 
 
 def test_no_variance_at_all_can_be_drawn():
-    drawn(variance_curves(ROWS[-2:]))
-    drawn(cost_bars(ROWS[-2:]))
+    """On logarithmic axes, where zero has no place: at a height of its own, with no interval."""
+    curves, bars = variance_curves(ROWS[-2:]), cost_bars(ROWS[-2:])
+    drawn(curves)
+    drawn(bars)
+    (line,) = curves.axes[0].lines
+    low, high = curves.axes[0].get_ylim()
+    assert 0 < low < line.get_ydata()[0] == line.get_ydata()[1] < high < np.inf
+    for axes in bars.axes:
+        (bar,) = axes.patches
+        low, high = axes.get_xlim()
+        assert 0 < low < bar.get_width() < high < np.inf

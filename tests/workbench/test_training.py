@@ -16,7 +16,7 @@ import pytest
 from jaxgen.models import gaussian_vae, observe
 from jaxgen.nets import MLP
 from jaxgen.objectives import elbo
-from jaxgen.train import gradient_step, init_state, mean_over_batch, restore
+from jaxgen.train import CheckpointError, gradient_step, init_state, mean_over_batch, restore
 from jaxgen.workbench import (
     Draws,
     Positive,
@@ -154,6 +154,12 @@ def test_frames_are_kept_of_every_epoch_and_over_a_resume(tmp_path, monkeypatch)
         patch.setattr(epoch_loop, "_stop_unless_finite", dying)
         with pytest.raises(KeyboardInterrupt):
             train_in(tmp_path / "b", look=look)
+    first = tmp_path / "b" / "frames" / "000001.npz"
+    kept = first.read_bytes()
+    first.unlink()
+    with pytest.raises(CheckpointError, match=r"frames/000001\.npz: missing"):
+        train_in(tmp_path / "b", look=look)
+    first.write_bytes(kept)
     resumed = train_in(tmp_path / "b", look=look)
     chex.assert_trees_all_equal(resumed.frames, whole.frames)
 
