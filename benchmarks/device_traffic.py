@@ -52,9 +52,9 @@ def kernels_of_a_step(program: Program, steps: int) -> list[Kernel]:
 def _moved(program: Program, each: Instruction, kind: str, shapes: dict[str, str]) -> Iterator[int]:
     """Of an array from which rows are taken only these are read; of one updated, the update."""
     result = each.shape
-    if each.opcode.endswith("-start"):  # (result, operand, context)
+    if each.opcode.endswith("-start"):  # (result, operand, context), or ((operands), result, ...)
         arrays = re.findall(r"\b[a-z]+\d*\w*\[[\d,]*\](?:\{[^}]*\})?", result)
-        result = arrays[0] if arrays else ""
+        result = arrays[len(each.operands) if result.startswith("((") else 0]
     if kind in SLICES:
         yield num_bytes(result) + _slow(result)
         return

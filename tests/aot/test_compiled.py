@@ -124,7 +124,7 @@ def players(state):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", ["kalman"])
+@pytest.mark.parametrize("name", ["vae_nll", "kalman"])
 def test_a_number_that_is_reported(name, target):
     case = compiled(name, target)
     assert_highest(case.text)

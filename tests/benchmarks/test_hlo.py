@@ -55,6 +55,21 @@ ENTRY %main (a: f32[1000,8], b: s32[]) -> f32[2,8] {
     assert kernels_of_a_step(parse(fast), 1)[0].moved == 2 * 8 * 4 + 4
 
 
+def test_what_is_moved_ahead_of_its_use():
+    """Into a core's own memory the array is read, out of it written, a part of one in part."""
+    text = """HloModule m
+ENTRY %main (a: f32[100,8]) -> f32[10,8] {
+  %a = f32[100,8]{1,0} parameter(0)
+  %in = (f32[100,8]{1,0:S(1)}, f32[100,8]{1,0}, u32[]) copy-start(%a)
+  %in-done = f32[100,8]{1,0:S(1)} copy-done(%in)
+  %part = ((f32[100,8]{1,0}), f32[10,8]{1,0:S(1)}, s32[]{:S(2)}) slice-start(%a), slice={[0:10]}
+  %out = (f32[100,8]{1,0}, f32[100,8]{1,0:S(1)}, u32[]) copy-start(%in-done)
+}
+"""
+    moved = [kernel.moved for kernel in kernels_of_a_step(parse(text), 1)]
+    assert moved == [4 * 800, 4 * 80, 4 * 800]
+
+
 @pytest.mark.parametrize(
     ("shape", "size"),
     [("f32[2,3]{1,0}", 24), ("(bf16[5], pred[], s32[])", 15), ("f32[]", 4), ("token[]", 0)],
