@@ -8,9 +8,10 @@ critic flattens to 1/2 and V comes to -log 4 = -1.386 (Goodfellow et al. 2014, f
 
   python -m experiments toy_gan
 
-Expect after 10,000 steps V = -1.386 at the trained critic and -1.33 at the optimal one, that is a
-JSD of .03 nats (.031, .023 and .032 for seeds 0 to 2): the two keep circling around the end. 11
-seconds on two CPU cores.
+Expect after 10,000 steps V = -1.386 at the trained critic and at the optimal one: a JSD of .0002
+nats, .0003 at most, in each of the seeds 0 to 4, with jax 0.10.1 and 0.12.0. 14 CPU seconds. The
+critic moves five times a step and at a constant rate: where its rate fell with the generator's, or
+it moved twice, some seeds came to rest at a JSD of .006 to .05.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import struct
 from jax.nn import softplus
 from jax.scipy.special import ndtri, xlogy
@@ -66,9 +68,9 @@ class Config(wb.TrainingConfig):
     """Steps of the generator in each."""
     batch_size: int = 256
     """Reals, and as many fakes, per step of either player."""
-    learning_rate: float = 2e-3
-    """Of both players' Adam (b1 = .5), down to a hundredth along half a cosine."""
-    critic_steps: wb.Count = 2
+    learning_rate: float = 3e-3
+    """Of both players' Adam (b1 = .5); the generator's falls to a hundredth along half a cosine."""
+    critic_steps: wb.Count = 5
     """Of the critic per step of the generator."""
     schedule: ClassVar[str] = "cosine"
 
@@ -98,10 +100,11 @@ def run(config: Config) -> dict[str, Any]:
         x_shape=(1,),
     )
     steps = config.epochs * config.steps_per_epoch
-    adams = [
-        wb.make_optimizer(config.learning_rate, n, b1=0.5)
-        for n in (steps, steps * config.critic_steps)
-    ]
+    # The critic's rate stays: where it fell too, the generator drifted off unanswered.
+    adams = (
+        wb.make_optimizer(config.learning_rate, steps, b1=0.5),
+        optax.adam(config.learning_rate, b1=0.5),
+    )
     losses = game_losses(model, GAN_LOSSES[config.loss]())
     count = config.batch_size * config.critic_steps
     data_density = jnp.exp(target.log_prob(centers()[:, None]))

@@ -1,5 +1,6 @@
 """Every citation resolves to one entry of the bibliography, and every entry is cited."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -37,13 +38,16 @@ def in_one_line(text):
     return re.sub(r"\s*\n\s*(#\s)?", " ", text)
 
 
+@functools.cache
 def citations(text):
-    """The keys that a text cites, with what follows each."""
+    """The keys that a text cites, with what follows each: (key, text)."""
+    keys = []
     for found in CITATION.finditer(text):
         of = found.groupdict()
         names = of["told"] or of["beside"] or of["alone"]
         year = of["year"] or of["its_year"] or of["own_year"]
-        yield f"{names} ({year})", text[found.end() :]
+        keys.append((f"{names} ({year})", text[found.end() : found.end() + 250]))
+    return keys
 
 
 def unresolved(text):

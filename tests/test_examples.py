@@ -11,25 +11,29 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
-from calls import rows, second_calls
+from calls import alone, rows, second_calls
 from default_products import default_products
 from examples import ROOMS, Close, recorded, run
 
+import jaxgen
+from jaxgen.boundary import checked
 from jaxgen.nets import MLP
 from jaxgen.numerics import highest_precision
 
-WHOLE = [room for room in ROOMS if room not in ("boundary", "pictures", "violations", "workbench")]
+WHOLE = [room for room in ROOMS if room != "workbench"]
 """The rooms whose public names have examples that run."""
 OF_FUNCTIONS = ("f_divergence", "inference_gap", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
-WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
-"""Single files on which the doors stand."""
+WITHOUT_DOORS = ("array_checks", "boundary", "checks", "numerics", "types", "values", "violations")
+"""Single files on which the doors stand, and the doors themselves."""
 REPORTING = (
     "bounds",
+    "certify",
     "divergences",
     "inference",
     "metrics",
@@ -40,6 +44,7 @@ REPORTING = (
 )
 """The rooms of numbers to report."""
 TRAINED = {
+    "certify/toys.py": "a problem's f, which certificates call at the highest precision",
     "divergences/critic.py": "the bound of any critic is one",
     "models/uniform_mixture.py": "nets of its components",
     "models/variational_rnn.py": "nets",
@@ -85,6 +90,11 @@ def found(tmp_path_factory):
         return said[room]
 
     return of
+
+
+def test_every_room_is_asked():
+    found = {path.stem for path in Path(jaxgen.__file__).parent.iterdir() if path.stem[0] != "_"}
+    assert found - {"py"} == set(ROOMS)
 
 
 @pytest.mark.parametrize("room", WHOLE)
@@ -136,6 +146,14 @@ def test_other_words_and_what_is_let_in_are_seen():
     assert otherwise[0][2:] == ("None", "TypeError: object of type 'NoneType' has no len()")
     let_in, _ = judged([("blind", *row) for row in rows(lambda x: 0, (1.0,), {})])
     assert [call[2] for call in let_in] == ["None", "a thing"]
+
+
+def test_without_a_call_the_door_alone_is_seen():
+    def typed(x: float, y: Any = None):
+        return x
+
+    assert [row[2] for row in alone(checked(typed))] == ["refused", "refused"]
+    assert [row[2] for row in alone(typed)] == ["accepted", "accepted"]
 
 
 def test_a_function_that_compiles_anew_is_seen():
