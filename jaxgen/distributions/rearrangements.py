@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import distrax
 import jax.numpy as jnp
@@ -128,13 +129,13 @@ def logit(alpha: float = 0.05, event_ndims: int = 3) -> distrax.Chain:
 class _Inward(distrax.ScalarAffine):
     """From [0, 1] to its inside: what the logit of anything else would be is no number."""
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Any) -> Any:
         from_0_to_1("x", x)
         return super().forward(x)
 
-    def forward_log_det_jacobian(self, x: Array) -> Array:
+    def forward_log_det_jacobian(self, x: Any) -> Any:
         from_0_to_1("x", x)
         return super().forward_log_det_jacobian(x)
 
-    def forward_and_log_det(self, x: Array) -> tuple[Array, Array]:
+    def forward_and_log_det(self, x: Any) -> tuple[Any, Any]:
         return self.forward(x), super().forward_log_det_jacobian(x)

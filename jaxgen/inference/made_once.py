@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-import jax
+from jax.core import eval_context
 from jax.extend.core import get_opaque_trace_state
 
 _T = TypeVar("_T")
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 KEPT = 16
 """Bodies that are kept, with what their functions close over."""
 
-with jax.core.eval_context():
+with eval_context():
     _EAGER = get_opaque_trace_state(convention="flax")
 
 
