@@ -55,6 +55,11 @@ class GameLosses(NamedTuple):
       sides: `(generator's variables, key, batch) -> sides`, what the critic compares.
       generator: `(generator's variables, critic's, key, batch) -> (scalar, changed, info)`.
       critic: `(critic's variables, sides, key, batch) -> (scalar, changed, info)`.
+    Example:
+      >>> model = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=3, x_shape=(2,))
+      >>> losses = game_losses(model, non_saturating())
+      >>> isinstance(losses, GameLosses), losses._fields
+      (True, ('draw', 'sides', 'generator', 'critic'))
     """
 
     draw: Callable[[Key, Any], Any]
@@ -68,6 +73,10 @@ class Pool(Protocol):
     """Past fakes that a critic is shown among the present ones, `jaxgen.train.image_pool` for one.
 
     Its state is explicit, and stands in the critic's collections.
+
+    Example:
+      >>> isinstance(image_pool(50), Pool)
+      True
     """
 
     def init(self, image: Any) -> Any:
@@ -81,7 +90,12 @@ class Pool(Protocol):
 
 @runtime_checkable
 class Distribution(Protocol):
-    """Anything that samples and scores, in distrax's spelling."""
+    """Anything that samples and scores, in distrax's spelling.
+
+    Example:
+      >>> isinstance(distrax.Normal(0.0, 1.0), Distribution), isinstance(ring(), Distribution)
+      (True, True)
+    """
 
     def sample(self, *, seed: Any, sample_shape: Any = ()) -> Any:
         """Draws an array of shape `sample_shape + batch_shape + event_shape`."""
@@ -94,7 +108,12 @@ class Distribution(Protocol):
 
 @runtime_checkable
 class DistraxDistribution(Distribution, Protocol):
-    """A Distribution with more of distrax's spelling; what has no closed form raises there."""
+    """A Distribution with more of distrax's spelling; what has no closed form raises there.
+
+    Example:
+      >>> isinstance(distrax.Normal(0.0, 1.0), DistraxDistribution)
+      True
+    """
 
     @property
     def event_shape(self) -> Any:

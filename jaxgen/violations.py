@@ -19,12 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import AbstractArray, Float, Shaped, jaxtyped
+from numpy.typing import ArrayLike as Listable
 
 from jaxgen.types import Key
 
 _WORDS = {
     Key: "one key, such as jax.random.key(0)",
     ArrayLike: "a number or an array",
+    Listable: "an array or lists of numbers",
     int: "an integer",
     float: "a number",
     bool: "True or False",
@@ -53,6 +55,7 @@ def violation(
     Args:
       strict: whether integers are no floats; bytes never are.
     Example:
+      >>> from jaxtyping import Array, Float
       >>> def f(x: Float[Array, "n d"], y: Float[Array, "m d"]): ...
       >>> violation(f, (jnp.zeros((3, 2)), jnp.zeros((3, 1))), {})
       "y: got float32[3,1], expected Float[Array, 'm d'] of the sizes that x float32[3,2] has"
@@ -68,7 +71,7 @@ def violation(
             got = f"{name}: got {_short(value)}, expected {_accepted(hint)}"
             with jaxtyped("context"):
                 alone = not test(value, strict)
-            others = [f"{n} {_short(v)}" for n, v in given[:i] if _is_array(v) and np.ndim(v)]
+            others = [f"{n} {_short(v)}" for n, v in given[:i] if _is_array(v) and _axes(v)]
             if alone or not others:
                 return got
             has = "has" if len(others) == 1 else "have"
@@ -101,6 +104,8 @@ def _signature(function: Any) -> tuple[list[str], dict[str, Any], dict[str, Test
 @functools.cache
 def _test(hint: Any) -> Test:
     """Returns whether a value is as annotated, as far as that can be told of it."""
+    if hint == Listable:  # otherwise words would do
+        return lambda value, strict: _is_array(value)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     kind = origin or hint
     if kind in (typing.Union, types.UnionType):
@@ -139,7 +144,7 @@ def _is_instance(value: Any, kind: type) -> bool:
 def _is_number(kind: type, value: Any, strict: bool) -> bool:
     if isinstance(value, kind):
         return True
-    if not _is_array(value) or np.ndim(value):
+    if not _is_array(value) or _axes(value):
         return False
     dtype = jnp.result_type(value)
     floating = kind in (float, complex) and jnp.issubdtype(dtype, np.floating)  # bfloat16
@@ -161,6 +166,11 @@ def _is_array(value: Any) -> bool:
     return True
 
 
+def _axes(value: Any) -> int:
+    """Of an array, a number or nested lists, how many axes it has, one at least if it is a list."""
+    return 1 if isinstance(value, list | tuple) else np.ndim(value)
+
+
 def _array_test(kind: Any) -> Test:
     """Whether an array has the shape that is annotated, and the dtype or one that serves."""
     exact = {held: kind.dtype[held, kind.dim_str] for held in (jax.Array, np.ndarray)}
@@ -171,6 +181,8 @@ def _array_test(kind: Any) -> Test:
         if not _is_array(value):
             return False
         on_device = isinstance(value, jax.Array)
+        if isinstance(value, list | tuple):  # such as of keys, which NumPy does not hold
+            value, on_device = jnp.asarray(value), True
         array, held = (value, jax.Array) if on_device else (np.asarray(value), np.ndarray)
         exactly = strict or of_keys or _is_key(array)
         if not exactly and kind.dtype is Float:

@@ -12,16 +12,20 @@ import io
 import json
 import re
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from compilations import compilations
 from default_products import default_products
-from examples import example_of, namespace, public, recorded, run
+from examples import begun, example_of, public, recorded, run
 
 CALLED_EAGERLY = ("divergences", "inference", "metrics", "two_sample")
 """Rooms whose functions are called outside of jit, and then compile once."""
+
+ANYTHING = (Any, "Any", "Params", inspect.Parameter.empty)
+"""Annotations that say nothing."""
 
 
 class Thing:
@@ -88,6 +92,23 @@ def rows(function, args, kwargs):
                 yield argument, what, outcome(function, changed.args, changed.kwargs)
 
 
+def alone(function):
+    """Calls a function that its example only prepares to call, with one malformed argument.
+
+    Yields:
+      As `rows`. Where all others are missing, nothing but the door can refuse the one; what may be
+      anything is left out.
+    """
+    if not inspect.isfunction(function):
+        return
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.annotation in ANYTHING or "*" in str(parameter):
+            continue
+        for what, bad in (("None", None), ("a thing", Thing())):
+            if bad is not None or parameter.default is not None:
+                yield name, what, outcome(function, (), {name: bad})
+
+
 def second_calls(function, calls):
     """Returns how many programs are compiled when what was called is called again."""
     # A distribution stays the object that it is: it is a tree, too.
@@ -109,7 +130,7 @@ def unused(x):
 
 def report(room):
     """What is said of each public function and class of a room."""
-    names, found = namespace(room), {}
+    names, found = begun(room), {}
     for name, value in public(room).items():
         if not (inspect.isfunction(value) or inspect.isclass(value)):
             continue
@@ -127,7 +148,7 @@ def report(room):
             "failed": failed,
             "compiled": second_calls(value, made) if room in CALLED_EAGERLY else 0,
             "products": sorted(products),
-            "rows": list(rows(value, *made[0][1:])) if made else [],
+            "rows": list(rows(value, *made[0][1:]) if made else alone(value)),
         }
     return found
 

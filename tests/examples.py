@@ -19,6 +19,7 @@ GROUND = (
     "checks",
     "numerics",
     "pairwise",
+    "types",
     "values",
     "violations",
 )
@@ -71,6 +72,16 @@ def namespace(*rooms):
     for room in (*every, *rooms):
         found |= public(room)
     return found
+
+
+def begun(room):
+    """The names for a room's examples, and what they begin with: the example of the room itself."""
+    test = example_of(room, importlib.import_module(f"jaxgen.{room}"))
+    names = namespace(room)
+    if test is None:
+        return names
+    run(test, names)
+    return test.globs
 
 
 class Close(doctest.OutputChecker):

@@ -11,6 +11,7 @@ import pytest
 from flax.core import freeze
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
+from numpy.typing import ArrayLike as Listable
 
 from jaxgen import estimators
 from jaxgen.boundary import behind_a_door, checked
@@ -141,3 +142,29 @@ def test_a_door_is_one_and_stands_before_functions_alone():
 def test_a_command_line_without_jax_is_not_kept_waiting(monkeypatch):
     monkeypatch.delitem(sys.modules, "jax")
     assert public(count="text") is XS
+
+
+def test_keys_in_a_tuple_do_not_hide_what_follows():
+    """NumPy holds none."""
+
+    @checked
+    def trained(keys: tuple[Key, Key], xs: Float[Array, " n"], count: int = 1):
+        return xs
+
+    with pytest.raises(ValueError, match=r"^xs: got None, expected Float\[Array, 'n'\]"):
+        trained((KEY, KEY), None)
+    with pytest.raises(ValueError, match=r"(?s)^xs: got \(.*\), expected Float\[Array, 'n'\]"):
+        trained((KEY, KEY), (KEY, KEY))
+    with pytest.raises(ValueError, match=r"(?s)^count: got \(.*\), expected an integer"):
+        trained((KEY, KEY), XS[:, 0], (KEY, KEY))
+
+
+@pytest.mark.parametrize("values", ["one", ["one"], None, [[1.0], [1.0, 2.0]]])
+def test_words_are_no_numbers_to_be_drawn(values):
+    @checked
+    def drawn(values: Listable):
+        return values
+
+    with pytest.raises(ValueError, match=r"^values: got .*, expected an array or lists of numbers"):
+        drawn(values)
+    assert drawn([[1, 2.0], [np.inf, 3]])

@@ -11,23 +11,24 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
-from calls import rows, second_calls
+from calls import alone, rows, second_calls
 from default_products import default_products
 from examples import ROOMS, Close, recorded, run
 
+import jaxgen
+from jaxgen.boundary import checked
 from jaxgen.nets import MLP
 from jaxgen.numerics import highest_precision
 
-WHOLE = [room for room in ROOMS if room not in ("boundary", "pictures", "violations", "workbench")]
-"""The rooms whose public names have examples that run."""
 OF_FUNCTIONS = ("f_divergence", "inference_gap", "log_marginal")
 """What scans or checks functions that each call makes anew; within `jax.jit`, it compiles once."""
-WITHOUT_DOORS = ("array_checks", "checks", "numerics", "values")
-"""Single files on which the doors stand."""
+WITHOUT_DOORS = ("array_checks", "boundary", "checks", "numerics", "types", "values", "violations")
+"""Single files on which the doors stand, and the doors themselves."""
 REPORTING = (
     "bounds",
     "certify",
@@ -61,6 +62,10 @@ ARGUED: dict[tuple[str, str], str] = {
     ("train.restore", "template"): "the leaves that differ are named",
     ("train.replicate", "tree"): "None: a tree without leaves",
     ("train.save", "tree"): "None: a tree without leaves",
+    ("workbench.known_classes", "run_directory"): "None: a classifier that is trained now",
+    ("workbench.load_features", "run_directory"): "None: the pixels",
+    ("workbench.to_json", "value"): "None: null",
+    ("workbench.train", "held_out"): "None: a judge that needs none",
 }
 """Arguments for which anything may stand, by function and argument, and why."""
 NO_VALUE = ("None", "a thing")
@@ -89,13 +94,18 @@ def found(tmp_path_factory):
     return of
 
 
-@pytest.mark.parametrize("room", WHOLE)
+def test_every_room_is_asked():
+    found = {path.stem for path in Path(jaxgen.__file__).parent.iterdir() if path.stem[0] != "_"}
+    assert found - {"py"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_its_examples_run(room, found):
     failed = {name: of["failed"] for name, of in found(room).items() if of["failed"]}
     assert not failed, "\n".join(f"{name}: {what}" for name, what in failed.items())
 
 
-@pytest.mark.parametrize("room", WHOLE)
+@pytest.mark.parametrize("room", ROOMS)
 def test_called_again_its_functions_compile_nothing(room, found):
     again = {name: of["compiled"] for name, of in found(room).items() if of["compiled"]}
     assert not again.keys() - OF_FUNCTIONS, again
@@ -112,7 +122,7 @@ def test_its_numbers_are_made_of_exact_products(room, found):
     assert not rounded
 
 
-@pytest.mark.parametrize("room", [room for room in WHOLE if room not in WITHOUT_DOORS])
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in WITHOUT_DOORS])
 def test_its_functions_refuse_in_one_form(room, found):
     """Otherwise an AttributeError, a TracerError, or words of another library are all one gets."""
     let_in, otherwise = judged(
@@ -138,6 +148,14 @@ def test_other_words_and_what_is_let_in_are_seen():
     assert otherwise[0][2:] == ("None", "TypeError: object of type 'NoneType' has no len()")
     let_in, _ = judged([("blind", *row) for row in rows(lambda x: 0, (1.0,), {})])
     assert [call[2] for call in let_in] == ["None", "a thing"]
+
+
+def test_without_a_call_the_door_alone_is_seen():
+    def typed(x: float, y: Any = None):
+        return x
+
+    assert [row[2] for row in alone(checked(typed))] == ["refused", "refused"]
+    assert [row[2] for row in alone(typed)] == ["accepted", "accepted"]
 
 
 def test_a_function_that_compiles_anew_is_seen():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.array_checks import of_shape
 from jaxgen.pictures.figure import INK, legend_below, panels
 
 if TYPE_CHECKING:
@@ -44,17 +45,21 @@ def curve_panels(
       settled: the share of `x`, from its end, that such an axis of its own must show; what comes
         before may leave the picture.
     Raises:
-      ValueError: there are no panels; their curves have other names than the first panel's.
+      ValueError: there are no panels; their curves have other names than the first panel's; a
+        curve has not one value per x.
     Example:
+      >>> x = np.linspace(-3, 3, 50)
+      >>> p, q = np.exp(-(x**2)), np.exp(-((x - 1) ** 2))
       >>> curve_panels(
       ...     x,
-      ...     {"step 0": {"data": p, "model": q0}, "step 900": {"data": p, "model": q}},
+      ...     {"step 0": {"data": p, "model": q}, "step 900": {"data": p, "model": p}},
       ...     columns=2,
       ...     xlabel="x",
       ...     ylabel="density",
       ... )
     """
     x = np.asarray(x, float)
+    of_shape("x", x, (x.size,))
     figure, places = panels([*curves], columns=columns, size=size, sharex=True, sharey=bool(ylim))
     names = list(next(iter(curves.values())))
     for axes, (title, of_panel) in zip(places, curves.items(), strict=True):
@@ -62,6 +67,8 @@ def curve_panels(
             raise ValueError(f"curves: got {list(of_panel)} in {title!r}, expected {names}")
         late: list[float] = []
         for i, (name, values) in enumerate(of_panel.items()):
+            if np.ndim(values):
+                of_shape(f"curves[{name!r}]", values, x.shape)
             y = np.broadcast_to(np.asarray(values, float), x.shape)
             if name in areas:
                 axes.fill_between(x, y, color="#d9d9d9", lw=0, label=name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.array_checks import of_shape
 from jaxgen.pictures.figure import INK, plot
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ def against_count(
       theory: by the name of a curve, what it should be: dashed, in the curve's color.
       level: its name and value.
       yscale: of the values.
+    Raises:
+      ValueError: a curve has not one value per count.
     Example:
       >>> against_count(
       ...     [1, 8, 64],
-      ...     {"IWAE": bounds},
+      ...     {"IWAE": [-75.2, -72.8, -71.6]},
       ...     level=("log p(x)", -71.3),
       ...     xlabel="particles",
       ...     ylabel="bound (nats)",
@@ -45,6 +48,7 @@ def against_count(
     """
     figure, axes = plot(title, xlabel, ylabel)
     for name, values in curves.items():
+        of_shape(f"curves[{name!r}]", values, (len(counts),))
         (line,) = axes.plot(counts, np.asarray(values), marker="o", ms=4, lw=1.8, label=name)
         if theory and name in theory:
             axes.plot(counts, np.asarray(theory[name]), color=line.get_color(), lw=1.2, ls="--")
@@ -75,11 +79,9 @@ def against_steps(
       level: its name and value, that the curves should meet.
       xlabel: what is counted.
     Example:
+      >>> values = -19.1 - 10.0 / np.arange(1, 65)  # the ELBO at each of 64 steps
       >>> against_steps(
-      ...     {"SVI": optimum.values},
-      ...     level=("log p(x)", -19.1),
-      ...     ylabel="ELBO (nats)",
-      ...     title="One image",
+      ...     {"SVI": values}, level=("log p(x)", -19.1), ylabel="ELBO (nats)", title="One image"
       ... )
     """
     values = {name: np.asarray(of, float) for name, of in curves.items()}
@@ -105,12 +107,22 @@ def band_in_time(
 ) -> Figure:
     """Returns mean ± 2 scale in time, with curves and dots of the same length on top.
 
+    Raises:
+      ValueError: mean and scale are not two vectors of one length.
     Example:
+      >>> z = np.sin(np.arange(50) / 8)
       >>> band_in_time(
-      ...     mean, scale, curves={"truth": z}, dots={"x": x}, ylabel="z", title="Filtered"
+      ...     z,
+      ...     np.full(50, 0.2),
+      ...     curves={"truth": z},
+      ...     dots={"x": z + 0.1},
+      ...     ylabel="z",
+      ...     title="Filtered",
       ... )
     """
     mean, scale = np.asarray(mean, float), np.asarray(scale, float)
+    of_shape("mean", mean, (mean.size,))
+    of_shape("scale", scale, mean.shape)
     steps = np.arange(1, len(mean) + 1)
     figure, axes = plot(title, "step", ylabel)
     axes.fill_between(steps, mean - 2 * scale, mean + 2 * scale, alpha=0.25, lw=0)

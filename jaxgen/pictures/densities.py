@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.checks import at_least, positive
 from jaxgen.pictures.figure import panels
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def densities(
       lowest: log density from which on a point is white.
       resolution: positions along each axis.
     Raises:
-      ValueError: there are no densities.
+      ValueError: there are no densities; reach is not positive, or resolution below two.
     Example:
       >>> densities({"ring": ring().log_prob}, 3.0)
     """
+    reach, resolution = positive("reach", reach), at_least("resolution", resolution, 2)
     figure, places = panels(
         [*log_densities], columns=len(log_densities), size=(3.2, 3.2), title=title
     )

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxgen.pictures.figure import drawn_on
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -24,11 +26,12 @@ def ellipses(axes: Axes, weights: ArrayLike, means: ArrayLike, covariances: Arra
       means: [k, 2].
       covariances: [k, 2, 2], or [k, 2] of variances.
     Raises:
-      ValueError: the shapes are others.
+      ValueError: the shapes are others; axes is no plot.
     Example:
       >>> figure, axes = plot("Components")
       >>> ellipses(axes, [0.5, 0.5], [[0, 0], [3, 1]], [[1, 1], [0.5, 2]])
     """
+    drawn_on("axes", axes, "plot")
     weights, means, spreads = (np.asarray(x, float) for x in (weights, means, covariances))
     if means.shape != (len(weights), 2) or spreads.shape not in (means.shape, (*means.shape, 2)):
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxgen.checks import at_least
+from jaxgen.checks import at_least, positive
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ def blank(width: float, height: float, **options: Any) -> Figure:
     Args:
       options: of `matplotlib.figure.Figure`, such as `layout="constrained"`.
     Raises:
+      ValueError: width or height is not positive.
       ModuleNotFoundError: matplotlib is not installed (extra `workbench`).
     Example:
       >>> axes = blank(4.0, 3.0).add_subplot()
@@ -35,7 +36,8 @@ def blank(width: float, height: float, **options: Any) -> Figure:
             "jaxgen.pictures draws with matplotlib: pip install 'jaxgen[workbench]'",
             name=error.name,
         ) from None
-    figure = Figure(figsize=(width, height), dpi=DPI, **options)
+    figsize = positive("width", width), positive("height", height)
+    figure = Figure(figsize=figsize, dpi=DPI, **options)
     FigureCanvasAgg(figure)
     return figure
 
@@ -49,7 +51,7 @@ def plot(
       size: width and height in inches.
     Example:
       >>> figure, axes = plot("Bounds", "particles", "nats")
-      >>> axes.plot(counts, bounds)
+      >>> lines = axes.plot([1, 8, 64], [-75.2, -72.8, -71.6])
     """
     figure = blank(*size, layout="constrained")
     from matplotlib.ticker import MaxNLocator
@@ -103,14 +105,33 @@ def panels(
     return figure, list(places[: len(titles)])
 
 
+def drawn_on(name: str, value: Any, method: str) -> None:
+    """Refuses what is none of matplotlib's figures or plots: it lacks one of their methods.
+
+    Raises:
+      ValueError: it does.
+    """
+    if not callable(getattr(value, method, None)):
+        raise ValueError(
+            f"{name}: got {value!r}, expected one of matplotlib, such as `plot` returns"
+        )
+
+
 def legend_below(figure: Figure, axes: Axes, *, columns: int = 6) -> None:
     """Draws the legend of `axes` once for the whole figure, below its plots.
 
     Args:
       columns: entries in a row.
+    Raises:
+      ValueError: they are no figure and plot, or columns is below one.
     Example:
-      >>> legend_below(figure, all_axes[0])
+      >>> figure, (left, right) = panels(["E-step", "M-step"], columns=2)
+      >>> lines = left.plot([1, 2, 3], label="ELBO")
+      >>> legend_below(figure, left)
     """
+    drawn_on("figure", figure, "savefig")
+    drawn_on("axes", axes, "plot")
+    columns = at_least("columns", columns, 1)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8

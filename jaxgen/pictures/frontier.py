@@ -23,6 +23,9 @@ class Place(NamedTuple):
     Attributes:
       x, y: (value, low, high); an x that is not finite has no place but in the margin.
       label: beside it; empty for none.
+    Example:
+      >>> Place((80.0, 79.0, 81.0), (0.6, 0.55, 0.65)).label  # none beside it
+      ''
     """
 
     x: tuple[float, float, float]

@@ -34,7 +34,7 @@ def heat_map(
     Raises:
       ValueError: there are not as many names as rows and columns.
     Example:
-      >>> heat_map([[0, 25], [math.inf, 3]], ["a", "b"], ["a", "b"], limits=(0.1, 1e3))
+      >>> heat_map([[0, 25], [np.inf, 3]], ["a", "b"], ["a", "b"], limits=(0.1, 1e3))
     """
     values = np.maximum(np.asarray(values, float), 0)
     if values.shape != (len(rows), len(columns)):

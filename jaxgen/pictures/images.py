@@ -32,7 +32,8 @@ def image_grid(
     Raises:
       ValueError: the images are not of that shape, or hold values outside `scale`.
     Example:
-      >>> run.save_picture("samples", image_grid(images, title="Samples from the prior"))
+      >>> images = load("digits", "test").images[:40] / 255
+      >>> image_grid(images, title="Digits").savefig("digits.png")
     """
     images = pixels(images, 4, scale)
     columns = min(at_least("columns", columns, 1), len(images))
@@ -59,7 +60,8 @@ def side_by_side(
     Raises:
       ValueError: the rows differ in shape or are no images, or hold values outside `scale`.
     Example:
-      >>> side_by_side({"original": x[:20], "reconstructed": means[:20]})
+      >>> x = load("digits", "test").images[:20] / 255
+      >>> side_by_side({"original": x, "inverted": 1 - x})
     """
     if not rows:
         raise ValueError("rows: got none, expected at least one")
@@ -98,8 +100,9 @@ def latent_grid(
       ValueError: the lattice is not as wide and high as there are quantiles, or holds values
         outside `scale`.
     Example:
-      >>> quantiles = (np.arange(15) + 0.5) / 15
-      >>> latent_grid(decode(lattice(quantiles)), quantiles)
+      >>> quantiles = [0.25, 0.5, 0.75]
+      >>> decoded = np.zeros((3, 3, 8, 8, 1))  # an image for each pair of them
+      >>> latent_grid(decoded, quantiles)
     """
     images = pixels(images, 5, scale)
     if images.shape[:2] != (len(quantiles),) * 2:

@@ -32,7 +32,8 @@ def learning_curve(
     Raises:
       ValueError: no record holds one of the keys.
     Example:
-      >>> learning_curve(run.metrics(), {"train_elbo": "train", "validation_elbo": "validation"})
+      >>> records = [{"epoch": 1, "train_elbo": -120.5}, {"epoch": 2, "train_elbo": -93.1}]
+      >>> learning_curve(records, {"train_elbo": "train"})
     """
     figure, axes = plot(title, "epoch", ylabel)
     settled, drawn = [], []
@@ -84,7 +85,9 @@ def learning_curves(
     Raises:
       ValueError: there are no histories.
     Example:
-      >>> learning_curves({"plain": plain, "packed": packed}, {"validation_entropy": "entropy"})
+      >>> plain = [{"epoch": 1, "entropy": 0.2}, {"epoch": 2, "entropy": 0.3}]
+      >>> packed = [{"epoch": 1, "entropy": 0.4}, {"epoch": 2, "entropy": 0.9}]
+      >>> learning_curves({"plain": plain, "packed": packed}, {"entropy": "entropy of the modes"})
     """
     columns = len(histories)
     titles = [*histories, *[""] * (columns * (len(keys) - 1))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.array_checks import of_shape
 from jaxgen.pictures.figure import panels
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def level_sets(
       points: [n, 2].
       resolution: positions along each axis.
     Raises:
-      ValueError: there are no functions.
+      ValueError: there are no functions; the points do not lie in a plane.
     Example:
-      >>> level_sets({"critic": lambda xs: model.criticize(critic, xs)[0]}, reals[:1000])
+      >>> points = ring().sample(seed=jax.random.key(0), sample_shape=100)
+      >>> level_sets({"distance": lambda xs: np.linalg.norm(xs, axis=1)}, points)
     """
-    points = np.asarray(points)
+    points = np.asarray(points, float)
+    of_shape("points", points, (points.size // 2, 2))
     figure, places = panels([*functions], columns=len(functions), size=(3.5, 3.5), title=title)
     reach = 1.5 * np.abs(points).max()
     axis = np.linspace(-reach, reach, resolution, dtype=np.float32)

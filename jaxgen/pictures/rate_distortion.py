@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.array_checks import of_shape
 from jaxgen.pictures.figure import INK, plot
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ def rate_distortion_curve(
 
     Args:
       sums: by their names in the legend.
+    Raises:
+      ValueError: there are not as many values as names.
     Example:
       >>> rate_distortion_curve(
-      ...     rates,
-      ...     distortions,
+      ...     [21.0, 9.5],
+      ...     [12.0, 26.5],
       ...     ["β = 1", "β = 4"],
       ...     sums={"-ELBO": 33.0},
       ...     xlabel="rate (bits)",
@@ -41,6 +44,8 @@ def rate_distortion_curve(
     """
     figure, axes = plot(title, xlabel, ylabel)
     x, y = np.asarray(x, float), np.asarray(y, float)
+    of_shape("x", x, (len(names),))
+    of_shape("y", y, (len(names),))
     order = np.argsort(x)
     axes.plot(x[order], y[order], marker="o", ms=5, lw=1.8)
     for name, at_x, at_y in zip(names, x, y, strict=True):

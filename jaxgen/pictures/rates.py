@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from jaxgen.checks import at_least
 from jaxgen.numerics import wilson_interval
-from jaxgen.pictures.figure import INK
+from jaxgen.pictures.figure import INK, drawn_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,11 +33,12 @@ def rates(
       trials: behind every rate.
       level: of a dashed line across.
     Raises:
-      ValueError: trials is below one.
+      ValueError: trials is below one; axes is no plot.
     Example:
       >>> figure, axes = plot("Power", "samples of each", "chance to reject")
       >>> rates(axes, (16, 40, 100), {"MMD": (0.2, 0.5, 0.9)}, 200, level=0.05)
     """
+    drawn_on("axes", axes, "errorbar")
     at_least("trials", trials, 1)
     for label, values in curves.items():
         rate = np.asarray(values, float)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgen.array_checks import of_shape
 from jaxgen.pictures.figure import INK, panels
 
 if TYPE_CHECKING:
@@ -34,13 +35,18 @@ def scatter_strip(
       samples: points [n, 2] by the panel's name.
       modes: centers [k, 2] of the data's modes, drawn as crosses.
     Raises:
-      ValueError: there are no samples.
+      ValueError: there are no samples; samples or modes do not lie in a plane.
     Example:
+      >>> before = np.zeros((10, 2))
+      >>> after = ring().sample(seed=jax.random.key(0), sample_shape=100)
       >>> scatter_strip({"step 0": before, "step 1000": after}, ring().modes)
     """
     if not samples:
         raise ValueError("samples: got none, expected at least one")
-    modes = np.asarray(modes)
+    modes = np.asarray(modes, float)
+    of_shape("modes", modes, (modes.size // 2, 2))
+    for name, points in samples.items():
+        of_shape(f"samples[{name!r}]", points, (np.size(points) // 2, 2))
     reach = 1.5 * np.abs(modes).max()
     columns = math.ceil(len(samples) / math.ceil(len(samples) / WIDEST))
     figure, places = panels([*samples], columns=columns, size=(1.8, 2.0), title=title)

@@ -15,7 +15,8 @@ def geometric_steps(last: int, count: int) -> list[int]:
     Raises:
       ValueError: last is below zero, or count below one.
     Example:
-      >>> geometric_steps(100, 4)  # [0, 4, 21, 100]
+      >>> geometric_steps(100, 4)
+      [0, 4, 21, 100]
     """
     last, count = at_least("last", last, 0), at_least("count", count, 1)
     return (np.unique(np.geomspace(1, last + 1, count).round().astype(int)) - 1).tolist()

@@ -61,19 +61,29 @@ class Layout(NamedTuple):
         return share.indices(self.batch_size)[0]
 
 
+_ROWS = 64
+"""Of a mapped file between two times that its memory is given back."""
+
+
 def _rows(array: Any, order: np.ndarray) -> np.ndarray:
-    rows = np.asarray(array[order.ravel()]).reshape(*order.shape, *array.shape[1:])
-    _forget_pages(array)
-    return rows
+    at, shape = order.ravel(), (*order.shape, *array.shape[1:])
+    mapped = _map_of(array)
+    if mapped is None:
+        return np.asarray(array[at]).reshape(shape)
+    rows = np.empty((at.size, *array.shape[1:]), array.dtype)
+    for begin in range(0, at.size, _ROWS):
+        rows[begin : begin + _ROWS] = array[at[begin : begin + _ROWS]]
+        # Pages count as the process's once touched, up to 2 MiB around each row. The next rows come
+        # from the system's cache of the file, or from the disk.
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return rows.reshape(shape)
 
 
-def _forget_pages(array: Any) -> None:
-    """Gives back the memory of a mapped file, whose pages count as the process's once touched.
-
-    The next rows are read from the system's cache of the file, or from the disk.
-    """
+def _map_of(array: Any) -> mmap.mmap | None:
+    """Returns the mapped file that an array is read from, if its pages can be given back."""
+    writable = True
     while isinstance(array, np.ndarray):
         array, writable = array.base, array.flags.writeable
-        # Of a map that may be written, the pages may hold what no file does.
-        if isinstance(array, mmap.mmap) and hasattr(array, "madvise") and not writable:
-            array.madvise(mmap.MADV_DONTNEED)
+    # Of a map that may be written, the pages may hold what no file does.
+    able = isinstance(array, mmap.mmap) and not writable and hasattr(array, "madvise")
+    return array if able else None

@@ -1,6 +1,21 @@
 """What every recipe shares: flags, run directory, training, sweeps, reports (extra `workbench`).
 
 Each name is imported when it is first used, so that a command line can be read without JAX.
+
+Example:
+  What the examples of this room begin with:
+
+  >>> from functools import partial
+  >>> key = jax.random.key(0)
+  >>> config = LatentConfig(run_dir="runs/one", batch_size=50, epochs=1, hidden=(8,), latent_size=2)
+  >>> out = begin(config)
+  >>> folder = out.directory
+  >>> images = Images(*(first_of(split, 100) for split in load_pixels(config)))
+  >>> model = image_vae(images.train, config.hidden, config.latent_size)
+  >>> params = jax.jit(model.init)(key)
+  >>> x = in_floats(images.test.images[:5])
+  >>> net = Classifier(10, num_features=8, channels=(4,))
+  >>> classifier = TrainedClassifier(net, jax.jit(net.init)(key, x), x.shape[1:])
 """
 
 from __future__ import annotations
@@ -145,7 +160,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.requirements import require_devices, require_extra
     from jaxgen.workbench.run import Run, Table, begin
     from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
-    from jaxgen.workbench.sample_scores import Reals, score_samples
+    from jaxgen.workbench.sample_scores import Reals, SampleScores, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.seeds import seed_by_seed, side_by_side
     from jaxgen.workbench.sequence_pictures import draw_sequences
@@ -194,8 +209,8 @@ __all__ = [
     "Count", "Directory", "Domains", "Draws", "GameConfig", "GapConfig", "GapReport", "ImageConfig",
     "ImageJudge", "ImageModel", "Images", "Interrupted", "Judged", "JudgedBy", "JudgedCell",
     "Known", "Labeled", "LatentConfig", "Mean", "NonNegative", "Positive", "Reals", "Rule", "Run",
-    "RunConfig", "RunDirectory", "Seeds", "SequenceConfig", "SequenceSets", "Sets", "Share",
-    "Swept", "Table", "Trained", "TrainedClassifier", "TrainingConfig", "TrainingFailed",
+    "RunConfig", "RunDirectory", "SampleScores", "Seeds", "SequenceConfig", "SequenceSets", "Sets",
+    "Share", "Swept", "Table", "Trained", "TrainedClassifier", "TrainingConfig", "TrainingFailed",
     "TwoSided", "Whole", "adversaries", "averaged_params", "balanced_indices", "begin", "best_phi",
     "bias_of_mean", "bound_draws", "check_fields", "choose", "class_accuracy", "classifier_loss",
     "classifier_terms", "collapse", "constant", "coverage", "critic_against_noise",

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
+from jaxgen.array_checks import arrays
+from jaxgen.checks import at_least
 from jaxgen.metrics import linear_probe, neighbor_accuracy
 from jaxgen.numerics import highest_precision
 from jaxgen.types import Info, Key
@@ -35,9 +37,11 @@ def principal_components(
     """Returns the features, of no variables, that are the first principal components of pixels.
 
     Example:
-      >>> features = principal_components(train.images, 30)
-      >>> features((), test.images / np.float32(255))  # [m, 30]
+      >>> features = principal_components(images.train.images, 5)
+      >>> features((), x).shape
+      (5, 5)
     """
+    count = at_least("count", count, 1)
     pixels = images.reshape(len(images), -1) / 255
     mean = pixels.mean(axis=0)
     axes = np.linalg.svd(pixels - mean, full_matrices=False)[2][:count].T
@@ -53,10 +57,11 @@ def balanced_indices(
     Raises:
       ValueError: a class has fewer.
     Example:
-      >>> few = jax.vmap(lambda key: balanced_indices(key, train.labels, 10))(keys).reshape(
-      ...     seeds, -1
-      ... )
+      >>> few = balanced_indices(key, images.train.labels, 2)
+      >>> few.shape, images.train.labels[few[3]].tolist()
+      ((10, 2), [3, 3])
     """
+    per_class = at_least("per_class", per_class, 1)
     counts = np.bincount(np.asarray(labels))
     if counts.min() < per_class:
         raise ValueError(
@@ -87,10 +92,18 @@ def class_accuracy(
       variables: of every seed, stacked.
       few: which training images have labels where only few have.
       train: what neighbors and probes are of.
+    Raises:
+      ValueError: the variables have not as many rows as `few`.
     Example:
-      >>> right = class_accuracy(features, critics, few, train_set, test_set, 10)
-      >>> right["probe_few"].mean(axis=1)  # the accuracy of each seed
+      >>> features = principal_components(images.train.images, 5)  # which have no variables
+      >>> accuracy = partial(class_accuracy, lambda seed, x: features((), x), np.arange(3))
+      >>> right = partial(accuracy, num_classes=10)  # of (few, train, test)
     """
+    arrays("variables", variables)
+    if lengths := {np.shape(leaf)[:1] for leaf in jax.tree.leaves(variables)} - {(len(few),)}:
+        raise ValueError(
+            f"variables: got leading axes {lengths}, expected ({len(few)},), the seeds of `few`"
+        )
     seen = _features(features, variables, (train.images, test.images))
     told = _told(seen, few, train.labels, test.labels, num_classes=num_classes)
     return jax.device_get(told)
@@ -137,16 +150,11 @@ def judge_by_few_labels(
     It is given the variables of every seed, and `(few, train, validation)` as `class_accuracy` is.
 
     Example:
-      >>> train(
-      ...     out,
-      ...     states,
-      ...     update,
-      ...     data,
-      ...     judge_by_few_labels(features),
-      ...     key=key,
-      ...     monitor="accuracy",
-      ...     held_out=(few, train_set, validation_set),
-      ... )
+      >>> judge = judge_by_few_labels(lambda scale, x: scale * x.reshape(len(x), -1))
+      >>> known, held_out = (first_labeled(of, 50) for of in (images.train, images.test))
+      >>> found = judge(jnp.ones(1), key, (jnp.arange(30)[None], known, held_out))
+      >>> 0 <= found["accuracy"] <= 1
+      Array(True, dtype=bool)
     """
 
     @jax.jit

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from jaxgen.array_checks import class_labels
+from jaxgen.array_checks import class_labels, of_shape
 from jaxgen.metrics import frechet_distance
 from jaxgen.numerics import highest_precision
 from jaxgen.pictures import side_by_side
@@ -56,7 +56,9 @@ def labels_of(images: Images, *, wanted: bool = True) -> Labels:
     Raises:
       ValueError: the set has none; a split has classes that training has not.
     Example:
-      >>> num_classes, train_y, held_out_y, test_y = labels_of(images)
+      >>> num_classes, train_y, validation_y, test_y = labels_of(images)
+      >>> num_classes, test_y.shape
+      (10, (100,))
     """
     if not wanted:
         return Labels(1, *(np.zeros(len(of.images), np.int32) for of in images))
@@ -76,7 +78,10 @@ def known_classes(run_directory: str | None, key: Key, images: Images) -> Traine
     Raises:
       ValueError: it knows another number of classes than the images have.
     Example:
-      >>> classifier = known_classes(config.features, key, images)
+      >>> path = folder.of_part("known").path
+      >>> save_classifier(path, classifier)
+      >>> known_classes(str(path), key, images).image_shape
+      (8, 8, 1)
     """
     if run_directory is None:
         return fit_classifier(jax.random.fold_in(key, 0), images.train)
@@ -103,8 +108,12 @@ def report_classes(
       fakes: one of the class of every test image, in their order.
       features: what distances are taken between.
     Example:
-      >>> report_classes(classifier, images, fakes, features).result["class_accuracy"]
+      >>> two = Images(*(first_of(of, 40)._replace(labels=np.arange(40) % 2) for of in images))
+      >>> report = report_classes(classifier, two, two.test.images, load_features(None, (8, 8, 1)))
+      >>> report.result["class_frechet"]  # of the test images to themselves
+      [0.0, 0.0]
     """
+    of_shape("fakes", fakes, images.test.images.shape)
     y = labels_of(images).test
     classes = [int(k) for k in np.unique(y)]
     others, other_y = as_test(images, y)

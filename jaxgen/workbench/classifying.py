@@ -7,8 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from jaxgen.data import ImageSet
 from jaxgen.train import gradient_step, init_state, scan_draws
@@ -17,11 +18,15 @@ from jaxgen.workbench.features import Classifier, TrainedClassifier
 from jaxgen.workbench.optimizer import make_optimizer
 
 
-def classifier_terms(logits: Array, labels: Array) -> Info:
+def classifier_terms(
+    logits: Float[Array, "n classes"], labels: Int[Array | np.ndarray, "n"]
+) -> Info:
     """Returns the cross-entropy of every image, in nats, and whether its class is the likeliest.
 
     Example:
-      >>> jax.tree.map(jnp.mean, classifier_terms(logits, labels))["accuracy"]
+      >>> logits = jnp.array([[2.0, 0.0], [0.0, 1.0]])
+      >>> classifier_terms(logits, jnp.array([0, 0]))["accuracy"]
+      Array([1., 0.], dtype=float32)
     """
     return {
         "cross_entropy": optax.softmax_cross_entropy_with_integer_labels(logits, labels),
@@ -35,7 +40,7 @@ def classifier_loss(
     """Returns the mean cross-entropy of a batch of (bytes of images, labels).
 
     Example:
-      >>> update = gradient_step(classifier_loss(net), optimizer)
+      >>> update = gradient_step(classifier_loss(net), optax.adam(1e-3))
     """
 
     def loss(params: Params, key: Key, batch: tuple[Array, Array]) -> tuple[Array, Info]:

@@ -47,8 +47,10 @@ def main(
     Raises:
       SystemExit: the recipe ended in any way but well.
     Example:
-      >>> if __name__ == "__main__":
+      >>> if __name__ == "__main__":  # so ends a recipe
       ...     main(Config, run)
+      >>> main(RunConfig, print, ["--seed", "3"])
+      RunConfig(seed=3, ...)
     """
     module = sys.modules[run.__module__]
     command = _command(module)
@@ -92,7 +94,9 @@ def choose(arguments: Sequence[str]) -> None:
     Raises:
       SystemExit: with code 2 for an unknown name; otherwise as `main`.
     Example:
-      >>> choose(["vae", "--epochs", "3"])
+      >>> choose(["--help"])  # choose(["vae", "--epochs", "3"]) runs one
+      usage: python -m experiments [NAME [--help] [OPTIONS]]
+      ...
     """
     known = recipes()
     if not arguments or arguments[0] in ("-h", "--help"):

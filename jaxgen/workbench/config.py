@@ -31,10 +31,14 @@ class RunConfig:
     Raises:
       ValueError: a value is out of range; the message names the argument.
     Example:
+      >>> import dataclasses
       >>> @dataclasses.dataclass(frozen=True, kw_only=True)
       ... class Config(RunConfig):
       ...     trials: Count = 200
       ...     '''Independent pairs of samples.'''
+      >>> Config(trials=0)
+      Traceback (most recent call last):
+      ValueError: trials: got 0, expected an integer >= 1
     """
 
     seed: Whole = 0
@@ -65,11 +69,14 @@ class TrainingConfig(RunConfig):
     Raises:
       ValueError: as `RunConfig`.
     Example:
+      >>> import dataclasses
       >>> @dataclasses.dataclass(frozen=True, kw_only=True)
       ... class Config(TrainingConfig):
       ...     epochs: int = 200
       ...     latents: Count = 16
       ...     '''Dimensions of the latent.'''
+      >>> Config().num_steps(1280)
+      2000
     """
 
     epochs: Count = 100

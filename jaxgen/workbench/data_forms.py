@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jax.sharding import Mesh
 
+from jaxgen.array_checks import arrays
 from jaxgen.train import Epoch, Update, scan_draws, scan_epoch, scan_sets, shard
 from jaxgen.types import Info, Key
 
@@ -22,7 +23,9 @@ class Draws(NamedTuple):
       num_steps: updates per epoch.
 
     Example:
-      >>> Draws(lambda key: ring().sample(seed=key, sample_shape=512), config.steps_per_epoch)
+      >>> data = Draws(lambda key: ring().sample(seed=key, sample_shape=512), num_steps=10)
+      >>> jax.eval_shape(data.draw, key).shape
+      (512, 2)
     """
 
     draw: Callable[[Key], Any]
@@ -45,7 +48,9 @@ class Sets(NamedTuple):
       arrays: a tuple of sets, each a pytree of arrays with one leading axis; lengths may differ.
 
     Example:
-      >>> Sets((horses, zebras))  # a batch is (horses, zebras), `config.batch_size` of each
+      >>> data = Sets((images.train.images, images.test.images))
+      >>> len(data.arrays)  # a batch is a pair of batches, one of each
+      2
     """
 
     arrays: Any
@@ -109,6 +114,7 @@ def passed_through(data: Any, batch_size: int) -> tuple[Any, Scan]:
         return (), data
     if isinstance(data, Sets):
         return data.arrays, _OfSets(batch_size)
+    arrays("data", data)
     return data, _OfArrays(batch_size)
 
 

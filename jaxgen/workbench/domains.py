@@ -37,6 +37,10 @@ class Domains(NamedTuple):
     Attributes:
       train: of X and of Y, as many as there are of each.
       held_out: others of both.
+    Example:
+      >>> x, y = images.train.images, 255 - images.test.images
+      >>> Domains(train=(x[:90], y[:80]), held_out=(x[90:], y[80:])).train[1].shape
+      (80, 8, 8, 1)
     """
 
     train: tuple[Pixels, Pixels]
@@ -55,7 +59,9 @@ def jittered(
     Raises:
       ValueError: enlarge is below height or width.
     Example:
-      >>> x = jittered((256, 256, 3), enlarge=286, flip=True)(key, images)
+      >>> prepare = jittered((8, 8, 1), enlarge=9, flip=True)
+      >>> jax.eval_shape(prepare, key, images.train.images).shape
+      (100, 8, 8, 1)
     """
     if enlarge is not None and enlarge < max(shape[:2]):
         raise ValueError(f"enlarge: got {enlarge}, expected at least {max(shape[:2])}, the images'")
@@ -68,7 +74,8 @@ def pooled(images: Float[Array, "n height width channels"]) -> Float[Array, "n d
     """Returns the pixels of images of at most 16x16, made so by smoothing, as vectors.
 
     Example:
-      >>> frechet_distance(pooled(photographs), pooled(fakes)).value
+      >>> pooled(jnp.zeros((2, 32, 32, 1))).shape
+      (2, 256)
     """
     n, height, width, channels = images.shape
     small = (n, min(height, POOLED), min(width, POOLED), channels)
@@ -97,7 +104,11 @@ def load_domains(
     Raises:
       ValueError: images cannot be read, or are fewer than a batch; the message names the flag.
     Example:
-      >>> (x, y), (held_out_x, held_out_y) = load_domains(config, ("horses", "zebras"), size=256)
+      >>> (x, y), (held_out_x, held_out_y) = load_domains(
+      ...     config
+      ... )  # the digits, half of them inverted
+      >>> x.shape[1:] == y.shape[1:]
+      True
     """
     if folders is not None:
         domains = []

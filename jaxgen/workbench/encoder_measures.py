@@ -31,8 +31,17 @@ def round_trips(
       x: datapoints.
       z: draws from the prior, as many.
     Example:
-      >>> found = round_trips(model, game.generator.averaged, x, model.sample_latent(key, len(x)))
-      >>> found["reconstruction"], found["reconstruction_shuffled"]
+      >>> flat = nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(2)])
+      >>> pair = bigan(
+      ...     MLPGenerator((8,), (8, 8, 1)),
+      ...     flat,
+      ...     concatenated(MLPCritic((8,))),
+      ...     prior=standard_normal(2),
+      ...     x_shape=(8, 8, 1),
+      ... )
+      >>> player, _ = jax.eval_shape(pair.init, key)  # shapes alone
+      >>> list(jax.eval_shape(partial(round_trips, pair), player, x, jnp.zeros((5, 2))))
+      ['inversion', 'inversion_shuffled', 'reconstruction', 'reconstruction_shuffled']
     """
     there = model.generate(player, model.encode(player, x)[0])[0]
     back = model.encode(player, model.generate(player, z)[0])[0]

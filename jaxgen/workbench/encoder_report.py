@@ -51,7 +51,8 @@ def in_floats(images: UInt8[Array | np.ndarray, "n ..."]) -> Float[Array, "n ...
     """Returns pixels in [0, 1].
 
     Example:
-      >>> x = in_floats(test.images)
+      >>> in_floats(np.array([[0, 255]], np.uint8))
+      Array([[0., 1.]], dtype=float32)
     """
     return jnp.asarray(images, jnp.float32) / 255.0
 
@@ -62,6 +63,9 @@ class Labeled(NamedTuple):
     Attributes:
       images: pixels, 0 to 255.
       labels: one class each.
+    Example:
+      >>> Labeled(images.train.images, images.train.labels).labels.shape
+      (100,)
     """
 
     images: UInt8[Array | np.ndarray, "n ..."]
@@ -74,7 +78,8 @@ def first_labeled(images: ImageSet, count: int) -> Labeled:
     Raises:
       ValueError: the set has no labels; the message names the flag --dataset.
     Example:
-      >>> train = first_labeled(images.train, config.neighbors)
+      >>> first_labeled(images.train, 30).images.shape
+      (30, 8, 8, 1)
     """
     if images.labels is None:
         raise ValueError(f"dataset: got {images.name} without labels, expected a labeled set")
@@ -98,7 +103,7 @@ def judge_encoders(
       train: that the nearest neighbor is looked for among.
       test: that are judged.
     Example:
-      >>> judge_encoders(key, model, net, players, train, test)["neighbors_before"]
+      >>> judge = partial(judge_encoders, key)  # of (model, net, players, train, test)
     """
     x = in_floats(test.images)
 
@@ -145,7 +150,12 @@ def report_encoders(
       train: as it was given.
       test: as it was given.
     Example:
-      >>> result, table = report_encoders("BiGAN on digits", trained, untrained, train, test)
+      >>> trained = {name: np.array([0.9, 0.7]) for name in ENCODERS}  # of two seeds
+      >>> untrained = {name: np.array([0.1, 0.1]) for name in ENCODERS}
+      >>> known, held_out = (first_labeled(of, 50) for of in (images.train, images.test))
+      >>> result, table = report_encoders("BiGAN on digits", trained, untrained, known, held_out)
+      >>> float(result["means"]["told_apart"])
+      0.8
     """
     seeds, starts = (
         {name: np.asarray(of[name]) for name in ENCODERS} for of in (trained, untrained)

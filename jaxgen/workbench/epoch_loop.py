@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from flax.training.early_stopping import EarlyStopping
 
+from jaxgen.array_checks import arrays
+from jaxgen.checks import at_least, one_of
 from jaxgen.train import TrainState, latest_step, save
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.continuing import GoOn, Point, last_point, save_point
@@ -23,7 +25,12 @@ SECONDS_BETWEEN_CHECKPOINTS = 10.0
 
 
 def averaged_params(state: TrainState) -> Params:
-    """Returns the averaged params if the state keeps them, the last ones otherwise."""
+    """Returns the averaged params if the state keeps them, the last ones otherwise.
+
+    Example:
+      >>> averaged_params(init_state({"w": jnp.ones(2)}, optax.sgd(0.1)))
+      {'w': Array([1., 1.], dtype=float32)}
+    """
     return state.params if state.ema is None else state.ema
 
 
@@ -72,12 +79,28 @@ def fit(
     Returns:
       What `evaluated` makes of the last state, or of the best epoch's.
     Raises:
+      ValueError: the state is no pytree of arrays; epochs is below one; `monitor` is none of the
+        numbers of the held-out data.
       TrainingFailed: a step or the validation was not finite; that epoch is neither recorded nor
         saved.
       CheckpointError: the checkpoint to continue from is damaged or another run's, or the records
         are not those that it was saved with.
       Interrupted: a signal came; the epoch under way was finished and saved.
+    Example:
+      >>> def epoch(state, key, index):  # one that changes nothing
+      ...     return state, {"all_finite": np.array([True])}
+      >>> fit(
+      ...     folder.of_part("fitted"),
+      ...     init_state({"w": jnp.ones(2)}, optax.sgd(0.1)),
+      ...     epoch,
+      ...     lambda params: {"elbo": -93.1},
+      ...     key=key,
+      ...     epochs=1,
+      ... )
+      {'w': Array([1., 1.], dtype=float32)}
     """
+    arrays("state", state)
+    epochs = at_least("epochs", epochs, 1)
     sign = {"higher": -1.0, "lower": 1.0}[better]
     # Flax counts from zero the epochs that it is patient for, and takes lower for better.
     stopping = EarlyStopping(patience=epochs if patience is None else patience - 1)
@@ -101,6 +124,7 @@ def fit(
             part = evaluated(state)
             infos, validation = jax.device_get((infos, validate(part)))
             _stop_unless_finite(infos, validation, run, index, title, advice)
+            one_of("monitor", monitor, validation)
             record = {f"train_{name}": np.mean(values) for name, values in infos.items()}
             del record["train_all_finite"]
             record |= {f"validation_{name}": value for name, value in validation.items()}

@@ -7,14 +7,22 @@ from pathlib import Path
 
 
 class TrainingFailed(RuntimeError):
-    """The numbers went bad; the message names the step, the term and the last good checkpoint."""
+    """The numbers went bad; the message names the step, the term and the last good checkpoint.
+
+    Example:
+      >>> str(TrainingFailed("not finite: elbo at step 3 of epoch 2"))
+      'not finite: elbo at step 3 of epoch 2'
+    """
 
 
 class Interrupted(Exception):
     """A signal asked the run to stop, and it stopped with a checkpoint in `run_dir`.
 
     Example:
-      >>> raise Interrupted(signal.SIGINT, run.path, "epoch 12 of 100 is saved")
+      >>> import signal
+      >>> from pathlib import Path
+      >>> str(Interrupted(signal.SIGINT, Path("runs/a"), "epoch 12 of 100 is saved"))
+      'interrupted by SIGINT: epoch 12 of 100 is saved in runs/a'
     """
 
     def __init__(self, signum: signal.Signals, run_dir: Path, saved: str):

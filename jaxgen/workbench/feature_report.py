@@ -41,7 +41,9 @@ def over_seeds_and_images(values: Float[np.ndarray, "seeds m"]) -> SeedsAndImage
     Raises:
       ValueError: there is one seed, or one image.
     Example:
-      >>> over_seeds_and_images(right["probe"])  # prints as 0.9800 ± 0.0020 ± 0.0150
+      >>> right = np.array([[1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0]])  # [seeds, images]
+      >>> str(over_seeds_and_images(right))
+      '0.7500 ± 0.0000 ± 0.4593'
     """
     seeds, images = (mean_interval(np.asarray(values, np.float64).mean(axis=a)) for a in (1, 0))
     return SeedsAndImages(seeds.value, seeds.high - seeds.value, images.high - images.value)
@@ -65,7 +67,9 @@ def paired(ours: Float[np.ndarray, "seeds m"], theirs: Float[np.ndarray, "seeds 
     Raises:
       ValueError: there is one seed, or one image.
     Example:
-      >>> paired(of_trained["probe"], of_untrained["probe"]).p_value
+      >>> ours = np.array([[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+      >>> paired(ours, np.zeros((2, 4))).p_value
+      0.0903
     """
     apart = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
     by_seed = apart.mean(axis=1)
@@ -87,9 +91,13 @@ def report_features(
       pair: the features compared, the second subtracted.
       title: of the first table.
     Example:
+      >>> right = {name: np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]) for name in MEASURES}
+      >>> labels = {"pixels": "raw pixels", "critic": "critic"}
       >>> result, tables = report_features(
-      ...     right, {"pixels": "raw pixels", "critic": "critic"}, ("critic", "pixels"), "digits"
+      ...     {"pixels": right, "critic": right}, labels, ("critic", "pixels"), "digits"
       ... )
+      >>> result["difference"]["probe"]["p_value"]
+      1.0
     """
     found = {
         name: {measure: over_seeds_and_images(of[measure]) for measure in MEASURES}
@@ -130,7 +138,20 @@ def draw_features(
     Args:
       few: how many, in words.
     Example:
-      >>> draw_features(result, labels, "10 labels of each class", "digits")
+      >>> found = {
+      ...     f"{name}{few}": (0.9, 0.01, 0.02)
+      ...     for name in ("neighbor", "probe")
+      ...     for few in ("", "_few")
+      ... }
+      >>> result = {
+      ...     "accuracy": {
+      ...         "pixels": {
+      ...             name: {"value": v, "seeds": s, "images": i}
+      ...             for name, (v, s, i) in found.items()
+      ...         }
+      ...     }
+      ... }
+      >>> draw_features(result, {"pixels": "raw pixels"}, "10 labels of each class", "digits")
     """
     kinds = {"neighbor": "1-NN", "probe": "linear probe"}
     plots = {

@@ -32,9 +32,11 @@ class Classifier(nn.Module):
       num_features: of the last layer but one.
       channels: of the convolutions.
     Example:
-      >>> net = Classifier(10)
-      >>> logits = net.apply(net.init(key, x), x)  # x: [n, height, width, channels]
-      >>> features = net.apply(params, x, method="features")
+      >>> params = jax.eval_shape(net.init, key, x)  # shapes alone
+      >>> jax.eval_shape(net.apply, params, x).shape
+      (5, 10)
+      >>> jax.eval_shape(partial(net.apply, method="features"), params, x).shape
+      (5, 8)
     """
 
     num_classes: int
@@ -66,6 +68,9 @@ class TrainedClassifier(NamedTuple):
       net: the network.
       params: of it.
       image_shape: of the images that it was trained on, (height, width, channels).
+    Example:
+      >>> TrainedClassifier(Classifier(10), {}, (8, 8, 1)).net.num_classes
+      10
     """
 
     net: Classifier
@@ -83,8 +88,8 @@ def image_features(
     Raises:
       ValueError: the images are not uint8, or not of the shape that the classifier knows.
     Example:
-      >>> features = jax.jit(partial(image_features, classifier))
-      >>> features(jnp.rint(255 * samples).astype(jnp.uint8))  # of samples in [0, 1]
+      >>> image_features(classifier, images.test.images[:5]).shape
+      (5, 8)
     """
     if images.dtype != jnp.uint8 or images.shape[1:] != classifier.image_shape:
         raise ValueError(
@@ -110,8 +115,9 @@ def load_features(
     Raises:
       ValueError: there is no classifier, it is damaged, or it knows images of another shape.
     Example:
-      >>> features = load_features(config.features, images.shape[1:])
-      >>> frechet_distance(features(images), features(samples)).value
+      >>> pixels = load_features(None, (8, 8, 1))  # a run directory: of its classifier
+      >>> pixels(images.test.images).shape
+      (100, 64)
     """
     if run_directory is None:
         return lambda images: jnp.reshape(images, (len(images), -1)).astype(jnp.float32) / 255.0
@@ -127,14 +133,23 @@ def load_features(
 def feature_logits(
     classifier: TrainedClassifier, features: Float[Array, "n features"]
 ) -> Float[Array, "n classes"]:
-    """Returns the logits of the classes of images with these features."""
+    """Returns the logits of the classes of images with these features.
+
+    Example:
+      >>> feature_logits(classifier, jnp.zeros((5, 8))).shape
+      (5, 10)
+    """
     return jnp.asarray(
         classifier.net.apply(classifier.params, features, method=lambda net, x: net.head(x))
     )
 
 
 def save_classifier(run_directory: Path, classifier: TrainedClassifier) -> None:
-    """Writes the classifier under `run_directory`, for `load_classifier`."""
+    """Writes the classifier under `run_directory`, for `load_classifier`.
+
+    Example:
+      >>> save_classifier(folder.of_part("saved").path, classifier)
+    """
     net = classifier.net
     sizes = {
         "image_shape": classifier.image_shape,
@@ -154,7 +169,10 @@ def load_classifier(run_directory: str | Path) -> TrainedClassifier:
     Raises:
       ValueError: there is none, or it is damaged.
     Example:
-      >>> classifier = load_classifier(config.features)  # --features RUN_DIR
+      >>> path = folder.of_part("loaded").path
+      >>> save_classifier(path, classifier)
+      >>> load_classifier(path).net == net
+      True
     """
     folder = Path(run_directory).expanduser() / "classifier"
     if latest_step(folder) is None:

@@ -46,6 +46,7 @@ class Rule(NamedTuple):
       whole: whether a tuple is asked about as a whole, not item by item.
 
     Example:
+      >>> from typing import Annotated
       >>> Even = Annotated[int, Rule(lambda n: n % 2 == 0, "an even number")]
     """
 
@@ -58,7 +59,10 @@ def Among(table: Iterable[str]) -> Rule:
     """Returns the rule of a name, or of a tuple of names, that `table` holds.
 
     Example:
-      >>> estimator: Annotated[str, Among(ESTIMATORS)] = "disarm"
+      >>> from typing import Annotated
+      >>> Named = Annotated[str, Among(["arm", "disarm"])]
+      >>> Among(["arm", "disarm"]).expected
+      'one of arm, disarm'
     """
     names = list(table)
     return Rule(names.__contains__, f"one of {', '.join(names)}")
@@ -68,7 +72,10 @@ def AtLeast(least: int) -> Rule:
     """Returns the rule of an integer of at least `least`, or of a tuple of such integers.
 
     Example:
-      >>> pairs: Annotated[int, AtLeast(2)] = 2
+      >>> from typing import Annotated
+      >>> Pairs = Annotated[int, AtLeast(2)]
+      >>> AtLeast(2).expected
+      'an integer >= 2'
     """
     return Rule(lambda number: number >= least, f"an integer >= {least}")
 
@@ -105,11 +112,22 @@ def check_fields(config: Any) -> None:
     rules that it had.
 
     Raises:
-      ValueError: "NAME: got VALUE, expected ...", of the first field at fault.
+      ValueError: "NAME: got VALUE, expected ...", of the first field at fault; or it is none.
     Example:
-      >>> def __post_init__(self):
-      ...     check_fields(self)
+      >>> import dataclasses
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class Config:
+      ...     widths: tuple[Count, ...] = (200, 200)
+      ...
+      ...     def __post_init__(self):
+      ...         check_fields(self)
+      >>> Config([64])
+      Config(widths=(64,))
+      >>> Config((64, 0))
+      Traceback (most recent call last):
+      ValueError: widths: got 0, expected an integer >= 1
     """
+    of_dataclass(config)
     hints: dict[str, list[Any]] = {}
     for owner in type(config).__mro__:
         if dataclasses.is_dataclass(owner):
@@ -120,6 +138,16 @@ def check_fields(config: Any) -> None:
         for hint in hints[field.name]:
             value = checked(field.name, value, hint)
         object.__setattr__(config, field.name, value)
+
+
+def of_dataclass(config: Any) -> None:
+    """Refuses what is none, or the type in place of its value.
+
+    Raises:
+      ValueError: it is.
+    """
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        raise ValueError(f"config: got {config!r}, expected the value of a dataclass")
 
 
 def checked(name: str, value: Any, hint: Any) -> Any:

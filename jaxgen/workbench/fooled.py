@@ -43,7 +43,13 @@ def verdicts(
       nats: of each test image, by the model; NaN of one without a likelihood.
       scores: by the model.
     Example:
-      >>> out.finish(result, figures, [verdict_table(verdicts(["PixelCNN", "VAE"], nats, scores))])
+      >>> half = Interval(0.5, 0.4, 0.6)
+      >>> of = SampleScores(
+      ...     Mean(-80.0, 0.5), 0.3, half, 0.2, Mean(0.0, 0.1), 1.5, half, half, 1.0, half, 0.5, 0.4
+      ... )
+      >>> nats = {"VAE": np.array([-90.0, -92.0]), "memorizer": np.array([-200.0, -210.0])}
+      >>> verdicts(["VAE"], nats, {"VAE": of, "memorizer": of})["likelihood"]
+      {'memorizer': False}
     """
     others = [name for name in nats if name not in trained]
     means = {name: of.mean() for name, of in nats.items()}

@@ -17,7 +17,7 @@ from jaxgen.train import Game, game_update, gradient_step, init_game, init_state
 from jaxgen.types import Distribution, GameLosses, Info, Key, Params
 from jaxgen.workbench.config import AlternatingConfig
 from jaxgen.workbench.data_forms import Draws
-from jaxgen.workbench.run import Run
+from jaxgen.workbench.run import Run, config_of
 from jaxgen.workbench.training import train
 
 _start = jax.jit(
@@ -51,20 +51,12 @@ def play(
     Raises:
       TrainingFailed: as `train`.
     Example:
-      >>> game = play(
-      ...     part,
-      ...     model,
-      ...     game_losses(model, minimax()),
-      ...     (adam, adam),
-      ...     ring(),
-      ...     judge,
-      ...     tuple(jax.random.split(key, 3)),
-      ...     held_out=reals,
-      ...     monitor="entropy",
-      ... )
+      >>> players = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=2, x_shape=(2,))
+      >>> losses, adam = game_losses(players, minimax()), optax.adam(1e-3)
+      >>> run = begin(AlternatingConfig(run_dir="runs/game", epochs=5, critic_steps=2))
+      >>> game = partial(play, run, players, losses, (adam, adam), ring())  # of a judge, keys, ...
     """
-    config = run.config
-    assert isinstance(config, AlternatingConfig)
+    config = config_of(run, AlternatingConfig)
     count = config.batch_size * config.critic_steps
     key_init, key_fit, key_judge = keys
     game, _ = train(
@@ -86,7 +78,11 @@ def samples(model: Gan, game: Game, key: Key, count: int) -> Float[Array, "count
     """Returns fakes by the generator as it is; the key is cloned, so that only it sets them apart.
 
     Example:
-      >>> fakes = samples(model, game, key_latents, 2500)
+      >>> players = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=2, x_shape=(2,))
+      >>> sgd = optax.sgd(0.1)
+      >>> game = jax.eval_shape(lambda key: init_game(key, players, sgd, sgd), key)  # shapes alone
+      >>> jax.eval_shape(lambda game: samples(players, game, key, 5), game).shape
+      (5, 2)
     """
     z = model.sample_latent(jax.random.clone(key), count)
     return model.generate(game.generator.variables, z, train=False)[0]
@@ -106,7 +102,13 @@ def judge_critic(
     Args:
       terms: `(critic of a real, of a fake) -> number`, whose mean is the estimate.
     Example:
-      >>> judge_critic(model, game, reals, fakes, lambda real, fake: real - fake)["estimate"]
+      >>> players = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=2, x_shape=(2,))
+      >>> sgd = optax.sgd(0.1)
+      >>> game = jax.eval_shape(lambda key: init_game(key, players, sgd, sgd), key)  # shapes alone
+      >>> points = ring().modes
+      >>> judge = lambda game: judge_critic(players, game, points, points, lambda x, z: x - z)
+      >>> list(jax.eval_shape(judge, game))
+      ['estimate', 'slope']
     Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", proposition 1.
     """
     one = one_sample_critic(model.criticize, game.critic.variables)
@@ -133,11 +135,10 @@ def critic_against_noise(
       losses: of the model's game, of which the critic's is used.
       batch_size: of either side, drawn anew in each of the steps.
     Example:
-      >>> losses = game_losses(model, wasserstein(), penalty=gradient_penalty, penalty_weight=0.1)
-      >>> critic = critic_against_noise(
-      ...     key, model, losses, optax.adam(5e-4, b1=0.5), ring(), num_steps=2000, batch_size=256
-      ... )
-      >>> level_sets({"critic": critic}, reals)
+      >>> players = gan(MLPGenerator((8,), (2,)), MLPCritic((8,)), latent_size=2, x_shape=(2,))
+      >>> losses = game_losses(players, wasserstein(), penalty=gradient_penalty, penalty_weight=0.1)
+      >>> trained = partial(critic_against_noise, key, players, losses, optax.adam(5e-4), ring())
+      >>> critic = partial(trained, num_steps=2000, batch_size=256)  # of points, once called
     Source: Gulrajani et al. (2017b), "Improved training of Wasserstein GANs", figure 1.
     """
     key_init, key_steps = jax.random.split(jax.random.clone(key))

@@ -27,6 +27,12 @@ class GapReport(NamedTuple):
       figure: the parts, stacked.
       table: of them.
       note: how far to trust them.
+    Example:
+      >>> report = GapReport(
+      ...     {"acceptance": 0.9}, blank(4.0, 3.0), Table("Gaps", [], []), "HMC: 90%"
+      ... )
+      >>> report.note
+      'HMC: 90%'
     """
 
     result: dict[str, Any]
@@ -43,8 +49,14 @@ def report_gaps(gaps: Mapping[str, InferenceGap], drawn: TwoSided, name: str) ->
       drawn: as `bound_draws` returns it.
       name: of the encoder.
     Example:
-      >>> gaps = {"train": measure(...), "test": measure(...)}
-      >>> report = report_gaps(gaps, bound_draws(model, config, params, key, 150), "amortized")
+      >>> elbo = np.array([-90.0, -91.0])  # of two images
+      >>> moves = HMCInfo(np.full((2, 8, 50), 0.9), None, None)
+      >>> gap = InferenceGap(
+      ...     elbo, elbo + 1, elbo + 3, elbo + 4, None, moves, np.array([True, True])
+      ... )
+      >>> report = report_gaps({"test": gap}, TwoSided(elbo - 1, elbo), "amortized")
+      >>> float(report.result["gaps"]["test"]["total"]["mean"])
+      4.0
     """
     parts = (*PARTS, "total")
     means = {
@@ -87,7 +99,10 @@ def mean_bounds(gaps: Mapping[str, InferenceGap]) -> dict[str, float]:
     """Returns the mean ELBO, ELBO at the best phi and log p(x) of each set, in nats per image.
 
     Example:
-      >>> mean_bounds({"test": gap})  # test_elbo, test_best_elbo, test_log_px
+      >>> elbo = np.array([-90.0, -91.0])  # of two images
+      >>> gap = InferenceGap(elbo, elbo + 1, elbo + 3, elbo + 4, None, None, np.array([True, True]))
+      >>> {name: float(mean) for name, mean in mean_bounds({"test": gap}).items()}
+      {'test_elbo': -90.5, 'test_best_elbo': -87.5, 'test_log_px': -86.5}
     """
     return {
         f"{split}_{number}": getattr(gap, number).mean()
@@ -103,7 +118,14 @@ def tabulate_bounds(title: str, bounds: Mapping[str, Mapping[str, float]]) -> Ta
       bounds: by the name of the training, as `mean_bounds` returns them of "train" and "test", with
         `training_seconds`.
     Example:
-      >>> tabulate_bounds("digits", {"SVI": mean_bounds(gaps) | {"training_seconds": 7.0}})
+      >>> bounds = {
+      ...     "train_elbo": -90.0,
+      ...     "test_elbo": -93.0,
+      ...     "train_log_px": -87.0,
+      ...     "test_log_px": -88.5,
+      ... }
+      >>> tabulate_bounds("digits", {"SVI": {**bounds, "training_seconds": 7.0}}).rows
+      [['SVI', '-90.00', '-93.00', '-87.00', '-88.50', '7']]
     """
     keys = ("train_elbo", "test_elbo", "train_log_px", "test_log_px")
     rows = [
@@ -120,11 +142,10 @@ def draw_fits(gaps: Mapping[str, InferenceGap], *, ylabel: str, title: str) -> F
     Args:
       gaps: by the name of the start, of the same images under one model; log p(x) is the first's.
     Example:
-      >>> draw_fits(
-      ...     {"from the encoder": gap, "from the prior": other},
-      ...     ylabel="test ELBO (nats per image)",
-      ...     title="SVI for one model",
-      ... )
+      >>> elbo = np.array([-90.0, -91.0])  # of two images
+      >>> optimum = LocalOptimum(None, elbo[:, None] + np.arange(8), np.array([True, True]))
+      >>> gap = InferenceGap(elbo, elbo, elbo + 7, elbo + 8, optimum, None, np.array([True, True]))
+      >>> draw_fits({"from the encoder": gap}, ylabel="ELBO (nats per image)", title="SVI")
     """
     first = next(iter(gaps.values()))
     return against_steps(

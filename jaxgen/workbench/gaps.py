@@ -47,8 +47,8 @@ def measure_gaps(
     should move as what `config` spends on them grows.
 
     Example:
-      >>> measure = measure_gaps(model, config)
-      >>> measure(params, key, (xs, phis, phis)).approximation.mean()
+      >>> measure = measure_gaps(model, GapConfig(measure_steps=100, chains=4))
+      >>> gaps = lambda phis: measure(params, key, (x, phis, phis))  # of `each_phi`
     """
 
     def one(params: Params, key: Key, of: tuple[Array, Phi, Phi]) -> InferenceGap:
@@ -78,6 +78,10 @@ class TwoSided(NamedTuple):
     Attributes:
       lower: of each image, in expectation below log p(x).
       upper: above.
+    Example:
+      >>> bounds = TwoSided(lower=np.array([-85.0]), upper=np.array([-84.0]))
+      >>> bounds.upper - bounds.lower
+      array([1.])
     """
 
     lower: Any  # [images], of JAX or of NumPy
@@ -92,7 +96,9 @@ def bound_draws(
     How far they lie apart says how far the log p(x) of a gap is to be trusted.
 
     Example:
-      >>> lower, upper = bound_draws(model, config, params, key, 150)
+      >>> bounds = partial(
+      ...     bound_draws, model, GapConfig(chains=4), params, key
+      ... )  # of how many draws
     Source: Wu et al. (2017), section 3.2.
     """
     infer = best_phi(model, config, partial(encoded_phi, model))
@@ -125,7 +131,9 @@ def best_phi(
     Args:
       start: `(params, x) -> phi`.
     Example:
-      >>> infer = best_phi(model, config, lambda params, x: jnp.zeros((2, 8)))
+      >>> infer = best_phi(model, GapConfig(measure_steps=100), lambda params, x: jnp.zeros((2, 2)))
+      >>> jax.eval_shape(infer, params, key, x[0]).shape
+      (2, 2)
     """
     return fitted_phi(model, start, falling(config), config.measure_steps)
 
@@ -147,7 +155,9 @@ def tune(
     See `jaxgen.inference.tune_encoder`.
 
     Example:
-      >>> tuned = jax.jit(partial(tune, model, config))(params, key, xs)
+      >>> tuned = partial(tune, model, GapConfig(tune_steps=10, batch_size=5))
+      >>> list(jax.eval_shape(tuned, params, key, x)) == list(params)
+      True
     """
 
     def bound(encoder: Params, key: Key, x: Array) -> Array:
@@ -170,7 +180,11 @@ def hamiltonian(phi: Phi) -> Transition:
     """Returns Hamiltonian transitions whose steps are of the size of q's scale.
 
     Example:
-      >>> annealed_importance_weight(key, log_joint, diagonal_normal(*phi), hamiltonian(phi), betas)
+      >>> transition = hamiltonian(jnp.zeros((2, 2)))  # for `annealed_importance_weight`
+      >>> standard = lambda z: -0.5 * jnp.sum(z**2)
+      >>> z, info = jax.eval_shape(lambda z: transition(key, standard, z, 1.0), jnp.ones(2))
+      >>> z.shape
+      (2,)
     """
     step = partial(
         hmc_step, step_size=STEP_SIZE * jnp.exp(phi[1]), num_leapfrog_steps=LEAPFROG_STEPS

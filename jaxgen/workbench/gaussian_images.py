@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, UInt8
 
+from jaxgen.checks import at_least
 from jaxgen.data import ImageSet, dequantizer
 from jaxgen.inference import em
 from jaxgen.models import (
@@ -29,7 +30,8 @@ def gaussian_model(images: ImageSet, count: int) -> ImageModel:
     """Returns the mixture of so many full Gaussians as a model of dequantized images.
 
     Example:
-      >>> model = gaussian_model(train, 10)
+      >>> gaussian_model(images.train, 10).likelihood
+      'bound'
     """
     shape = images.images.shape[1:]
     density = mixture_density(_family(images.levels), images.images[0].size, count)
@@ -44,8 +46,11 @@ def fit_gaussians(key: Key, images: ImageSet, count: int) -> Mixture:
       images: the first 10,000 of them are used.
       count: of the Gaussians.
     Example:
-      >>> params = fit_gaussians(key, train, 10)
+      >>> fitted = jax.eval_shape(lambda key: fit_gaussians(key, images.train, 1), key)
+      >>> fitted.components.mean.shape
+      (1, 64)
     """
+    count = at_least("count", count, 1)
     kept: UInt8[np.ndarray, "n height width channels"] = images.images[:FITTED]
     x = dequantizer(images.levels)(jax.random.clone(key), kept).reshape(len(kept), -1)
     labels = np.zeros(len(x), int) if count == 1 else kmeans(np.asarray(x), count)[1]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from jaxgen.array_checks import arrays
 from jaxgen.distributions import diagonal_normal
 from jaxgen.estimators import sticking_the_landing
 from jaxgen.inference import optimize_local
@@ -27,8 +28,10 @@ def encoded_phi(model: LatentVariableModel, params: Params, x: Array) -> Phi:
     """Returns the mean and log scale that the encoder gives.
 
     Example:
-      >>> phi = encoded_phi(model, params, x)
+      >>> encoded_phi(model, params, x[0]).shape  # mean and log scale of two latents
+      (2, 2)
     """
+    arrays("params", params)
     q = model.encode(params, x)
     return jnp.stack([q.mean(), jnp.log(q.stddev())])
 
@@ -40,8 +43,11 @@ def elbo_at(model: LatentVariableModel, params: Params, phi: Phi, key: Key, x: A
     is to the posterior, the less noise it has.
 
     Example:
-      >>> update = svi_step(partial(elbo_at, model), optax.adam(1e-3), optax.adam(0.03), 5)
+      >>> bound = partial(elbo_at, model)  # as `svi_step` wants it
+      >>> jax.eval_shape(bound, params, jnp.zeros((2, 2)), key, x[0]).shape
+      ()
     """
+    arrays("params", params)
     log_weight = observe(model, params, x).log_weight
     return sticking_the_landing().apply((), key, log_weight, diagonal_normal(*phi))[0]
 
@@ -57,7 +63,10 @@ def fitted_phi(
     Args:
       start: `(params, x) -> phi`: an encoder's, or always zeros.
     Example:
-      >>> infer = fitted_phi(model, lambda params, x: jnp.zeros((2, 8)), optax.adam(0.03), 300)
+      >>> start = lambda params, x: jnp.zeros((2, 2))
+      >>> infer = fitted_phi(model, start, optax.adam(0.03), 300)
+      >>> jax.eval_shape(infer, params, key, x[0]).shape
+      (2, 2)
     """
 
     def infer(params: Params, key: Key, x: Array) -> Phi:
@@ -76,7 +85,9 @@ def each_phi(infer: Infer) -> Callable[[Params, Key, Array], Array]:
 
     Image i of n has the i-th key of `jax.random.split(key, n)`.
     Example:
-      >>> phis = each_phi(lambda params, key, x: encoded_phi(model, params, x))(params, key, xs)
+      >>> phis = each_phi(lambda params, key, x: encoded_phi(model, params, x))(params, key, x)
+      >>> phis.shape
+      (5, 2, 2)
     """
 
     @jax.jit
@@ -89,7 +100,9 @@ def each_phi(infer: Infer) -> Callable[[Params, Key, Array], Array]:
 def judge_phis(model: LatentVariableModel, infer: Infer) -> Callable[[Params, Key, Array], Info]:
     """Returns the judge that says the mean ELBO of the held-out images at their phi, compiled.
     Example:
-      train(out, state, update, xs, judge_phis(model, infer), held_out=held_out, ...)
+      >>> judge = judge_phis(model, lambda params, key, x: encoded_phi(model, params, x))
+      >>> jax.eval_shape(judge, params, key, x)["elbo"].shape
+      ()
     """
 
     @jax.jit

@@ -38,15 +38,20 @@ def draw_image_game(
       of: what it is of: pixels, or features.
       loss: the name of both players'.
     Example:
+      >>> fakes = images.test.images[:9]
+      >>> record = {"epoch": 1, "validation_frechet": 2.0, "train_critic_accuracy": 0.6}
+      >>> record |= {"validation_duplicates": 0.0, "validation_distance_to_train": 1.1}
       >>> figures = draw_image_game(
-      ...     frames,
+      ...     np.stack([fakes[3:6], fakes[:3]]),
       ...     fakes,
-      ...     neighbors,
-      ...     out.records(),
-      ...     frechet=0.25,
+      ...     images.train.images[:3],
+      ...     [record],
+      ...     frechet=2.0,
       ...     of="pixels",
       ...     loss="non_saturating",
       ... )
+      >>> list(figures)
+      ['samples', 'over_time', 'neighbors', 'frechet', 'critic']
     """
     moments = geometric_steps(len(frames) - 1, FRAMES)  # most happens early
     over_time = {f"epoch {moment}": frames[moment] / 255 for moment in moments}

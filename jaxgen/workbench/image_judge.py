@@ -40,8 +40,9 @@ class ImageJudge:
       key: of draws, noise and tests; the same for all models.
       features: run directory of a classifier whose features are compared; None for the pixels.
     Example:
-      >>> judge = ImageJudge(images, 500, key)
-      >>> judge.score(judge.draw(model, params)).accuracy
+      >>> judge = ImageJudge(images, 50, key)
+      >>> judge.count, judge.test.shape
+      (50, (50, 8, 8, 1))
     """
 
     def __init__(self, images: Images, at_most: int, key: Key, features: Any = None):

@@ -22,7 +22,7 @@ from jaxgen.train import gradient_step, init_state, mean_over_batch
 from jaxgen.types import Info, Key, Params, Scalar
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.optimizer import make_optimizer
-from jaxgen.workbench.run import Run
+from jaxgen.workbench.run import Run, config_of
 from jaxgen.workbench.training import judge_by, train
 from jaxgen.workbench.vae_loss import negative_elbo
 from jaxgen.workbench.vae_measures import annealed_bracket, annealed_log_px
@@ -45,6 +45,19 @@ class ImageModel(NamedTuple):
       likelihood: what `log_prob` is: "exact", "bound", "AIS bound" or "none".
       bracket: of an AIS bound, `(params, key, anything) -> bounds of log p(x) from both sides`, of
         an image that the model draws.
+    Example:
+      >>> def loss(level, key, image):
+      ...     error = jnp.mean((image / 255.0 - level) ** 2)
+      ...     return error, {"nll": error}
+      >>> gray = ImageModel(
+      ...     init=lambda key: jnp.float32(0.5),
+      ...     loss=loss,
+      ...     log_prob=None,
+      ...     draw=lambda level, key: jnp.full((8, 8, 1), level),
+      ...     likelihood="none",
+      ... )
+      >>> gray.draw(gray.init(key), key).shape
+      (8, 8, 1)
     """
 
     init: Callable[[Key], Params]
@@ -63,7 +76,8 @@ def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageM
       images: of which it is a model.
       draw: `(params, key) -> one image`, where there is a faster way than the density's own.
     Example:
-      >>> levels_model(autoregressive(net, categorical(17), (8, 8, 1)), train)
+      >>> levels_model(uniform_levels((8, 8, 1), 2), images.train).likelihood
+      'exact'
     """
 
     def nll(params: Params, key: Key, image: Array, training: bool = True) -> Scalar:
@@ -93,7 +107,8 @@ def dequantized_model(density: Density, images: ImageSet) -> ImageModel:
       density: over one image of pixels in [0, 1), in the context ().
       images: of which it is a model.
     Example:
-      >>> dequantized_model(flow, train)
+      >>> dequantized_model(reshaped(standard_normal(64), (8, 8, 1)), images.train).likelihood
+      'bound'
     Source: Theis et al. (2016), section 3.1; Ho et al. (2019), "Flow++", for draws within the log.
     """
     levels, prepare = images.levels, dequantizer(images.levels)
@@ -124,8 +139,8 @@ def latent_model(
       images: of which it is a model.
       temperatures, chains: of annealed importance sampling.
     Example:
-      >>> vae = image_vae(train, (200,), 16, likelihood="discretized_logistic")
-      >>> latent_model(vae, train, temperatures=30, chains=4)
+      >>> latent_model(model, images.train, temperatures=30, chains=4).likelihood
+      'AIS bound'
     """
     minus_elbo = negative_elbo(vae, images.prepare)
     log_px = annealed_log_px(vae, temperatures, chains)
@@ -153,10 +168,24 @@ def fit_images(
       held_out: bytes to choose the epoch by.
       keys: of the start, the training and the judge; cloned, so that models may be given the same.
     Example:
-      >>> params = fit_images(part, model, train.images, validation.images, config.keys(3))
+      >>> def loss(level, key, image):
+      ...     error = jnp.mean((image / 255.0 - level) ** 2)
+      ...     return error, {"nll": error}
+      >>> gray = ImageModel(
+      ...     init=lambda key: jnp.float32(0.5),
+      ...     loss=loss,
+      ...     log_prob=None,
+      ...     draw=lambda level, key: jnp.full((8, 8, 1), level),
+      ...     likelihood="none",
+      ... )
+      >>> with out.part("gray") as part:
+      ...     level = fit_images(
+      ...         part, gray, images.train.images, images.validation.images, tuple(config.keys(3))
+      ...     )
+      >>> level.shape
+      ()
     """
-    config = run.config
-    assert isinstance(config, TrainingConfig)
+    config = config_of(run, TrainingConfig)
     optimizer = make_optimizer(config.learning_rate, config.num_steps(len(images)), clip_norm=10.0)
     key_init, key_fit, key_judge = keys
     log_prob = model.log_prob

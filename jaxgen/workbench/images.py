@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
+from jaxgen.array_checks import arrays
+from jaxgen.checks import at_least, one_of
 from jaxgen.data import ImageSet, dequantizer, from_arrays, load
+from jaxgen.models import LIKELIHOODS
 from jaxgen.types import Variables
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.refusals import renamed
@@ -19,7 +22,12 @@ SPLITS = ("train", "validation", "test")
 
 
 class Images(NamedTuple):
-    """The three splits of a set."""
+    """The three splits of a set.
+
+    Example:
+      >>> [split.split for split in images]
+      ['train', 'validation', 'test']
+    """
 
     train: ImageSet
     validation: ImageSet
@@ -38,7 +46,8 @@ def load_images(
       ValueError: there is no such set, it cannot be read, or it is smaller than a batch; the
         message names the flag.
     Example:
-      >>> train, validation, test = load_images(config, "dynamic")
+      >>> load_images(ImageConfig(dataset="digits"), "threshold").train.levels
+      2
     """
     with renamed("name", "dataset"):
         images = Images(
@@ -61,8 +70,10 @@ def first_images(images: ImageSet, count: int) -> UInt8[np.ndarray, "n height wi
     Raises:
       ValueError: there are fewer; the message names the flag --images.
     Example:
-      >>> shown = first_images(test, config.images)
+      >>> first_images(images.test, 3).shape
+      (3, 8, 8, 1)
     """
+    count = at_least("images", count, 1)
     if count > len(images.images):
         raise ValueError(
             f"images: got {count}, expected at most {len(images.images)}, the {images.split} "
@@ -75,8 +86,10 @@ def first_of(images: ImageSet, count: int) -> ImageSet:
     """Returns the set of the first `count` images, or of all if there are fewer.
 
     Example:
-      >>> train = first_of(train, 2000)
+      >>> len(first_of(images.train, 20).labels)
+      20
     """
+    count = at_least("count", count, 1)
     labels = None if images.labels is None else images.labels[:count]
     return images._replace(images=images.images[:count], labels=labels)
 
@@ -98,10 +111,14 @@ def load_pixels(
       binarization: of gray pixels.
       splits: what to train, validate and test on.
     Raises:
-      ValueError: as `load_images`; the likelihood does not go with the binarization.
+      ValueError: as `load_images`; there is no such likelihood, or it does not go with the
+        binarization.
     Example:
-      >>> train, validation, test = load_pixels(config, "gaussian")
+      >>> gray = load_pixels(config, "gaussian").train
+      >>> float(gray.prepare(key, gray.images[:1]).max()) < 1
+      True
     """
+    one_of("likelihood", likelihood, LIKELIHOODS)
     if likelihood == "bernoulli":
         images = load_images(config, "dynamic" if binarization == "auto" else binarization, splits)
         if binarization == "none" and not images.train.binary:
@@ -130,7 +147,8 @@ def on_levels(images: Images, levels: int) -> Images:
     Raises:
       ValueError: levels is not between 2 and 256.
     Example:
-      >>> train, validation, test = on_levels(load_images(config), 17)
+      >>> np.unique(on_levels(load_images(config), 3).test.images)
+      array([  0, 128, 255], dtype=uint8)
     """
     k = [np.rint(split.images * ((levels - 1) / 255)) for split in images]
     return Images(
@@ -162,10 +180,14 @@ def generated_images(
       z: latents, [n, latent], or a pair of latents and labels, [n].
       batch_size: images at a time.
     Example:
-      >>> fakes = generated_images(
-      ...     model.generate, game.generator.averaged, model.sample_latent(key, 9)
-      ... )
+      >>> def generate(variables, z, train):
+      ...     return jnp.full((len(z), 8, 8, 1), variables["level"]), {}
+      >>> fakes = generated_images(generate, {"level": 0.2}, jnp.zeros((9, 2)))
+      >>> fakes.shape, int(fakes.max())
+      ((9, 8, 8, 1), 51)
     """
+
+    arrays("z", z)
 
     def of_one(z: Any) -> Array:
         x, _ = generate(variables, jax.tree.map(lambda array: array[None], z), train=False)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from jaxgen.checks import at_least
 from jaxgen.metrics import frechet_distance
 from jaxgen.models import Gan, gan
 from jaxgen.nets import DCGANCritic, DCGANGenerator, dcgan_channels
@@ -42,8 +43,11 @@ def implicit_model(players: Gan, levels: int) -> ImageModel:
     """Returns the generator as a model without a likelihood; its params are its variables.
 
     Example:
-      >>> model = implicit_model(image_gan((8, 8, 1), 16), 17)
+      >>> implicit_model(image_gan((8, 8, 1), 16), 17).likelihood
+      'none'
     """
+
+    levels = at_least("levels", levels, 2)
 
     def draw(generator: Params, key: Key) -> Array:
         x, _ = players.generate(generator, players.sample_latent(key, 1), train=False)
@@ -63,7 +67,9 @@ def fit_gan(run: Run, players: Gan, images: Images, keys: tuple[Key, Key, Key]) 
     Args:
       keys: of the start, the training and the judge; cloned.
     Example:
-      >>> generator = fit_gan(part, image_gan((8, 8, 1), 16), images, tuple(config.keys(3)))
+      >>> fitted = partial(
+      ...     fit_gan, players=image_gan((8, 8, 1), 16), images=images
+      ... )  # of (run, keys=...)
     """
     optimizer = optax.adam(STEP_SIZE, b1=0.5)
     losses = game_losses(players, GAN_LOSSES["non_saturating"]())

@@ -47,9 +47,24 @@ def draw_codes(
       player: both nets' variables.
       images: at least 20, in [0, 1].
       key: of samples; cloned.
+    Raises:
+      ValueError: there are fewer images.
     Example:
-      >>> out.finish(result, draw_codes(model, player, x, key), [table])
+      >>> flat = nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(2)])
+      >>> pair = bigan(
+      ...     Net(
+      ...         lambda key, z: {},
+      ...         lambda variables, z, **mode: (jnp.full((len(z), 8, 8, 1), 0.5), {}),
+      ...     ),
+      ...     flat,
+      ...     concatenated(MLPCritic((8,))),
+      ...     prior=standard_normal(2),
+      ...     x_shape=(8, 8, 1),
+      ... )
+      >>> figures = partial(draw_codes, pair)  # of (player, images, key)
     """
+    if len(images) < 2 * SHOWN:
+        raise ValueError(f"images: got {len(images)}, expected at least {2 * SHOWN}")
     generate = partial(jax.jit(lambda player, z: model.generate(player, z)[0]), player)
     draws = model.sample_latent(jax.random.clone(key), 1000)
     x = images[: 2 * SHOWN]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxgen.array_checks import arrays
 from jaxgen.data import ImageSet
 from jaxgen.models import Density, conditioned
 from jaxgen.types import Info, Key, Params, Scalar
@@ -26,7 +27,9 @@ def with_classes(images: ImageSet, conditional: bool = True) -> tuple[np.ndarray
     Raises:
       ValueError: the set has no labels.
     Example:
-      >>> data = with_classes(train, config.conditional)
+      >>> data, contexts = with_classes(images.test)
+      >>> contexts.shape
+      (100, 10)
     """
     if not conditional:
         return images.images, ()
@@ -42,7 +45,9 @@ def exact_log_prob(density: Density, *, training: bool = False) -> LogProb:
       training: the key is that of the nets' dropout, and of all else that training draws; without,
         it is ignored.
     Example:
-      >>> exact_log_prob(density)(params, key, x, ())
+      >>> density = uniform_levels((8, 8, 1), 2)  # of nothing that is learned: 64 log 2 nats
+      >>> exact_log_prob(density)({}, key, jnp.zeros((8, 8, 1)), ())
+      Array(-44.361, dtype=float32)
     """
 
     def log_prob(params: Params, key: Key, x: Array, context: Any) -> Scalar:
@@ -60,10 +65,11 @@ def negative_log_prob(
       log_prob: in nats, such as `exact_log_prob(density, training=True)`.
       prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
     Example:
-      >>> loss = mean_over_batch(
-      ...     negative_log_prob(exact_log_prob(density, training=True), x.prepare)
-      ... )
-      >>> loss(params, key, (x.images[:128], ()))
+      >>> density = uniform_levels((8, 8, 1), 2)  # of nothing that is learned: 64 log 2 nats
+      >>> one = negative_log_prob(exact_log_prob(density, training=True), images.train.prepare)
+      >>> nll, info = one({}, key, (images.train.images[0], ()))
+      >>> nll
+      Array(44.361, dtype=float32)
     """
 
     def one(params: Params, key: Key, datapoint: tuple[Array, Any]) -> tuple[Scalar, Info]:
@@ -81,7 +87,10 @@ def judge_nll(
     """Returns the judge `(params, key, (images, contexts)) -> {"nll"}` for `train`: nats, the mean.
 
     Example:
-      >>> train(..., judge_nll(density, x.prepare), held_out=with_classes(x), monitor="nll")
+      >>> density = uniform_levels((8, 8, 1), 2)  # of nothing that is learned: 64 log 2 nats
+      >>> judge = judge_nll(density, images.test.prepare)
+      >>> judge({}, key, with_classes(images.test, False))["nll"]
+      Array(44.361, dtype=float32)
     """
     each = image_by_image(negative_log_prob(exact_log_prob(density), prepare), batch_size=50)
     return lambda params, key, held_out: {"nll": jnp.mean(each(params, key, held_out)[0])}
@@ -95,10 +104,12 @@ def log_probs(
     Args:
       contexts: with a leading axis; () if there is one alone, the context ().
     Example:
-      >>> each = log_probs(density, params, key, test, jnp.eye(10))
-      >>> log_px = logsumexp(each, axis=1, b=1 / 10)  # classes alike
-      >>> guesses = each.argmax(axis=1)
+      >>> density = uniform_levels((8, 8, 1), 2)  # of nothing that is learned: 64 log 2 nats
+      >>> float(log_probs(density, {}, key, images.test).mean())
+      -44.361
     """
+
+    arrays("params", params)
 
     def of_one(params: Params, key: Key, image: Array) -> Array:
         log_prob = partial(exact_log_prob(density), params, key, images.prepare(key, image))
@@ -118,7 +129,12 @@ def fixed_point_draws(
       density: made by `autoregressive`.
       contexts: with a leading axis; () if there is one alone, the context ().
     Example:
-      >>> x, passes = fixed_point_draws(density, params, key, 50, jnp.eye(10))
+      >>> density = autoregressive(MADE(()), LIKELIHOODS["bernoulli"], (2, 2, 1))
+      >>> weights = jax.eval_shape(lambda key: density.init(key, ()), key)  # shapes alone
+      >>> draws = partial(fixed_point_draws, density, count=4)
+      >>> x, passes = jax.eval_shape(draws, weights, key)
+      >>> x.shape, passes.shape
+      ((4, 2, 2, 1), (4,))
     """
 
     def draw(key: Key, context: Any) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 import optax
 
+from jaxgen.checks import at_least, positive
+
 
 def make_optimizer(
     learning_rate: float,
@@ -26,9 +28,15 @@ def make_optimizer(
       clip_norm: the largest norm of a gradient; longer ones are shortened.
       b1: decay of the mean gradient.
       b2: decay of the mean square.
+    Raises:
+      ValueError: learning_rate or clip_norm is not positive, or num_steps below one.
     Example:
-      >>> optimizer = make_optimizer(1e-3, epochs * (len(images) // batch_size), clip_norm=1.0)
+      >>> optimizer = make_optimizer(1e-3, num_steps=1000, clip_norm=1.0)
     """
+    positive("learning_rate", learning_rate)
+    num_steps = at_least("num_steps", num_steps, 1)
+    if clip_norm is not None:
+        positive("clip_norm", clip_norm)
     rate: optax.ScalarOrSchedule = learning_rate
     if schedule == "cosine":
         rate = optax.cosine_decay_schedule(learning_rate, num_steps, alpha=0.01)

@@ -50,7 +50,7 @@ def plane_gan(latent_size: int, *, critic: tuple[int, ...] = (128,), packing: in
       critic: widths of the critic's hidden layers; it sees a fourth of each coordinate.
       packing: samples that the critic judges together.
     Example:
-      >>> generator, critic = plane_gan(256).init(jax.random.key(0))
+      >>> generator, critic = jax.eval_shape(plane_gan(256).init, jax.random.key(0))  # shapes alone
     Source: Metz et al. (2017), "Unrolled generative adversarial networks", appendix A.
     """
     kernel_init = nn.initializers.orthogonal(0.8)
@@ -69,7 +69,8 @@ def coverage(
     """Returns how samples fall on the modes; the entropy as a share of the greatest.
 
     Example:
-      >>> coverage(ring(), samples)["covered"]  # of 8
+      >>> coverage(ring(), ring().modes)["covered"]  # of 8
+      Array(8, dtype=int32)
     """
     found = mode_coverage(samples, target.modes, target.scales)
     return {
@@ -88,7 +89,10 @@ def collapse(
     best, and `p_value` that of the test by it.
 
     Example:
-      >>> collapse(ring(), samples[None], reals)["entropy"]
+      >>> fakes, reals = jnp.zeros((3, 20, 2)), jnp.zeros((20, 2))  # of three seeds
+      >>> found = jax.eval_shape(partial(collapse, ring()), fakes, reals)  # shapes alone
+      >>> found["p_value"].shape, found.keys() == COLLAPSE.keys()
+      ((3,), True)
     """
 
     def one(samples: Float[Array, "n 2"]) -> dict[str, Array]:
@@ -122,7 +126,7 @@ def report_seeds(
       others: more reals, in the place of samples: what a perfect generator would score.
       title: of the table.
     Example:
-      >>> result, table = report_seeds(ring(), fakes, reals, others, "plain on the ring")
+      >>> report = partial(report_seeds, ring(), title="plain")  # of (samples, reals, others)
     """
     found, data = (jax.device_get(collapse(target, of, reals)) for of in (samples, others[None]))
     means = {name: mean_over_seeds(values) for name, values in found.items()}

@@ -22,9 +22,8 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     Raises:
       ValueError: something in `value` has no JSON form.
     Example:
-      >>> to_json(
-      ...     {"elbo": np.float32("nan"), "kl": jnp.ones(2)}
-      ... )  # {"elbo": null, "kl": [1.0, 1.0]}
+      >>> to_json({"elbo": np.float32("nan"), "kl": jnp.ones(2)})
+      '{"elbo": null, "kl": [1.0, 1.0]}'
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
 

@@ -19,7 +19,9 @@ def renamed(argument: str, field: str, note: str = "") -> Iterator[None]:
       ValueError: as the block does.
     Example:
       >>> with renamed("num_samples", "samples"):
-      ...     vimco(1)  # "samples: got 1, expected an integer >= 2"
+      ...     vimco(1)
+      Traceback (most recent call last):
+      ValueError: samples: got 1, expected an integer >= 2
     """
     try:
         yield

@@ -12,7 +12,10 @@ def require_extra(field: str, module: str, extra: str) -> None:
     Raises:
       ValueError: `module` is not there; the message says which extra of the package brings it.
     Example:
-      >>> require_extra("tensorboard", "tensorboardX", "tensorboard")
+      >>> require_extra("resume", "json", "workbench")  # it is there
+      >>> require_extra("tensorboard", "nowhere", "tensorboard")
+      Traceback (most recent call last):
+      ValueError: tensorboard: got no nowhere, expected pip install 'jaxgen[tensorboard]' first
     """
     if importlib.util.find_spec(module) is None:
         raise ValueError(f"{field}: got no {module}, expected pip install 'jaxgen[{extra}]' first")

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from jaxgen.workbench.compiled_programs import keep_compiled_programs
 from jaxgen.workbench.config import RunConfig
@@ -20,6 +20,8 @@ from jaxgen.workbench.table import print_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Config = TypeVar("Config", bound=RunConfig)
+
 
 class Table(NamedTuple):
     """A table of the result.
@@ -28,6 +30,9 @@ class Table(NamedTuple):
       title: above it.
       columns: headings, with units.
       rows: one entry per column each.
+    Example:
+      >>> table = Table("Games", ["", "plain"], [["entropy of the modes", 0.98]])
+      >>> print_table(*table)
     """
 
     title: str
@@ -56,6 +61,11 @@ class Run:
     Attributes:
       config: the recipe's.
       title: "" for the whole run, the part's name for a part of it.
+    Example:
+      >>> run = begin(RunConfig(run_dir="runs/finished"))
+      >>> result = run.finish({"nll": 93.1}, {}, [Table("VAE", ["", "nats"], [["NLL", 93.1]])])
+      >>> result["nll"]
+      93.1
     """
 
     def __init__(self, config: RunConfig, path: Path, title: str = "", whole: Run | None = None):
@@ -148,6 +158,19 @@ class Run:
         return result
 
 
+def config_of(run: Run, kind: type[Config]) -> Config:
+    """Returns the run's configuration, which is to be of a kind.
+
+    Raises:
+      ValueError: it is of another.
+    """
+    if not isinstance(run.config, kind):
+        raise ValueError(
+            f"run: got one of a {type(run.config).__name__}, expected one of a {kind.__name__}"
+        )
+    return run.config
+
+
 def begin(config: RunConfig) -> Run:
     """Returns the run that `config` asks for, its clock started and its devices there.
 
@@ -156,7 +179,9 @@ def begin(config: RunConfig) -> Run:
     Raises:
       ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
     Example:
-      >>> out = begin(config)
+      >>> run = begin(RunConfig(run_dir="runs/begun"))  # nothing is written yet
+      >>> run.title
+      ''
     """
     if config.compilation_cache:
         keep_compiled_programs()

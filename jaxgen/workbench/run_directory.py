@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from jaxgen.workbench.fields import of_dataclass
 from jaxgen.workbench.records import config_from_json, to_json
 from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
 
@@ -37,6 +38,12 @@ class RunDirectory:
 
     A number that is not finite is written as null: JSON has no NaN, and a reader that fails on the
     file would hide the rest of it.
+
+    Example:
+      >>> run = open_run("runs/recorded", RunConfig())
+      >>> run.record({"epoch": 1, "elbo": np.float32(-93.5)})
+      >>> run.metrics()
+      [{'epoch': 1, 'elbo': -93.5}]
     """
 
     path: Path
@@ -140,8 +147,11 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
       ValueError: `path` cannot be written, is in use by another run, or holds none to resume; or
         the configurations differ (each differing field is listed). Nothing has been written then.
     Example:
-      >>> run = open_run(config.run_dir or new_path("vae"), config, resume=config.resume)
+      >>> run = open_run("runs/opened", RunConfig(seed=3))
+      >>> sorted(path.name for path in run.path.glob("*.json"))
+      ['config.json']
     """
+    of_dataclass(config)
     path = Path(path).expanduser().absolute()
     stored = path / "config.json"
     if resume:
@@ -172,7 +182,12 @@ def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirec
 
 
 def new_path(name: str) -> Path:
-    """Returns the default place of a run of recipe `name`: runs/NAME-YYYYMMDD-HHMMSS."""
+    """Returns the default place of a run of recipe `name`: runs/NAME-YYYYMMDD-HHMMSS.
+
+    Example:
+      >>> new_path("vae").parent.name
+      'runs'
+    """
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 

@@ -43,6 +43,10 @@ class Reals(NamedTuple):
       train: what the models were trained on.
       validation: to choose the bandwidth of the Parzen estimate by.
       test: to compare samples with.
+    Example:
+      >>> points = np.zeros((60, 2), np.float32)
+      >>> Reals(points[:20], points[20:40], points[40:]).test.shape
+      (20, 2)
     """
 
     train: Features
@@ -67,6 +71,24 @@ class SampleScores(NamedTuple):
       coverage: test data with a sample in their ball.
       nearer: chance that a sample is nearer to the training data than a test image is.
       memorization_p: that it is no nearer.
+    Example:
+      >>> share = Interval(0.5, 0.4, 0.6)
+      >>> scores = SampleScores(
+      ...     parzen=Mean(-80.0, 0.5),
+      ...     mmd_p=0.3,
+      ...     accuracy=share,
+      ...     accuracy_p=0.2,
+      ...     kernel=Mean(0.0, 0.001),
+      ...     frechet=1.5,
+      ...     precision=share,
+      ...     recall=share,
+      ...     density=1.0,
+      ...     coverage=share,
+      ...     nearer=0.5,
+      ...     memorization_p=0.4,
+      ... )
+      >>> scores.accuracy.value
+      0.5
     """
 
     parzen: Mean
@@ -95,8 +117,11 @@ def score_samples(key: Key, reals: Reals, samples: Features) -> SampleScores:
     Raises:
       ValueError: the sets differ in dimension, or one has fewer than 20 rows.
     Example:
-      >>> scores = score_samples(key, Reals(train, validation, test), samples)
-      >>> scores.accuracy.value, scores.memorization_p
+      >>> points = jax.random.normal(key, (60, 2))
+      >>> score = partial(score_samples, key, Reals(points[:20], points[20:40], points[40:]))
+      >>> score(points[:3])
+      Traceback (most recent call last):
+      ValueError: samples: got 3 rows, expected at least 20
     """
     for name, rows in {**reals._asdict(), "samples": samples}.items():
         if len(rows) < 4 * SUBSETS:

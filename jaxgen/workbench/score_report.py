@@ -23,7 +23,8 @@ def nats_interval(values: Float[np.ndarray, "n"]) -> tuple[float, float, float]:
     """Returns the mean over images and the ends of its 95% interval; three times what is infinite.
 
     Example:
-      >>> value, low, high = nats_interval(judge.log_prob(model, params))
+      >>> nats_interval(np.array([-90.0, -92.0]))
+      (-91.0, -92.96, -89.04)
     """
     if not np.isfinite(values).all():
         mean = float(values.mean())
@@ -44,7 +45,14 @@ def score_table(
       nats: of each test image, by the model.
       scores: by the model; of data, too.
     Example:
-      >>> out.finish(result, figures, [score_table(models, nats, scores)])
+      >>> half = Interval(0.5, 0.4, 0.6)
+      >>> of = SampleScores(
+      ...     Mean(-80.0, 0.5), 0.3, half, 0.2, Mean(0.0, 0.1), 1.5, half, half, 1.0, half, 0.5, 0.4
+      ... )
+      >>> model = gaussian_model(images.train, 1)
+      >>> nats = {"Gaussian": np.array([-90.0, -92.0])}
+      >>> score_table({"Gaussian": (model, {})}, nats, {"Gaussian": of}).rows[0][:3]
+      ['Gaussian', '-91.0 ± 2.0', 'bound']
     """
     rows = []
     for name, of in scores.items():

@@ -17,8 +17,11 @@ def side_by_side(update: Update) -> Update:
     One draw serves all: on the ring, drawing takes a third of a step.
 
     Example:
-      >>> games = jax.vmap(lambda key: init_game(key, model, adam, adam))(jax.random.split(key, 3))
-      >>> games, info = side_by_side(update)(games, key, reals)
+      >>> def update(state, key, batch):
+      ...     return state + batch, {"all_finite": jnp.array(True)}
+      >>> states, info = side_by_side(update)(jnp.zeros(3), key, 1.0)
+      >>> states
+      Array([1., 1., 1.], dtype=float32)
     """
     each = jax.vmap(update, in_axes=(0, None, None))
 
@@ -36,7 +39,11 @@ def seed_by_seed(update: Update) -> Update:
     The infos are averaged. The batch is a tuple of one for each state, as `Sets` deals them.
 
     Example:
-      >>> train(out, states, seed_by_seed(update), Sets((images,) * seeds), judge, key=key_fit)
+      >>> def update(state, key, batch):
+      ...     return state + batch, {"all_finite": jnp.array(True)}
+      >>> states, info = seed_by_seed(update)(jnp.zeros(2), key, (jnp.float32(1), jnp.float32(2)))
+      >>> states
+      Array([1., 2.], dtype=float32)
     """
 
     def updated(states: Any, key: Key, batches: Any) -> tuple[Any, Info]:

@@ -25,7 +25,8 @@ def draw_sequences(key: Key, sets: SequenceSets, params: Params) -> dict[str, Fi
     """Returns the longest test sequence, `filtered`, or 100 `samples` of a model of images.
 
     Example:
-      >>> figures = draw_sequences(key_pictures, load_sequences(config, key_data), params)
+      >>> sets = load_sequences(SequenceConfig(dataset="digits"), key)
+      >>> figures = partial(draw_sequences, key, sets)  # of the params of `sets.model`
     """
     if sets.known is not None:
         return {"filtered": _filtered(key, sets, sets.known, params)}

@@ -33,6 +33,9 @@ class Known(NamedTuple):
       params: of the model.
       signal: of p(x_t|z_t), the one number to be drawn against time.
       name: of that number.
+    Example:
+      >>> Known({}, lambda x: x.mean()[0], "E[x_1 | z]").name
+      'E[x_1 | z]'
     """
 
     params: Params
@@ -48,6 +51,10 @@ class SequenceSets(NamedTuple):
       model: which may have drawn them.
       known: what drew them; None for images.
       row_shape: of a row of an image, (width, channels).
+    Example:
+      >>> sets = load_sequences(SequenceConfig(dataset="digits"), key)
+      >>> sets.test.xs.shape[1:], sets.row_shape  # rows of eight pixels
+      ((8, 8), (8, 1))
     """
 
     train: Sequences
@@ -102,7 +109,9 @@ def load_sequences(config: SequenceConfig, key: Key) -> SequenceSets:
     Raises:
       ValueError: there is no such set, or it is smaller than a batch; the message names the flag.
     Example:
-      >>> sets = load_sequences(config, key_data)
+      >>> sets = load_sequences(SequenceConfig(dataset="digits"), key)
+      >>> sets.known is None  # images, whose model nobody knows
+      True
     """
     if config.dataset not in KNOWN:
         images = load_images(config)

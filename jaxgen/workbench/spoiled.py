@@ -7,6 +7,7 @@ from typing import TypeAlias
 import jax
 import numpy as np
 
+from jaxgen.array_checks import arrays
 from jaxgen.data import ImageSet
 from jaxgen.models import Density, kmeans, memorizer, mixed, parzen_window, uniform_levels
 from jaxgen.types import Params
@@ -34,10 +35,12 @@ def adversaries(images: ImageSet, model: Density, params: Params, count: int) ->
       params: the model's.
       count: of the centroids.
     Example:
-      >>> spoiled = adversaries(train, density, params, 200)
-      >>> judge.log_prob(*spoiled["noise"])
+      >>> spoiled = adversaries(images.train, uniform_levels((8, 8, 1), 2), {}, 5)
+      >>> list(spoiled)
+      ['0.01 of it in noise', 'memorizer', 'centroids', 'noisy copies', 'noise']
     Source: Theis et al. (2016), "A note on the evaluation of generative models", section 3.
     """
+    arrays("params", params)
     levels, shape = images.levels, images.images.shape[1:]
     x = images.images.astype(np.float32) / 255
     centroids = np.rint(kmeans(x, count)[0] * (levels - 1)) / (levels - 1)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxgen.array_checks import arrays
 from jaxgen.train import Update, replicate, scan_epoch, stream_chunks
 from jaxgen.types import Info, Key
 from jaxgen.workbench.config import TrainingConfig
@@ -49,6 +50,7 @@ def is_streamed(data: Any, config: TrainingConfig) -> bool:
         return False
     if choice != "auto":
         return choice == "always"
+    arrays("data", data)
     size = sum(math.prod(a.shape) * np.dtype(a.dtype).itemsize for a in jax.tree.leaves(data))
     return size > device_memory() / 4
 

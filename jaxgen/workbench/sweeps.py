@@ -22,6 +22,10 @@ class Swept(Generic[Result]):
       failed: what was not finite, and when, of each that did.
       records: what every epoch recorded; of a failed one, up to then.
       seconds: of training.
+    Example:
+      >>> swept = Swept({"plain": 3}, {"packed": "not finite: elbo"}, {}, {})
+      >>> swept["plain"]
+      3
     """
 
     results: dict[str, Result]
@@ -81,10 +85,9 @@ def sweep(
       TrainingFailed: every training failed.
       Interrupted: a signal came; resumed, finished trainings are read back.
     Example:
-      >>> swept = sweep(
-      ...     out, {f"beta_{b:g}": b for b in betas}, lambda part, b: train(part, ...).params
-      ... )
-      >>> swept["beta_1"], swept.failed, swept.curves("validation_elbo")
+      >>> swept = sweep(out, {"beta_1": 1.0, "beta_4": 4.0}, lambda part, beta: 2 * beta)
+      >>> swept["beta_4"], swept.failed
+      (8.0, {})
     """
     swept: Swept[Result] = Swept({}, {}, {}, {})
     for name, setting in settings.items():

@@ -17,8 +17,11 @@ def tensorboard(run: Path) -> Callable[..., None]:
     to it.
 
     Example:
-      >>> watch = tensorboard(out.path)
-      >>> watch({"epoch": 1, "train_elbo": -93.1})
+      >>> import importlib.util
+      >>> from pathlib import Path
+      >>> if importlib.util.find_spec("tensorboardX"):  # of the extra `tensorboard`
+      ...     watch = tensorboard(Path("runs"))
+      ...     watch({"epoch": 1, "train_elbo": -93.1})
     """
     from tensorboardX import SummaryWriter
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxgen.array_checks import arrays
 from jaxgen.numerics import highest_precision
 from jaxgen.train import data_mesh, replicate
 from jaxgen.types import Info, Key, Loss
@@ -20,7 +21,7 @@ from jaxgen.workbench.continuing import GoOn, Point, last_point, last_point_in_o
 from jaxgen.workbench.data_forms import Sharded, Weighted, compiled_epoch, passed_through
 from jaxgen.workbench.epoch_loop import averaged_params, fit
 from jaxgen.workbench.frames import Frames
-from jaxgen.workbench.run import Run
+from jaxgen.workbench.run import Run, config_of
 from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
@@ -32,6 +33,9 @@ class Trained(NamedTuple):
     Attributes:
       params: what `evaluated` makes of the last state, or of the best epoch's.
       frames: what `look` saw before the first epoch and after each, stacked; None without `look`.
+    Example:
+      >>> Trained(params={"w": 0.5}, frames=None).params
+      {'w': 0.5}
     """
 
     params: Any
@@ -90,21 +94,27 @@ def train(
       Interrupted: a signal came; the epoch under way was finished, or stopped in its middle, and
         saved.
     Example:
-      >>> optimizer = optax.adam(config.learning_rate)
-      >>> update = gradient_step(mean_over_batch(one), optimizer)
-      >>> trained = train(
-      ...     out,
-      ...     init_state(params, optimizer),
-      ...     update,
-      ...     images,
-      ...     judge,
-      ...     key=key_fit,
-      ...     judge_key=key_judge,
-      ...     held_out=validation,
-      ... )
+      >>> def loss(mean, key, batch):
+      ...     elbo = -jnp.mean((batch / 255.0 - mean) ** 2)
+      ...     return -elbo, {"elbo": elbo}
+      >>> optimizer = optax.sgd(0.1)
+      >>> with out.part("mean") as part:
+      ...     trained = train(
+      ...         part,
+      ...         init_state(jnp.zeros((8, 8, 1)), optimizer),
+      ...         gradient_step(loss, optimizer),
+      ...         images.train.images,
+      ...         judge_by(loss),
+      ...         key=key,
+      ...         held_out=images.validation.images,
+      ...     )
+      >>> trained.params.shape
+      (8, 8, 1)
     """
-    config = run.config
-    assert isinstance(config, TrainingConfig)
+    config = config_of(run, TrainingConfig)
+    arrays("state", state)
+    if held_out is not None:
+        arrays("held_out", held_out)
     mesh = data_mesh(config.devices)
     table = None if weights is None else _table(weights, config.epochs)
     # An epoch donates its state: the caller's stays, for the next training of a sweep.
@@ -202,7 +212,12 @@ def judge_by(loss: Loss) -> Callable[[Any, Key, Any], Info]:
     """Returns the judge that says of the held-out data what `loss` does, compiled.
 
     Example:
-      >>> train(out, state, update, images, judge_by(mean_over_batch(one)), ...)
+      >>> def loss(mean, key, batch):
+      ...     elbo = -jnp.mean((batch / 255.0 - mean) ** 2)
+      ...     return -elbo, {"elbo": elbo}
+      >>> judge = judge_by(loss)
+      >>> judge(jnp.zeros((8, 8, 1)), key, jnp.zeros((3, 8, 8, 1)))["elbo"] == 0
+      Array(True, dtype=bool)
     """
 
     @jax.jit

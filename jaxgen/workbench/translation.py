@@ -40,6 +40,10 @@ class JudgedBy(NamedTuple):
       x, y: images of both domains, no pairs.
       test_x, test_y: true pairs.
       classifier_x, classifier_y: params of a `Classifier` of each domain.
+    Example:
+      >>> by = JudgedBy(*[images.test.images] * 4, classifier.params, classifier.params)
+      >>> by.test_x.shape
+      (100, 8, 8, 1)
     """
 
     x: UInt8[np.ndarray, "n height width channels"]
@@ -58,6 +62,13 @@ class Judged(NamedTuple):
       back: of each of Y on its way to X.
       unpaired: scores that see no pairs.
       disagreement: distance to the other translations of the same images; zero of one alone.
+    Example:
+      >>> terms = TranslationTerms(
+      ...     np.zeros((2, 3)), np.array([[0, 1, 1], [0, 1, 2]]), *np.zeros((3, 2, 3))
+      ... )
+      >>> judged = Judged(terms, terms, UnpairedScores(*np.zeros((3, 2))), np.zeros(2))
+      >>> judged.there.predicted.shape  # [trainings, images]
+      (2, 3)
     """
 
     there: TranslationTerms
@@ -76,7 +87,7 @@ def judged_by(
     Args:
       train: what `task` was made of.
     Example:
-      >>> judges = judged_by(key, Classifier(10), train, task, TRANSLATIONS["local"])
+      >>> judges = partial(judged_by, key, net)  # of (train, task, translation)
     """
     key_x, key_y = jax.random.split(key)
     fit = partial(fit_classifier, net=net)
@@ -95,9 +106,10 @@ def fit_classifier(key: Key, *, net: Classifier, images: Array, labels: Array) -
     """Returns the params of a classifier of small images, within a second or two.
 
     Example:
-      >>> params = fit_classifier(
-      ...     key, net=Classifier(10), images=digits.images, labels=digits.labels
-      ... )
+      >>> fitted = partial(fit_classifier, net=net)
+      >>> x, labels = images.train.images, images.train.labels
+      >>> list(jax.eval_shape(partial(fitted, images=x, labels=labels), key))
+      ['params']
     """
     key_init, key_fit = jax.random.split(key)
     steps = EPOCHS * (len(images) // BATCH)
@@ -129,7 +141,10 @@ def judge_translations(
     Args:
       net: of the judges.
     Example:
-      >>> judged = judge_translations(model, net)(games.generator.averaged, key, judges)
+      >>> same = Net(lambda key, x: {}, lambda variables, x, **mode: (x, {}))
+      >>> critic = MLPCritic((8,))
+      >>> model = cyclegan(same, same, critic, critic, x_shape=(8, 8, 1), y_shape=(8, 8, 1))
+      >>> judge = judge_translations(model, net)  # (generators, key, judges) -> Judged
     """
 
     def classify(params: Params) -> Callable[[Array], Int[Array, "n"]]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy import stats
 
+from jaxgen.array_checks import of_shape
 from jaxgen.metrics import TranslationScore, TranslationTerms, translation_score
 from jaxgen.types import Info, Key
 from jaxgen.workbench.run import Table
@@ -38,6 +39,13 @@ class JudgedCell(NamedTuple):
       judged: its trainings, at their end.
       labels: of the test images.
       shown: rows of its picture.
+    Example:
+      >>> terms = TranslationTerms(
+      ...     np.zeros((2, 3)), np.array([[0, 1, 1], [0, 1, 2]]), *np.zeros((3, 2, 3))
+      ... )
+      >>> judged = Judged(terms, terms, UnpairedScores(*np.zeros((3, 2))), np.zeros(2))
+      >>> JudgedCell(judged, np.array([0, 1, 2]), {}).labels.shape
+      (3,)
     """
 
     judged: Judged
@@ -51,8 +59,14 @@ def translation_numbers(judged: Judged, labels: Int[np.ndarray, "n"]) -> Info:
     `class_kept` is that of X to Y, `class_kept_back` of Y to X.
 
     Example:
-      >>> translation_numbers(judge(generators, key, judges), task.test_labels)["class_kept"]
+      >>> terms = TranslationTerms(
+      ...     np.zeros((2, 3)), np.array([[0, 1, 1], [0, 1, 2]]), *np.zeros((3, 2, 3))
+      ... )
+      >>> judged = Judged(terms, terms, UnpairedScores(*np.zeros((3, 2))), np.zeros(2))
+      >>> translation_numbers(judged, np.array([0, 1, 2]))["class_kept_of_seeds"].tolist()
+      [0.6667, 1.0]
     """
+    of_shape("labels", labels, np.shape(judged.there.predicted)[1:])
     of_seeds = {**seeds_numbers(judged, labels), **unpaired_numbers(judged)}
     means = {name: np.mean(values) for name, values in of_seeds.items()}
     return {**means, **{f"{name}_of_seeds": values for name, values in of_seeds.items()}}
@@ -81,7 +95,19 @@ def report_translations(key: Key, swept: Swept[JudgedCell]) -> tuple[dict[str, A
     correlation over the seeds and epochs of each cell, and over the last epochs of all cells.
 
     Example:
-      >>> result, tables = report_translations(key, wb.sweep(out, settings, cell))
+      >>> terms = TranslationTerms(
+      ...     np.zeros((2, 3)), np.array([[0, 1, 1], [0, 1, 2]]), *np.zeros((3, 2, 3))
+      ... )
+      >>> judged = Judged(terms, terms, UnpairedScores(*np.zeros((3, 2))), np.zeros(2))
+      >>> labels = np.array([0, 1, 2])
+      >>> numbers = translation_numbers(judged, labels)
+      >>> records = [{f"validation_{name}": value for name, value in numbers.items()}]
+      >>> swept = Swept(
+      ...     {"local": JudgedCell(judged, labels, {})}, {}, {"local": records}, {"local": 1.0}
+      ... )
+      >>> result, tables = report_translations(key, swept)
+      >>> float(result["cells"]["local"]["class_kept"]["mean"])
+      0.8333
     """
     cells = {name: _cell(key, cell) for name, cell in swept.results.items()}
     columns = ["", *(f"{label}" for label in NUMBERS.values()), "class kept, Y to X"]

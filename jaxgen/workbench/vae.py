@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from jaxgen.array_checks import arrays
 from jaxgen.data import ImageSet
 from jaxgen.models import (
     LIKELIHOODS,
@@ -40,7 +41,8 @@ def mean_image(
     """Returns the mean of `images`, in [0, 1].
 
     Example:
-      >>> model = belief_network(..., x_mean=mean_image(train.images))
+      >>> mean_image(images.train.images).shape
+      (8, 8, 1)
     """
     return jnp.asarray(images.mean(axis=0, dtype=np.float64) / 255)
 
@@ -51,8 +53,8 @@ def bias_of_mean(
     """Returns the bias at which an untrained decoder says the mean of `images`.
 
     Example:
-      >>> bias = bias_of_mean(LIKELIHOODS["bernoulli"], train.images)
-      >>> decoder = MLP((200,), bias.shape, output_bias_init=lambda *_: bias)
+      >>> bias = bias_of_mean(LIKELIHOODS["bernoulli"], images.train.images)
+      >>> decoder = MLP((200,), bias.shape, output_bias_init=constant(bias))
     """
     return likelihood.initial_bias(mean_image(images))
 
@@ -61,7 +63,8 @@ def constant(value: Array) -> Callable[..., Array]:
     """Returns the initializer that is always `value`.
 
     Example:
-      >>> MLP((200,), bias.shape, output_bias_init=constant(bias))
+      >>> constant(jnp.ones(3))(key, (3,))
+      Array([1., 1., 1.], dtype=float32)
     """
     return lambda key, shape, dtype=jnp.float32: jnp.asarray(value, dtype)
 
@@ -87,7 +90,9 @@ def image_vae(
       wrap_encoder: of the encoder's network, the one to use.
       precision: of both nets, those to compute with, such as `half_precision`.
     Example:
-      >>> model = image_vae(train, config.hidden, config.latent_size)
+      >>> vae = image_vae(images.train, (8,), 2)
+      >>> jax.eval_shape(vae.decode, params, jnp.zeros(2)).event_shape
+      (8, 8, 1)
     """
 
     def decoder(shape: tuple[int, ...], **options: Any) -> nn.Module:
@@ -112,7 +117,9 @@ def image_belief_network(
       hidden: widths of the hidden layers on each side.
       latent_size: dimensions of z.
     Example:
-      >>> model = image_belief_network(train.images, (200, 200), 200)
+      >>> network = image_belief_network(images.train.images, (8,), 4)
+      >>> list(jax.eval_shape(network.init, key))
+      ['decoder', 'encoder', 'prior']
     """
     bernoulli = LIKELIHOODS["bernoulli"]
     bias = bias_of_mean(bernoulli, images)
@@ -148,7 +155,7 @@ def vae_of_nets(
       likelihood: a name of `LIKELIHOODS`; the logistic one has the levels of the images.
       precision: of both nets, those to compute with, such as `half_precision`.
     Example:
-      >>> model = vae_of_nets(train, ConvEncoder((2, 16)), ConvDecoder, 16)
+      >>> vae = vae_of_nets(images.train, ConvEncoder((2, 16)), ConvDecoder, 16)
     """
     family = LIKELIHOODS[likelihood]
     if likelihood == "discretized_logistic":
@@ -163,15 +170,21 @@ def vae_of_nets(
     )
 
 
-@partial(jax.jit, static_argnums=0)
 def reconstruct(
     model: LatentVariableModel, params: Params, x: Float[Array, "n height width channels"]
 ) -> Float[Array, "n height width channels"]:
     """Returns E[x|z] at the posterior's mean of every image.
 
     Example:
-      >>> reconstruct(model, params, x[:10])
+      >>> reconstruct(model, params, x).shape
+      (5, 8, 8, 1)
     """
+    arrays("params", params)
+    return _reconstruct(model, params, x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _reconstruct(model: LatentVariableModel, params: Params, x: Array) -> Array:
     z = jax.vmap(lambda x: model.encode(params, x).mean())(x)
     return jax.vmap(lambda z: model.decode(params, z).mean())(z)
 
@@ -190,8 +203,10 @@ def draw_vae(
       images: to be reconstructed, the first of them.
       infer: `(key, q(z|x)) -> z`.
     Example:
-      >>> figures = draw_vae(key_pictures, model, params, test)
+      >>> list(draw_vae(key, model, params, images.test))
+      ['samples', 'reconstructions', 'latent_grid']
     """
+    arrays("params", params)
     key_prior, key_x, key_q = jax.random.split(key, 3)
 
     def decode_one(params: Params, z: Array) -> Array:

@@ -28,7 +28,8 @@ def negative_elbo(
       prepare: `(key, bytes) -> x`, such as that of an `ImageSet`.
       kl: in closed form, or estimated at the sample of z.
     Example:
-      >>> update = gradient_step(mean_over_batch(negative_elbo(model, train.prepare)), optimizer)
+      >>> one = negative_elbo(model, images.train.prepare)
+      >>> update = gradient_step(mean_over_batch(one), optax.adam(1e-3))
     Source: Higgins et al. (2017), beta-VAE, for the weight.
     """
 
@@ -53,7 +54,7 @@ def negative_bound(
       estimator: of any bound, with nothing to learn.
     Example:
       >>> estimator = doubly_reparameterized(5, bound=IWAE)
-      >>> loss = mean_over_batch(negative_bound(model, train.prepare, estimator))
+      >>> loss = mean_over_batch(negative_bound(model, images.train.prepare, estimator))
     """
 
     def one(params: Params, key: Key, image: Array) -> tuple[Array, Info]:
@@ -82,8 +83,8 @@ def estimator_loss(
       estimator: of the gradient in the params of q.
       context: of x, what a learned baseline or control variate sees.
     Example:
-      >>> loss = estimator_loss(model, train.prepare, disarm(2))
-      >>> update = estimator_step(loss, disarm(2), optax.adam(1e-3))
+      >>> loss = estimator_loss(model, images.train.prepare, pathwise())
+      >>> update = estimator_step(loss, pathwise(), optax.adam(1e-3))
     Source: Mnih & Gregor (2014); Dong et al. (2020).
     """
 

@@ -26,7 +26,9 @@ def negative_log_px(
     """Returns `(params, key, x) -> -log p(x)`, estimated by importance samples of the posterior.
 
     Example:
-      >>> nll = image_by_image(negative_log_px(model, 1000))(params, key, xs)
+      >>> measure = image_by_image(negative_log_px(model, 1000))
+      >>> jax.eval_shape(measure, params, key, x).shape
+      (5,)
     """
 
     def one(params: Params, key: Key, x: Array) -> Scalar:
@@ -42,7 +44,8 @@ def rate_distortion(
     """Returns `(params, key, x) -> (KL(q(z|x) || p(z)), -E_q[log p(x|z)])`, by samples of q.
 
     Example:
-      >>> rates, distortions = image_by_image(rate_distortion(model, 20))(params, key, xs)
+      >>> measure = image_by_image(rate_distortion(model, 20))
+      >>> rates, distortions = jax.eval_shape(measure, params, key, x)
     Source: Alemi et al. (2018), "Fixing a broken ELBO", section 2.
     """
 
@@ -119,7 +122,7 @@ def sampled_bound(
       num_samples: K; of one, the mean is the ELBO.
       batch_size: samples held in memory at once.
     Example:
-      >>> bound = sampled_bound(model, train.prepare)
+      >>> bound = sampled_bound(model, images.train.prepare)
       >>> loss = mean_over_batch(lambda params, key, image: (-bound(params, key, image), {}))
     Source: Kingma & Welling (2014); Burda et al. (2016), equation 8.
     """
