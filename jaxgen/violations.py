@@ -8,7 +8,6 @@ import inspect
 import itertools
 import re
 import reprlib
-import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +86,7 @@ def _signature(function: Any) -> tuple[list[str], dict[str, Any], dict[str, Test
     """
     function = inspect.unwrap(function)
     parameters = inspect.signature(function).parameters.values()
-    hints, scope = {}, vars(sys.modules[function.__module__])
+    hints, scope = {}, getattr(function, "__globals__", {})
     for each in parameters:
         if each.annotation is each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
             continue

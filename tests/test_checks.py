@@ -28,8 +28,9 @@ def test_what_is_no_finite_number_is_refused(check, kind):
             check("x", kind(bad))
 
 
-def test_traced_numbers_and_arrays_are_trusted():
-    assert positive("x", jnp.float32(-1)) == -1
+def test_known_arrays_are_checked_and_traced_ones_are_trusted():
+    with pytest.raises(ValueError, match=r"^x: got -1.0, expected a positive number"):
+        positive("x", jnp.float32(-1))
     assert jax.jit(lambda x: positive("x", x))(-1.0) == -1
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxgen.array_checks import arrays
+from jaxgen.numerics import highest_precision
 from jaxgen.types import Params
 
 
+@highest_precision
 def dependence(
     function: Callable[[Params, Array], Any], params: Params, x: Array
 ) -> Bool[np.ndarray, "entries inputs"]:

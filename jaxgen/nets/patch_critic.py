@@ -55,15 +55,19 @@ class PatchCritic(nn.Module):
             features = self.width * min(2**i, 8)
             x = self._convolved(x, features, size, stride=stride, use_bias=i == 0)
             if i > 0:
+                self._refuse_one_place(x, size)
                 x = instance_norm(x)
             x = nn.leaky_relu(x, 0.2)
         return self._convolved(x, 1, size)[..., 0]
 
     def _convolved(self, x: Array, features: int, size: tuple[int, ...], **options: Any) -> Array:
+        self._refuse_one_place(x, size)
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        return Convolution(features, 4, kernel_init=KERNEL, dtype=self.dtype, **options)(x)
+
+    def _refuse_one_place(self, x: Array, size: tuple[int, ...]) -> None:
         if min(x.shape[1:3]) < 2:
             raise ValueError(
                 f"strides: got {self.strides} for images of {size[0]}x{size[1]}, expected fewer, "
                 "or larger images"
             )
-        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        return Convolution(features, 4, kernel_init=KERNEL, dtype=self.dtype, **options)(x)
