@@ -31,6 +31,7 @@ from jaxgen.estimators.evaluation import evaluate, log_prob
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
+from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
@@ -46,6 +47,7 @@ __all__ = [
     "Estimator",
     "Integrand",
     "MakeEstimator",
+    "MixState",
     "RebarState",
     "RelaxState",
     "all_states",
@@ -62,6 +64,7 @@ __all__ = [
     "local_expectation",
     "log_prob",
     "measure_valued",
+    "mix",
     "moving_average",
     "muprop",
     "network_estimators",
