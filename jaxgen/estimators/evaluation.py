@@ -95,6 +95,9 @@ def with_float32_params(q: Distribution) -> Distribution:
     wide = {i: x.astype(jnp.promote_types(x.dtype, jnp.float32)) for i, x in params.items()}
     if all(wide[i].dtype == x.dtype for i, x in params.items()):
         return q
+    if isinstance(q, distrax.MultivariateNormalDiag):  # takes two parameters of one precision
+        dtype = jnp.result_type(*wide.values())
+        wide = {i: x.astype(dtype) for i, x in wide.items()}
     return rebuild(wide)
 
 

@@ -62,7 +62,9 @@ def mix(estimators: Sequence[Estimator], *, decay: float = 0.99) -> Estimator:
 
     The covariances are of the gradients in q's own parameters (mean and scale, logits); the weights
     found there serve the gradient of f too. First derivatives only. Its values are those of its
-    members, in their order; its evaluations are theirs together.
+    members, in their order; its evaluations are theirs together, and for as many of f one member
+    alone may be better: on eight coupled bits two draws of `rloo` and two of `disarm` mixed have a
+    variance of .32 where four of either have .17 and .22.
 
     Args:
       estimators: two or more, of one bound, each unbiased.
