@@ -11,7 +11,7 @@ import pytest
 from jaxgen.bibliography import BIBLIOGRAPHY, Publication, publication
 
 ROOT = Path(__file__).parents[1]
-NAME = r"(?:van den |Del )?\b[A-Z][\w-]+"
+NAME = r"(?:van den |Del? )?\b[A-Z][\w-]+"
 SEVERAL = rf"{NAME}(?:(?:, {NAME})* & {NAME}| et al\.)"
 YEAR = r"(?:18|19|20)\d\d[a-z]?\b"
 CITATION = re.compile(
@@ -110,6 +110,7 @@ def test_what_is_cited_without_a_year_is_cited_with_it_in_the_same_text():
     [
         ("Source: Neal (2001), section 2.", ["Neal (2001)"]),
         ("van den Oord et\n    al. (2016a)", ["van den Oord et al. (2016a)"]),
+        ("IndeCateR: De Smet et al. (2023).", ["De Smet et al. (2023)"]),
         ("# Liese &\n# Vajda (1987)", ["Liese & Vajda (1987)"]),
         ("(Li & Turner 2016; Burda\net al. 2016.)", ["Li & Turner (2016)", "Burda et al. (2016)"]),
         ("strata (Kitagawa 1996).", ["Kitagawa (1996)"]),

@@ -28,11 +28,15 @@ from jaxgen.estimators.control_variates import (
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
 from jaxgen.estimators.evaluation import evaluate, log_prob
+from jaxgen.estimators.gapped_straight_through import gapped_straight_through
+from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
+from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
@@ -46,6 +50,7 @@ __all__ = [
     "Estimator",
     "Integrand",
     "MakeEstimator",
+    "MixState",
     "RebarState",
     "RelaxState",
     "all_states",
@@ -56,12 +61,15 @@ __all__ = [
     "doubly_reparameterized",
     "enumeration",
     "evaluate",
+    "gapped_straight_through",
+    "gumbel_rao",
     "gumbel_straight_through",
     "learned",
     "leave_one_out",
     "local_expectation",
     "log_prob",
     "measure_valued",
+    "mix",
     "moving_average",
     "muprop",
     "network_estimators",
@@ -70,6 +78,7 @@ __all__ = [
     "over_sets",
     "pathwise",
     "rebar",
+    "reinmax",
     "relax",
     "relax_black_box",
     "relaxed",

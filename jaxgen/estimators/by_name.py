@@ -19,9 +19,12 @@ from jaxgen.estimators.control_variates import (
     rebar,
     relax,
 )
+from jaxgen.estimators.gapped_straight_through import gapped_straight_through
+from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
@@ -46,9 +49,12 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "relaxed": relaxed,
     "straight_through": straight_through,
     "gumbel_straight_through": gumbel_straight_through,
+    "gumbel_rao": gumbel_rao,
+    "gapped_straight_through": gapped_straight_through,
+    "reinmax": reinmax,
 }
-"""`num_samples -> Estimator` by name, e.g. `ESTIMATORS["rloo"](2)`; the last three are biased where
-f is not linear. `jaxgen.certify.accepted` picks those that accept a problem's q."""
+"""`num_samples -> Estimator` by name, e.g. `ESTIMATORS["rloo"](2)`; those after
+`local_expectation` are biased. `jaxgen.certify.accepted` picks those that accept a problem's q."""
 
 
 @runtime_checkable

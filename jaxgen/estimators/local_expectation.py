@@ -21,7 +21,8 @@ def local_expectation(num_samples: int = 1) -> Estimator:
     """Returns the estimator sum_i sum_k f(z with z_i = k) grad q_i(k), averaged over samples z.
 
     The Rao-Blackwellized score function: latent i's own randomness is integrated out. Unbiased, and
-    exact for a single latent or an f that is a sum over latents. First derivatives only.
+    exact for a single latent or an f that is a sum over latents. First derivatives only. The sums
+    are those of IndeCateR; here one sample of the others serves all latents and states.
 
     Args:
       num_samples: S; each costs 1 + latents (states - 1) evaluations of f.
@@ -32,7 +33,7 @@ def local_expectation(num_samples: int = 1) -> Estimator:
       ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
       ...     return local_expectation(4).apply((), key, f, q)[0]
       >>> jax.grad(loss)(0.3, jax.random.key(0))  # exactly: 0.0245
-    Source: Titsias & Lázaro-Gredilla (2015).
+    Source: Titsias & Lázaro-Gredilla (2015); IndeCateR: De Smet et al. (2023).
     """
     num_samples = at_least("num_samples", num_samples, 1)
 

@@ -49,26 +49,31 @@ def relaxed(num_samples: int = 1, *, temperature: float = 0.5) -> Estimator:
 
 
 @known_by_call
-def straight_through(num_samples: int = 1) -> Estimator:
-    """Returns the estimator grad 1/S sum_s f(b_s) that puts dE[b] in the place of db_s.
+def straight_through(num_samples: int = 1, *, temperature: float = 1.0) -> Estimator:
+    """Returns the estimator grad 1/S sum_s f(b_s) that puts d soften(logits / t) in place of db_s.
 
-    The value is unbiased; the gradient, E[f'(b)] dE[b]/dlogits, is exact where f is linear in each
-    latent and biased elsewhere. f sees floats, 0 or 1, and must have a slope there.
+    At t = 1 that is dE[b]. The value is unbiased; the gradient, E[f'(b)] dE[b]/dlogits, is exact
+    where f is linear in each latent and biased elsewhere. f sees floats, 0 or 1, and must have a
+    slope there. Any other t decouples the backward pass from the samples, and is biased for linear
+    f too; the forward pass has the temperature of q.
 
     Args:
       num_samples: S, draws of b and evaluations of f per call.
+      temperature: t > 0, of the backward pass alone.
     Raises:
-      ValueError: num_samples is below one; q is neither Bernoulli nor one-hot categorical.
+      ValueError: num_samples is below one, temperature not above zero; q is neither Bernoulli nor
+        one-hot categorical.
     Example:
       >>> def loss(logit, key):
       ...     f, q = lambda b: (b - 0.45) ** 2, distrax.Bernoulli(logit)
       ...     return straight_through(64).apply((), key, f, q)[0]
       >>> jax.grad(loss)(0.3, jax.random.key(0))  # biased; exactly: 0.0245
-    Source: Bengio et al. (2013), section 4.
+    Source: Bengio et al. (2013), section 4; decoupled: Shah et al. (2024).
     """
+    temperature = positive("temperature", temperature)
 
     def sample(latent: Latent, z: Array) -> Array:
-        return _hard_with_slope_of(latent.soften(latent.logits), latent, z)
+        return _hard_with_slope_of(latent.soften(latent.logits / temperature), latent, z)
 
     return _through("straight-through", sample, num_samples)
 

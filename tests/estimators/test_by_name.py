@@ -10,7 +10,10 @@ import pytest
 from jaxgen.estimators import ESTIMATORS, network_estimators
 from jaxgen.nets import MLP
 
-BIASED = {"relaxed", "straight_through", "gumbel_straight_through"}
+BIASED = {
+    *("relaxed", "straight_through", "gumbel_straight_through"),
+    *("gumbel_rao", "gapped_straight_through", "reinmax"),
+}
 NET = MLP((4,), ())
 ALL = {**ESTIMATORS, **network_estimators(NET, NET)}
 

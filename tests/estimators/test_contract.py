@@ -20,6 +20,8 @@ from jaxgen.estimators import (
     doubly_reparameterized,
     enumeration,
     evaluate,
+    gapped_straight_through,
+    gumbel_rao,
     gumbel_straight_through,
     learned,
     leave_one_out,
@@ -31,6 +33,7 @@ from jaxgen.estimators import (
     over_sets,
     pathwise,
     rebar,
+    reinmax,
     relax,
     relax_black_box,
     relaxed,
@@ -157,7 +160,13 @@ def test_probabilities_without_logits_are_told(estimator, key):
     assert not estimate.all_finite
 
 
-@pytest.mark.parametrize("make", [relaxed, gumbel_straight_through, rebar])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(relaxed, straight_through, gumbel_straight_through, gumbel_rao),
+        *(gapped_straight_through, reinmax, rebar),
+    ],
+)
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf")])
 def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
     with pytest.raises(ValueError, match=r"temperature: got .*, expected a positive number"):
@@ -185,7 +194,8 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
-    *(arm, disarm, doubly_reparameterized, gumbel_straight_through, local_expectation),
+    *(arm, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
+    *(gumbel_straight_through, local_expectation, reinmax),
     *(measure_valued, over_sets, pathwise, rebar, relax, relax_black_box, relaxed, score_function),
     *(sticking_the_landing, straight_through, vimco),
 ]
