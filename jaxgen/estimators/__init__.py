@@ -38,6 +38,7 @@ from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
+from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
 from jaxgen.estimators.vimco import vimco
@@ -82,6 +83,7 @@ __all__ = [
     "relax",
     "relax_black_box",
     "relaxed",
+    "reweighted_wake_sleep",
     "score_function",
     "sticking_the_landing",
     "straight_through",
