@@ -151,11 +151,13 @@ class Run:
         pictures = [self.directory.save_picture(name, figure) for name, figure in figures.items()]
         result = {**result, **self.seconds}
         self.directory.write_result(result)
+        page = self.directory.write_page()
         for table in tables:
             print_table(*table)
         print(*notes, f"time: {result['seconds']:.1f} seconds", sep="\n")
         if pictures:
             print("pictures:", *pictures, sep="\n  ")
+        print(f"page: {page}")
         print(f"everything: {self.directory.path}")
         return result
 

@@ -4,6 +4,7 @@ config.json     what was asked, written first
 metrics.jsonl   one record per epoch, in a line of that number, appended as it happens
 result.json     the numbers at the end
 pictures/*.png
+index.html      all of these for a browser
 checkpoints/    left to whoever saves them
 trained/        likewise: the params at the end
 PART/           of a run of several trainings, one each, with all of these but config.json
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from jaxgen.train import on_first_process
+from jaxgen.workbench.page import run_page
 from jaxgen.workbench.records import to_json
 
 if TYPE_CHECKING:
@@ -131,6 +133,22 @@ class RunDirectory:
         def write() -> None:
             with replacing(path) as temporary:
                 temporary.write_text(to_json(result, indent=2) + "\n", encoding="utf-8")
+
+        on_first_process(write)
+        return path
+
+    def write_page(self) -> Path:
+        """Writes index.html, which shows what is here, and returns its path.
+
+        Example:
+          >>> folder.write_page().name
+          'index.html'
+        """
+        path = self.path / "index.html"
+
+        def write() -> None:
+            with replacing(path) as temporary:
+                temporary.write_text(run_page(self.path), encoding="utf-8")
 
         on_first_process(write)
         return path

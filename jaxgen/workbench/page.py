@@ -1,0 +1,120 @@
+"""What a run directory holds, on one page for a browser: numbers, curves, pictures, configuration.
+
+A static file beside the pictures that it shows: every text is escaped, nothing is run or fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+STYLE = """
+body { font: 15px/1.5 sans-serif; color: #222; max-width: 75em; margin: 1em auto; padding: 0 1em }
+.curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(15em, 1fr)); gap: 1em }
+figure { margin: 0 } img { max-width: 100% } svg { width: 100%; background: #f6f6f6 }
+table { border-collapse: collapse } td { padding: .1em 1em .1em 0; overflow-wrap: anywhere }
+td { border-bottom: 1px solid #ddd; vertical-align: top } td:first-child { min-width: 9em }
+"""
+WIDTH, HEIGHT = 240, 120
+
+
+def run_page(path: Path) -> str:
+    """Returns the HTML of a run directory; of what is not there yet it shows nothing.
+
+    Example:
+      >>> from jaxgen.workbench.page import run_page
+      >>> run_page(folder.path)[:15]
+      '<!doctype html>'
+    """
+    title = escape(path.name)
+    pictures = sorted((path / "pictures").glob("*.png"))
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><meta charset="utf-8"><title>{title}</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<style>{STYLE}</style><h1>{title}</h1>",
+        _table("Result", _read(path / "result.json")),
+        "<h2>Pictures</h2>" if pictures else "",
+        *map(_picture, pictures),
+    ]
+    for records in sorted(path.rglob("metrics.jsonl")):
+        part = records.parent.relative_to(path).as_posix()
+        parts.append(_curves("Epochs" if part == "." else f"Epochs of {part}", records))
+    parts.append(_table("Configuration", _read(path / "config.json")))
+    return "\n".join(filter(None, parts)) + "\n</html>\n"
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def flattened(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Returns the values as texts; those of a mapping within it by `name.inner`."""
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            texts |= flattened(value, f"{above}{name}.")
+        else:
+            texts[above + name] = _text(value)
+    return texts
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        shown = ", ".join(_text(of) for of in value[:8])
+        return f"{shown}, ... ({len(value)} in all)" if len(value) > 8 else shown
+    return "-" if value is None else str(value)
+
+
+def _table(title: str, values: Mapping[str, Any]) -> str:
+    rows = [
+        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>"
+        for name, text in flattened(values).items()
+    ]
+    return f"<h2>{title}</h2><table>{''.join(rows)}</table>" if rows else ""
+
+
+def _picture(path: Path) -> str:
+    name = escape(path.stem)
+    return (
+        f'<figure><img src="pictures/{quote(path.name)}" alt="{name}">'
+        f"<figcaption>{name}</figcaption></figure>"
+    )
+
+
+def _curves(title: str, path: Path) -> str:
+    """A curve a number over the epochs; a line torn by a kill is left out, as is what is null."""
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    records = [json.loads(line) for line in lines]
+    curves = []
+    for name in sorted({name for record in records for name in record} - {"epoch"}):
+        values = [(i, record.get(name)) for i, record in enumerate(records, 1)]
+        points = [(i, float(y)) for i, y in values if isinstance(y, int | float)]
+        if len(points) > 1:
+            curves.append(_curve(name, points))
+    heading = f"<h2>{escape(title)}</h2>"
+    return f'{heading}<div class="curves">{"".join(curves)}</div>' if curves else ""
+
+
+def _curve(name: str, points: Sequence[tuple[int, float]]) -> str:
+    first, last = points[0][0], points[-1][0]
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    height = high - low if math.isfinite(high - low) and high > low else 1.0
+    at = " ".join(
+        f"{5 + (i - first) / (last - first) * (WIDTH - 10):.1f},"
+        f"{HEIGHT - 5 - (y - low) / height * (HEIGHT - 10):.1f}"
+        for i, y in points
+    )
+    line = f'<polyline fill="none" stroke="#1f77b4" stroke-width="2" points="{at}"/>'
+    words = f"{escape(name)}: {points[-1][1]:.5g} at {last} (from {low:.5g} to {high:.5g})"
+    return (
+        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}">{line}</svg>'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
