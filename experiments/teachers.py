@@ -28,7 +28,7 @@ from jaxgen.certify import TEACHER_NET, log_prob_by_quadrature, pack, two_latent
 from jaxgen.distributions import Bernoulli
 from jaxgen.models import LIKELIHOODS, autoregressive
 from jaxgen.pictures import image_grid, learning_curve
-from jaxgen.train import gradient_step, init_state, mean_over_batch
+from jaxgen.train import gradient_step, init_state, mean_over_batch, on_first_process
 from jaxgen.types import Info, Key, Params
 
 JUDGED, MEASURED = 500, 2000
@@ -102,7 +102,8 @@ def run(config: Config) -> dict[str, Any]:
 
     swept = wb.sweep(out, {name: name for name in losses}, one)
     file = pack({name: swept[name] for name in losses})
-    (out.directory.path / "teachers.npz").write_bytes(file)
+    place = out.directory.path / "teachers.npz"
+    on_first_process(lambda: place.write_bytes(file))
     halves = jax.tree.map(lambda a: jnp.asarray(a, jnp.float16).astype(jnp.float32), swept.results)
     measure = wb.image_by_image(lambda params, key, image: of_the_image(params, key, image)[0])
     each = measure(halves["pixels"], key_test, test.images)

@@ -15,7 +15,8 @@ from jaxgen.boundary import checked
 from jaxgen.checks import at_least
 from jaxgen.numerics import at_least_float32
 
-FEW_DIMS = 16  # up to here differences cost no more than a matrix product
+FEW_DIMS = 16
+"""Up to here differences cost no more than a matrix product."""
 
 Samples: TypeAlias = Shaped[Array, "..."] | Shaped[np.ndarray, "..."] | Sequence[Any]
 """A set of samples along the leading axis, [n, ...]: a JAX or NumPy array or a nested list."""

@@ -1,11 +1,17 @@
 """What the README shows runs as it stands there."""
 
+import ast
+import csv
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?|\.\d+")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -32,6 +38,92 @@ def test_there_are_snippets_and_two_commands():
 
 
 def test_every_room_is_on_the_map():
-    rooms = {path.stem for path in (Path(__file__).parents[1] / "jaxgen").glob("[a-z]*[!d]")}
+    rooms = {path.stem for path in (ROOT / "jaxgen").glob("[a-z]*[!d]")}
     described = set(re.findall(r"`jaxgen\.(\w+)`", README))
     assert rooms == described
+
+
+def anchors(markdown):
+    """What GitHub makes of its headings: `## Which one?` is `which-one`."""
+    prose = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    heads = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def broken_links(page, markdown):
+    """Links and pictures whose file or heading is not there; other sites are trusted."""
+    links = re.findall(r"\]\(([^)\s]+)\)", markdown) + re.findall(r'src="([^"]+)"', markdown)
+    for link in links:
+        path, _, anchor = link.partition("#")
+        if "://" in path:
+            continue
+        file = page.parent / path if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    assert not list(broken_links(page, page.read_text()))
+
+
+def test_a_broken_link_is_found():
+    page = '[a](jaxgen/nowhere.py) [b](#no-such-heading) [c](#install) <img src="x.png">\n# Install'
+    found = list(broken_links(ROOT / ".github" / "x.md", page.replace("(#", "(../README.md#")))
+    assert found == ["jaxgen/nowhere.py", "../README.md#no-such-heading", "x.png"]
+
+
+def names_not_in_their_files(markdown):
+    """Names that are linked to a file of the package that does not have them."""
+    for names, path in re.findall(r"\[(`[^\]]+`)\]\((jaxgen/[^)#]+\.py)\)", markdown):
+        code = (ROOT / path).read_text()
+        for name in re.findall(r"`([\w.]+)", names):
+            if name != ".".join(Path(path).parent.parts) and not re.search(rf"\b{name}\b", code):
+                yield name
+
+
+def test_names_stand_in_the_files_that_they_link_to():
+    assert not list(names_not_in_their_files(README))
+    wrong = "[`elbo`](jaxgen/bounds.py), [`rebar`](jaxgen/objectives/elbo.py)"
+    assert "rebar" in list(names_not_in_their_files(wrong))
+
+
+def numbers_without_a_header(rows):
+    """Numbers of a recipe's row that its header does not have."""
+    for recipe, told in rows:
+        header = ast.get_docstring(ast.parse((ROOT / f"experiments/{recipe}.py").read_text()))
+        measured = {number.strip(",") for number in NUMBER.findall(header or "")}
+        told = {number.strip(",") for number in NUMBER.findall(told)}
+        yield from ((recipe, number) for number in sorted(told - measured))
+
+
+def test_results_are_those_of_the_recipes_headers():
+    rows = re.findall(r"^\| \[`\w+`\]\(experiments/(\w+)\.py\) \| (.*)$", README, re.MULTILINE)
+    assert len(rows) > 5
+    assert not list(numbers_without_a_header(rows))
+    assert list(numbers_without_a_header([("vae", "test NLL 90.08")])) == [("vae", "90.08")]
+
+
+def test_ratios_are_those_of_the_benchmarks():
+    row = re.compile(r"\]\((benchmarks/results/\w+\.json)\) \| (.*?) \| ([\d.]+) \|")
+    rows = row.findall(README)
+    assert len(rows) > 5
+    for path, name, told in rows:
+        ratio = json.loads((ROOT / path).read_text())["ratios"][name]
+        ratio = ratio["median"] if isinstance(ratio, dict) else ratio
+        assert f"{ratio:.2f}" == told, (path, name)
+
+
+def three(number):
+    """With three digits that count."""
+    return f"{float(number):.3g}"
+
+
+def test_variances_are_those_of_the_benchmark():
+    path = ROOT / "benchmarks/results/estimator_variance_fashion_mnist/rows.csv"
+    with path.open() as file:
+        rows = [r for r in csv.DictReader(file) if (r["step"], r["subtree"]) == ("1000", "encoder")]
+    measured = {row["estimator"]: f"{float(three(row['variance'])):,.0f}" for row in rows}
+    told = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|$", README, re.MULTILINE)
+    assert len(told) > 5
+    assert all(measured[name] == variance for name, variance in told)

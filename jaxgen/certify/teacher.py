@@ -19,6 +19,7 @@ from jaxgen.numerics import highest_precision
 from jaxgen.types import Key, Params
 
 TEACHER_NET = PixelCNN(outputs=1, features=64, rows=7, reach=6, layers=3)
+"""The PixelCNN that the frozen teachers are."""
 X_SHAPE = (28, 28, 1)
 AT_ONCE = 250
 """Images drawn together."""

@@ -33,10 +33,12 @@ from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
+from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
+from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
 from jaxgen.estimators.vimco import vimco
@@ -49,6 +51,7 @@ __all__ = [
     "Estimator",
     "Integrand",
     "MakeEstimator",
+    "MixState",
     "RebarState",
     "RelaxState",
     "all_states",
@@ -67,6 +70,7 @@ __all__ = [
     "local_expectation",
     "log_prob",
     "measure_valued",
+    "mix",
     "moving_average",
     "muprop",
     "network_estimators",
@@ -79,6 +83,7 @@ __all__ = [
     "relax",
     "relax_black_box",
     "relaxed",
+    "reweighted_wake_sleep",
     "score_function",
     "sticking_the_landing",
     "straight_through",

@@ -77,6 +77,9 @@ def parameters(
     Example:
       >>> params, rebuild = parameters(distrax.Normal(0.0, 1.0))
     """
+    if isinstance(q, distrax.MultivariateNormalDiag):  # keeps its scale in bound methods, too
+        both = {0: jnp.asarray(q.loc), 1: jnp.asarray(q.scale_diag)}
+        return both, lambda params: distrax.MultivariateNormalDiag(params[0], params[1])
     leaves, tree = jax.tree.flatten(q)
 
     def rebuild(params: dict[int, Array]) -> Distribution:
@@ -92,10 +95,9 @@ def with_float32_params(q: Distribution) -> Distribution:
     wide = {i: x.astype(jnp.promote_types(x.dtype, jnp.float32)) for i, x in params.items()}
     if all(wide[i].dtype == x.dtype for i, x in params.items()):
         return q
-    if isinstance(q, distrax.MultivariateNormalDiag):  # keeps its scale in bound methods, too
-        loc, scale = jnp.asarray(q.loc), jnp.asarray(q.scale_diag)
-        dtype = jnp.promote_types(jnp.result_type(loc, scale), jnp.float32)
-        return distrax.MultivariateNormalDiag(loc.astype(dtype), scale.astype(dtype))
+    if isinstance(q, distrax.MultivariateNormalDiag):  # takes two parameters of one precision
+        dtype = jnp.result_type(*wide.values())
+        wide = {i: x.astype(dtype) for i, x in wide.items()}
     return rebuild(wide)
 
 

@@ -28,13 +28,14 @@ def without_score(f: Integrand, q: Distribution, bound: Bound = ELBO) -> Integra
       >>> evaluate(without_score(f, q), jnp.linspace(-1.0, 1.0, 5))
     Source: Roeder et al. (2017), section 3.
     """
-    if not bound.linear or not _has_parameter_q(f):
+    if not bound.linear or not has_parameter_q(f):
         return f
     of_sample = held(q)
     return lambda z: f(z, q=of_sample)
 
 
-def _has_parameter_q(f: Integrand) -> bool:
+def has_parameter_q(f: Integrand) -> bool:
+    """Returns whether f takes the q whose log q(z) it uses, besides the sample."""
     try:
         parameter = inspect.signature(f).parameters.get("q")
     except (TypeError, ValueError):  # some functions have no signature

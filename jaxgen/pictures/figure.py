@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
+"""Dots per inch of every picture."""
 INK = "#333333"
+"""The color of words and lines that are no data."""
 
 
 def blank(width: float, height: float, **options: Any) -> Figure:

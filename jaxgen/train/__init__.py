@@ -30,6 +30,7 @@ from jaxgen.train.orders import (
     simultaneous,
 )
 from jaxgen.train.per_device import per_device
+from jaxgen.train.processes import agree_on_largest, on_first_process
 from jaxgen.train.sets import scan_sets
 from jaxgen.train.shard import data_mesh, replicate, shard
 from jaxgen.train.step import TrainState, Update, gradient_step, init_state
@@ -50,6 +51,7 @@ __all__ = [
     "PoolState",
     "TrainState",
     "Update",
+    "agree_on_largest",
     "alternating_step",
     "clip_weights",
     "critic_first",
@@ -67,6 +69,7 @@ __all__ = [
     "intact_steps",
     "latest_step",
     "mean_over_batch",
+    "on_first_process",
     "per_device",
     "read_note",
     "replicate",

@@ -3,6 +3,9 @@
 The folder of a step holds `arrays.npz`, which NumPy reads without this library: the leaves in the
 order of the tree. The manifest (see `manifest`) says the path, dtype and shape of each. Not orbax:
 it keeps some kilobytes for every save, and writes nothing, silently, where the path has `[`.
+
+In a program of several processes all call these functions alike. Process 0 alone reads and writes
+the directory, and tells the others what it found or why it failed.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from jaxgen.train.named_leaves import (
     same_leaves,
     within,
 )
+from jaxgen.train.processes import on_first_process, whole
 
 ARRAYS = "arrays.npz"
 
@@ -73,18 +77,23 @@ def save(
       0
     """
     step, keep = at_least("step", step, 0), at_least("keep", keep, 1)
-    root = root_of(directory)
     leaves = named_leaves("tree", tree, jax.Array)
     said = {"leaves": {name: describe(leaf) for name, leaf in leaves.items()}, "note": note or {}}
     try:
         json.dumps(said, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"note: got {note!r}, expected values of JSON ({error})") from None
-    root.mkdir(parents=True, exist_ok=True)
-    folder = new_folder(root, step)
-    folder.mkdir()
-    np.savez(folder / ARRAYS, *(np.asarray(plain(leaf)) for leaf in leaves.values()))
-    commit(root, step, folder, said, keep=keep)
+    arrays = [whole(plain(leaf)) for leaf in leaves.values()]
+
+    def write() -> None:
+        root = root_of(directory)
+        root.mkdir(parents=True, exist_ok=True)
+        folder = new_folder(root, step)
+        folder.mkdir()
+        np.savez(folder / ARRAYS, *map(np.asarray, arrays))
+        commit(root, step, folder, said, keep=keep)
+
+    on_first_process(write)
 
 
 def restore(
@@ -120,17 +129,22 @@ def restore(
       (7, [1.0, 1.0, 1.0])
       >>> _, params = restore(directory, jax.ShapeDtypeStruct((3,), jnp.float32), part="['params']")
     """
-    root = root_of(directory)
-    step = _chosen(root, step)
     wanted = named_leaves("template", template, jax.Array, jax.ShapeDtypeStruct, part=part)
     kept_dtypes(wanted)
-    manifest = intact_manifest(root, step)
-    saved = manifest["leaves"]
-    same_leaves({name: describe(leaf) for name, leaf in wanted.items()}, within(part, saved))
-    place = {name: f"arr_{i}" for i, name in enumerate(saved)}
-    with np.load(root / manifest["folder"] / ARRAYS) as arrays:
-        leaves = [placed(arrays[place[name]], leaf) for name, leaf in wanted.items()]
-    return step, jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+    def read() -> list[np.ndarray]:
+        root = root_of(directory)
+        chosen = _chosen(root, step)
+        manifest = intact_manifest(root, chosen)
+        saved = manifest["leaves"]
+        same_leaves({name: describe(leaf) for name, leaf in wanted.items()}, within(part, saved))
+        place = {name: f"arr_{i}" for i, name in enumerate(saved)}
+        with np.load(root / manifest["folder"] / ARRAYS) as arrays:
+            return [np.asarray(chosen), *(arrays[place[name]] for name in wanted)]
+
+    chosen, *arrays = on_first_process(read)
+    leaves = [placed(*pair) for pair in zip(arrays, wanted.values(), strict=True)]
+    return int(chosen), jax.tree.unflatten(jax.tree.structure(template), leaves)
 
 
 def read_note(directory: str | os.PathLike[str], step: int | None = None) -> dict[str, Any]:
@@ -148,8 +162,12 @@ def read_note(directory: str | os.PathLike[str], step: int | None = None) -> dic
       ...     read_note(run)
       {'dataset': 'digits'}
     """
-    root = root_of(directory)
-    return manifest_of(root, _chosen(root, step))["note"]
+
+    def read() -> dict[str, Any]:
+        root = root_of(directory)
+        return manifest_of(root, _chosen(root, step))["note"]
+
+    return on_first_process(read)
 
 
 def _chosen(root: Path, step: int | None) -> int:
@@ -171,7 +189,7 @@ def latest_step(directory: str | os.PathLike[str]) -> int | None:
       >>> print(latest_step("no/such/directory"))
       None
     """
-    return max(committed_steps(root_of(directory)), default=None)
+    return on_first_process(lambda: max(committed_steps(root_of(directory)), default=None))
 
 
 def intact_steps(directory: str | os.PathLike[str]) -> list[int]:
@@ -185,4 +203,4 @@ def intact_steps(directory: str | os.PathLike[str]) -> list[int]:
       ...     intact_steps(run)
       [3]
     """
-    return intact(root_of(directory))
+    return on_first_process(lambda: intact(root_of(directory)))

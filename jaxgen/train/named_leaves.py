@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import dtypes
+from jax.sharding import Sharding
 
 from jaxgen.train.manifest import CheckpointError
 
@@ -78,7 +79,7 @@ def kept_dtypes(template: dict[str, Any]) -> None:
       CheckpointError: it would cast one, as it does 64 bits to 32 unless told otherwise.
     """
     for name, leaf in template.items():
-        if not _is_key(leaf) and (given := dtypes.canonicalize_dtype(leaf.dtype)) != leaf.dtype:
+        if not is_key(leaf) and (given := dtypes.canonicalize_dtype(leaf.dtype)) != leaf.dtype:
             raise CheckpointError(
                 f"template: got {describe(leaf)} at {name}, which JAX would cast to {given}, "
                 "expected jax_enable_x64 to be on: nothing is cast"
@@ -87,7 +88,7 @@ def kept_dtypes(template: dict[str, Any]) -> None:
 
 def plain(leaf: Any) -> Any:
     """Returns the leaf, of a typed key its data."""
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+    return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def describe(leaf: Any) -> str:
@@ -97,15 +98,22 @@ def describe(leaf: Any) -> str:
 
 def placed(array: np.ndarray, leaf: Any) -> jax.Array:
     """Returns `array` as a `jax.Array` of its own, of the kind and in the place of `leaf`."""
-    if _is_key(leaf):
-        impl = jax.random.key_impl(jnp.zeros((), leaf.dtype))
-        value = jax.random.wrap_key_data(jnp.array(array), impl=impl)
-    else:
-        # NumPy's files know nothing of bfloat16 and the like but their bytes.
-        value = jnp.array(array.view(leaf.dtype))
     # An uncommitted array stays free to follow the rest of a computation onto a mesh.
-    return jax.device_put(value, leaf.sharding if getattr(leaf, "committed", True) else None)
+    place = leaf.sharding if getattr(leaf, "committed", True) else None
+    if not is_key(leaf):
+        # NumPy's files know nothing of bfloat16 and the like but their bytes.
+        return _put(array.view(leaf.dtype), place)
+    impl = jax.random.key_impl(jnp.zeros((), leaf.dtype))
+    return jax.random.wrap_key_data(_put(array, place), impl=impl)
 
 
-def _is_key(leaf: Any) -> bool:
+def _put(array: np.ndarray, place: Sharding | None) -> jax.Array:
+    if place is None or place.is_fully_addressable:
+        return jax.device_put(jnp.array(array), place)
+    # Of the devices of several processes, each fills its own.
+    return jax.make_array_from_callback(array.shape, place, lambda index: array[index])
+
+
+def is_key(leaf: Any) -> bool:
+    """Returns whether the leaf is an array of typed keys."""
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

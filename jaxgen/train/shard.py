@@ -9,6 +9,7 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.checks import at_least
+from jaxgen.train.processes import placed_by_all
 from jaxgen.train.step import Update
 from jaxgen.types import Info, Key
 
@@ -16,14 +17,16 @@ from jaxgen.types import Info, Key
 def data_mesh(num_devices: int | None = None, *, devices: Sequence[Any] | None = None) -> Mesh:
     """Returns a mesh of the first `num_devices` of `devices`, all of them by default, axis "data".
 
+    Of several processes, each gives as many of `jax.devices()`.
+
     Args:
       num_devices: how many.
       devices: to choose from, of type `jax.Device`, `jax.devices()` by default; or descriptions of
         those that are not there, for which a program can be compiled all the same: see
         `jax.experimental.topologies`.
     Raises:
-      ValueError: num_devices is below one, or more than there are; there is no device, or one comes
-        twice, or they are of different platforms.
+      ValueError: num_devices is below one, or more than there are, or no multiple of the processes;
+        there is no device, or one comes twice, or they are of different platforms.
     Example:
       >>> mesh = data_mesh(1)
       >>> dict(mesh.shape)
@@ -40,21 +43,39 @@ def data_mesh(num_devices: int | None = None, *, devices: Sequence[Any] | None =
         raise ValueError(
             f"num_devices: got {count}, expected at most {len(there)}, the devices there are"
         )
+    if devices is None:
+        there = _of_each_process(there, count)
     # Explicit axes, the default, refuse the reshapes and gathers that losses are written with.
     return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=there[:count])
+
+
+def _of_each_process(devices: list[Any], count: int) -> list[Any]:
+    """Returns so many of the devices, of each process as many."""
+    num_processes = jax.process_count()
+    if count % num_processes:
+        raise ValueError(
+            f"num_devices: got {count}, expected a multiple of {num_processes}, the processes"
+        )
+    share = count // num_processes
+    of = [[d for d in devices if d.process_index == i][:share] for i in range(num_processes)]
+    return [device for own in of for device in own]
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """Returns `tree` placed whole on each device of `mesh`, as `shard` wants its state and data.
 
     On a device that holds an array already, the memory is shared: what is donated is lost to both.
+    Of a mesh over several processes, each must hold the same `tree`, and call this.
 
+    Raises:
+      ValueError: the processes hold different numbers.
     Example:
       >>> state = replicate(init_state(jnp.zeros(3), optax.adam(1e-3)), data_mesh(1))
       >>> state.params.sharding.is_fully_replicated
       True
     """
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    whole = NamedSharding(mesh, PartitionSpec())
+    return jax.device_put(tree, whole) if whole.is_fully_addressable else placed_by_all(tree, whole)
 
 
 def shard(update: Update, mesh: Mesh) -> Update:

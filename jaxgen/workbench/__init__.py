@@ -144,6 +144,7 @@ if TYPE_CHECKING:
         negative_log_prob,
         with_classes,
     )
+    from jaxgen.workbench.opening import new_path, open_run
     from jaxgen.workbench.optimizer import make_optimizer
     from jaxgen.workbench.plane import (
         COLLAPSE,
@@ -159,7 +160,7 @@ if TYPE_CHECKING:
     from jaxgen.workbench.refusals import renamed
     from jaxgen.workbench.requirements import require_devices, require_extra
     from jaxgen.workbench.run import Run, Table, begin
-    from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+    from jaxgen.workbench.run_directory import RunDirectory
     from jaxgen.workbench.sample_scores import Reals, SampleScores, score_samples
     from jaxgen.workbench.score_report import nats_interval, score_table
     from jaxgen.workbench.seeds import seed_by_seed, side_by_side

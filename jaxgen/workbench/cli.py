@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jaxgen.workbench.compiled_programs import silence_xla
+from jaxgen.workbench.config import TrainingConfig
+from jaxgen.workbench.distributed import Cluster, abandon, join
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.flags import parse
+from jaxgen.workbench.flags import NoFlags, parse
 from jaxgen.workbench.outline import outline
 from jaxgen.workbench.resuming import refuse_used, stored_config
 
@@ -38,7 +40,8 @@ def main(
     traceback that ends in what is saved, if anything else fails; 2 for a bad argument, whether the
     parser, the configuration or the recipe refused it in a line "FIELD: got ..., expected ...";
     130, 143 and 129 after SIGINT, SIGTERM and SIGHUP, with the command that continues the run. With
-    `--run-dir D --resume` the other flags are those that the run began with.
+    `--run-dir D --resume` the other flags are those that the run began with. A recipe that trains
+    takes the flags of a `Cluster` too, all of whose processes end with the same code.
 
     Args:
       config_type: a frozen dataclass whose field docstrings are the help.
@@ -56,11 +59,14 @@ def main(
     command = _command(module)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # Outside the loop that saves, Ctrl-C ends the process at once and without a traceback.
-    previous = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    previous, cluster = signal.signal(signal.SIGINT, signal.SIG_DFL), Cluster()
     try:
-        run(_configured(config_type, arguments, command, module.__doc__ or ""))
+        config, cluster = _configured(config_type, arguments, command, module.__doc__ or "")
+        join(cluster, getattr(config, "devices", 1))
+        run(config)
     except Interrupted as interrupted:
-        again = shlex.join(["--run-dir", str(interrupted.run_dir), "--resume"])
+        words = ["--run-dir", str(interrupted.run_dir), "--resume", *cluster.flags()]
+        again = shlex.join(words)
         message = f"{interrupted}\ncontinue with: {command} {again}"
         _leave(128 + interrupted.signum, message)
     except TrainingFailed as failure:
@@ -68,8 +74,12 @@ def main(
     except ValueError as error:
         code = _exit_code(error, config_type)
         if sys.flags.dev_mode or code is None:
+            abandon()
             raise
         _leave(code, f"error: {error}")
+    except Exception:
+        abandon()
+        raise
     finally:
         signal.signal(signal.SIGINT, previous)
 
@@ -107,7 +117,9 @@ def choose(arguments: Sequence[str]) -> None:
     if name not in known:
         _leave(2, f"error: recipe: got {name!r}, expected one of\n{_listing(known)}")
     place = _run_dir(flags)
-    if place is not None and "--resume" not in flags and not _asks_for_help(flags):
+    alone = not {"--distributed", "--coordinator"} & {word.partition("=")[0] for word in flags}
+    # Of several processes another may have made the directory already.
+    if place is not None and alone and "--resume" not in flags and not _asks_for_help(flags):
         try:
             refuse_used(place)
         except ValueError as error:
@@ -115,7 +127,7 @@ def choose(arguments: Sequence[str]) -> None:
     module = f"{PACKAGE}.{name}"
     if _asks_for_help(flags) and module not in sys.modules:
         recipe = outline(known[name], module)
-        parse(recipe.Config, flags, command=_command(recipe), description=recipe.__doc__ or "")
+        _configured(recipe.Config, flags, _command(recipe), recipe.__doc__ or "")
     silence_xla()
     recipe = importlib.import_module(module)
     main(recipe.Config, recipe.run, flags)
@@ -133,12 +145,18 @@ def _listing(known: dict[str, Path]) -> str:
 
 def _configured(
     config_type: type[Config], arguments: Sequence[str], command: str, description: str
-) -> Config:
-    """Returns the configuration; of a run to resume, by the flags that it began with."""
+) -> tuple[Config, Cluster]:
+    """Returns the configuration, of a run to resume by the flags that it began with; the cluster.
+
+    What does not train is of this process alone.
+    """
     stored, place = None, _run_dir(arguments)
     if place is not None and "--resume" in arguments and not _asks_for_help(arguments):
         stored = stored_config(place, config_type)
-    return parse(config_type, arguments, command=command, description=description, stored=stored)
+    shown = {"command": command, "description": description}
+    if not issubclass(config_type, TrainingConfig):
+        return parse(config_type, arguments, NoFlags, stored=stored, **shown)[0], Cluster()
+    return parse(config_type, arguments, Cluster, stored=stored, **shown)
 
 
 def _run_dir(arguments: Sequence[str]) -> str | None:
@@ -166,7 +184,8 @@ def _command(module: Any) -> str:
 def _exit_code(error: ValueError, config_type: type) -> int | None:
     """Returns 2 if a flag is at fault, 1 if a checkpoint is, None if a traceback has to say."""
     found = re.match(r"(\w+): ", str(error))
-    if found is not None and found[1] in {field.name for field in dataclasses.fields(config_type)}:
+    flags = {field.name for of in (config_type, Cluster) for field in dataclasses.fields(of)}
+    if found is not None and found[1] in flags:
         return 2
     from jaxgen.train import CheckpointError  # not before: help must not wait for JAX
 

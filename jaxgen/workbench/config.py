@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Key
 
 Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
+"""A folder, or None."""
 
 NOT_COMPARED_ON_RESUME = frozenset(
     {

@@ -13,11 +13,11 @@ from flax.training.early_stopping import EarlyStopping
 
 from jaxgen.array_checks import arrays
 from jaxgen.checks import at_least, one_of
-from jaxgen.train import TrainState, latest_step, save
+from jaxgen.train import TrainState, agree_on_largest, latest_step, save
 from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.continuing import GoOn, Point, last_point, save_point
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.interrupt import agreed_signal, deferred_interrupts
 from jaxgen.workbench.progress_bar import progress
 from jaxgen.workbench.run_directory import RunDirectory
 
@@ -115,7 +115,7 @@ def fit(
     with (
         deferred_interrupts() as interruption,
         progress(epochs, done=done, title=title) as advance,
-        _saying_what_is_saved(run),
+        _saying_what_is_saved(run, lambda: done),
     ):
         for index in range(done, epochs):
             if stopping.should_stop:  # the run was complete
@@ -137,31 +137,32 @@ def fit(
             if watch is not None:
                 watch(record, part)
             # Read once: a signal between two readings would stop the run with nothing saved.
-            stop = bool(interruption) or stopping.should_stop or index + 1 == epochs
-            if stop or now - last_save > SECONDS_BETWEEN_CHECKPOINTS:
+            ends = stopping.should_stop or index + 1 == epochs
+            late = now - last_save > SECONDS_BETWEEN_CHECKPOINTS
+            stop, late = agree_on_largest(bool(interruption) or ends, late)
+            if stop or late:
                 save_point(run, Point(index + 1, {"state": state, "best": best}, stopping))
                 done, last_save = index + 1, time.monotonic()
             advance(1, f"{monitor} {record[f'validation_{monitor}']:.2f}")
             if stop:
                 break
-        if interruption.signum:
-            raise Interrupted(interruption.signum, run.path, f"epoch {done} of {epochs} is saved")
+        if signum := agreed_signal(interruption):
+            raise Interrupted(signum, run.path, f"epoch {done} of {epochs} is saved")
     trained = evaluated(state) if patience is None else best
     save(run.trained, done, trained)
     return trained
 
 
 @contextlib.contextmanager
-def _saying_what_is_saved(run: RunDirectory) -> Iterator[None]:
-    """Adds to any error that is not expected where the training can be continued from."""
+def _saying_what_is_saved(run: RunDirectory, saved: Callable[[], int]) -> Iterator[None]:
+    """Adds to any error that is not expected the epoch that the training can be continued from."""
     try:
         yield
     except (TrainingFailed, Interrupted):
         raise
     except Exception as error:
-        last = latest_step(run.checkpoints)
-        saved = "nothing is saved yet" if last is None else f"epoch {last} is saved"
-        error.add_note(f"{saved} in {run.path}")
+        said = f"epoch {saved()} is saved" if saved() else "nothing is saved yet"
+        error.add_note(f"{said} in {run.path}")
         raise
 
 

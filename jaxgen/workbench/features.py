@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxgen.nets import StridedConv
-from jaxgen.train import latest_step, restore, save
+from jaxgen.train import latest_step, on_first_process, restore, save
 from jaxgen.types import Params
 
 
@@ -158,8 +158,12 @@ def save_classifier(run_directory: Path, classifier: TrainedClassifier) -> None:
         "channels": net.channels,
     }
     folder = run_directory / "classifier"
-    folder.mkdir(exist_ok=True)
-    (folder / "sizes.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
+
+    def write() -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "sizes.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
+
+    on_first_process(write)
     save(folder, 0, classifier.params)
 
 

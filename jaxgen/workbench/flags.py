@@ -21,21 +21,29 @@ import tyro
 from jaxgen.workbench.fields import Rule
 
 Config = TypeVar("Config")
+Besides = TypeVar("Besides")
+
+
+@dataclasses.dataclass(frozen=True)
+class NoFlags:
+    """None besides those of the configuration."""
 
 
 def parse(
     config_type: type[Config],
     arguments: Sequence[str],
+    besides: type[Besides],
     *,
     command: str,
     description: str,
     stored: Config | None = None,
-) -> Config:
-    """Returns the `config_type` that `arguments` ask for.
+) -> tuple[Config, Besides]:
+    """Returns the `config_type` that `arguments` ask for, and the `besides`.
 
     Args:
       config_type: a dataclass whose field docstrings are the help.
       arguments: the words after the command.
+      besides: another such dataclass, of flags that are no part of the configuration.
       command: as usage shows it.
       description: heads the help; its paragraphs are wrapped, indented lines kept.
       stored: what the arguments leave as it is; the type's own defaults if not given.
@@ -43,17 +51,19 @@ def parse(
       SystemExit: help was asked for (code 0), or an argument is unknown or unreadable (2).
       ValueError: a value is refused by the configuration; the message names the field.
     Example:
-      >>> config = parse(Config, sys.argv[1:], command="python vae.py", description=__doc__)
+      >>> config, _ = parse(
+      ...     Config, sys.argv[1:], NoFlags, command="python vae.py", description=__doc__
+      ... )
     """
-    hints = typing.get_type_hints(config_type, include_extras=True)
+    hints, fields = {}, []
+    for owner in (config_type, besides):
+        hints |= typing.get_type_hints(owner, include_extras=True)
+        for field in dataclasses.fields(owner):  # type: ignore[arg-type]
+            default = getattr(stored, field.name, field.default)
+            text = f"{_doc(owner, field.name)} {_names(hints[field.name])}".strip()
+            hint = Annotated[hints[field.name], tyro.conf.arg(help=text)]
+            fields.append((field.name, hint, dataclasses.field(default=default)))
     _refuse_value_of_switch(hints, arguments)
-    fields = []
-    for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
-        default = field.default if stored is None else getattr(stored, field.name)
-        hint = hints[field.name]
-        text = tyro.conf.arg(help=f"{_doc(config_type, field.name)} {_names(hint)}".strip())
-        hint = Annotated[hint, text]
-        fields.append((field.name, hint, dataclasses.field(default=default)))
     # The same flags without the checks, whose refusals are told apart from the parser's.
     unchecked = dataclasses.make_dataclass(config_type.__name__, fields, kw_only=True)
     shown = _Shown(sys.stdout)
@@ -74,7 +84,13 @@ def parse(
             text = _wrapped(f"{usage}\n\n{description.strip()}")
             sys.stdout.write(f"{text}\n\n{rest}")
         raise
-    return config_type(**vars(values))
+    return _made(config_type, values), _made(besides, values)
+
+
+def _made(owner: type[Config], values: Any) -> Config:
+    """Returns the dataclass of those of the values that it has fields for."""
+    names = [field.name for field in dataclasses.fields(owner)]  # type: ignore[arg-type]
+    return owner(**{name: getattr(values, name) for name in names})
 
 
 def _refuse_value_of_switch(hints: dict[str, Any], arguments: Sequence[str]) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from types import FrameType
 
+from jaxgen.train import agree_on_largest
+
 HANGUP = getattr(signal, "SIGHUP", None)
 """The terminal or the connection is gone; Windows knows no such signal."""
 
@@ -24,6 +26,12 @@ class Interruption:
 
     def __bool__(self) -> bool:
         return self.signum is not None
+
+
+def agreed_signal(interruption: Interruption) -> signal.Signals | None:
+    """Returns the signal that this process, or another of the program, was sent."""
+    (signum,) = agree_on_largest(interruption.signum or 0)
+    return signal.Signals(signum) if signum else None
 
 
 _outer: ContextVar[Interruption | None] = ContextVar("interruption", default=None)

@@ -25,7 +25,8 @@ def require_devices(count: int) -> None:
     """Makes sure that JAX has `count` devices, pretending them where the backend is a CPU.
 
     Call it before anything else touches JAX: the number of CPU devices is fixed when the backend
-    starts, that is, at the first array.
+    starts, that is, at the first array. Of several processes none pretends devices here, for each
+    would pretend them all.
 
     Raises:
       ValueError: there are fewer devices and no more can be pretended.
@@ -34,7 +35,8 @@ def require_devices(count: int) -> None:
     """
     import jax
 
-    if count > max(jax.config.jax_num_cpu_devices, 1):  # type: ignore[attr-defined]
+    alone = not jax.distributed.is_initialized()
+    if alone and count > max(jax.config.jax_num_cpu_devices, 1):  # type: ignore[attr-defined]
         # RuntimeError: the backend runs already, with as many devices as the next lines find.
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", count)

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from jaxgen.train import on_first_process
 from jaxgen.workbench.compiled_programs import keep_compiled_programs
 from jaxgen.workbench.config import RunConfig
 from jaxgen.workbench.errors import Interrupted
+from jaxgen.workbench.opening import new_path, open_run
 from jaxgen.workbench.requirements import require_devices
 from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
-from jaxgen.workbench.run_directory import RunDirectory, new_path, open_run
+from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.table import print_table
 
 if TYPE_CHECKING:
@@ -186,12 +188,17 @@ def begin(config: RunConfig) -> Run:
     if config.compilation_cache:
         keep_compiled_programs()
     require_devices(getattr(config, "devices", 1))
+    return Run(config, Path(on_first_process(lambda: _place(config))))
+
+
+def _place(config: RunConfig) -> str:
+    """Returns the path of the directory that the run may use."""
     path = Path(config.run_dir or new_path(recipe_name(type(config))))
     if getattr(config, "resume", False):
         refuse_other_config(path, stored_config(path, type(config)), config)
     else:
         refuse_used(path)
-    return Run(config, path)
+    return str(path)
 
 
 def recipe_name(config_type: type) -> str:

@@ -7,6 +7,8 @@ pictures/*.png
 checkpoints/    left to whoever saves them
 trained/        likewise: the params at the end
 PART/           of a run of several trainings, one each, with all of these but config.json
+
+Of a run in several processes, process 0 alone reads and writes it, and tells the others.
 """
 
 from __future__ import annotations
@@ -17,16 +19,14 @@ import hashlib
 import json
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from jaxgen.workbench.fields import of_dataclass
-from jaxgen.workbench.records import config_from_json, to_json
-from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
+from jaxgen.train import on_first_process
+from jaxgen.workbench.records import to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ class RunDirectory:
     def of_part(self, name: str) -> RunDirectory:
         """Returns the directory of one of several trainings, made if it is not there."""
         path = self.path / name
-        path.mkdir(exist_ok=True)
+        on_first_process(lambda: path.mkdir(exist_ok=True))
         part = f"{self.part}/{name}" if self.part else name
         return dataclasses.replace(self, path=path, part=part)
 
@@ -81,12 +81,16 @@ class RunDirectory:
 
     def record(self, metrics: Mapping[str, Any]) -> None:
         """Appends one record to metrics.jsonl; the first is of epoch 1, the next of epoch 2."""
-        with open(self._records, "a", encoding="utf-8") as file:
-            file.write(to_json(metrics) + "\n")
+
+        def append() -> None:
+            with open(self._records, "a", encoding="utf-8") as file:
+                file.write(to_json(metrics) + "\n")
+
+        on_first_process(append)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Returns the records so far; a last line torn by a kill is left out."""
-        return [json.loads(line) for line in self._lines()]
+        return on_first_process(lambda: [json.loads(line) for line in self._lines()])
 
     def rewind(self, epoch: int) -> list[dict[str, Any]]:
         """Drops the records after `epoch` (epochs count from 1) and returns those kept.
@@ -94,19 +98,27 @@ class RunDirectory:
         A resumed run calls it with the epoch of its checkpoint, 0 if it found none: a kill between
         a record and its checkpoint would otherwise leave an epoch in the file twice.
         """
-        with _replacing(self._records) as temporary:
-            temporary.write_bytes(b"".join(self._lines()[:epoch]))
+
+        def drop() -> None:
+            with replacing(self._records) as temporary:
+                temporary.write_bytes(b"".join(self._lines()[:epoch]))
+
+        on_first_process(drop)
         return self.metrics()
 
     def digest(self, epoch: int) -> str:
         """Returns the SHA-256 of the records up to `epoch`, as they stand in the file."""
-        return hashlib.sha256(b"".join(self._lines()[:epoch])).hexdigest()
+        return on_first_process(lambda: _digest(b"".join(self._lines()[:epoch])))
 
     def seal(self) -> str:
         """Has the records so far written to the disk itself, and returns their SHA-256."""
-        _flush(self._records)
-        _flush(self.path)
-        return hashlib.sha256(self._records.read_bytes()).hexdigest()
+
+        def flush() -> str:
+            _flush(self._records)
+            _flush(self.path)
+            return _digest(self._records.read_bytes())
+
+        return on_first_process(flush)
 
     def _lines(self) -> list[bytes]:
         content = self._records.read_bytes() if self._records.exists() else b""
@@ -115,8 +127,12 @@ class RunDirectory:
     def write_result(self, result: Mapping[str, Any]) -> Path:
         """Writes result.json and returns its path."""
         path = self.path / "result.json"
-        with _replacing(path) as temporary:
-            temporary.write_text(to_json(result, indent=2) + "\n", encoding="utf-8")
+
+        def write() -> None:
+            with replacing(path) as temporary:
+                temporary.write_text(to_json(result, indent=2) + "\n", encoding="utf-8")
+
+        on_first_process(write)
         return path
 
     def save_picture(self, name: str, figure: Figure) -> Path:
@@ -130,84 +146,18 @@ class RunDirectory:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"name: got {name!r}, expected letters, digits, '_', '-' and '.'")
         path = self.path / "pictures" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        with _replacing(path) as temporary:
-            figure.savefig(temporary, format="png")
+
+        def write() -> None:
+            path.parent.mkdir(exist_ok=True)
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format="png")
+
+        on_first_process(write)
         return path
 
 
-def open_run(path: str | Path, config: Any, *, resume: bool = False) -> RunDirectory:
-    """Returns the run directory at `path`, new or, with `resume`, the one that `config` began.
-
-    Args:
-      path: made if missing, parents too.
-      config: a dataclass of JSON values, tuples included.
-      resume: continue; all fields but `NOT_COMPARED_ON_RESUME` must then be as stored.
-    Raises:
-      ValueError: `path` cannot be written, is in use by another run, or holds none to resume; or
-        the configurations differ (each differing field is listed). Nothing has been written then.
-    Example:
-      >>> run = open_run("runs/opened", RunConfig(seed=3))
-      >>> sorted(path.name for path in run.path.glob("*.json"))
-      ['config.json']
-    """
-    of_dataclass(config)
-    path = Path(path).expanduser().absolute()
-    stored = path / "config.json"
-    if resume:
-        before = stored_config(path, type(config))
-        refuse_other_config(path, before, config)
-        if not os.access(path, os.W_OK):
-            raise ValueError(f"run_dir: got {path}, which cannot be written")
-        lock = _lock(path)
-        if getattr(before, "epochs", None) != getattr(config, "epochs", None):  # prolonged
-            longer = dataclasses.replace(before, epochs=config.epochs)
-            with _replacing(stored) as temporary:
-                temporary.write_text(to_json(dataclasses.asdict(longer), indent=2) + "\n", "utf-8")
-        return RunDirectory(path, lock, config)
-    text = to_json(dataclasses.asdict(config), indent=2)
-    if config_from_json(text, type(config)) != config:
-        raise ValueError(f"config: got {config}, which JSON does not hold exactly")
-    refuse_used(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
-        with _replacing(stored) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ValueError(
-            f"run_dir: got {path}, expected a directory that can be written ({error.strerror})"
-        ) from error
-    return RunDirectory(path, lock, config)
-
-
-def new_path(name: str) -> Path:
-    """Returns the default place of a run of recipe `name`: runs/NAME-YYYYMMDD-HHMMSS.
-
-    Example:
-      >>> new_path("vae").parent.name
-      'runs'
-    """
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _lock(path: Path) -> FileLock:
-    """Returns the lock of the run at `path`, held until it is collected or the process ends."""
-    lock = FileLock(path / ".lock", timeout=0, is_singleton=True)
-    # A file system that knows no locks goes without.
-    with contextlib.suppress(NotImplementedError):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise ValueError(
-                f"run_dir: got {path}, in which another process is running; expected one run at a "
-                "time"
-            ) from None
-    return lock
-
-
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path that takes the place of `path` at once, if the block succeeds."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -216,6 +166,10 @@ def _replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -16,13 +16,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.array_checks import arrays
-from jaxgen.train import Update, replicate, scan_epoch, stream_chunks
+from jaxgen.train import Update, agree_on_largest, replicate, scan_epoch, stream_chunks
 from jaxgen.types import Info, Key
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.data_forms import Draws, Sets
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.halfway import Halfway, last_halfway, save_halfway, within_reach
-from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.interrupt import agreed_signal, deferred_interrupts
 from jaxgen.workbench.run import Run
 
 SECONDS_BETWEEN_SAVES = 60.0
@@ -112,14 +112,14 @@ def streamed_epoch(
         with deferred_interrupts() as interruption:
             for end, state, info in chunks(state, key, data, start=start):  # noqa: B020
                 infos.append(info)
-                stop = bool(interruption)  # read once, as in `fit`
-                late = time.monotonic() - last_save > SECONDS_BETWEEN_SAVES
-                if (stop or late) and end < steps and within_reach(directory, index):
+                signum = agreed_signal(interruption)  # read once, as in `fit`
+                (late,) = agree_on_largest(time.monotonic() - last_save > SECONDS_BETWEEN_SAVES)
+                if (signum or late) and end < steps and within_reach(directory, index):
                     save_halfway(directory, index, Halfway(end, state, _joined(infos)))
                     last_save = time.monotonic()
-                    if interruption.signum and stop:
+                    if signum:
                         saved = f"step {end} of {steps} of epoch {index + 1} is saved"
-                        raise Interrupted(interruption.signum, directory.path, saved)
+                        raise Interrupted(signum, directory.path, saved)
         return (state if table is None else state[0]), _joined(infos)
 
     return epoch

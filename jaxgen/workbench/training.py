@@ -61,10 +61,11 @@ def train(
 ) -> Trained:
     """Trains as the run's `TrainingConfig` says, or continues where the run was left.
 
-    Every batch is split over `config.devices`; the data, the state and `held_out` are whole on each
-    of them. An epoch is one scan, compiled once for all trainings of one `update` (the same
-    function object), whatever the weights. Data that are large, or as --stream says, stay on the
-    host: the same numbers, and an epoch may stop in its middle. Resuming is exact: see `fit`.
+    Every batch is split over `config.devices`, of each process as many; the data, the state and
+    `held_out` are whole on each. An epoch is one scan, compiled once for all trainings of one
+    `update` (the same function object), whatever the weights. Data that are large, or as --stream
+    says, stay on the host: the same numbers, and an epoch may stop in its middle. Resuming is
+    exact: see `fit`.
 
     Args:
       run: from `begin`, or a part of it.
@@ -128,7 +129,9 @@ def train(
         resident, data_of = _resident_epoch(config, update, data, mesh, table)
         resident.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
         epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
-    write = tensorboard(run.directory.path) if config.tensorboard else None
+    write = None
+    if config.tensorboard and jax.process_index() == 0:
+        write = tensorboard(run.directory.path)
     watch, frames = _watching(run, write, look, evaluated(state))
     go_on = last_point_in_order if config.fall_back else last_point
     begun = time.monotonic()
@@ -150,7 +153,8 @@ def train(
     )
     records = run.records()
     run.add_training(records[-1]["seconds"], time.monotonic() - begun)
-    params = jax.device_put(params, mesh.devices.flat[0])
+    # What follows is computed by each process for itself.
+    params = jax.tree.map(lambda leaf: leaf.addressable_data(0), params)
     if frames is None:
         return Trained(params, None)
     # Patience returns the best epoch: what was seen later is of other params.

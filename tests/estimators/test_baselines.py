@@ -100,6 +100,8 @@ def test_the_optimal_coefficient_has_the_least_variance(problem, h):
         (lambda p: distrax.Categorical(p), jnp.array([0.1, -0.5, 1.0])),
         (lambda p: distrax.Independent(distrax.OneHotCategorical(p), 1), jnp.ones((2, 3))),
         (lambda p: distrax.Normal(*p), jnp.array([0.4, 1.2])),
+        # Of its loc and scale alone, whatever else it stores that is made of them.
+        (lambda p: distrax.MultivariateNormalDiag(*p), jnp.array([[0.4, -1.0], [1.2, 0.5]])),
     ],
 )
 def test_the_score_is_the_gradient_in_the_parameters(distribution, params, key):

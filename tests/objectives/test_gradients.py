@@ -13,14 +13,19 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxgen.bounds import BOUNDS, IWAE, VR_MAX, renyi
+from jaxgen.bounds import BOUNDS, IWAE, VR_MAX, ciwae, renyi, thermodynamic_lower_bound
 from jaxgen.certify import exact_moments, normal_quadrature, replay, sample_space
 from jaxgen.estimators import leave_one_out, over_sets, score_function
 from jaxgen.objectives import GRADIENTS
 
 PARAMS = {"log_scale": jnp.array(-0.2), "mean": jnp.array(0.4), "prior_mean": jnp.array(1.0)}
 NOISE, PROBS = normal_quadrature(40, 2)
-SMOOTH = {**BOUNDS, "renyi(2)": renyi(2.0)}
+SMOOTH = {
+    **BOUNDS,
+    "renyi(2)": renyi(2.0),
+    "ciwae": ciwae(0.3),
+    "thermodynamic": thermodynamic_lower_bound((0.4,)),
+}
 del SMOOTH["vr-max"]
 
 
@@ -195,7 +200,9 @@ def test_weights_of_zero_are_said_and_neither_value_nor_gradient_is_nan(name):
     assert not np.isnan(values).any()
     assert not np.asarray(all_finite)[np.isneginf(values)].any()
     np.testing.assert_array_equal(values[0], -jnp.inf)
-    one_is_enough = {"elbo", "renyi(2)", "renyi(1.001)"}
+    one_is_enough = {
+        *("elbo", "ciwae(0.3)", "thermodynamic lower(0.4)", "renyi(2)", "renyi(1.001)")
+    }
     np.testing.assert_array_equal(np.isneginf(values[1]), [b.name in one_is_enough for b in bounds])
     for gradient in gradients.values():
         np.testing.assert_array_equal(gradient[0], 0.0)  # no direction in which to climb

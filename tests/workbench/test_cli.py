@@ -19,8 +19,8 @@ from jaxgen.workbench import cli
 from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import deferred_interrupts
+from jaxgen.workbench.opening import open_run
 from jaxgen.workbench.requirements import require_devices
-from jaxgen.workbench.run_directory import open_run
 
 ROOT = Path(__file__).parents[2]
 

@@ -25,7 +25,8 @@ from jaxgen.workbench.config import ImageConfig
 from jaxgen.workbench.continuing import last_point, last_point_in_order, save_point
 from jaxgen.workbench.epoch_loop import fit
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
-from jaxgen.workbench.run_directory import RunDirectory, open_run
+from jaxgen.workbench.opening import open_run
+from jaxgen.workbench.run_directory import RunDirectory
 
 EPOCHS = 6
 DATA = np.linspace(-1, 1, 16, dtype=np.float32)

@@ -16,8 +16,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from jaxgen.workbench.config import ImageConfig
+from jaxgen.workbench.opening import new_path, open_run
 from jaxgen.workbench.records import config_from_json, to_json
-from jaxgen.workbench.run_directory import new_path, open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -204,7 +204,7 @@ def test_rewinding_drops_later_epochs_and_a_torn_line(tmp_path):
 def test_records_survive_kill_9(tmp_path):
     program = f"""
         from jaxgen.workbench.config import ImageConfig
-        from jaxgen.workbench.run_directory import open_run
+        from jaxgen.workbench.opening import open_run
         run = open_run({str(tmp_path / "run")!r}, ImageConfig())
         epoch = 0
         while True:
@@ -233,7 +233,7 @@ def test_a_run_that_another_process_has_open_is_refused(tmp_path):
     program = f"""
         import time
         from jaxgen.workbench.config import ImageConfig
-        from jaxgen.workbench.run_directory import open_run
+        from jaxgen.workbench.opening import open_run
         run = open_run({str(tmp_path / "run")!r}, ImageConfig())
         print("open", flush=True)
         time.sleep(600)

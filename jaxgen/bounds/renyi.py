@@ -1,55 +1,18 @@
-"""How the log weights of one datapoint become one number: ELBO, IWAE, Rényi, chi, VR-max."""
+"""The Rényi family of bounds: ELBO, IWAE, Rényi, chi, VR-max."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jaxgen.array_checks import axis_of_samples
-from jaxgen.boundary import checked
+from jaxgen.bounds.base import Bound
 from jaxgen.numerics import log_mean_exp, normalized
 from jaxgen.types import Scalar
-from jaxgen.values import Value, known_by_call, known_by_name
-
-
-class Bound(Value):
-    """A way to join the log weights l_1..K of one datapoint's samples into one number, in nats.
-
-    Attributes:
-      name: the field's name for it.
-      value: [samples] log weights to the bound L. All of them -inf give -inf.
-      path_weights: log weights to dL/dl_k - d²L/dl_k², what `doubly_reparameterized` multiplies the
-        path through sample k by; None where L is not twice differentiable.
-      linear: whether L is linear in the log weights, so that the score of log q has mean zero in it
-        and may be left out.
-    Example:
-      >>> float(IWAE(jnp.log(jnp.array([1.0, 3.0]))))  # log of the mean weight, 2
-      0.6931
-      >>> batch = jnp.zeros((5, 3))  # [datapoints, samples]
-      >>> jax.vmap(ELBO)(batch).shape
-      (5,)
-    """
-
-    name: str
-    value: Callable[[Float[Array, "samples"]], Scalar]
-    path_weights: Callable[[Float[Array, "samples"]], Float[Array, "samples"]] | None
-    linear: bool = False
-
-    def __call__(self, log_weights: Float[Array, "..."]) -> Scalar:
-        """The bound itself, of log weights [samples] of one datapoint.
-
-        Raises:
-          ValueError: log_weights has not one axis, or no entry: a batch's is `jax.vmap(bound)`.
-        """
-        axis_of_samples("log_weights", log_weights)
-        log_weights = jnp.asarray(log_weights)
-        widened = jnp.promote_types(log_weights.dtype, jnp.float32)
-        return self.value(log_weights.astype(widened))
-
+from jaxgen.values import known_by_call, known_by_name
 
 ELBO = known_by_name(
     "ELBO",
@@ -68,7 +31,6 @@ IWAE = known_by_name(
 """The log of the mean weight. Source: Burda et al. (2016), equation 8."""
 
 
-@checked
 @known_by_call
 def renyi(alpha: float) -> Bound:
     """Returns the bound 1/(1 - alpha) log 1/K sum_k w_k^(1 - alpha), in nats.
@@ -99,14 +61,13 @@ def renyi(alpha: float) -> Bound:
     if alpha == 0:
         return IWAE
 
-    def path_weights(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
+    def path_weights(log_weights: Float[jax.Array, "samples"]) -> Float[jax.Array, "samples"]:
         slopes = normalized((1 - alpha) * log_weights)
         return alpha * slopes + (1 - alpha) * slopes**2
 
     return Bound(f"renyi({alpha:g})", lambda logs: log_power_mean(logs, 1 - alpha), path_weights)
 
 
-@checked
 @known_by_call
 def chi_upper_bound(order: float = 2.0) -> Bound:
     """Returns the chi upper bound (CUBO), 1/n log E_q[w^n] >= log p(x) for n >= 1, in nats.
@@ -144,8 +105,7 @@ BOUNDS: dict[str, Bound] = {
 """By name, at the usual orders; `renyi` and `chi_upper_bound` make the others."""
 
 
-@checked
-def log_power_mean(log_weights: Float[Array, "..."], power: float) -> Scalar:
+def log_power_mean(log_weights: Float[jax.Array, "..."], power: float) -> Scalar:
     """Returns 1/power log 1/K sum_k w_k^power, in nats, for a power other than zero.
 
     Args:
