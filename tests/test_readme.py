@@ -4,9 +4,14 @@ import ast
 import csv
 import json
 import re
+import string
 from pathlib import Path
 
 import pytest
+
+from experiments.vae import Config
+from jaxgen.workbench.distributed import Cluster
+from jaxgen.workbench.flags import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -41,6 +46,24 @@ def test_every_room_is_on_the_map():
     rooms = {path.stem for path in (ROOT / "jaxgen").glob("[a-z]*[!d]")}
     described = set(re.findall(r"`jaxgen\.(\w+)`", README))
     assert rooms == described
+
+
+def test_the_commands_of_several_processes_say_their_cluster():
+    """`tests/workbench/test_processes.py` runs such commands."""
+    clusters = []
+    for marker in ("slurm", "two processes"):
+        (block,) = re.findall(rf"<!-- {marker} -->\n```sh\n(.*?)\n```", README, re.DOTALL)
+        values = {"SLURM_JOB_ID": "1"} | dict(re.findall(r'^(\w+)="(.*)"$', block, re.MULTILINE))
+        for words in re.findall(r"-m experiments vae (.*?)(?: &)?$", block, re.MULTILINE):
+            flags = string.Template(words).substitute(values).split()
+            config, cluster = parse(Config, flags, Cluster, command="vae", description="")
+            clusters.append((config.devices, config.run_dir, cluster))
+    by_hand = {"coordinator": "localhost:12345", "num_processes": 2, "heartbeat": 30}
+    assert clusters == [
+        (8, "runs/vae-1", Cluster(distributed=True)),
+        (2, "runs/two", Cluster(**by_hand, process_id=1)),
+        (2, "runs/two", Cluster(**by_hand, process_id=0)),
+    ]
 
 
 def anchors(markdown):
@@ -84,7 +107,7 @@ def names_not_in_their_files(markdown):
 
 def test_names_stand_in_the_files_that_they_link_to():
     assert not list(names_not_in_their_files(README))
-    wrong = "[`elbo`](jaxgen/bounds.py), [`rebar`](jaxgen/objectives/elbo.py)"
+    wrong = "[`elbo`](jaxgen/bounds/base.py), [`rebar`](jaxgen/objectives/elbo.py)"
     assert "rebar" in list(names_not_in_their_files(wrong))
 
 

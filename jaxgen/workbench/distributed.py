@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import socket
 import sys
 import time
 import traceback
@@ -29,6 +30,9 @@ Address = Annotated[
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SECONDS_OF_GRACE = 1.0
 """For the others, told of the same failure, to leave before process 0: they end with it."""
+
+_SECONDS_BETWEEN_CALLS = 0.1
+"""Of the processes that come before process 0."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,8 @@ class Cluster:
     process_id: Whole | None = None
     """Of this process in it, from 0; process 0 writes and prints."""
     heartbeat: Count | None = None
-    """Seconds within which the others end after one has died; 100 if not given."""
+    """Seconds within which the others end after one has died, or if one does not come; 100 if not
+    given."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -107,14 +112,16 @@ def join(cluster: Cluster, devices: int) -> None:
         return
     import jax
 
-    if cluster.num_processes is not None:
+    address, seconds = cluster.coordinator, cluster.heartbeat or 100
+    alone = address is not None and address.rpartition(":")[0] in _LOOPBACK
+    if address is not None:
+        assert cluster.num_processes is not None
+        assert cluster.process_id is not None
         _refuse_uneven(devices, cluster.num_processes)
+        _refuse_deaf(address, cluster.process_id, seconds)
         jax.config.update("jax_num_cpu_devices", devices // cluster.num_processes)
     # Otherwise JAX takes SIGTERM, which stops a training where it can be saved, to itself.
     jax.config.update("jax_enable_preemption_service", False)
-    address = cluster.coordinator
-    alone = address is not None and address.rpartition(":")[0] in _LOOPBACK
-    seconds = cluster.heartbeat or 100
     name = "coordinator" if address else "distributed"
     try:
         jax.distributed.initialize(
@@ -122,6 +129,7 @@ def join(cluster: Cluster, devices: int) -> None:
             cluster.num_processes,
             cluster.process_id,
             coordinator_bind_address=address if alone else None,
+            initialization_timeout=seconds,
             heartbeat_timeout_seconds=seconds,
             shutdown_timeout_seconds=seconds,
         )
@@ -144,6 +152,31 @@ def _refuse_uneven(devices: int, num_processes: int) -> None:
         )
 
 
+def _refuse_deaf(address: str, process_id: int, seconds: int) -> None:
+    """Refuses a coordinator that cannot be, for which JAX would end the process with a stack."""
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            here = (host.strip("[]"), int(port))
+            family, *_, place = socket.getaddrinfo(*here, type=socket.SOCK_STREAM)[0]
+            if process_id == 0:
+                with socket.socket(family) as free:
+                    free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    free.bind(place if host in _LOOPBACK else ("", int(port)))
+            else:
+                socket.create_connection(here, timeout=seconds).close()
+            return
+        except OSError as error:
+            # The others may come before process 0.
+            if not process_id or isinstance(error, socket.gaierror) or time.monotonic() > until:
+                raise ValueError(
+                    f"coordinator: got {address!r}, expected HOST:PORT where process 0 can be "
+                    f"reached, free in its own machine ({error.strerror or error})"
+                ) from None
+        time.sleep(_SECONDS_BETWEEN_CALLS)
+
+
 def abandon() -> None:
     """Of several processes, ends this one at an exception that the others may know nothing of.
 
@@ -152,8 +185,10 @@ def abandon() -> None:
     jax = sys.modules.get("jax")
     if jax is None or not jax.distributed.is_initialized():
         return
-    traceback.print_exc(file=sys.__stderr__)
-    if jax.process_index() == 0:
-        sys.stdout.flush()
-        time.sleep(_SECONDS_OF_GRACE)
-    os._exit(1)
+    try:
+        traceback.print_exc(file=sys.__stderr__)
+        if jax.process_index() == 0:
+            sys.stdout.flush()
+            time.sleep(_SECONDS_OF_GRACE)
+    finally:  # where both go may be the disk that is full
+        os._exit(1)

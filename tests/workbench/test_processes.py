@@ -149,6 +149,7 @@ REFUSED = {
     f"{BY_HAND} 0 --distributed": "coordinator: got 'localhost:1' with distributed, which finds",
     f"{BY_HAND} 0 --heartbeat 0": "heartbeat: got 0, expected an integer >= 1",
     f"{BY_HAND} 0 --batch-size 3 --devices 3": "devices: got 3, expected a multiple of 2, the proc",
+    "--distributed": "distributed: got no cluster, expected one whose processes find each other",
     "--heartbeat 5": "heartbeat: got 5 for one process, expected distributed or coordinator",
 }
 
@@ -159,6 +160,32 @@ def test_flags_that_say_no_cluster_are_refused_in_a_line(flags, tmp_path, capsys
     said = capsys.readouterr().err
     assert code == 2
     assert said.startswith(f"error: {REFUSED[flags]}")
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "process_id", "reason"),
+    [
+        ("127.0.0.1:{occupied}", 0, "Address already in use"),
+        ("0.0.0.0:{occupied}", 0, "Address already in use"),
+        ("127.0.0.1:{free}", 1, "Connection refused"),
+        ("no.such.host.invalid:80", 0, ""),
+        ("no.such.host.invalid:80", 1, ""),
+    ],
+)
+def test_a_coordinator_that_cannot_be_is_refused_in_a_line(
+    address, process_id, reason, tmp_path, capsys
+):
+    with socket.create_server(("127.0.0.1", 0)) as occupied, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # and does not listen
+        ports = {"occupied": occupied.getsockname()[1], "free": free.getsockname()[1]}
+        address = address.format(**ports)
+        flags = f"--coordinator {address} --num-processes 2 --process-id {process_id} --heartbeat 1"
+        assert run_here(f"vae --devices 2 {flags}", tmp_path / "run") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: coordinator: got {address!r}, expected HOST:PORT where process")
+    assert reason in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
