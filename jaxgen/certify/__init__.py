@@ -8,7 +8,7 @@ r"""Certificates: of an estimator's bias and variance on known problems, and of 
 | the gradient without noise, of a problem of my own | `exact_gradient`, `exact_moments` |
 | bias against a reference, with less noise | `paired_bias` |
 | does the gradient drown as samples are added? | `signal_to_noise`, `directional_snr` |
-| is it a density, causal, sampled as it says? | `check_density`; without raising, `density_report` |
+| is it a density, causal, sampled as it says? | `check_density`, `density_report` |
 | is a bijector's log determinant right? | `bijector_errors` |
 | what a net's output depends on | `dependence` |
 | images whose log p(x) is known exactly | `teacher`, `frozen_vae` |
