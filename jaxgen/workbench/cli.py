@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from jaxgen.workbench.compare import compare
 from jaxgen.workbench.compiled_programs import silence_xla
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.distributed import Cluster, abandon, join
@@ -110,10 +111,20 @@ def choose(arguments: Sequence[str]) -> None:
     """
     known = recipes()
     if not arguments or arguments[0] in ("-h", "--help"):
-        usage = f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n\n" if arguments else ""
+        usage = (
+            f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n"
+            f"       python -m {PACKAGE} compare RUN RUN... [--output FILE]\n\n"
+        )
+        usage = usage if arguments else ""
         print(usage + _listing(known))
         return
     name, *flags = arguments
+    if name == "compare":
+        try:
+            compare(flags, f"python -m {PACKAGE} compare")
+        except ValueError as error:
+            _leave(2, f"error: {error}")
+        return
     if name not in known:
         _leave(2, f"error: recipe: got {name!r}, expected one of\n{_listing(known)}")
     place = _run_dir(flags)
