@@ -2,6 +2,7 @@
 
 from jaxgen.boundary import doors
 from jaxgen.estimators.antithetic import arm, disarm
+from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import (
     Estimate,
     Estimator,
@@ -9,6 +10,7 @@ from jaxgen.estimators.base import (
     count_evaluations,
 )
 from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator, network_estimators
+from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
@@ -56,6 +58,8 @@ __all__ = [
     "RelaxState",
     "all_states",
     "arm",
+    "arms",
+    "carms",
     "constant",
     "count_evaluations",
     "disarm",

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.estimators.antithetic import arm, disarm
+from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import Estimator
+from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     learned,
     leave_one_out,
@@ -44,6 +46,8 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "sticking_the_landing": sticking_the_landing,
     "arm": arm,
     "disarm": disarm,
+    "arms": arms,
+    "carms": carms,
     "rebar": rebar,
     "local_expectation": local_expectation,
     "relaxed": relaxed,

@@ -15,6 +15,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxgen.bounds import IWAE, renyi
 from jaxgen.estimators import (
     arm,
+    arms,
+    carms,
     count_evaluations,
     disarm,
     doubly_reparameterized,
@@ -147,7 +149,17 @@ def test_a_bad_param_is_told_under_jit(estimator, problem, key):
 
 @pytest.mark.parametrize(
     "estimator",
-    [arm(2), disarm(2), rebar(), relaxed(), straight_through(2), score_function(2), vimco(2)],
+    [
+        arm(2),
+        arms(2),
+        carms(2),
+        disarm(2),
+        rebar(),
+        relaxed(),
+        straight_through(2),
+        score_function(2),
+        vimco(2),
+    ],
     ids=lambda estimator: estimator.name,
 )
 def test_probabilities_without_logits_are_told(estimator, key):
@@ -194,7 +206,7 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
-    *(arm, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
+    *(arm, arms, carms, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
     *(gumbel_straight_through, local_expectation, reinmax),
     *(measure_valued, over_sets, pathwise, rebar, relax, relax_black_box, relaxed, score_function),
     *(sticking_the_landing, straight_through, vimco),
