@@ -35,6 +35,7 @@ from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
+from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
@@ -77,6 +78,7 @@ __all__ = [
     "none",
     "optimal_coefficient",
     "over_sets",
+    "ovis",
     "pathwise",
     "rebar",
     "reinmax",

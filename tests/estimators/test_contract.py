@@ -31,6 +31,7 @@ from jaxgen.estimators import (
     muprop,
     optimal_coefficient,
     over_sets,
+    ovis,
     pathwise,
     rebar,
     reinmax,
@@ -196,7 +197,17 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 FACTORIES = [
     *(arm, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
     *(gumbel_straight_through, local_expectation, reinmax),
-    *(measure_valued, over_sets, pathwise, rebar, relax, relax_black_box, relaxed, score_function),
+    *(
+        measure_valued,
+        over_sets,
+        ovis,
+        pathwise,
+        rebar,
+        relax,
+        relax_black_box,
+        relaxed,
+        score_function,
+    ),
     *(sticking_the_landing, straight_through, vimco),
 ]
 

@@ -19,6 +19,7 @@ from jaxgen.estimators import (
     gumbel_straight_through,
     local_expectation,
     measure_valued,
+    ovis,
     rebar,
     reinmax,
     relax,
@@ -44,7 +45,7 @@ RELAXABLE = [
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, *RELAXABLE, vimco(4)]
+ALL = [*ANTITHETIC, *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
