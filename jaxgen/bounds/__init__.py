@@ -1,4 +1,20 @@
-"""How the log weights of one datapoint become one number, in nats."""
+"""How the log weights of one datapoint become one number, in nats.
+
+A `Bound` is a function of log weights l_k = log p(x, z_k) - log q(z_k), z_k ~ q; any of them goes
+to any gradient of `jaxgen.objectives.GRADIENTS` that is valid for it.
+
+| question | answer |
+|---|---|
+| the bound of a VAE, of each sample by itself | `ELBO` |
+| more samples for a tighter lower bound | `IWAE` |
+| a good encoder and a tight bound at once | `miwae`, `ciwae` |
+| the bias of IWAE lower by an order in 1/K, at more variance | `jackknife` |
+| below the ELBO, between it and IWAE, above both | `renyi`, by its alpha; at the end `VR_MAX` |
+| a bound from above | `chi_upper_bound`, `thermodynamic_upper_bound` |
+| log p(x) as an integral over temperatures | `thermodynamic_lower_bound` |
+| a bound by its name | `BOUNDS` |
+| the log weights themselves | `jaxgen.objectives.log_importance_weights` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.bounds.base import Bound

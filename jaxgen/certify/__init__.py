@@ -1,4 +1,19 @@
-"""Certificates: of an estimator's bias and variance on known problems, and of a density's laws."""
+r"""Certificates: of an estimator's bias and variance on known problems, and of a density's laws.
+
+| question | answer |
+|---|---|
+| is my estimator unbiased, and how noisy? | `certify`, of a `Problem` |
+| which of many, for as many evaluations of f? | `measure`; `tables` shows the rows |
+| a problem whose gradient is known | `TOYS`, such as `toy` and `quadratic` |
+| the gradient without noise, of a problem of my own | `exact_gradient`, `exact_moments` |
+| bias against a reference, with less noise | `paired_bias` |
+| does the gradient drown as samples are added? | `signal_to_noise`, `directional_snr` |
+| is it a density, causal, sampled as it says? | `check_density`, `density_report` |
+| is a bijector's log determinant right? | `bijector_errors` |
+| what a net's output depends on | `dependence` |
+| images whose log p(x) is known exactly | `teacher`, `frozen_vae` |
+| KL(p \|\| q), with p known | `kl_from_draws` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.certify.bias import Bias, paired_bias

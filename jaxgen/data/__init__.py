@@ -1,6 +1,18 @@
 """Images: the embedded digits, TFDS sets, folders, one's own arrays; unpaired domains of them.
 
 They stay uint8 on the host, and become floats, and random views, in the compiled step.
+
+| question | answer |
+|---|---|
+| a set of images by its name | `load` |
+| a folder of my images | `load_folder` |
+| my own arrays | `from_arrays` |
+| bits out of gray levels | `dynamic`, `threshold` |
+| floats for a flow or another density | `dequantizer`; `scale` for anything else |
+| random views in training | `random_crop`, `random_flip`, one after another by `compose` |
+| changes that a gradient passes through, before a critic | `random_color`, `random_translation` |
+| two domains without pairs, the true ones known | `unpaired`, by `TRANSLATIONS` |
+| a file of a folder that cannot be read | `refuse` or `skip` |
 """
 
 from jaxgen.boundary import doors

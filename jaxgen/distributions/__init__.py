@@ -1,4 +1,19 @@
-"""Distributions that distrax lacks, or has in a form that is slower or less stable."""
+r"""Distributions that distrax lacks, or has in a form that is slower or less stable.
+
+| question | answer |
+|---|---|
+| q(z\|x), or a prior | `diagonal_normal` |
+| bits | `Bernoulli` |
+| gray levels | `GrayLevels`, `DiscretizedLogistic` |
+| many entries as one event | `Independent` |
+| a flow out of bijectors | `Transformed` |
+| the bijectors | `coupling`, `MaskedAutoregressive`, `logit`, `Squeeze`, `Permutation` |
+| what they do to each entry | `affine`, `rational_quadratic_spline` |
+| pixel after pixel, by any causal net | `Autoregressive` |
+| samples in fewer passes than pixels | `triangular_fixed_point` |
+| targets on a line or plane with exact densities | `line`, `ring`, `grid` |
+| my own, by two functions | `FunctionDistribution` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.distributions.autoregressive import Autoregressive

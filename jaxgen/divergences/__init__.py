@@ -1,4 +1,21 @@
-"""How far apart two distributions are: f-divergences and their bounds, kernels, transport."""
+"""How far apart two distributions are: f-divergences and their bounds, kernels, transport.
+
+| question | answer |
+|---|---|
+| an f-divergence by its name | `DIVERGENCES`; families by `alpha_divergence` |
+| one of my own | `f_divergence`, checked as it is made |
+| its value from samples alone | `estimate` trains a critic and bounds it on held-out samples |
+| its value from exact log ratios | `divergence_of_log_ratios` |
+| from probabilities; from two Gaussians | `discrete_divergence`; `gaussian_alpha_divergence` |
+| the bound of a critic that I have | `variational_bound`, `activated_bound` |
+| do two sets of samples differ in any way? | `mmd_unbiased`, with `rbf` or `kernel_mixture` |
+| and in linear time, with an error | `mmd_linear` |
+| a distance without a bandwidth | `energy_distance`, `sliced_wasserstein` |
+| where do they differ? | `witness` |
+| a bandwidth | `median_heuristic` |
+| kernels of more samples than fit | `gram_product`, `sharded_gram_product` |
+| is the difference more than chance? | `jaxgen.two_sample.mmd_permutation_test` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.divergences.closed_forms import discrete_divergence, gaussian_alpha_divergence

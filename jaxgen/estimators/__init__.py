@@ -1,4 +1,24 @@
-"""Gradients of expectations E_q[f(z)] in the parameters of q, all under one contract."""
+"""Gradients of expectations E_q[f(z)] in the parameters of q, all under one contract.
+
+`estimator.apply(state, key, f, q)` returns a surrogate and what was seen of it: the surrogate's
+value estimates E_q[f], its gradient the gradient.
+
+| question | answer |
+|---|---|
+| q is reparameterized and f is smooth | `pathwise` |
+| and f is a log weight near the posterior | `sticking_the_landing` |
+| and the bound has many samples | `doubly_reparameterized` |
+| any q, f a step or a black box | `score_function`, with the baseline `leave_one_out` |
+| the same from the mean of the past, or from a net | `moving_average`, `learned` |
+| bits | `disarm`; `rebar` and `relax` learn beside the model |
+| a bound of many discrete samples | `vimco` |
+| an encoder that learns the posterior, not the bound | `reweighted_wake_sleep` |
+| few states, or one latent at a time | `enumeration`, `local_expectation` |
+| a black box and a normal, Bernoulli or Poisson q | `measure_valued` |
+| some bias for little variance | `straight_through`, `gumbel_straight_through`, `reinmax` |
+| one of these by its name; several at once | `ESTIMATORS`; `mix` |
+| which of them on my problem? | `jaxgen.certify.measure` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.estimators.antithetic import arm, disarm
@@ -37,6 +57,7 @@ from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
+from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
@@ -81,6 +102,7 @@ __all__ = [
     "none",
     "optimal_coefficient",
     "over_sets",
+    "ovis",
     "pathwise",
     "rebar",
     "reinmax",

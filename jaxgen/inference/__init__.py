@@ -6,6 +6,19 @@ The exact models that they are compared with are models: `jaxgen.models.kalman_f
 The functions are pure: one that is passed again, with arrays of the same shapes, is neither traced
 nor compiled again, so that what it closes over must be as it was. Within `jax.jit` and `jax.vmap`
 they are traced each time, as all else.
+
+| question | answer |
+|---|---|
+| log p(x), without trust in an encoder | `annealed_importance_weight` |
+| between which two numbers it lies, x drawn from the model | `bidirectional_bounds` |
+| what the encoder and the family of q each lose | `inference_gap` |
+| the best q of one datapoint | `optimize_local` |
+| a q for each datapoint, learned with the model | `svi_step` |
+| an encoder's q, improved by some steps | `semi_amortized_loss` |
+| a better encoder of a model that stays | `tune_encoder` |
+| exact EM | `em`, with the steps of `jaxgen.models.mixture_steps` |
+| a chain that leaves a density as it is | `hmc_step`; `tune_step_sizes` finds its steps |
+| sequences, particle by particle | `smc`, with `systematic` resampling by `ess_below` |
 """
 
 from jaxgen.boundary import doors

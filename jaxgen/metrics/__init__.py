@@ -1,4 +1,20 @@
-"""Numbers to report: likelihoods, rates, active units; of samples, how far from the data."""
+"""Numbers to report: likelihoods, rates, active units; of samples, how far from the data.
+
+| question | answer |
+|---|---|
+| the NLL of a VAE | `log_marginal`; `bits_per_dim` of it |
+| may I believe it? | `importance_diagnostics`, `log_estimate` |
+| which latents are used, and for what? | `active_units`, `kl_per_dimension`, `rate_terms` |
+| how many bytes the images take, in fact | `send_losslessly`, `autoregressive_encode` |
+| how far samples are from data, by features | `frechet_distance`, `kernel_distance` |
+| variety apart from quality | `precision_recall` |
+| which known modes are found | `mode_coverage` |
+| do samples repeat each other, or the training set? | `repetition`, `support_size` |
+| what features know of classes | `linear_probe`, `neighbor_accuracy` |
+| is a translation right, with and without pairs | `translation_score`, `unpaired_scores` |
+| how smooth a net is | `jacobian_norms` |
+| an interval for any mean or share | `mean_interval`, `share_interval` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.metrics.autoregressive_code import (

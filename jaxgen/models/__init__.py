@@ -1,7 +1,21 @@
-"""Models: bundles of pure functions over explicit params; they know no objective.
+r"""Models: bundles of pure functions over explicit params; they know no objective.
 
 `Density` is everything with a likelihood; `observe` is what a bound asks of one datapoint under a
 latent-variable model.
+
+| question | answer |
+|---|---|
+| a VAE | `gaussian_vae`; of any three parts, `vae` |
+| its parts | `standard_normal`, `gaussian_posterior`, `flow_posterior`, `decoder` |
+| discrete latents; two layers of them | `belief_network`; `hierarchical_vae` |
+| p(x\|z) of pixels | `LIKELIHOODS`, `categorical`, `logistic_mixture` |
+| an exact likelihood of images | `autoregressive`, `dequantized` |
+| a flow | `coupling_flow`, `autoregressive_flow`; of my own layers, `flow` |
+| a density that closed forms fit | `mixture_density`, `factor_density` |
+| what says p(x\|y) | `conditioned`, `conditional_gan` |
+| sequences | `linear_gaussian`, `variational_rnn`; exact, `kalman_filter` |
+| a GAN; with an encoder; between two domains | `gan`; `bigan`; `cyclegan` |
+| what fools a likelihood, or a test of samples | `mixed`, `memorizer`, `parzen_window` |
 """
 
 from jaxgen.boundary import doors

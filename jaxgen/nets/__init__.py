@@ -1,6 +1,21 @@
 """Networks: linen modules from arrays to arrays, for one datapoint; the players' for a batch.
 
 `as_net` gives nets of any library the one form that models are made of.
+
+| question | answer |
+|---|---|
+| vectors, or small images | `MLP`; of several inputs, `JointMLP` |
+| an encoder and a decoder of images | `ConvEncoder`, `ConvDecoder` |
+| a causal net, for `jaxgen.models.autoregressive` | `MADE`, `PixelCNN`, `CausalTransformer` |
+| players on vectors | `MLPGenerator`, `MLPCritic` |
+| players on images | `DCGANGenerator`, `ResidualGenerator` and their critics |
+| an image into an image | `ResNetGenerator`, judged by `PatchCritic` |
+| players that are told the class | `labeled`, `ProjectionCritic` |
+| a critic of pairs, as (x, z) | `concatenated` |
+| a critic that sees several samples | `pack`, `append_minibatch_stddev` |
+| half of the memory | `half_precision` |
+| a net of another library | `as_net` |
+| what a net knows before its last layer | `last_features` |
 """
 
 from jaxgen.boundary import doors

@@ -1,4 +1,20 @@
-"""Per-datapoint quantities to climb or lower, in nats, with their terms apart."""
+"""Per-datapoint quantities to climb or lower, in nats, with their terms apart.
+
+| question | answer |
+|---|---|
+| the bound of a VAE, its terms apart | `elbo` |
+| of many samples | `importance_weighted_bound`; the weights, `log_importance_weights` |
+| climbed by another gradient | `GRADIENTS` |
+| latents that are not used | `free_bits`, `info_elbo` |
+| sequences | `filtering_bound`, by one of `FILTERING_OBJECTIVES` |
+| a GAN | `game_losses`, with a loss of `GAN_LOSSES` |
+| the loss to begin with | `non_saturating`, with `r1_penalty` |
+| a distance that falls as samples improve | `wasserstein`, with `gradient_penalty` |
+| any f-divergence | `f_gan` |
+| an encoder beside the generator | `swapped`, `latent_regression` |
+| two domains without pairs | `cycle_losses` |
+| few data | `augmented`, with `jaxgen.data.random_translation` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.objectives.augmented import Augmented, augmented

@@ -3,6 +3,19 @@
 Figures are matplotlib's, made without its global state: `figure.savefig("picture.png")`, or
 `RunDirectory.save_picture`. Importing this room does not import matplotlib (extra `workbench`);
 drawing does.
+
+| question | answer |
+|---|---|
+| samples | `image_grid`; on a plane, `scatter_strip` |
+| images and what became of them | `side_by_side` |
+| a latent plane, decoded | `latent_grid` |
+| a training | `learning_curve`; several, `learning_curves` |
+| a number by name | `bars`; with intervals, `dots_with_bars` |
+| numbers in a table | `heat_map` |
+| densities and functions on a plane | `densities`, `level_sets` |
+| variance of estimators, and its price | `variance_curves`, `cost_bars` |
+| one quality against another | `frontier`, `rate_distortion_curve` |
+| anything else | `plot`, `panels` |
 """
 
 from jaxgen.boundary import doors

@@ -1,4 +1,19 @@
-"""Is the difference of two sets of samples significant: everything with a p-value."""
+"""Is the difference of two sets of samples significant: everything with a p-value.
+
+Most take the samples of p, then those of q (what draws, a key first), and return a `TestResult`.
+Of several tests, the least p-value counts only when multiplied by how many they are.
+
+| question | answer |
+|---|---|
+| no idea how they differ | `mmd_permutation_test` |
+| by a statistic of my own | `permutation_test` |
+| very many samples | `mmd_linear_test` |
+| images, or whatever a net has to learn | `classifier_test`; with scores at hand, `accuracy_test` |
+| nothing to choose and nothing to train | `nearest_neighbor_test` |
+| only the mean, or the spread, of numbers | `mean_test`, `variance_test` |
+| are the samples copies of the training set? | `memorization_test` |
+| how far apart, and not whether | `jaxgen.divergences.energy_distance` |
+"""
 
 from jaxgen.boundary import doors
 from jaxgen.two_sample.classifier import accuracy_test, classifier_test

@@ -2,6 +2,15 @@
 
 Each name is imported when it is first used, so that a command line can be read without JAX.
 
+| question | answer |
+|---|---|
+| a recipe: its flags; its command line | a dataclass upon `TrainingConfig`; `main` |
+| a run; its training, saved and resumed | `begin`; `train`, of a game `play` |
+| images; the VAE, the GAN of them | `load_images`; `image_vae`, `image_gan` |
+| a loss of bytes; a judge of it | `negative_elbo`, `negative_log_prob`; `judge_by` |
+| several settings, several seeds | `sweep`, `seed_by_seed`, `mean_over_seeds` |
+| scores of samples | `score_samples`, of features by `load_features` |
+
 Example:
   What the examples of this room begin with:
 
@@ -36,18 +45,10 @@ if TYPE_CHECKING:
     from jaxgen.workbench.class_report import known_classes, labels_of, report_classes
     from jaxgen.workbench.classifying import classifier_loss, classifier_terms
     from jaxgen.workbench.cli import choose, main
-    from jaxgen.workbench.config import (
-        NOT_COMPARED_ON_RESUME,
-        AlternatingConfig,
-        Directory,
-        GameConfig,
-        GapConfig,
-        ImageConfig,
-        LatentConfig,
-        RunConfig,
-        SequenceConfig,
-        TrainingConfig,
-    )
+    from jaxgen.workbench.config import (  # isort: skip
+        NOT_COMPARED_ON_RESUME, AlternatingConfig, Directory, GameConfig, GapConfig, ImageConfig,
+        LatentConfig, RunConfig, SequenceConfig, TrainingConfig,
+    )  # fmt: skip
     from jaxgen.workbench.data_forms import Draws, Sets
     from jaxgen.workbench.domains import Domains, jittered, load_domains, pooled
     from jaxgen.workbench.encoder_measures import round_trips

@@ -33,6 +33,7 @@ from jaxgen.estimators import (
     muprop,
     optimal_coefficient,
     over_sets,
+    ovis,
     pathwise,
     rebar,
     reinmax,
@@ -208,7 +209,17 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 FACTORIES = [
     *(arm, arms, carms, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
     *(gumbel_straight_through, local_expectation, reinmax),
-    *(measure_valued, over_sets, pathwise, rebar, relax, relax_black_box, relaxed, score_function),
+    *(
+        measure_valued,
+        over_sets,
+        ovis,
+        pathwise,
+        rebar,
+        relax,
+        relax_black_box,
+        relaxed,
+        score_function,
+    ),
     *(sticking_the_landing, straight_through, vimco),
 ]
 

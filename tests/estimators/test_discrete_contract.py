@@ -21,6 +21,7 @@ from jaxgen.estimators import (
     gumbel_straight_through,
     local_expectation,
     measure_valued,
+    ovis,
     rebar,
     reinmax,
     relax,
@@ -46,7 +47,7 @@ RELAXABLE = [
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, carms(4), *RELAXABLE, vimco(4)]
+ALL = [*ANTITHETIC, carms(4), *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
