@@ -22,6 +22,7 @@ value estimates E_q[f], its gradient the gradient.
 
 from jaxgen.boundary import doors
 from jaxgen.estimators.antithetic import arm, disarm
+from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import (
     Estimate,
     Estimator,
@@ -29,12 +30,14 @@ from jaxgen.estimators.base import (
     count_evaluations,
 )
 from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator, network_estimators
+from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
     RebarState,
     RelaxState,
     constant,
+    double_control_variates,
     learned,
     leave_one_out,
     moving_average,
@@ -55,6 +58,7 @@ from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
+from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
@@ -76,9 +80,12 @@ __all__ = [
     "RelaxState",
     "all_states",
     "arm",
+    "arms",
+    "carms",
     "constant",
     "count_evaluations",
     "disarm",
+    "double_control_variates",
     "doubly_reparameterized",
     "enumeration",
     "evaluate",
@@ -97,6 +104,7 @@ __all__ = [
     "none",
     "optimal_coefficient",
     "over_sets",
+    "ovis",
     "pathwise",
     "rebar",
     "reinmax",

@@ -9,6 +9,7 @@ from jaxgen.estimators import (
     Estimator,
     doubly_reparameterized,
     over_sets,
+    ovis,
     pathwise,
     sticking_the_landing,
     vimco,
@@ -36,7 +37,9 @@ GRADIENTS: dict[str, BoundEstimator] = {
     "doubly_reparameterized": doubly_reparameterized,
     "score_function": over_sets,
     "vimco": vimco,
+    "ovis": ovis,
 }
 """By name. The first three want a reparameterizable q; all are unbiased with every bound, except
 that sticking the landing is biased for any but the ELBO at K > 1 (its `unbiased` says so), that
-`doubly_reparameterized` refuses VR-max and that `vimco` needs two samples."""
+`doubly_reparameterized` refuses VR-max, that `vimco` and `ovis` need two samples and that `ovis`
+is of IWAE alone."""
