@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from jaxgen.workbench.compare import compare
 from jaxgen.workbench.compiled_programs import silence_xla
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.distributed import Cluster, abandon, join
@@ -120,6 +119,8 @@ def choose(arguments: Sequence[str]) -> None:
         return
     name, *flags = arguments
     if name == "compare":
+        from jaxgen.workbench.compare import compare
+
         try:
             compare(flags, f"python -m {PACKAGE} compare")
         except ValueError as error:

@@ -13,7 +13,6 @@ from jaxgen.workbench.compared_curves import compared_figure, compared_page
 from jaxgen.workbench.compared_runs import compared_runs
 from jaxgen.workbench.config import Directory
 from jaxgen.workbench.flags import NoFlags, parse
-from jaxgen.workbench.run_directory import replacing
 from jaxgen.workbench.run_files import read_run
 from jaxgen.workbench.table import print_table
 
@@ -71,6 +70,8 @@ def compare(arguments: Sequence[str], command: str) -> None:
     if path.suffix == ".png" and not of_all.curves:
         print(f"nothing is drawn: {path}")
         return
+    from jaxgen.workbench.run_directory import replacing  # not before: tables need no JAX
+
     with replacing(path) as temporary:
         if path.suffix == ".html":
             temporary.write_text(compared_page(of_all), encoding="utf-8")

@@ -14,6 +14,8 @@ from jaxgen.workbench.run_files import Curve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WIDE = ".wide { overflow-x: auto } th { text-align: left; padding-right: 1em }"
+
 
 def compared_page(of_all: ComparedRuns) -> str:
     """Returns the tables and the shared curves as HTML, on which nothing is run or fetched."""
@@ -23,13 +25,14 @@ def compared_page(of_all: ComparedRuns) -> str:
         for name, color in zip(of_all.names, colors, strict=True)
     )
     figures = [
-        f"<figure>{polylines(curves)}<figcaption>{escape(name)}: {_range(curves)}</figcaption></figure>"
+        f"<figure>{polylines(curves)}<figcaption>{escape(name)}: {_range(curves)}"
+        "</figcaption></figure>"
         for name, curves in of_all.curves
     ]
     parts = [
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Runs compared</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE} .wide {{ overflow-x: auto }} th {text - align: left; padding-right: 1em }</style><h1>Runs compared</h1>",
+        f"<style>{STYLE}{WIDE}</style><h1>Runs compared</h1>",
         f"<p>{legend}</p>",
         *(f"<p>{escape(note)}</p>" for note in of_all.notes),
         *(_html_table(*table) for table in of_all.tables),
