@@ -21,6 +21,7 @@ from jaxgen.estimators import (
     enumeration,
     evaluate,
     gapped_straight_through,
+    generalized_doubly_reparameterized,
     gumbel_rao,
     gumbel_straight_through,
     learned,
@@ -195,6 +196,7 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
+    generalized_doubly_reparameterized,
     *(arm, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
     *(gumbel_straight_through, local_expectation, reinmax),
     *(
