@@ -22,6 +22,7 @@ value estimates E_q[f], its gradient the gradient.
 
 from jaxgen.boundary import doors
 from jaxgen.estimators.antithetic import arm, disarm
+from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import (
     Estimate,
     Estimator,
@@ -29,12 +30,14 @@ from jaxgen.estimators.base import (
     count_evaluations,
 )
 from jaxgen.estimators.by_name import ESTIMATORS, MakeEstimator, network_estimators
+from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
     RebarState,
     RelaxState,
     constant,
+    double_control_variates,
     learned,
     leave_one_out,
     moving_average,
@@ -80,9 +83,12 @@ __all__ = [
     "RelaxState",
     "all_states",
     "arm",
+    "arms",
+    "carms",
     "constant",
     "count_evaluations",
     "disarm",
+    "double_control_variates",
     "doubly_reparameterized",
     "enumeration",
     "evaluate",

@@ -9,8 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxgen.estimators.antithetic import arm, disarm
+from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import Estimator
+from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
+    double_control_variates,
     learned,
     leave_one_out,
     moving_average,
@@ -44,6 +47,9 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "sticking_the_landing": sticking_the_landing,
     "arm": arm,
     "disarm": disarm,
+    "arms": arms,
+    "carms": carms,
+    "double_control_variates": double_control_variates,
     "rebar": rebar,
     "local_expectation": local_expectation,
     "relaxed": relaxed,

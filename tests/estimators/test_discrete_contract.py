@@ -13,7 +13,10 @@ from problems import bernoulli_inside, by_name, one_hots, surrogate
 from jaxgen.bounds import ELBO
 from jaxgen.estimators import (
     arm,
+    arms,
+    carms,
     disarm,
+    double_control_variates,
     gapped_straight_through,
     gumbel_rao,
     gumbel_straight_through,
@@ -33,7 +36,7 @@ LINEAR = {
     "network_init": lambda key, z, context: jnp.ones(()),
     "network_apply": lambda scale, z, context: scale * jnp.sum(z),
 }
-ANTITHETIC = [arm(4), disarm(4)]
+ANTITHETIC = [arm(4), disarm(4), arms(4)]
 RELAXABLE = [
     relaxed(4),
     straight_through(4),
@@ -41,11 +44,12 @@ RELAXABLE = [
     gumbel_rao(4),
     gapped_straight_through(4),
     reinmax(4),
+    double_control_variates(4),
     rebar(4),
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, *RELAXABLE, vimco(4), ovis(4)]
+ALL = [*ANTITHETIC, carms(4), *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
@@ -98,7 +102,7 @@ def test_evaluations_are_counted(estimator, key):
     assert len(seen) == estimator.evaluations
 
 
-@pytest.mark.parametrize("estimator", ANTITHETIC + RELAXABLE, ids=by_name)
+@pytest.mark.parametrize("estimator", [*ANTITHETIC, carms(4), *RELAXABLE], ids=by_name)
 def test_a_continuous_q_is_refused(estimator, key):
     with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
         estimator.apply((), key, jnp.sum, distrax.Normal(0.0, 1.0))
@@ -126,7 +130,7 @@ def test_f_of_many_numbers_is_refused(estimator, key):
         estimator.apply(state, key_apply, lambda z: z * 1.0, q)
 
 
-@pytest.mark.parametrize("estimator", [*RELAXABLE, arm(4), disarm(4)], ids=by_name)
+@pytest.mark.parametrize("estimator", [*RELAXABLE, *ANTITHETIC], ids=by_name)
 def test_samples_are_floats_of_the_event_shape(estimator, key):
     """Whatever the dtype of q."""
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros((2, 3)), dtype=bool), 2)
@@ -160,7 +164,14 @@ def test_probs_are_as_good_as_logits(key):
 
 @pytest.mark.parametrize(
     "estimator",
-    [*ANTITHETIC, *RELAXABLE, local_expectation(4), measure_valued(4), vimco(4, bound=ELBO)],
+    [
+        *ANTITHETIC,
+        carms(4),
+        *RELAXABLE,
+        local_expectation(4),
+        measure_valued(4),
+        vimco(4, bound=ELBO),
+    ],
     ids=by_name,
 )
 def test_the_score_of_log_q_inside_f_is_left_out(estimator, key):
