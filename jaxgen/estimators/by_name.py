@@ -13,6 +13,7 @@ from jaxgen.estimators.arms import arms
 from jaxgen.estimators.base import Estimator
 from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
+    double_control_variates,
     learned,
     leave_one_out,
     moving_average,
@@ -48,6 +49,7 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "disarm": disarm,
     "arms": arms,
     "carms": carms,
+    "double_control_variates": double_control_variates,
     "rebar": rebar,
     "local_expectation": local_expectation,
     "relaxed": relaxed,
