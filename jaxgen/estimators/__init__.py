@@ -52,6 +52,9 @@ from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
 from jaxgen.estimators.evaluation import evaluate, log_prob
 from jaxgen.estimators.gapped_straight_through import gapped_straight_through
+from jaxgen.estimators.generalized_doubly_reparameterized import (
+    generalized_doubly_reparameterized,
+)
 from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
@@ -91,6 +94,7 @@ __all__ = [
     "enumeration",
     "evaluate",
     "gapped_straight_through",
+    "generalized_doubly_reparameterized",
     "gumbel_rao",
     "gumbel_straight_through",
     "learned",
