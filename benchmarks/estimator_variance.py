@@ -4,6 +4,11 @@ Each estimator gets the same evaluations of f, on the same trajectory of params;
 rows.csv and rows.jsonl, the pictures to pictures/, a table per problem to the terminal.
 
   python -m benchmarks.estimator_variance --quick --out DIR
+
+Of an estimator of your own, `num_samples -> Estimator`, it writes the certificate instead: which
+toy problems it accepts, whether a bias is seen, its variance beside the best known, its price.
+
+  python -m benchmarks.estimator_variance --estimator my_file.py:my_estimator --out DIR
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import Annotated, Any, TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from benchmarks.named_estimator import certify_named
 from benchmarks.networks import NETWORKS
 from benchmarks.record import directory
 from benchmarks.timing import environment
@@ -72,6 +78,8 @@ class Config:
     """Problems, by name."""
     estimators: Annotated[tuple[str, ...], Among(ESTIMATORS), SEVERAL] = tuple(ESTIMATORS)
     """Estimators, by name; each is tried on the problems that it accepts."""
+    estimator: str | None = None
+    """FILE.py:NAME, an estimator of your own to certify; the file is run."""
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
     evaluations: Annotated[tuple[Count, ...], RISING] = (2, 8)
@@ -111,6 +119,9 @@ def run(config: Config) -> dict[str, Any]:
         default = Config()
         kept = {k: v for k, v in QUICK.items() if getattr(config, k) == getattr(default, k)}
         config = dataclasses.replace(config, **kept)
+    if config.estimator is not None:
+        toys = [TOYS[name]() for name in config.problems if name in TOYS]
+        return certify_named(config.estimator, toys, config.draws, config.out)
     out = directory(config.out)
     directory(f"{out}/pictures")
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")

@@ -47,7 +47,13 @@ NATS = "bound (nats per image)"
 WEIGHTS = 100  # importance weights per test image, for the ELBO and the effective sample size
 SNR_IMAGES, SNR_DRAWS = 16, 100  # images whose gradients are drawn, and how often each
 Gradient: TypeAlias = Literal[
-    "pathwise", "sticking_the_landing", "doubly_reparameterized", "score_function", "vimco", "ovis"
+    "pathwise",
+    "sticking_the_landing",
+    "doubly_reparameterized",
+    "generalized_doubly_reparameterized",
+    "score_function",
+    "vimco",
+    "ovis",
 ]
 NO_OR_MANY = wb.Rule(
     lambda counts: len(counts) == len(set(counts)) != 1, "none, or two or more", True

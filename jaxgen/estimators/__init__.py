@@ -37,6 +37,7 @@ from jaxgen.estimators.control_variates import (
     RebarState,
     RelaxState,
     constant,
+    double_control_variates,
     learned,
     leave_one_out,
     moving_average,
@@ -51,6 +52,9 @@ from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
 from jaxgen.estimators.evaluation import evaluate, log_prob
 from jaxgen.estimators.gapped_straight_through import gapped_straight_through
+from jaxgen.estimators.generalized_doubly_reparameterized import (
+    generalized_doubly_reparameterized,
+)
 from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.local_expectation import local_expectation
@@ -64,6 +68,7 @@ from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, stra
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.estimators.vimco import vimco
 
 __all__ = [
@@ -84,10 +89,12 @@ __all__ = [
     "constant",
     "count_evaluations",
     "disarm",
+    "double_control_variates",
     "doubly_reparameterized",
     "enumeration",
     "evaluate",
     "gapped_straight_through",
+    "generalized_doubly_reparameterized",
     "gumbel_rao",
     "gumbel_straight_through",
     "learned",
@@ -113,6 +120,7 @@ __all__ = [
     "score_function",
     "sticking_the_landing",
     "straight_through",
+    "unordered_set",
     "vimco",
     "without_score",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
@@ -46,12 +46,7 @@ def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Esti
     Source: Tucker et al. (2019), equation 8.
     """
     num_samples = at_least("num_samples", num_samples, 1)
-    path_weights = bound.path_weights
-    if path_weights is None:
-        raise ValueError(
-            f"bound: got {bound.name}, which is not twice differentiable, expected one that is, or "
-            "another gradient: pathwise, score_function, vimco (or the biased sticking_the_landing)"
-        )
+    path_weights = path_weights_of(bound)
 
     def apply(
         state: Any,
@@ -79,3 +74,20 @@ def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Esti
         evaluations=num_samples,
         bound=bound,
     )
+
+
+def path_weights_of(bound: Bound) -> Callable[[Float[Array, "samples"]], Float[Array, "samples"]]:
+    """Returns the function from log weights to dL/dl_k - d²L/dl_k².
+
+    Raises:
+      ValueError: the bound is not twice differentiable.
+    Example:
+      >>> path_weights_of(IWAE)(jnp.log(jnp.array([1.0, 3.0]))).tolist()  # v_k²
+      [0.0625, 0.5625]
+    """
+    if bound.path_weights is None:
+        raise ValueError(
+            f"bound: got {bound.name}, which is not twice differentiable, expected one that is, or "
+            "another gradient: pathwise, score_function, vimco (or the biased sticking_the_landing)"
+        )
+    return bound.path_weights

@@ -51,8 +51,9 @@ class LatentVariableModel(NamedTuple):
 class LogWeight(Protocol):
     """log p(x, z) - log q(z)."""
 
-    def __call__(self, z: Array, q: Distribution = ...) -> Scalar:
-        """Returns it in nats; q stands in the arguments so that a gradient can hold it still."""
+    def __call__(self, z: Array, q: Distribution = ..., prior: Distribution = ...) -> Scalar:
+        """Returns it in nats; q and the prior stand in the arguments so that a gradient can hold
+        them still."""
         ...
 
 
@@ -64,8 +65,8 @@ class Observed(NamedTuple):
       q: q(z|x).
       log_likelihood: z to log p(x|z), in nats.
       log_joint: z to log p(x, z), in nats.
-      log_weight: `(z, q=q)` to log p(x, z) - log q(z), in nats: the f of every estimator, some of
-        which call it with a q of their own.
+      log_weight: `(z, q=q, prior=prior)` to log p(x, z) - log q(z), in nats: the f of every
+        estimator, some of which call it with a q or a prior of their own.
     Example:
       >>> def bernoulli(logits):
       ...     return Independent(Bernoulli(logits), 1)
@@ -127,7 +128,7 @@ def observe(
     def log_joint(z: Array) -> Scalar:
         return log_likelihood(z) + prior.log_prob(z)
 
-    def log_weight(z: Array, q: Distribution = q) -> Scalar:
-        return log_joint(z) - q.log_prob(z)
+    def log_weight(z: Array, q: Distribution = q, prior: Distribution = prior) -> Scalar:
+        return log_likelihood(z) + prior.log_prob(z) - q.log_prob(z)
 
     return Observed(prior, q, log_likelihood, log_joint, log_weight)

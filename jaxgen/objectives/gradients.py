@@ -8,6 +8,7 @@ from jaxgen.bounds import Bound
 from jaxgen.estimators import (
     Estimator,
     doubly_reparameterized,
+    generalized_doubly_reparameterized,
     over_sets,
     ovis,
     pathwise,
@@ -19,7 +20,8 @@ from jaxgen.estimators import (
 class BoundEstimator(Protocol):
     """`(num_samples, bound=...) -> estimator` of grad E[bound], for an f that is a log weight.
 
-    Written `def f(z, q=q): return log_joint(z) - q.log_prob(z)`, one f serves them all.
+    Written `def f(z, q=q): return log_joint(z) - q.log_prob(z)`, one f serves them all but the
+    generalized one, which asks for a parameter prior besides; `Observed.log_weight` has both.
 
     Example:
       >>> GRADIENTS["vimco"](8, bound=renyi(0.5))
@@ -35,11 +37,12 @@ GRADIENTS: dict[str, BoundEstimator] = {
     "pathwise": pathwise,
     "sticking_the_landing": sticking_the_landing,
     "doubly_reparameterized": doubly_reparameterized,
+    "generalized_doubly_reparameterized": generalized_doubly_reparameterized,
     "score_function": over_sets,
     "vimco": vimco,
     "ovis": ovis,
 }
-"""By name. The first three want a reparameterizable q; all are unbiased with every bound, except
-that sticking the landing is biased for any but the ELBO at K > 1 (its `unbiased` says so), that
-`doubly_reparameterized` refuses VR-max, that `vimco` and `ovis` need two samples and that `ovis`
-is of IWAE alone."""
+"""By name. The first four want a reparameterizable q; all are unbiased with every bound, except
+that sticking the landing is biased for any but the ELBO at K > 1 (its `unbiased` says so). The two
+doubly reparameterized ones refuse VR-max, `vimco` and `ovis` need two samples, and `ovis` is of
+IWAE alone."""

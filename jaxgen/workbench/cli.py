@@ -110,10 +110,22 @@ def choose(arguments: Sequence[str]) -> None:
     """
     known = recipes()
     if not arguments or arguments[0] in ("-h", "--help"):
-        usage = f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n\n" if arguments else ""
+        usage = (
+            f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n"
+            f"       python -m {PACKAGE} compare RUN RUN... [--output FILE]\n\n"
+        )
+        usage = usage if arguments else ""
         print(usage + _listing(known))
         return
     name, *flags = arguments
+    if name == "compare":
+        from jaxgen.workbench.compare import compare
+
+        try:
+            compare(flags, f"python -m {PACKAGE} compare")
+        except ValueError as error:
+            _leave(2, f"error: {error}")
+        return
     if name not in known:
         _leave(2, f"error: recipe: got {name!r}, expected one of\n{_listing(known)}")
     place = _run_dir(flags)

@@ -19,7 +19,7 @@ Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 NOT_COMPARED_ON_RESUME = frozenset(
     {
         *("compilation_cache", "data_dir", "run_dir", "resume", "fall_back", "devices", "stream"),
-        "tensorboard",
+        *("tensorboard", "quiet", "verbose"),
     }
 )
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
@@ -95,6 +95,10 @@ class TrainingConfig(RunConfig):
     """Devices that share each batch; a CPU pretends as many as asked."""
     tensorboard: bool = False
     """Also write every record under RUN_DIR/tensorboard (needs the extra of that name)."""
+    quiet: bool = False
+    """Say nothing but warnings and errors."""
+    verbose: bool = False
+    """Say all numbers of every epoch, a line each, and what computes them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,6 +106,8 @@ class TrainingConfig(RunConfig):
             raise ValueError(
                 f"devices: got {self.devices}, expected a divisor of batch_size={self.batch_size}"
             )
+        if self.quiet and self.verbose:
+            raise ValueError("quiet: got it with verbose, expected one of them")
         if self.tensorboard:
             require_extra("tensorboard", "tensorboardX", "tensorboard")
         if self.resume and self.run_dir is None:

@@ -18,7 +18,7 @@ from jaxgen.types import Info, Key, Params
 from jaxgen.workbench.continuing import GoOn, Point, last_point, save_point
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
 from jaxgen.workbench.interrupt import agreed_signal, deferred_interrupts
-from jaxgen.workbench.progress_bar import progress
+from jaxgen.workbench.progress_bar import loudness, progress
 from jaxgen.workbench.run_directory import RunDirectory
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
@@ -143,7 +143,7 @@ def fit(
             if stop or late:
                 save_point(run, Point(index + 1, {"state": state, "best": best}, stopping))
                 done, last_save = index + 1, time.monotonic()
-            advance(1, f"{monitor} {record[f'validation_{monitor}']:.2f}")
+            advance(1, _message(record, monitor))
             if stop:
                 break
         if signum := agreed_signal(interruption):
@@ -151,6 +151,14 @@ def fit(
     trained = evaluated(state) if patience is None else best
     save(run.trained, done, trained)
     return trained
+
+
+def _message(record: dict[str, Any], monitor: str) -> str:
+    """Returns what is shown of an epoch: the number that is watched, or all of them."""
+    if loudness.get() != "verbose":
+        return f"{monitor} {record[f'validation_{monitor}']:.2f}"
+    numbers = {name: value for name, value in record.items() if np.ndim(value) == 0}
+    return "  ".join(f"{name} {value:.5g}" for name, value in numbers.items() if name != "epoch")
 
 
 @contextlib.contextmanager

@@ -6,12 +6,13 @@ A static file beside the pictures that it shows: every text is escaped, nothing 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from jaxgen.workbench.polylines import polylines
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 75em; margin: 1em auto; padding: 0 1em }
@@ -20,7 +21,6 @@ figure { margin: 0 } img { max-width: 100% } svg { width: 100%; background: #f6f
 table { border-collapse: collapse } td { padding: .1em 1em .1em 0; overflow-wrap: anywhere }
 td { border-bottom: 1px solid #ddd; vertical-align: top } td:first-child { min-width: 9em }
 """
-WIDTH, HEIGHT = 240, 120
 
 
 def run_page(path: Path) -> str:
@@ -104,17 +104,7 @@ def _curves(title: str, path: Path) -> str:
 
 
 def _curve(name: str, points: Sequence[tuple[int, float]]) -> str:
-    first, last = points[0][0], points[-1][0]
     low, high = min(y for _, y in points), max(y for _, y in points)
-    height = high - low if math.isfinite(high - low) and high > low else 1.0
-    at = " ".join(
-        f"{5 + (i - first) / (last - first) * (WIDTH - 10):.1f},"
-        f"{HEIGHT - 5 - (y - low) / height * (HEIGHT - 10):.1f}"
-        for i, y in points
-    )
-    line = f'<polyline fill="none" stroke="#1f77b4" stroke-width="2" points="{at}"/>'
-    words = f"{escape(name)}: {points[-1][1]:.5g} at {last} (from {low:.5g} to {high:.5g})"
-    return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}">{line}</svg>'
-        f"<figcaption>{words}</figcaption></figure>"
-    )
+    last, at_end = points[-1]
+    words = f"{escape(name)}: {at_end:.5g} at {last} (from {low:.5g} to {high:.5g})"
+    return f"<figure>{polylines([points])}<figcaption>{words}</figcaption></figure>"

@@ -7,11 +7,17 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TextColumn
+
+Loudness = Literal["quiet", "usual", "verbose"]
+loudness: ContextVar[Loudness] = ContextVar("loudness", default="usual")
+"""Quiet: nothing is shown. Verbose: every piece of work in a line of its own, on a terminal too.
+`begin` sets it, as the flags of the run say."""
 
 
 class Advance(Protocol):
@@ -49,7 +55,8 @@ def progress(
       ...     advance(1, "elbo -93.1")  # epoch 12/100   3.1 epochs/s   0:00:28 left   elbo -93.1
     """
     output = stream or sys.stderr
-    live = output.isatty() and os.environ.get("TERM") != "dumb"
+    quiet, verbose = loudness.get() == "quiet", loudness.get() == "verbose"
+    live = loudness.get() == "usual" and output.isatty() and os.environ.get("TERM") != "dumb"
     bar = Progress(
         BarColumn(bar_width=30),
         TextColumn("{task.fields[status]}", markup=False),
@@ -69,8 +76,8 @@ def progress(
         status = lead + _status(task, unit, message)
         bar.update(task.id, status=status)
         now = time.monotonic()
-        finished = task.completed >= total
-        if not live and (finished or now - last_line >= seconds_between_lines):
+        due = verbose or task.completed >= total or now - last_line >= seconds_between_lines
+        if due and not live and not quiet:
             print(status, file=output, flush=True)
             last_line = now
 

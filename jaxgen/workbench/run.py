@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import jax
+
 from jaxgen.train import on_first_process
 from jaxgen.workbench.compiled_programs import keep_compiled_programs
 from jaxgen.workbench.config import RunConfig
 from jaxgen.workbench.errors import Interrupted
 from jaxgen.workbench.opening import new_path, open_run
+from jaxgen.workbench.progress_bar import loudness
 from jaxgen.workbench.requirements import require_devices
 from jaxgen.workbench.resuming import refuse_other_config, refuse_used, stored_config
 from jaxgen.workbench.run_directory import RunDirectory
@@ -86,7 +89,10 @@ class Run:
         if self._directory is None and self._whole is None:
             resume = getattr(self.config, "resume", False)
             self._directory = open_run(self._path, self.config, resume=resume)
-            print(f"run directory: {self._directory.path}")
+            if loudness.get() != "quiet":
+                print(f"run directory: {self._directory.path}")
+            if loudness.get() == "verbose":
+                print(f"jax {jax.__version__}, {jax.device_count()} devices: {jax.devices()[0]}")
         elif self._directory is None and self._whole is not None:
             self._directory = self._whole.directory.of_part(self.title)
         assert self._directory is not None
@@ -152,6 +158,8 @@ class Run:
         result = {**result, **self.seconds}
         self.directory.write_result(result)
         page = self.directory.write_page()
+        if loudness.get() == "quiet":
+            return result
         for table in tables:
             print_table(*table)
         print(*notes, f"time: {result['seconds']:.1f} seconds", sep="\n")
@@ -178,7 +186,8 @@ def config_of(run: Run, kind: type[Config]) -> Config:
 def begin(config: RunConfig) -> Run:
     """Returns the run that `config` asks for, its clock started and its devices there.
 
-    Call it before anything else touches JAX. Nothing is written yet.
+    Call it before anything else touches JAX. Nothing is written yet. How much is said from now on
+    goes by its `quiet` and `verbose`.
 
     Raises:
       ValueError: there are too few devices; run_dir is used, or holds no run that `config` resumes.
@@ -187,6 +196,8 @@ def begin(config: RunConfig) -> Run:
       >>> run.title
       ''
     """
+    quiet, verbose = (getattr(config, flag, False) for flag in ("quiet", "verbose"))
+    loudness.set("quiet" if quiet else "verbose" if verbose else "usual")
     if config.compilation_cache:
         keep_compiled_programs()
     require_devices(getattr(config, "devices", 1))

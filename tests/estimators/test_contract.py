@@ -19,10 +19,12 @@ from jaxgen.estimators import (
     carms,
     count_evaluations,
     disarm,
+    double_control_variates,
     doubly_reparameterized,
     enumeration,
     evaluate,
     gapped_straight_through,
+    generalized_doubly_reparameterized,
     gumbel_rao,
     gumbel_straight_through,
     learned,
@@ -43,6 +45,7 @@ from jaxgen.estimators import (
     score_function,
     sticking_the_landing,
     straight_through,
+    unordered_set,
     vimco,
 )
 from jaxgen.estimators.evaluation import with_gradient
@@ -60,6 +63,7 @@ CASES = [
     *((estimator, problems.gaussian_inside) for estimator in GAUSSIAN),
     (enumeration(), problems.bernoulli_inside),
     (local_expectation(3), problems.bernoulli_inside),
+    (double_control_variates(3), problems.bernoulli_inside),
     (rebar(3), problems.bernoulli_inside),
     (
         relax(
@@ -192,13 +196,14 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
         score_function(2, baseline=moving_average()),
         score_function(2, baseline=optimal_coefficient()),
         score_function(2, baseline=NETWORK),
+        double_control_variates(),
         rebar(),
         relax(
             network_init=lambda key, z, x: jnp.zeros_like(z),
             network_apply=lambda w, z, x: w @ z,
         ),
     ],
-    ids=["moving average", "optimal coefficient", "learned", "rebar", "relax"],
+    ids=["moving average", "optimal coefficient", "learned", "double", "rebar", "relax"],
 )
 def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
@@ -207,7 +212,17 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
-    *(arm, arms, carms, disarm, doubly_reparameterized, gapped_straight_through, gumbel_rao),
+    *(
+        arm,
+        arms,
+        carms,
+        disarm,
+        double_control_variates,
+        doubly_reparameterized,
+        gapped_straight_through,
+        generalized_doubly_reparameterized,
+        gumbel_rao,
+    ),
     *(gumbel_straight_through, local_expectation, reinmax),
     *(
         measure_valued,
@@ -220,7 +235,7 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, vimco),
+    *(sticking_the_landing, straight_through, unordered_set, vimco),
 ]
 
 

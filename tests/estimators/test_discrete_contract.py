@@ -15,7 +15,9 @@ from jaxgen.estimators import (
     arm,
     arms,
     carms,
+    count_evaluations,
     disarm,
+    double_control_variates,
     gapped_straight_through,
     gumbel_rao,
     gumbel_straight_through,
@@ -28,6 +30,7 @@ from jaxgen.estimators import (
     relax_black_box,
     relaxed,
     straight_through,
+    unordered_set,
     vimco,
 )
 
@@ -43,11 +46,12 @@ RELAXABLE = [
     gumbel_rao(4),
     gapped_straight_through(4),
     reinmax(4),
+    double_control_variates(4),
     rebar(4),
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, carms(4), *RELAXABLE, vimco(4), ovis(4)]
+ALL = [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
@@ -97,10 +101,12 @@ def test_evaluations_are_counted(estimator, key):
     values = jax.jit(lambda key: estimator.apply(state, key, f, q)[1].values)(key)
     jax.block_until_ready(values)
     jax.effects_barrier()
-    assert len(seen) == estimator.evaluations
+    assert len(seen) == count_evaluations(estimator, q)
 
 
-@pytest.mark.parametrize("estimator", [*ANTITHETIC, carms(4), *RELAXABLE], ids=by_name)
+@pytest.mark.parametrize(
+    "estimator", [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE], ids=by_name
+)
 def test_a_continuous_q_is_refused(estimator, key):
     with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
         estimator.apply((), key, jnp.sum, distrax.Normal(0.0, 1.0))
@@ -165,6 +171,7 @@ def test_probs_are_as_good_as_logits(key):
     [
         *ANTITHETIC,
         carms(4),
+        unordered_set(4),
         *RELAXABLE,
         local_expectation(4),
         measure_valued(4),

@@ -25,6 +25,7 @@ from jaxgen.models import (
     gaussian_posterior,
     gaussian_vae,
     hierarchical_vae,
+    observe,
     standard_normal,
     vae,
 )
@@ -244,7 +245,8 @@ def test_every_gradient_is_exact_by_quadrature():
                 return noise[0] * jnp.ones(shape, dtype)
             return noise.reshape(shape).astype(dtype)
 
-        f = lambda z, q=q: log_joint(model, start, z) - q.log_prob(z)  # noqa: E731
+        at = observe(model, start, X)
+        f = lambda z, q=q, prior=at.prior: at.log_weight(z, q, prior)  # noqa: E731
         with mock.patch.object(jax.random, "normal", normal):
             return estimator.apply((), jax.random.key(0), f, q)[0]
 

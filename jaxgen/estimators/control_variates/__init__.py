@@ -7,6 +7,7 @@ from jaxgen.estimators.control_variates.baselines import (
     moving_average,
     none,
 )
+from jaxgen.estimators.control_variates.double_control_variates import double_control_variates
 from jaxgen.estimators.control_variates.learned import learned
 from jaxgen.estimators.control_variates.muprop import muprop
 from jaxgen.estimators.control_variates.optimal_coefficient import optimal_coefficient
@@ -19,6 +20,7 @@ __all__ = [
     "RebarState",
     "RelaxState",
     "constant",
+    "double_control_variates",
     "learned",
     "leave_one_out",
     "moving_average",

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxgen.estimators.base import Estimate, Integrand
 from jaxgen.estimators.control_variates.base import Baseline, Control
@@ -49,15 +49,25 @@ def leave_one_out() -> Baseline:
 
     Example:
       >>> score_function(4, baseline=leave_one_out())  # the RLOO estimator
-    Source: Salimans & Knowles (2014); Kool et al. (2019).
+    Source: Salimans & Knowles (2014); Kool et al. (2019a).
     """
 
     def apply(
         state: Any, f: Integrand, q: Distribution, samples: Array, values: Array, context: Any
     ) -> Control:
-        return Control((jnp.sum(values) - values) / (len(values) - 1))
+        return Control(of_others(values))
 
     return Baseline(apply, min_samples=2)
+
+
+def of_others(x: Float[Array, "samples *shape"]) -> Float[Array, "samples *shape"]:
+    """Returns, for each sample, the mean of the others.
+
+    Example:
+      >>> of_others(jnp.array([0.0, 1.0, 5.0]))
+      Array([3. , 2.5, 0.5], dtype=float32)
+    """
+    return (jnp.sum(x, axis=0) - x) / (len(x) - 1)
 
 
 @struct.dataclass
@@ -80,6 +90,15 @@ class Decaying:
         return Decaying(
             total=decay * self.total + (1 - decay) * total,
             weight=decay * self.weight + (1 - decay) * weight,
+        )
+
+    def add_known(self, decay: float, totals: Array, weights: Array) -> Decaying:
+        """Returns the state after the means of a batch, without what is not finite."""
+        known = jnp.isfinite(totals) & jnp.isfinite(weights)
+        return self.add(
+            decay,
+            jnp.mean(jnp.where(known, totals, 0.0)),
+            jnp.mean(jnp.where(known, weights, 0.0)),
         )
 
     def mean(self) -> Scalar:

@@ -68,12 +68,7 @@ def optimal_coefficient(baseline: Baseline = _ONE, *, decay: float = 0.99) -> Ba
 
     def update(state: _Coefficient, estimates: Estimate) -> _Coefficient:
         products, squares, inner = estimates.statistics
-        known = jnp.isfinite(products) & jnp.isfinite(squares)
-        running = state.running.add(
-            decay,
-            jnp.mean(jnp.where(known, products, 0.0)),
-            jnp.mean(jnp.where(known, squares, 0.0)),
-        )
+        running = state.running.add_known(decay, products, squares)
         inner = baseline.update(state.inner, estimates._replace(statistics=inner))
         return _Coefficient(running=running, inner=inner)
 

@@ -1,0 +1,139 @@
+"""GDReG by quadrature, beside DReG; and the path of a sample that its distribution did not draw."""
+
+import chex
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from jaxgen.bounds import IWAE, VR_MAX
+from jaxgen.certify import exact_moments, normal_quadrature
+from jaxgen.distributions import diagonal_normal
+from jaxgen.estimators import doubly_reparameterized, generalized_doubly_reparameterized
+from jaxgen.estimators.fixed_noise import at_fixed_noise
+
+NOISE, PROBS = normal_quadrature(40, 2)
+PARAMS = {
+    "likelihood": jnp.array(0.8),  # the slope in z
+    "prior": jnp.array([1.0, 0.3]),  # mean and log scale
+    "q": jnp.array([0.4, -0.2]),
+}
+OURS, THEIRS = generalized_doubly_reparameterized(2), doubly_reparameterized(2)
+
+
+class Replay(distrax.Normal):
+    """A normal whose noise is given."""
+
+    def __init__(self, noise, loc, scale):
+        super().__init__(loc, scale)
+        self.noise = noise
+
+    def sample(self, *, seed, sample_shape=()):
+        noise = self.noise.reshape(sample_shape) if sample_shape else self.noise[0]
+        return self.loc + self.scale * noise
+
+
+def normal(params):
+    return distrax.Normal(params[0], jnp.exp(params[1]))
+
+
+def log_weight(params, scale, own_prior=False):
+    def f(z, q=normal(params["q"]), prior=normal(params["prior"])):  # noqa: B008
+        prior = normal(params["prior"]) if own_prior else prior
+        likelihood = distrax.Normal(params["likelihood"] * z, scale).log_prob(-0.5)
+        return likelihood + prior.log_prob(z) - q.log_prob(z)
+
+    return f
+
+
+def moments(estimator, params=PARAMS, scale=0.8, own_prior=False):
+    """Of the gradient in the likelihood's, the prior's and q's parameters, in this order."""
+
+    def gradient(noise):
+        def surrogate(params):
+            q = Replay(noise, params["q"][0], jnp.exp(params["q"][1]))
+            f = log_weight(params, scale, own_prior)
+            return estimator.apply((), jax.random.key(0), f, q)[0]
+
+        return ravel_pytree(jax.grad(surrogate)(params))[0]
+
+    return exact_moments(gradient, NOISE, PROBS)
+
+
+def truth():
+    def bound(params):
+        z = params["q"][0] + jnp.exp(params["q"][1]) * NOISE
+        return PROBS @ jax.vmap(IWAE)(jax.vmap(jax.vmap(log_weight(params, 0.8)))(z))
+
+    return ravel_pytree(jax.grad(bound)(PARAMS))[0]
+
+
+def test_unbiased_and_dreg_in_all_but_the_prior():
+    found = jax.jit(
+        lambda: (moments(OURS), moments(THEIRS), moments(OURS, own_prior=True), truth())
+    )
+    general, dreg, broken, exact = jax.tree.map(np.asarray, found())
+    np.testing.assert_allclose(general.mean, exact, atol=2e-4)
+    np.testing.assert_allclose(dreg.mean, exact, atol=2e-4)
+    assert np.abs(broken.mean - exact).max() > 0.01  # an f whose prior is not held
+    others = [0, 3, 4]
+    np.testing.assert_allclose(general.variance[others], dreg.variance[others], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("scale", "ratio"), [(4.0, 1 / 16), (0.5, 256.0)])
+def test_with_the_posterior_its_noise_is_by_what_the_likelihood_says(scale, ratio):
+    """Prior N(1, 2), likelihood N(z, scale) at -.5: precisions of 1/4 and of 1/scale²."""
+    precision = 1 / 4 + 1 / scale**2
+    mean = (1 / 4 - 0.5 / scale**2) / precision
+    params = {
+        "likelihood": jnp.array(1.0),
+        "prior": jnp.array([1.0, np.log(2.0)]),
+        "q": jnp.array([mean, -0.5 * np.log(precision)]),
+    }
+    found = jax.jit(lambda: (moments(OURS, params, scale), moments(THEIRS, params, scale)))
+    general, dreg = jax.tree.map(np.asarray, found())
+    np.testing.assert_allclose(general.mean[1:3], dreg.mean[1:3], rtol=1e-4)
+    np.testing.assert_allclose(general.variance[1] / dreg.variance[1], ratio, rtol=1e-3)
+
+
+LOC, SCALE = jnp.array([0.3, -0.5]), jnp.array([0.7, 1.2])
+WITH_A_PATH = {
+    "normal": lambda m, s: distrax.Independent(distrax.Normal(m, s), 1),
+    "jaxgen's": lambda m, s: diagonal_normal(m, jnp.log(s)),
+    "diag": distrax.MultivariateNormalDiag,
+    "tri": lambda m, s: distrax.MultivariateNormalTri(m, jnp.diag(s).at[1, 0].set(m[0])),
+    "laplace": lambda m, s: distrax.Independent(distrax.Laplace(m, s), 1),
+    "logistic": lambda m, s: distrax.Independent(distrax.Logistic(m, s), 1),
+    "gumbel": lambda m, s: distrax.Independent(distrax.Gumbel(m, s), 1),
+    "tanh": lambda m, s: distrax.Transformed(
+        distrax.MultivariateNormalDiag(m, s), distrax.Block(distrax.Tanh(), 1)
+    ),
+}
+
+
+def test_a_sample_moves_with_the_parameters_as_when_it_is_drawn():
+    @jax.jit
+    def found(*at):
+        def drawn(*at):
+            return {k: p(*at).sample(seed=jax.random.key(0)) for k, p in WITH_A_PATH.items()}
+
+        def moved(*at):
+            return {k: at_fixed_noise(p(*at), z[k]) for k, p in WITH_A_PATH.items()}
+
+        z = drawn(*at)
+        return [(g(*at), jax.jacfwd(g, (0, 1))(*at)) for g in (moved, drawn)]
+
+    chex.assert_trees_all_close(*found(LOC, SCALE), rtol=1e-4, atol=1e-5)
+
+
+def test_refusals(key):
+    q = distrax.Normal(0.0, 1.0)
+    with pytest.raises(ValueError, match="f: got a function without a parameter named prior"):
+        OURS.apply((), key, lambda z, q=q: z, q)
+    gamma = distrax.Gamma(1.0, 1.0)
+    with pytest.raises(ValueError, match="prior: got Gamma, expected a distrax Normal"):
+        OURS.apply((), key, lambda z, q=q, prior=gamma: z**2, q)
+    with pytest.raises(ValueError, match="bound: got vr-max, which is not twice differentiable"):
+        generalized_doubly_reparameterized(2, bound=VR_MAX)
