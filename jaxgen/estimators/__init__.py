@@ -68,6 +68,7 @@ from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, stra
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.two_bounds import two_bounds
 from jaxgen.estimators.vimco import vimco
 
 __all__ = [
@@ -119,6 +120,7 @@ __all__ = [
     "score_function",
     "sticking_the_landing",
     "straight_through",
+    "two_bounds",
     "vimco",
     "without_score",
 ]
