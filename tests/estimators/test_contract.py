@@ -46,6 +46,7 @@ from jaxgen.estimators import (
     score_function,
     sticking_the_landing,
     straight_through,
+    unordered_set,
     vimco,
 )
 from jaxgen.estimators.evaluation import with_gradient
@@ -236,7 +237,7 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, vimco),
+    *(sticking_the_landing, straight_through, unordered_set, vimco),
 ]
 
 
