@@ -28,6 +28,7 @@ from jaxgen.bounds.renyi import (
     renyi,
 )
 from jaxgen.bounds.subsets import ciwae, jackknife, miwae
+from jaxgen.bounds.sumo import random_num_samples, russian_roulette, sumo
 from jaxgen.bounds.thermodynamic import thermodynamic_lower_bound, thermodynamic_upper_bound
 
 __all__ = [
@@ -41,7 +42,10 @@ __all__ = [
     "jackknife",
     "log_power_mean",
     "miwae",
+    "random_num_samples",
     "renyi",
+    "russian_roulette",
+    "sumo",
     "thermodynamic_lower_bound",
     "thermodynamic_upper_bound",
 ]

@@ -18,23 +18,26 @@ r"""Certificates: of an estimator's bias and variance on known problems, and of 
 from jaxgen.boundary import doors
 from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.bijector_laws import BijectorErrors, bijector_errors
-from jaxgen.certify.budget import accepted, at_budget
+from jaxgen.certify.budget import accepted, at_budget, refusal
 from jaxgen.certify.certificate import Certificate, certify
 from jaxgen.certify.density_check import check_density, density_report
 from jaxgen.certify.dependence import dependence
 from jaxgen.certify.dequantization import check_dequantizer
 from jaxgen.certify.directional_snr import directional_snr
+from jaxgen.certify.enumerated import enumerated_moments
+from jaxgen.certify.estimator_report import estimator_report
 from jaxgen.certify.exact_gradient import exact_gradient, quadrature_gradient
 from jaxgen.certify.exact_moments import exact_moments, normal_quadrature, replay, sample_space
 from jaxgen.certify.finding import DensityReport, Finding
 from jaxgen.certify.frozen import pack
 from jaxgen.certify.frozen_decoder import FrozenVAE, Simulated, frozen_vae, simulate, two_latent_vae
+from jaxgen.certify.judged import EstimatorReport, Judged
 from jaxgen.certify.known_kl import KnownKL, kl_from_draws
 from jaxgen.certify.latent_quadrature import log_prob_by_quadrature
 from jaxgen.certify.measure import measure
 from jaxgen.certify.moments import DrawGradient, Moments, grad_moments
 from jaxgen.certify.problem import Problem, Target, estimated_gradient
-from jaxgen.certify.row import GROUPS, Row
+from jaxgen.certify.row import GROUPS, Row, relative_variance
 from jaxgen.certify.sampling_law import goodness_of_fit
 from jaxgen.certify.signal_to_noise import SignalToNoise, signal_to_noise
 from jaxgen.certify.tables import tables
@@ -47,6 +50,7 @@ from jaxgen.certify.toys import (
     coupled,
     exponential,
     inside,
+    linear_gaussian,
     quadratic,
     toy,
 )
@@ -61,8 +65,10 @@ __all__ = [
     "DensityReport",
     "DrawGradient",
     "Draws",
+    "EstimatorReport",
     "Finding",
     "FrozenVAE",
+    "Judged",
     "KnownKL",
     "Moments",
     "Problem",
@@ -84,7 +90,9 @@ __all__ = [
     "density_report",
     "dependence",
     "directional_snr",
+    "enumerated_moments",
     "estimated_gradient",
+    "estimator_report",
     "exact_gradient",
     "exact_moments",
     "exponential",
@@ -93,6 +101,7 @@ __all__ = [
     "grad_moments",
     "inside",
     "kl_from_draws",
+    "linear_gaussian",
     "log_prob_by_quadrature",
     "measure",
     "normal_quadrature",
@@ -100,6 +109,8 @@ __all__ = [
     "paired_bias",
     "quadratic",
     "quadrature_gradient",
+    "refusal",
+    "relative_variance",
     "replay",
     "sample_space",
     "signal_to_noise",

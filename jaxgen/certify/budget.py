@@ -44,18 +44,25 @@ def accepted(problem: Problem, estimators: Mapping[str, MakeEstimator]) -> dict[
       >>> accepted(toy(0.45), {"pathwise": pathwise, "DisARM": disarm})  # DisARM alone
     """
 
-    def works(make: MakeEstimator) -> bool:
-        x = problem.batch(jax.random.key(0))[0]
-        f, q = problem.target(problem.params, x)
-        try:
-            _, estimator = at_budget(make, q, 2)
-            key = jax.random.key(0)
-            jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
-        except ValueError:
-            return False
-        return True
+    return {name: make for name, make in estimators.items() if not refusal(problem, make)}
 
-    return {name: make for name, make in estimators.items() if works(make)}
+
+def refusal(problem: Problem, make: MakeEstimator) -> str:
+    """Returns the words in which an estimator refuses the problem's q or f; none if it does not.
+
+    Example:
+      >>> refusal(toy(0.45), pathwise)
+      'q: got samples that some parameter moves only in jumps from Bernoulli, expected ...'
+    """
+    x = problem.batch(jax.random.key(0))[0]
+    f, q = problem.target(problem.params, x)
+    try:
+        _, estimator = at_budget(make, q, 2)
+        key = jax.random.key(0)
+        jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 class Cell(NamedTuple):

@@ -19,11 +19,12 @@ from jaxgen.types import Key, Params
 
 
 class Reference(NamedTuple):
-    """A unit vector, and how far the true gradient reaches along it."""
+    """A unit vector, how far the true gradient reaches along it, and all of it where known."""
 
     direction: Float[Array, "params"]
     length: float
     stderr: float
+    gradient: Float[Array, "params"] | None = None
 
 
 def exact_references(problem: Problem, gradient: Params) -> dict[str, Reference]:
@@ -31,7 +32,7 @@ def exact_references(problem: Problem, gradient: Params) -> dict[str, Reference]
     parts = split_parts(problem, widened(gradient))
     flat = {name: ravel_pytree(part)[0] for name, part in parts.items()}
     units = {name: _unit(vector) for name, vector in flat.items()}
-    return {name: Reference(units[name], _along(flat[name], units[name]), 0.0) for name in flat}
+    return {name: Reference(u, _along(flat[name], u), 0.0, flat[name]) for name, u in units.items()}
 
 
 def sampled_references(

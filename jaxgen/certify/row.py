@@ -36,6 +36,12 @@ class Row(NamedTuple):
       reference: length of the reference gradient: of the exact one, or of an estimate from
         other draws of the problem's guide.
       bias_z: (mean - reference) / standard error of that difference, the reference's included.
+      coordinates: numbers of the mean gradient that are compared: all of the part's, where the
+        exact gradient is known; else the component along the reference.
+      worst_z: the largest |z| of those, each as `bias_z`.
+      bias: length of the mean gradient less the reference, as far as they are compared, over the
+        reference's length; less what noise adds, 0 if nothing is left.
+      bias_error: the largest standard error among the compared numbers, over that length.
       variance: trace of the covariance of one gradient.
       variance_low, variance_high: 95% confidence interval of `variance`.
       snr: |E gradient| / sqrt(variance), less what noise adds to the mean; 0 if nothing is left.
@@ -60,6 +66,10 @@ class Row(NamedTuple):
     mean: float
     reference: float
     bias_z: float
+    coordinates: int
+    worst_z: float
+    bias: float
+    bias_error: float
     variance: float
     variance_low: float
     variance_high: float
@@ -99,6 +109,7 @@ def row_of(
         mean=mean,
         reference=reference.length,
         bias_z=(mean - reference.length) / (stderr + rounding),
+        **_bias(reference, gradient, draws, mean, stderr),
         variance=variance,
         variance_low=variance * math.exp(-error),
         variance_high=variance * math.exp(error),
@@ -107,3 +118,43 @@ def row_of(
         variance_x_evaluations=variance * cell.evaluations,
         variance_x_time=variance * seconds,
     )
+
+
+def relative_variance(row: Row, other: Row) -> tuple[float, float, float]:
+    """Returns variance x evaluations over the other's: low end of the 95% interval, it, high end.
+
+    Example:
+      >>> rows = measure(toy(0.45), {"plain": score_function, "DisARM": disarm}, num_draws=1000)
+      >>> relative_variance(rows[1], rows[0])
+    """
+    if not (row.variance > 0 and other.variance > 0):
+        none = 0.0 if other.variance > 0 else math.nan
+        return none, none, none
+    value = row.variance_x_evaluations / other.variance_x_evaluations
+    # Of two independent errors of a logarithm.
+    error = math.hypot(
+        math.log(row.variance_high / row.variance), math.log(other.variance_high / other.variance)
+    )
+    return value * math.exp(-error), value, value * math.exp(error)
+
+
+def _bias(
+    reference: Reference, gradient: Moments, draws: int, along: float, stderr: float
+) -> dict[str, Any]:
+    """The fields of a row that say how far the mean gradient is from the reference."""
+    if reference.gradient is None:
+        mean, exact, errors = (np.array([x]) for x in (along, reference.length, stderr))
+    else:
+        mean, exact = (np.asarray(x, np.float64) for x in (gradient.mean, reference.gradient))
+        errors = np.sqrt(np.asarray(gradient.variance, np.float64) / draws)
+    size = np.abs(mean) + np.abs(exact)
+    # A sum of zero variance is exact but for its rounding, that of the largest number in it.
+    errors = errors + 1e-6 * (size + np.max(size)) + 1e-30
+    length = max(abs(reference.length), 1e-30)
+    squared = float(np.sum((mean - exact) ** 2) - np.sum(errors**2))
+    return {
+        "coordinates": mean.size,
+        "worst_z": float(np.max(np.abs(mean - exact) / errors)),
+        "bias": math.sqrt(max(squared, 0.0)) / length,
+        "bias_error": float(np.max(errors)) / length,
+    }

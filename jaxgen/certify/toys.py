@@ -99,6 +99,44 @@ def cosine() -> Problem:
     )
 
 
+def linear_gaussian() -> Problem:
+    """The ELBO of a linear-Gaussian model of three numbers by two latents, q of diagonal scale.
+
+    z is standard normal and x, given z, normal about W z with scale 1/2. f holds log q.
+
+    Example:
+      >>> certify(linear_gaussian(), pathwise(), jax.random.key(0)).bias.worst_z
+    """
+    loading = jnp.array([[0.5, -0.3], [1.0, 0.2], [-0.4, 0.8]])
+    observed = jnp.array([0.7, -0.2, 1.1])
+    precision = jnp.full(3, 4.0)
+
+    def target(params: Params, x: Array) -> tuple[Callable[..., Array], Distribution]:
+        q = distrax.Independent(distrax.Normal(params["mean"], params["scale"]), 1)
+
+        def log_weight(z: Array, q: Any = q) -> Array:
+            error = observed - loading @ z
+            return -0.5 * (jnp.sum(precision * error**2) + jnp.sum(z**2)) - q.log_prob(z)
+
+        return log_weight, q
+
+    def elbo(params: Params) -> Array:
+        mean, scale = params["mean"], params["scale"]
+        error = observed - loading @ mean
+        spread = 1 + precision @ loading**2
+        distance = jnp.sum(precision * error**2) + jnp.sum(mean**2) + spread @ scale**2
+        return -0.5 * distance + jnp.sum(jnp.log(scale))
+
+    return Problem(
+        "linear_gaussian",
+        {"mean": jnp.array([0.1, 0.4]), "scale": jnp.array([0.6, 0.9])},
+        target,
+        parts=("mean", "scale"),
+        exact=jax.grad(elbo),
+        guide=pathwise(),
+    )
+
+
 def toy(target: float) -> Problem:
     """E[(b - target)²] of one bit b, at the logits phi = -3, -1, 1, 3.
 
@@ -190,6 +228,7 @@ TOYS: dict[str, Callable[[], Problem]] = {
     "quadratic": quadratic,
     "exponential": exponential,
     "cosine": cosine,
+    "linear_gaussian": linear_gaussian,
     "toy_0.45": lambda: toy(0.45),
     "toy_0.499": lambda: toy(0.499),
     "coupled": coupled,

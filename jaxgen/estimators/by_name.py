@@ -31,6 +31,7 @@ from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.types import Key, Params
 
 MakeEstimator: TypeAlias = Callable[[int], Estimator]
@@ -52,6 +53,7 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "double_control_variates": double_control_variates,
     "rebar": rebar,
     "local_expectation": local_expectation,
+    "unordered_set": unordered_set,
     "relaxed": relaxed,
     "straight_through": straight_through,
     "gumbel_straight_through": gumbel_straight_through,
@@ -59,8 +61,8 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "gapped_straight_through": gapped_straight_through,
     "reinmax": reinmax,
 }
-"""`num_samples -> Estimator` by name, e.g. `ESTIMATORS["rloo"](2)`; those after
-`local_expectation` are biased. `jaxgen.certify.accepted` picks those that accept a problem's q."""
+"""`num_samples -> Estimator` by name, e.g. `ESTIMATORS["rloo"](2)`; those from
+`relaxed` on are biased. `jaxgen.certify.accepted` picks those that accept a problem's q."""
 
 
 @runtime_checkable

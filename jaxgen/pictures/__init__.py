@@ -29,6 +29,7 @@ from jaxgen.pictures.figure import DPI, INK, blank, legend_below, panels, plot
 from jaxgen.pictures.frontier import Place, frontier
 from jaxgen.pictures.heat_map import heat_map
 from jaxgen.pictures.images import image_grid, latent_grid, side_by_side
+from jaxgen.pictures.intervals import Intervals, intervals
 from jaxgen.pictures.learning_curve import learning_curve, learning_curves
 from jaxgen.pictures.level_sets import level_sets
 from jaxgen.pictures.rate_distortion import rate_distortion_curve
@@ -41,6 +42,7 @@ __all__ = [
     "DPI",
     "INK",
     "Dots",
+    "Intervals",
     "Place",
     "against_count",
     "against_steps",
@@ -56,6 +58,7 @@ __all__ = [
     "geometric_steps",
     "heat_map",
     "image_grid",
+    "intervals",
     "latent_grid",
     "learning_curve",
     "learning_curves",

@@ -42,9 +42,11 @@ from jaxgen.estimators import (
     relax,
     relax_black_box,
     relaxed,
+    reweighted_wake_sleep,
     score_function,
     sticking_the_landing,
     straight_through,
+    unordered_set,
     vimco,
 )
 from jaxgen.estimators.evaluation import with_gradient
@@ -211,6 +213,7 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
+    reweighted_wake_sleep,
     *(
         arm,
         arms,
@@ -234,7 +237,7 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, vimco),
+    *(sticking_the_landing, straight_through, unordered_set, vimco),
 ]
 
 

@@ -49,7 +49,7 @@ def leave_one_out() -> Baseline:
 
     Example:
       >>> score_function(4, baseline=leave_one_out())  # the RLOO estimator
-    Source: Salimans & Knowles (2014); Kool et al. (2019).
+    Source: Salimans & Knowles (2014); Kool et al. (2019a).
     """
 
     def apply(
