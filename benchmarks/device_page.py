@@ -10,11 +10,11 @@ from benchmarks.markdown import head, table, where
 COLUMNS = ("program", "batch", "devices", "us a step", "roofline us", "share of the peak")
 
 
-def device_page(benchmark: str, result: Mapping[str, Any]) -> str:
+def device_page(result: Mapping[str, Any]) -> str:
     """Returns the page of the estimates, which are no measurements.
 
     Example:
-      device_page("device_estimates", json.loads(Path("device_estimates.json").read_text()))
+      device_page(json.loads(Path("device_estimates.json").read_text()))
     """
     rows = [
         [
@@ -27,5 +27,5 @@ def device_page(benchmark: str, result: Mapping[str, Any]) -> str:
         ]
         for row in result["rows"]
     ]
-    lines = [*head(benchmark), *table(COLUMNS, rows), "Compiled, not run.", ""]
+    lines = [*head("device_estimates"), *table(COLUMNS, rows), "Compiled, not run.", ""]
     return "\n".join(lines + where(result["environment"]))

@@ -10,18 +10,24 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.device_page import device_page
-from benchmarks.markdown import head
+from benchmarks.mixes import mixes_page
 from benchmarks.record import directory
 from benchmarks.timing_page import timing_page
+from benchmarks.variance_page import variance_page
 from jaxgen.workbench import check_fields, main
 
 RESULTS = str(Path(__file__).parent / "results")
-PAGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {"device_estimates": device_page}
-"""`(benchmark, its record) -> page`, of those benchmarks that do not compare times alone."""
+PAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "device_estimates": device_page,
+    "estimators": variance_page,
+    "mixes": mixes_page,
+}
+"""`record -> page` by the record's name; others compare times, and are named for the platform."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,23 +49,17 @@ def pages(results: Path) -> dict[str, str]:
     """
     written, index = {}, []
     for path in sorted(results.glob("*.json")):
-        benchmark, platform = _benchmark(path.stem)
         record = json.loads(path.read_text("utf-8"))
-        written[f"{path.stem}.md"] = PAGES.get(benchmark, timing_page)(benchmark, record)
-        question = head(benchmark)[0].removeprefix("# ")
-        index.append(f"- [{question}]({path.stem}.md)" + (f" ({platform})" if platform else ""))
+        benchmark, _, platform = path.stem.rpartition("_")
+        page = PAGES.get(path.stem) or partial(timing_page, benchmark)
+        written[f"{path.stem}.md"] = page(record)
+        question = written[f"{path.stem}.md"].partition("\n")[0].removeprefix("# ")
+        where = "" if path.stem in PAGES else f" ({platform})"
+        index.append(f"- [{question}]({path.stem}.md){where}")
     written["README.md"] = "\n".join(
         ["# Results", "", *index, "", "Written from the JSON by `python -m benchmarks.pages`.", ""]
     )
     return written
-
-
-def _benchmark(stem: str) -> tuple[str, str]:
-    """The benchmark that wrote a record, and the platform in its name, if it has one."""
-    if (Path(__file__).parent / f"{stem}.py").exists():
-        return stem, ""
-    name, _, platform = stem.rpartition("_")
-    return name, platform
 
 
 def run(config: Config) -> dict[str, str]:

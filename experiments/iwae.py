@@ -4,7 +4,8 @@ A VAE is trained from one start for every pair of gradient and K, on the same im
 order, and judged by the same importance samples. Then what tells the gradients apart: the
 signal-to-noise ratio of the encoder's gradient against K, of the last model. For IWAE and K large
 that of the pathwise gradient falls as 1 / sqrt(K), and that of the doubly reparameterized one rises
-as sqrt(K). Of the other gradients, sticking_the_landing is biased for K > 1.
+as sqrt(K). Of the other gradients, sticking_the_landing is biased for K > 1, and
+reweighted_wake_sleep fits the encoder to the posterior's samples.
 (Burda et al. 2016; Li & Turner 2016; Rainforth et al. 2018; Tucker et al. 2019.)
 
   python -m experiments iwae
@@ -54,6 +55,7 @@ Gradient: TypeAlias = Literal[
     "score_function",
     "vimco",
     "ovis",
+    "reweighted_wake_sleep",
 ]
 NO_OR_MANY = wb.Rule(
     lambda counts: len(counts) == len(set(counts)) != 1, "none, or two or more", True

@@ -37,6 +37,7 @@ from jaxgen.models import (
     categorical,
     coupling_flow,
     sample_by_pixels,
+    subsampled_log_prob,
     tempered,
 )
 from jaxgen.nets import MADE, MLP, PixelCNN
@@ -47,6 +48,8 @@ BASE, FRESH, VAE = "PixelCNN", "fresh data", "VAE"
 MEMORIZER, CENTROIDS, NOISE = "memorizer", "centroids", "noise"
 SHARES, COLD, HOT = (0.5, 0.2, 0.05, 0.01), (0.6, 0.8), (1.25, 1.6)
 """Of the base, in noise and among copies; temperatures of it."""
+TRAINED_ON = 64
+"""Pixels of each image that train the PixelCNN in a step, random ones where there are more."""
 SHOWN = 12
 """Samples in a row of the picture."""
 
@@ -109,8 +112,10 @@ def run(config: Config) -> dict[str, Any]:
         of = np.logaddexp(np.log(share) + nats[BASE], np.log1p(-share) + nats[other])
         return place(f"{share:g}", of, judge.accuracy(x))
 
+    spoiled = of_any_temperature(images.train)
+
     def at(temperature: float) -> Place:
-        of = wb.levels_model(*pixel_cnn(images.train, temperature)), swept[BASE]
+        of = spoiled, (swept[BASE], jnp.float32(temperature))
         return place(f"{temperature:g}", judge.log_prob(*of), judge.accuracy(judge.draw(*of)))
 
     own = place("", nats[BASE], scores[BASE].accuracy)
@@ -150,11 +155,23 @@ def run(config: Config) -> dict[str, Any]:
     return out.finish(result, figures, tables, [trusted, *swept.failed.values()])
 
 
-def pixel_cnn(images: ImageSet, temperature: float = 1.0) -> tuple[Density, ImageSet, Any]:
-    """Returns the model that is spoiled, at a temperature, and its images and fastest draw."""
+def pixel_cnn(images: ImageSet, temperature: Any = 1.0) -> tuple[Density, wb.ImageModel]:
+    """Returns what is spoiled, at a temperature, as a density and as a model."""
     net, shape = PixelCNN(images.levels, dropout=0.3), images.images.shape[1:]
     head = tempered(categorical(images.levels), temperature)
-    return autoregressive(net, head, shape), images, sample_by_pixels(net, head, shape)
+    density = autoregressive(net, head, shape)
+    few = subsampled_log_prob(net, head, TRAINED_ON) if shape[0] * shape[1] > TRAINED_ON else None
+    return density, wb.levels_model(density, images, sample_by_pixels(net, head, shape), few)
+
+
+def of_any_temperature(images: ImageSet) -> wb.ImageModel:
+    """Returns the same model whose params are (its own, the temperature): it compiles once."""
+    at = partial(pixel_cnn, images)
+    return wb.levels_model(
+        Density(at()[0].init, lambda of, context: at(of[1])[0].distribution(of[0], context)),
+        images,
+        lambda of, key: at(of[1])[1].draw(of[0], key),
+    )
 
 
 def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
@@ -172,7 +189,7 @@ def families(config: Config, images: wb.Images, key: Key) -> dict[str, Family]:
     )
     climbed = {
         "MADE": wb.levels_model(made, train),
-        BASE: wb.levels_model(*pixel_cnn(train)),
+        BASE: pixel_cnn(train)[1],
         "flow": wb.dequantized_model(flow, train),
         VAE: wb.latent_model(vae, train, config.temperatures, config.chains),
     }

@@ -23,8 +23,9 @@ def miwae(num_sets: int) -> Bound:
     """Returns the mean over M sets of IWAE's bound of the K/M log weights in each, in nats.
 
     Its mean is that of IWAE with K/M samples. The signal-to-noise ratio of q's pathwise gradient
-    grows as sqrt(M), where more samples in a set lower it. Climb the model by IWAE of the same
-    K log weights and q by this one, and it is the partially importance-weighted bound (PIWAE).
+    grows as sqrt(M), where more samples in a set lower it. Where the model climbs IWAE of the same
+    K log weights and q this one, it is the partially importance-weighted bound, PIWAE: see
+    `jaxgen.estimators.two_bounds`.
 
     Args:
       num_sets: M, which divides the number of samples; 1 is IWAE.

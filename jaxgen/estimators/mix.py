@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -15,9 +14,9 @@ from jaxtyping import Array, Float
 
 from jaxgen.checks import between_0_and_1
 from jaxgen.estimators.base import Estimate, Estimator, Integrand, check_state, count_evaluations
-from jaxgen.estimators.discrete import innermost
-from jaxgen.estimators.evaluation import parameters, with_gradient
-from jaxgen.estimators.held import has_parameter_q, may_hide_parameters
+from jaxgen.estimators.evaluation import with_gradient
+from jaxgen.estimators.free_parameters import free_parameters
+from jaxgen.estimators.held import has_parameter_q
 from jaxgen.numerics import at_least_float32
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
@@ -84,7 +83,7 @@ def mix(estimators: Sequence[Estimator], *, decay: float = 0.99) -> Estimator:
 
     def init(key: Key, q: Distribution, context: Any = None) -> MixState:
         states = tuple(member.init(key, q, context) for member in members)
-        size = sum(x.size for x in _free_parameters(q)[0].values())
+        size = sum(x.size for x in free_parameters(q)[0].values())
         size_products = (len(members), len(members))
         zero = jnp.zeros(())
         return MixState(states, jnp.zeros(size), jnp.zeros(size_products), zero, zero)
@@ -94,7 +93,7 @@ def mix(estimators: Sequence[Estimator], *, decay: float = 0.99) -> Estimator:
     ) -> tuple[Scalar, Estimate]:
         check_state(state, init, q, context)
         weights = jax.lax.stop_gradient(state.weights())
-        params, rebuild = _free_parameters(q)
+        params, rebuild = free_parameters(q)
         stopped = jax.lax.stop_gradient(params)
 
         def of_params(member: Estimator, held: Any) -> Callable:
@@ -194,21 +193,3 @@ def _members(estimators: Any) -> tuple[Estimator, ...]:
                 f"{members[0].bound.name}, expected estimators of one gradient"
             )
     return members
-
-
-def _free_parameters(
-    q: Distribution,
-) -> tuple[dict[int, Array], Callable[[dict[int, Array]], Distribution]]:
-    """Returns q's own parameters and the way back, where all that q is made of is among them."""
-    params, rebuild = parameters(q)
-    latent = innermost(q)
-    if isinstance(latent, distrax.Categorical):  # what it keeps is normalized: as its maker does it
-        from_logits = any(x is latent.logits for x in params.values())
-        normalize = jax.nn.log_softmax if from_logits else lambda p: p / p.sum(-1, keepdims=True)
-        return params, lambda params: rebuild({i: normalize(x) for i, x in params.items()})
-    if may_hide_parameters(q) and not isinstance(q, distrax.MultivariateNormalDiag):
-        raise ValueError(
-            f"q: got {type(q).__name__}, some of whose parameters lie in functions, expected a "
-            "pytree of them, in which the variance is taken"
-        )
-    return params, rebuild

@@ -14,6 +14,7 @@ from jaxgen.checks import positive
 from jaxgen.distributions import FunctionDistribution
 from jaxgen.models.density import Density
 from jaxgen.numerics import at_least_float32, log_mean_exp
+from jaxgen.pairwise import squared_distances
 from jaxgen.types import Key, Params, Scalar
 
 Points = Float[Array | np.ndarray, "n *event"]
@@ -72,7 +73,8 @@ def parzen_window(points: Points, bandwidth: float) -> Density:
         return point + bandwidth * jax.random.normal(key, point.shape, point.dtype)
 
     def log_prob(points: Array, x: Array) -> Scalar:
-        squares = jnp.sum(((points - x) / bandwidth) ** 2, axis=tuple(range(1, points.ndim)))
+        rows, row = (of.reshape(-1, x.size) / bandwidth for of in (points, x))
+        (squares,) = squared_distances(row, rows)
         log_normalizer = x.size * (jnp.log(bandwidth) + 0.5 * jnp.log(2 * jnp.pi))
         return log_mean_exp(-0.5 * squares, axis=0) - log_normalizer
 

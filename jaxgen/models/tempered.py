@@ -7,9 +7,10 @@ from jaxtyping import Array
 from jaxgen.checks import positive
 from jaxgen.distributions import Independent
 from jaxgen.models.likelihoods import Likelihood
+from jaxgen.types import Scalar
 
 
-def tempered(head: Likelihood, temperature: float) -> Likelihood:
+def tempered(head: Likelihood, temperature: float | Scalar) -> Likelihood:
     """Returns the likelihood of each entry to the power 1/temperature, normalized.
 
     Below one the likeliest levels become likelier: an autoregressive model with such a head draws

@@ -12,6 +12,7 @@ from jaxgen.estimators import (
     over_sets,
     ovis,
     pathwise,
+    reweighted_wake_sleep,
     sticking_the_landing,
     vimco,
 )
@@ -41,8 +42,10 @@ GRADIENTS: dict[str, BoundEstimator] = {
     "score_function": over_sets,
     "vimco": vimco,
     "ovis": ovis,
+    "reweighted_wake_sleep": reweighted_wake_sleep,
 }
-"""By name. The first four want a reparameterizable q; all are unbiased with every bound, except
-that sticking the landing is biased for any but the ELBO at K > 1 (its `unbiased` says so). The two
-doubly reparameterized ones refuse VR-max, `vimco` and `ovis` need two samples, and `ovis` is of
+"""By name. The first four want a reparameterizable q. All are unbiased with every bound, but for
+two, whose `unbiased` says so: sticking the landing for any but the ELBO at K > 1, and reweighted
+wake-sleep, whose q lowers KL(posterior || q) in place of the bound's gap. The doubly
+reparameterized ones refuse VR-max; `vimco`, `ovis` and wake-sleep need two samples; `ovis` is of
 IWAE alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -53,18 +53,21 @@ class ImageJudge:
         sets = images.train.images, images.validation.images[:at_most], self.test
         self._reals = Reals(*(jnp.asarray(self._features(of)) for of in sets))
         self._key_draw, self._key_nll, self._key_score = jax.random.split(key, 3)
+        # Compiled once for a model, whatever its params.
+        self._drawing = cache(lambda draw: jax.jit(jax.vmap(draw, (None, 0))))
+        self._measuring = cache(image_by_image)
         self._seen = jax.jit(lambda x: self._features(jnp.rint(255 * x).astype(jnp.uint8)))
 
     def draw(self, model: ImageModel, params: Params) -> Samples:
         """Returns `count` draws of a model, on the host."""
         keys = jax.random.split(jax.random.clone(self._key_draw), self.count)
-        return np.asarray(jax.jit(jax.vmap(model.draw, (None, 0)))(params, keys))
+        return np.asarray(self._drawing(model.draw)(params, keys))
 
     def log_prob(self, model: ImageModel, params: Params) -> Float[np.ndarray, "test"]:
         """Returns the nats of each test image; NaN of a model without a likelihood."""
         if model.log_prob is None:
             return np.full(len(self.test), np.nan)
-        measure = partial(image_by_image(model.log_prob), params)
+        measure = partial(self._measuring(model.log_prob), params)
         return map_in_blocks(measure, jax.random.clone(self._key_nll), self.test, "test NLL")
 
     def bracket(self, model: ImageModel, params: Params) -> Mean:

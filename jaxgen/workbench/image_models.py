@@ -68,13 +68,17 @@ class ImageModel(NamedTuple):
     bracket: Callable[[Params, Key, Array], tuple[Scalar, Scalar]] | None = None
 
 
-def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageModel:
+def levels_model(
+    density: Density, images: ImageSet, draw: Any = None, climbed: Any = None
+) -> ImageModel:
     """Returns the model of a density over the levels, such as an autoregressive one.
 
     Args:
       density: over one image, in the context ().
       images: of which it is a model.
       draw: `(params, key) -> one image`, where there is a faster way than the density's own.
+      climbed: `(params, key, x) -> nats` that training raises, where there is a cheaper way than
+        the density's own, such as `subsampled_log_prob`.
     Example:
       >>> levels_model(uniform_levels((8, 8, 1), 2), images.train).likelihood
       'exact'
@@ -82,8 +86,11 @@ def levels_model(density: Density, images: ImageSet, draw: Any = None) -> ImageM
 
     def nll(params: Params, key: Key, image: Array, training: bool = True) -> Scalar:
         key_x, key_net = jax.random.split(key)
+        x = images.prepare(key_x, image)
+        if training and climbed is not None:
+            return -climbed(params, key_net, x)
         p = conditioned(density, params, (), key_net if training else None)
-        return -p.log_prob(images.prepare(key_x, image))
+        return -p.log_prob(x)
 
     def own_draw(params: Params, key: Key) -> Array:
         return density.distribution(params, ()).sample(seed=key)

@@ -1,6 +1,5 @@
-"""The variance benchmark: its networks, its table of estimators, its files."""
+"""The variance benchmark: its networks, its table of estimators, its record and page."""
 
-import csv
 import json
 import math
 
@@ -9,7 +8,9 @@ import pytest
 from benchmarks import estimator_variance
 from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import sbn_linear
-from jaxgen.certify import GROUPS, accepted, measure, toy
+from benchmarks.variance_page import variance_page
+from benchmarks.variance_record import at_budgets, rows_of
+from jaxgen.certify import GROUPS, Row, accepted, measure, toy
 from jaxgen.data import load
 
 
@@ -29,28 +30,53 @@ def test_a_network_trains_on_its_own_and_estimators_learn_beside_it():
     assert baseline < plain / 5  # three batches have taught it the mean of f
 
 
-def test_the_command_leaves_rows_pictures_and_a_record(tmp_path, capsys):
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
     config = estimator_variance.Config(
         problems=("toy_0.45",),
         estimators=("rloo", "straight_through", "pathwise"),
         evaluations=(2,),
         draws=40,
-        out=str(tmp_path),
+        out=str(out),
     )
-    estimator_variance.run(config)
-    with open(tmp_path / "rows.csv", encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    required = "problem estimator samples evaluations mean bias_z variance variance_low"
-    required += " variance_high snr seconds_per_gradient"
-    assert set(required.split()) <= set(table[0])
-    assert len(table) == len(lines) == 2 * 4  # estimators that accept q, points
-    assert {row["estimator"] for row in table} == {"rloo", "straight_through"}
-    about = json.loads((tmp_path / "about.json").read_text())
-    assert about["config"]["draws"] == 40
-    assert about["versions"]["jax"]
-    assert len(list((tmp_path / "pictures").glob("*.png"))) == 2
-    assert "straight_through" in capsys.readouterr().out
+    return estimator_variance.run(config), out
+
+
+def test_the_command_leaves_a_record_its_page_and_a_picture(record):
+    result, out = record
+    assert json.loads((out / "estimators.json").read_text()) == result
+    assert result["config"]["draws"] == 40
+    assert result["environment"]["versions"]["jax"]
+    assert result["kinds"] == {"toy_0.45": "bits"}
+    rows = rows_of(result)
+    assert len(rows) == 3 * 4  # estimators that accept q and the score function, points
+    assert {row.estimator for row in rows} == {"score_function", "rloo", "straight_through"}
+    (picture,) = (out / "pictures").glob("*.png")
+    assert f"(pictures/{picture.name})" in (out / "estimators.md").read_text()
+
+
+def test_the_page_compares_variance_at_equal_evaluations(record):
+    """By hand: the ratio of two numbers of the record, and its interval by independent logs."""
+    result, out = record
+    last = [row for row in rows_of(result) if row.step == 800]
+    plain, rloo = (next(r for r in last if r.estimator == n) for n in ("score_function", "rloo"))
+    ratio = rloo.variance / plain.variance  # both at two evaluations
+    error = math.hypot(*(math.log(row.variance_high / row.variance) for row in (rloo, plain)))
+    low, high = (f"{ratio * math.exp(sign * error):.3g}" for sign in (-1, 1))
+    page = (out / "estimators.md").read_text()
+    assert f"| rloo | {ratio:.3g} ({low} to {high}) | z" in page
+    assert "| *straight_through* |" in page
+    assert variance_page(result) == page
+
+
+def test_a_budget_pays_for_what_costs_no_more():
+    row = Row(*[0] * len(Row._fields))
+    rows = [row._replace(evaluations=of) for of in (2, 6)]
+    paid = {budget: of.evaluations for budget, of in at_budgets(rows, (1, 2, 4, 8)).items()}
+    assert paid == {2: 2, 4: 2, 8: 6}
+    dear = at_budgets([row._replace(evaluations=18)], (2, 4))
+    assert {budget: of.evaluations for budget, of in dear.items()} == {2: 18}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from jaxgen.estimators import (
     relax,
     relax_black_box,
     relaxed,
+    reweighted_wake_sleep,
     rodeo,
     score_function,
     sticking_the_landing,
@@ -215,6 +216,7 @@ def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
 
 
 FACTORIES = [
+    reweighted_wake_sleep,
     *(
         arm,
         arms,

@@ -250,10 +250,11 @@ def test_every_gradient_is_exact_by_quadrature():
         with mock.patch.object(jax.random, "normal", normal):
             return estimator.apply((), jax.random.key(0), f, q)[0]
 
-    # Sticking the landing is biased for any but the ELBO, and labeled so.
-    bounds = {name: IWAE for name in GRADIENTS} | {"sticking_the_landing": ELBO}
-    estimators = {n: GRADIENTS[n](2, bound=bound) for n, bound in bounds.items()}
-    assert all(estimator.unbiased for estimator in estimators.values())
+    # Sticking the landing is biased for any but the ELBO, and labeled so; wake-sleep for any.
+    estimators = {name: make(2, bound=IWAE) for name, make in GRADIENTS.items()}
+    estimators["sticking_the_landing"] = GRADIENTS["sticking_the_landing"](2, bound=ELBO)
+    estimators = {name: e for name, e in estimators.items() if e.unbiased}
+    assert len(estimators) == len(GRADIENTS) - 1
 
     @jax.jit
     def means():

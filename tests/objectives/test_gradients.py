@@ -5,6 +5,7 @@ The expectation over two samples is summed over the nodes of the noise, so no la
 
 import dataclasses
 import re
+from functools import partial
 from unittest import mock
 
 import distrax
@@ -14,7 +15,17 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from jaxgen.bounds import BOUNDS, IWAE, VR_MAX, ciwae, renyi, thermodynamic_lower_bound
+from jaxgen.bounds import (
+    BOUNDS,
+    IWAE,
+    VR_MAX,
+    ciwae,
+    jackknife,
+    miwae,
+    renyi,
+    sumo,
+    thermodynamic_lower_bound,
+)
 from jaxgen.certify import exact_moments, normal_quadrature, replay, sample_space
 from jaxgen.estimators import leave_one_out, over_sets, score_function
 from jaxgen.objectives import GRADIENTS
@@ -26,15 +37,17 @@ SMOOTH = {
     "renyi(2)": renyi(2.0),
     "ciwae": ciwae(0.3),
     "thermodynamic": thermodynamic_lower_bound((0.4,)),
+    "jackknife": jackknife(),
 }
 del SMOOTH["vr-max"]
-EVERY = [*SMOOTH.values(), VR_MAX]
+EVERY = [*SMOOTH.values(), miwae(2), sumo(), VR_MAX]
 REFUSED = {
     "doubly_reparameterized": [VR_MAX],
     "generalized_doubly_reparameterized": [VR_MAX],
     "ovis": [bound for bound in EVERY if bound != IWAE],
 }
-OF_A_PATH = [name for name in GRADIENTS if name not in ("score_function", "vimco", "ovis")]
+OF_SCORES = ("score_function", "vimco", "ovis", "reweighted_wake_sleep")
+OF_A_PATH = [name for name in GRADIENTS if name not in OF_SCORES]
 
 
 def takes(name, bound):
@@ -88,6 +101,14 @@ def exact(bound, estimators):
     return jax.jit(means)(PARAMS)
 
 
+def scored():
+    """E[sum_k v_k grad log q(z_k)]: in the log scale, in the mean."""
+    z = PARAMS["mean"] + jnp.exp(PARAMS["log_scale"]) * NOISE
+    v = jax.nn.softmax(jax.vmap(jax.vmap(log_weight(PARAMS)))(z), axis=1)
+    scores = {"log_scale": NOISE**2 - 1, "mean": NOISE * jnp.exp(-PARAMS["log_scale"])}
+    return [PROBS @ jnp.sum(v * scores[name], axis=1) for name in ("log_scale", "mean")]
+
+
 @pytest.mark.parametrize("name", SMOOTH)
 def test_with_a_gaussian_q(name):
     bound = SMOOTH[name]
@@ -101,6 +122,9 @@ def test_with_a_gaussian_q(name):
         error = np.max(np.abs(means[gradient] - truth))
         if gradient == "broken":
             assert error > 0.01
+        elif gradient == "reweighted_wake_sleep":  # of q's own objective; of the model's the bound
+            np.testing.assert_allclose(means[gradient], [*scored(), truth[2]], atol=2e-4)
+            assert not estimator.unbiased
         elif estimator.unbiased:
             assert error < 2e-4, gradient
         else:
@@ -115,11 +139,7 @@ def test_with_a_gaussian_q(name):
 def test_the_bias_of_sticking_the_landing_is_the_scores_covariance_with_the_weights():
     """Its bias on IWAE is E[sum_k v_k grad log q(z_k)], here by quadrature."""
     means, truth = exact(IWAE, {"stl": GRADIENTS["sticking_the_landing"](2, bound=IWAE)})
-    z = PARAMS["mean"] + jnp.exp(PARAMS["log_scale"]) * NOISE
-    v = jax.nn.softmax(jax.vmap(jax.vmap(log_weight(PARAMS)))(z), axis=1)
-    scores = {"log_scale": NOISE**2 - 1, "mean": NOISE * jnp.exp(-PARAMS["log_scale"])}
-    bias = [PROBS @ jnp.sum(v * scores[name], axis=1) for name in ("log_scale", "mean")]
-    np.testing.assert_allclose(means["stl"] - truth, [*bias, 0.0], atol=2e-4)
+    np.testing.assert_allclose(means["stl"] - truth, [*scored(), 0.0], atol=2e-4)
 
 
 def test_with_the_posterior_sticking_the_landing_and_dreg_have_no_noise():
@@ -143,43 +163,56 @@ LOG_JOINT = jnp.asarray(np.random.default_rng(4).normal(size=4) * 2)
 LOGITS = jnp.array([0.3, -0.2, 0.9, 0.1])
 
 
-def enumerated(bound, estimator, num_sets=1):
-    """(mean of the gradient, truth) over all tuples of states of a categorical q."""
+def enumerated(bound, estimators, num_sets=1, num_samples=2):
+    """Means of the estimators' gradients, and the truth, over all tuples of a categorical q."""
 
-    def gradient(samples):
+    def gradient(estimator, samples):
         def surrogate(logits):
             q = distrax.Categorical(logits)
             f = lambda z, q=q: LOG_JOINT[z] - q.log_prob(z)  # noqa: E731
-            samples_of = samples.reshape(num_sets, 2) if "sets" in estimator.name else samples
+            samples_of = samples.reshape(num_sets, -1) if "sets" in estimator.name else samples
             return estimator.apply((), jax.random.key(0), f, replay(q, samples_of))[0]
 
         return jax.grad(surrogate)(LOGITS)
 
     def truth(logits):
         log_probs = jax.nn.log_softmax(logits)
-        weights = (LOG_JOINT - log_probs)[jnp.indices((4, 4)).reshape(2, -1).T]
-        probs = jnp.exp(log_probs[:, None] + log_probs).ravel()
-        return probs @ jax.vmap(bound)(weights)
+        drawn = jnp.indices((4,) * num_samples).reshape(num_samples, -1).T
+        probs = jnp.exp(jnp.sum(log_probs[drawn], axis=1))
+        return probs @ jax.vmap(bound)((LOG_JOINT - log_probs)[drawn])
 
-    space = sample_space(distrax.Categorical(LOGITS), 2 * num_sets)
-    both = lambda: (exact_moments(gradient, *space).mean, jax.grad(truth)(LOGITS))  # noqa: E731
-    return jax.jit(both)()
+    space = sample_space(distrax.Categorical(LOGITS), num_samples * num_sets)
+    of = lambda e: exact_moments(partial(gradient, e), *space).mean  # noqa: E731
+    return jax.jit(lambda: ([of(e) for e in estimators], jax.grad(truth)(LOGITS)))()
 
 
 @pytest.mark.parametrize("bound", EVERY, ids=lambda bound: bound.name)
 def test_with_a_discrete_q(bound):
-    for name in ("score_function", "vimco", "ovis"):
-        if takes(name, bound):
-            np.testing.assert_allclose(
-                *enumerated(bound, GRADIENTS[name](2, bound=bound)), atol=1e-5
-            )
+    num_samples = 4 if bound == miwae(2) else 2
+    names = [name for name in ("score_function", "vimco", "ovis") if takes(name, bound)]
+    estimators = [GRADIENTS[name](num_samples, bound=bound) for name in names]
+    for mean in (told := enumerated(bound, estimators, num_samples=num_samples))[0]:
+        np.testing.assert_allclose(mean, told[1], atol=1e-5)
+
+
+def test_a_mean_over_sets_has_the_mean_gradient_of_the_sets():
+    """Four draws, by every path: so what holds of IWAE of two holds of MIWAE of two sets."""
+    noise = jnp.array([0.3, -1.1, 0.8, 2.0])
+
+    def both(name):
+        sets = [gradient_at(e, GRADIENTS[name](2, bound=IWAE)) for e in noise.reshape(2, 2)]
+        return gradient_at(noise, GRADIENTS[name](4, bound=miwae(2))), sum(sets) / 2
+
+    for found, expected in jax.jit(lambda: [both(name) for name in OF_A_PATH])():
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_sets_judge_each_other():
     estimator = over_sets(
         2, estimator=score_function(2, baseline=leave_one_out()), bound=renyi(0.5)
     )
-    np.testing.assert_allclose(*enumerated(renyi(0.5), estimator, 2), atol=1e-5)
+    (found,), expected = enumerated(renyi(0.5), [estimator], 2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     assert estimator.unbiased
     assert estimator.evaluations(distrax.Categorical(LOGITS)) == 4
 
@@ -203,7 +236,7 @@ def test_invalid_pairs_are_refused_by_name():
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_weights_of_zero_are_said_and_neither_value_nor_gradient_is_nan(name):
     """By every bound, with all weights zero and with some."""
-    others = [*SMOOTH.values(), renyi(0.999), renyi(1.001)]
+    others = [*SMOOTH.values(), renyi(0.999), renyi(1.001), miwae(2)]
     bounds = [IWAE] if name == "ovis" else others
 
     def surrogates(params, threshold):
@@ -217,7 +250,7 @@ def test_weights_of_zero_are_said_and_neither_value_nor_gradient_is_nan(name):
         values = jnp.stack([value for value, _ in told])
         return values, (values, jnp.stack([estimate.all_finite for _, estimate in told]))
 
-    both = jax.vmap(jax.jacobian(surrogates, has_aux=True), (None, 0))
+    both = jax.vmap(jax.jacfwd(surrogates, has_aux=True), (None, 0))
     gradients, (values, all_finite) = jax.jit(both)(PARAMS, jnp.array([-jnp.inf, 0.3]))
     assert not np.isnan(values).any()
     assert not np.asarray(all_finite)[np.isneginf(values)].any()
