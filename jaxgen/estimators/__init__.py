@@ -36,6 +36,7 @@ from jaxgen.estimators.control_variates import (
     Control,
     RebarState,
     RelaxState,
+    RodeoState,
     constant,
     double_control_variates,
     learned,
@@ -47,6 +48,7 @@ from jaxgen.estimators.control_variates import (
     rebar,
     relax,
     relax_black_box,
+    rodeo,
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -83,6 +85,7 @@ __all__ = [
     "MixState",
     "RebarState",
     "RelaxState",
+    "RodeoState",
     "all_states",
     "arm",
     "arms",
@@ -118,6 +121,7 @@ __all__ = [
     "relax_black_box",
     "relaxed",
     "reweighted_wake_sleep",
+    "rodeo",
     "score_function",
     "sticking_the_landing",
     "straight_through",

@@ -21,6 +21,7 @@ from jaxgen.estimators.control_variates import (
     optimal_coefficient,
     rebar,
     relax,
+    rodeo,
 )
 from jaxgen.estimators.gapped_straight_through import gapped_straight_through
 from jaxgen.estimators.gumbel_rao import gumbel_rao
@@ -52,6 +53,7 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "carms": carms,
     "double_control_variates": double_control_variates,
     "rebar": rebar,
+    "rodeo": rodeo,
     "local_expectation": local_expectation,
     "unordered_set": unordered_set,
     "relaxed": relaxed,

@@ -29,6 +29,7 @@ from jaxgen.estimators import (
     relax,
     relax_black_box,
     relaxed,
+    rodeo,
     straight_through,
     unordered_set,
     vimco,
@@ -47,6 +48,7 @@ RELAXABLE = [
     gapped_straight_through(4),
     reinmax(4),
     double_control_variates(4),
+    rodeo(4),
     rebar(4),
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
@@ -112,7 +114,7 @@ def test_a_continuous_q_is_refused(estimator, key):
         estimator.apply((), key, jnp.sum, distrax.Normal(0.0, 1.0))
 
 
-@pytest.mark.parametrize("estimator", ANTITHETIC, ids=by_name)
+@pytest.mark.parametrize("estimator", [*ANTITHETIC, rodeo(4)], ids=by_name)
 def test_antithetic_pairs_are_of_bits(estimator, key):
     with pytest.raises(ValueError, match=r"q: got OneHotCategorical, expected distrax\.Bernoulli"):
         estimator.apply((), key, jnp.sum, one_hots.q(one_hots.params))
