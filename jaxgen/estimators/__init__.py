@@ -70,6 +70,7 @@ from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, stra
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.sum_and_sample import sum_and_sample
 from jaxgen.estimators.two_bounds import two_bounds
 from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.estimators.vimco import vimco
@@ -125,6 +126,7 @@ __all__ = [
     "score_function",
     "sticking_the_landing",
     "straight_through",
+    "sum_and_sample",
     "two_bounds",
     "unordered_set",
     "vimco",

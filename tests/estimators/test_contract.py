@@ -47,6 +47,7 @@ from jaxgen.estimators import (
     score_function,
     sticking_the_landing,
     straight_through,
+    sum_and_sample,
     unordered_set,
     vimco,
 )
@@ -240,7 +241,7 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, rodeo, unordered_set, vimco),
+    *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
 ]
 
 
