@@ -63,6 +63,7 @@ from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.quasi_monte_carlo import quasi_monte_carlo
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
@@ -112,6 +113,7 @@ __all__ = [
     "over_sets",
     "ovis",
     "pathwise",
+    "quasi_monte_carlo",
     "rebar",
     "reinmax",
     "relax",
