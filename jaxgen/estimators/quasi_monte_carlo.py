@@ -61,7 +61,7 @@ def quasi_monte_carlo(estimator: Estimator) -> Estimator:
       >>> estimator = quasi_monte_carlo(pathwise(64))
       >>> value, _ = estimator.apply((), jax.random.key(0), f, q)
       >>> exact = jnp.cos(0.5) * jnp.exp(-0.5)
-      >>> bool(abs(value - exact) < 1e-3)
+      >>> bool(abs(value - exact) < 0.01)  # independent draws: 0.06
       True
     Source: Buchholz et al. (2018).
     """
