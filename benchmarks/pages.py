@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.device_page import device_page
+from benchmarks.mixes import mixes_page
+from benchmarks.papers_page import papers_page
 from benchmarks.record import directory
 from benchmarks.timing_page import timing_page
 from benchmarks.variance_page import variance_page
@@ -24,6 +26,8 @@ RESULTS = str(Path(__file__).parent / "results")
 PAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "device_estimates": device_page,
     "estimators": variance_page,
+    "mixes": mixes_page,
+    "papers": papers_page,
 }
 """`record -> page` by the record's name; others compare times, and are named for the platform."""
 

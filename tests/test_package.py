@@ -107,6 +107,6 @@ def test_the_core_declares_what_it_imports_and_no_more():
 
 
 def test_the_workbench_declares_what_it_imports_besides():
-    optional = declared(EXTRAS["tensorboard"])
+    optional = declared(EXTRAS["tensorboard"]) | declared(EXTRAS["wandb"])
     used = imported(BEYOND_THE_CORE) - declared(PROJECT["dependencies"]) - optional
     assert declared(EXTRAS["workbench"]) == used

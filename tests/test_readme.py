@@ -5,6 +5,7 @@ import csv
 import json
 import re
 import string
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,19 @@ def test_a_broken_link_is_found():
     page = '[a](jaxgen/nowhere.py) [b](#no-such-heading) [c](#install) <img src="x.png">\n# Install'
     found = list(broken_links(ROOT / ".github" / "x.md", page.replace("(#", "(../README.md#")))
     assert found == ["jaxgen/nowhere.py", "../README.md#no-such-heading", "x.png"]
+
+
+def test_the_package_shows_links_that_lead_to_the_repository():
+    hooks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]
+    shown = README
+    for rule in hooks["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        shown = re.sub(rule["pattern"], rule["replacement"], shown)
+    links = re.findall(r"\]\(([^)\s]+)\)", shown) + re.findall(r'src="([^"]+)"', shown)
+    assert all(link.startswith("https://") for link in links)
+    here = r"https://(?:github\.com/jaxgen/jaxgen/blob|raw\.githubusercontent\.com/jaxgen/jaxgen)/main/"
+    files = [re.sub(here, "", link) for link in links if re.match(here, link)]
+    assert len(files) > 50
+    assert all((ROOT / file.partition("#")[0]).exists() for file in files)
 
 
 def names_not_in_their_files(markdown):

@@ -36,6 +36,7 @@ from jaxgen.estimators.control_variates import (
     Control,
     RebarState,
     RelaxState,
+    RodeoState,
     constant,
     double_control_variates,
     learned,
@@ -47,6 +48,7 @@ from jaxgen.estimators.control_variates import (
     rebar,
     relax,
     relax_black_box,
+    rodeo,
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -69,6 +71,7 @@ from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, stra
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.sum_and_sample import sum_and_sample
 from jaxgen.estimators.two_bounds import two_bounds
 from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.estimators.vimco import vimco
@@ -84,6 +87,7 @@ __all__ = [
     "MixState",
     "RebarState",
     "RelaxState",
+    "RodeoState",
     "all_states",
     "arm",
     "arms",
@@ -120,9 +124,11 @@ __all__ = [
     "relax_black_box",
     "relaxed",
     "reweighted_wake_sleep",
+    "rodeo",
     "score_function",
     "sticking_the_landing",
     "straight_through",
+    "sum_and_sample",
     "two_bounds",
     "unordered_set",
     "vimco",

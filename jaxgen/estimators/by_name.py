@@ -21,6 +21,7 @@ from jaxgen.estimators.control_variates import (
     optimal_coefficient,
     rebar,
     relax,
+    rodeo,
 )
 from jaxgen.estimators.gapped_straight_through import gapped_straight_through
 from jaxgen.estimators.gumbel_rao import gumbel_rao
@@ -31,6 +32,7 @@ from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.sum_and_sample import sum_and_sample
 from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.types import Key, Params
 
@@ -52,8 +54,10 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "carms": carms,
     "double_control_variates": double_control_variates,
     "rebar": rebar,
+    "rodeo": rodeo,
     "local_expectation": local_expectation,
     "unordered_set": unordered_set,
+    "sum_and_sample": sum_and_sample,
     "relaxed": relaxed,
     "straight_through": straight_through,
     "gumbel_straight_through": gumbel_straight_through,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jaxgen.workbench.compiled_programs import silence_xla
+from jaxgen.workbench.completion import COMPLETION
 from jaxgen.workbench.config import TrainingConfig
 from jaxgen.workbench.distributed import Cluster, abandon, join
 from jaxgen.workbench.errors import Interrupted, TrainingFailed
@@ -112,12 +113,16 @@ def choose(arguments: Sequence[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         usage = (
             f"usage: python -m {PACKAGE} [NAME [--help] [OPTIONS]]\n"
-            f"       python -m {PACKAGE} compare RUN RUN... [--output FILE]\n\n"
+            f"       python -m {PACKAGE} compare RUN RUN... [--output FILE]\n"
+            f"       python -m {PACKAGE} completion\n\n"
         )
         usage = usage if arguments else ""
         print(usage + _listing(known))
         return
     name, *flags = arguments
+    if name == "completion":
+        print(COMPLETION)
+        return
     if name == "compare":
         from jaxgen.workbench.compare import compare
 

@@ -19,7 +19,7 @@ Directory: TypeAlias = Annotated[str | None, tyro.conf.arg(metavar="PATH")]
 NOT_COMPARED_ON_RESUME = frozenset(
     {
         *("compilation_cache", "data_dir", "run_dir", "resume", "fall_back", "devices", "stream"),
-        *("tensorboard", "quiet", "verbose"),
+        *("tensorboard", "wandb", "quiet", "verbose"),
     }
 )
 """Fields that say where a run takes place, not what it computes: they may change on resuming."""
@@ -95,6 +95,8 @@ class TrainingConfig(RunConfig):
     """Devices that share each batch; a CPU pretends as many as asked."""
     tensorboard: bool = False
     """Also write every record under RUN_DIR/tensorboard (needs the extra of that name)."""
+    wandb: bool = False
+    """Also log every record to Weights & Biases (needs the extra of that name)."""
     quiet: bool = False
     """Say nothing but warnings and errors."""
     verbose: bool = False
@@ -110,6 +112,8 @@ class TrainingConfig(RunConfig):
             raise ValueError("quiet: got it with verbose, expected one of them")
         if self.tensorboard:
             require_extra("tensorboard", "tensorboardX", "tensorboard")
+        if self.wandb:
+            require_extra("wandb", "wandb", "wandb")
         if self.resume and self.run_dir is None:
             raise ValueError("resume: got no run_dir, expected the one of the run to continue")
         if self.fall_back and not self.resume:

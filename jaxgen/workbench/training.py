@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +25,7 @@ from jaxgen.workbench.run import Run, config_of
 from jaxgen.workbench.run_directory import RunDirectory
 from jaxgen.workbench.streaming import is_streamed, streamed_epoch
 from jaxgen.workbench.tensorboard_events import tensorboard
+from jaxgen.workbench.wandb_records import wandb
 
 
 class Trained(NamedTuple):
@@ -129,10 +130,7 @@ def train(
         resident, data_of = _resident_epoch(config, update, data, mesh, table)
         resident.trace(state, key, data_of(0))  # what is wrong in the loss is refused here
         epoch = lambda state, key, index: resident(state, key, data_of(index))  # noqa: E731
-    write = None
-    if config.tensorboard and jax.process_index() == 0:
-        write = tensorboard(run.directory.path)
-    watch, frames = _watching(run, write, look, evaluated(state))
+    watch, frames = _watching(run, _writers(run, config), look, evaluated(state))
     go_on = last_point_in_order if config.fall_back else last_point
     begun = time.monotonic()
     params = fit(
@@ -185,8 +183,16 @@ def _resident_epoch(
     return compiled_epoch(form, update), data_of
 
 
+def _writers(run: Run, config: TrainingConfig) -> list[Callable[..., None]]:
+    """Returns what records are handed to besides metrics.jsonl, by process 0 alone."""
+    path, first = run.directory.path, jax.process_index() == 0
+    name = "/".join(path.parts[-2 if run.title else -1 :])
+    writers = [tensorboard(path)] if first and config.tensorboard else []
+    return [*writers, wandb(path, config, name)] if first and config.wandb else writers
+
+
 def _watching(
-    run: Run, write: Callable[..., None] | None, look: Callable[[Any], Any] | None, before: Any
+    run: Run, writers: Sequence[Callable[..., None]], look: Callable[[Any], Any] | None, before: Any
 ) -> tuple[Callable[[dict[str, Any], Any], None], Frames | None]:
     """Returns what is done after every epoch, and the frames if any are kept."""
     see, frames = jax.jit(look) if look is not None else None, None
@@ -196,7 +202,7 @@ def _watching(
         frames.keep(0, first)
 
     def watch(record: dict[str, Any], evaluated: Any) -> None:
-        if write is not None:
+        for write in writers:
             write(record)
         if frames is not None and see is not None:
             frames.keep(record["epoch"], see(evaluated))

@@ -43,9 +43,11 @@ from jaxgen.estimators import (
     relax_black_box,
     relaxed,
     reweighted_wake_sleep,
+    rodeo,
     score_function,
     sticking_the_landing,
     straight_through,
+    sum_and_sample,
     unordered_set,
     vimco,
 )
@@ -65,6 +67,7 @@ CASES = [
     (enumeration(), problems.bernoulli_inside),
     (local_expectation(3), problems.bernoulli_inside),
     (double_control_variates(3), problems.bernoulli_inside),
+    (rodeo(3, hidden=5), problems.bernoulli_inside),
     (rebar(3), problems.bernoulli_inside),
     (
         relax(
@@ -198,13 +201,14 @@ def test_a_temperature_that_is_not_positive_is_refused(make, temperature):
         score_function(2, baseline=optimal_coefficient()),
         score_function(2, baseline=NETWORK),
         double_control_variates(),
+        rodeo(),
         rebar(),
         relax(
             network_init=lambda key, z, x: jnp.zeros_like(z),
             network_apply=lambda w, z, x: w @ z,
         ),
     ],
-    ids=["moving average", "optimal coefficient", "learned", "double", "rebar", "relax"],
+    ids=["moving average", "optimal coefficient", "learned", "double", "rodeo", "rebar", "relax"],
 )
 def test_estimators_with_a_state_refuse_the_empty_one(estimator, key):
     q = distrax.Independent(distrax.Bernoulli(jnp.zeros(2)), 1)
@@ -237,7 +241,7 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, unordered_set, vimco),
+    *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
 ]
 
 

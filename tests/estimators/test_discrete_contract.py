@@ -29,7 +29,9 @@ from jaxgen.estimators import (
     relax,
     relax_black_box,
     relaxed,
+    rodeo,
     straight_through,
+    sum_and_sample,
     unordered_set,
     vimco,
 )
@@ -47,11 +49,12 @@ RELAXABLE = [
     gapped_straight_through(4),
     reinmax(4),
     double_control_variates(4),
+    rodeo(4),
     rebar(4),
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE, vimco(4), ovis(4)]
+ALL = [*ANTITHETIC, carms(4), unordered_set(4), sum_and_sample(4), *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
@@ -105,14 +108,16 @@ def test_evaluations_are_counted(estimator, key):
 
 
 @pytest.mark.parametrize(
-    "estimator", [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE], ids=by_name
+    "estimator",
+    [*ANTITHETIC, carms(4), unordered_set(4), sum_and_sample(4), *RELAXABLE],
+    ids=by_name,
 )
 def test_a_continuous_q_is_refused(estimator, key):
     with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
         estimator.apply((), key, jnp.sum, distrax.Normal(0.0, 1.0))
 
 
-@pytest.mark.parametrize("estimator", ANTITHETIC, ids=by_name)
+@pytest.mark.parametrize("estimator", [*ANTITHETIC, rodeo(4)], ids=by_name)
 def test_antithetic_pairs_are_of_bits(estimator, key):
     with pytest.raises(ValueError, match=r"q: got OneHotCategorical, expected distrax\.Bernoulli"):
         estimator.apply((), key, jnp.sum, one_hots.q(one_hots.params))
@@ -172,6 +177,7 @@ def test_probs_are_as_good_as_logits(key):
         *ANTITHETIC,
         carms(4),
         unordered_set(4),
+        sum_and_sample(4),
         *RELAXABLE,
         local_expectation(4),
         measure_valued(4),

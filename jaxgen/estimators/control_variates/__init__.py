@@ -13,12 +13,14 @@ from jaxgen.estimators.control_variates.muprop import muprop
 from jaxgen.estimators.control_variates.optimal_coefficient import optimal_coefficient
 from jaxgen.estimators.control_variates.rebar import RebarState, rebar
 from jaxgen.estimators.control_variates.relax import RelaxState, relax, relax_black_box
+from jaxgen.estimators.control_variates.rodeo import RodeoState, rodeo
 
 __all__ = [
     "Baseline",
     "Control",
     "RebarState",
     "RelaxState",
+    "RodeoState",
     "constant",
     "double_control_variates",
     "learned",
@@ -30,4 +32,5 @@ __all__ = [
     "rebar",
     "relax",
     "relax_black_box",
+    "rodeo",
 ]
