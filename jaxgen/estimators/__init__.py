@@ -49,6 +49,7 @@ from jaxgen.estimators.control_variates import (
     relax,
     relax_black_box,
     rodeo,
+    taylor,
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -129,6 +130,7 @@ __all__ = [
     "sticking_the_landing",
     "straight_through",
     "sum_and_sample",
+    "taylor",
     "two_bounds",
     "unordered_set",
     "vimco",
