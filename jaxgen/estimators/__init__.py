@@ -49,6 +49,7 @@ from jaxgen.estimators.control_variates import (
     relax,
     relax_black_box,
     rodeo,
+    taylor,
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -65,6 +66,7 @@ from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.quasi_monte_carlo import quasi_monte_carlo
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
@@ -116,6 +118,7 @@ __all__ = [
     "over_sets",
     "ovis",
     "pathwise",
+    "quasi_monte_carlo",
     "rebar",
     "reinmax",
     "relax",
@@ -127,6 +130,7 @@ __all__ = [
     "sticking_the_landing",
     "straight_through",
     "sum_and_sample",
+    "taylor",
     "two_bounds",
     "unordered_set",
     "vimco",

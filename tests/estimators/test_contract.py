@@ -48,6 +48,7 @@ from jaxgen.estimators import (
     sticking_the_landing,
     straight_through,
     sum_and_sample,
+    taylor,
     unordered_set,
     vimco,
 )
@@ -242,6 +243,7 @@ FACTORIES = [
         score_function,
     ),
     *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
+    taylor,
 ]
 
 

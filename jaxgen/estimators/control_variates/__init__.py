@@ -1,4 +1,4 @@
-"""Control variates of the score function: numbers, networks, expansions and relaxations of f."""
+"""Control variates: numbers, networks, expansions and relaxations of f."""
 
 from jaxgen.estimators.control_variates.base import Baseline, Control
 from jaxgen.estimators.control_variates.baselines import (
@@ -14,6 +14,7 @@ from jaxgen.estimators.control_variates.optimal_coefficient import optimal_coeff
 from jaxgen.estimators.control_variates.rebar import RebarState, rebar
 from jaxgen.estimators.control_variates.relax import RelaxState, relax, relax_black_box
 from jaxgen.estimators.control_variates.rodeo import RodeoState, rodeo
+from jaxgen.estimators.control_variates.taylor import taylor
 
 __all__ = [
     "Baseline",
@@ -33,4 +34,5 @@ __all__ = [
     "relax",
     "relax_black_box",
     "rodeo",
+    "taylor",
 ]
