@@ -32,8 +32,8 @@ LEGEND = (
     "z: bias in standard errors, the largest of all coordinates and points. Smallest bias seen: of "
     "one coordinate, in percent of the gradient's length, with probability .999. E: evaluations of "
     "f per datapoint and gradient, as it says, and counted. Variance: of one gradient, at the last "
-    "point; exact where the samples could be enumerated. Of the score function's: at equal evaluations. Best known: the "
-    "unbiased estimator of the least variance at equal evaluations."
+    "point; exact where the samples could be enumerated. Of the score function's: at equal "
+    "evaluations. Best known: the unbiased estimator of the least variance at equal evaluations."
 )
 
 
