@@ -28,6 +28,7 @@ from jaxgen.estimators import (
     gumbel_rao,
     gumbel_straight_through,
     learned,
+    learned_quadratic,
     leave_one_out,
     local_expectation,
     measure_valued,
@@ -244,6 +245,7 @@ FACTORIES = [
     ),
     *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
     taylor,
+    learned_quadratic,
 ]
 
 

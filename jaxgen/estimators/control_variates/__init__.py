@@ -9,6 +9,10 @@ from jaxgen.estimators.control_variates.baselines import (
 )
 from jaxgen.estimators.control_variates.double_control_variates import double_control_variates
 from jaxgen.estimators.control_variates.learned import learned
+from jaxgen.estimators.control_variates.learned_quadratic import (
+    QuadraticState,
+    learned_quadratic,
+)
 from jaxgen.estimators.control_variates.muprop import muprop
 from jaxgen.estimators.control_variates.optimal_coefficient import optimal_coefficient
 from jaxgen.estimators.control_variates.rebar import RebarState, rebar
@@ -19,12 +23,14 @@ from jaxgen.estimators.control_variates.taylor import taylor
 __all__ = [
     "Baseline",
     "Control",
+    "QuadraticState",
     "RebarState",
     "RelaxState",
     "RodeoState",
     "constant",
     "double_control_variates",
     "learned",
+    "learned_quadratic",
     "leave_one_out",
     "moving_average",
     "muprop",

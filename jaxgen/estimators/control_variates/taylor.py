@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
+from jaxgen.estimators.control_variates.quadratic import moments, quadratic_control
 from jaxgen.estimators.evaluation import evaluate, finite, first_derivative_only
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.pathwise import reparameterized_samples
@@ -49,8 +50,7 @@ def taylor(num_samples: int = 1) -> Estimator:
         held = without_score(f, q)
         samples = reparameterized_samples(key, q, num_samples)
         values = evaluate(held, samples)
-        mean, covariance = moments(q)
-        center = jax.lax.stop_gradient(mean)
+        center = jax.lax.stop_gradient(moments(q)[0])
 
         def at(flat: Array) -> Scalar:
             return evaluate(held, flat.reshape(1, *samples.shape[1:]))[0]
@@ -58,10 +58,7 @@ def taylor(num_samples: int = 1) -> Estimator:
         slope, curvature = jax.lax.stop_gradient((jax.grad(at)(center), jax.hessian(at)(center)))
         known = jnp.all(jnp.isfinite(slope)) & jnp.all(jnp.isfinite(curvature))
         slope, curvature = jnp.where(known, slope, 0.0), jnp.where(known, curvature, 0.0)
-        offsets = samples.reshape(num_samples, -1) - center
-        control = quadratic(slope, curvature, jnp.mean(offsets, 0), second_moment(offsets))
-        shift = mean - center
-        control -= quadratic(slope, curvature, shift, covariance + jnp.outer(shift, shift))
+        control = quadratic_control(q, samples, slope, curvature)
         surrogate = jnp.mean(values) - control
         if held is not f:
             surrogate = first_derivative_only(surrogate, samples)
@@ -74,40 +71,3 @@ def taylor(num_samples: int = 1) -> Estimator:
         accepts="any reparameterizable distribution with a mean and a variance",
         evaluations=lambda q: num_samples + 1 + moments(q)[0].size,
     )
-
-
-def quadratic(
-    slope: Float[Array, "d"],
-    curvature: Float[Array, "d d"],
-    first: Float[Array, "d"],
-    second: Float[Array, "d d"],
-) -> Scalar:
-    """Returns the mean of slope x + x^T curvature x / 2 where x has these two moments."""
-    return jnp.sum(slope * first) + jnp.sum(curvature * second) / 2
-
-
-def second_moment(x: Float[Array, "n d"]) -> Float[Array, "d d"]:
-    """Returns the mean of x x^T."""
-    return jnp.einsum("ni,nj->ij", x, x, precision="highest") / len(x)
-
-
-def moments(q: Distribution) -> tuple[Float[Array, "d"], Float[Array, "d d"]]:
-    """Returns the mean of q and its covariance, its event as a vector.
-
-    Raises:
-      ValueError: q does not say them.
-    Example:
-      >>> moments(distrax.Normal(1.0, 2.0))[1].tolist()
-      [[4.0]]
-    """
-    of: Any = q
-    try:
-        mean = jnp.asarray(of.mean()).reshape(-1)
-        if hasattr(of, "covariance"):
-            return mean, jnp.asarray(of.covariance()).reshape(mean.size, mean.size)
-        return mean, jnp.diag(jnp.asarray(of.variance()).reshape(-1))
-    except (AttributeError, NotImplementedError):
-        raise ValueError(
-            f"q: got {type(q).__name__}, expected a distribution with a mean and a variance; or "
-            "another gradient: pathwise"
-        ) from None
