@@ -98,8 +98,8 @@ QUICK: dict[str, Any] = {
     "problems": ("quadratic", "toy_0.45", "sbn_linear"),
     "evaluations": (2,),
     "draws": 4000,
-    "network_draws": 100,
-    "steps": (50, 200),
+    "network_draws": 40,
+    "steps": (100,),
 }
 """What --quick changes of the defaults."""
 

@@ -16,9 +16,11 @@ from typing import Any
 
 from benchmarks.device_page import device_page
 from benchmarks.mixes import mixes_page
+from benchmarks.papers_page import papers_page
 from benchmarks.record import directory
 from benchmarks.timing_page import timing_page
 from benchmarks.variance_page import variance_page
+from benchmarks.variance_report import pictures
 from jaxgen.workbench import check_fields, main
 
 RESULTS = str(Path(__file__).parent / "results")
@@ -26,6 +28,7 @@ PAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "device_estimates": device_page,
     "estimators": variance_page,
     "mixes": mixes_page,
+    "papers": papers_page,
 }
 """`record -> page` by the record's name; others compare times, and are named for the platform."""
 
@@ -63,11 +66,16 @@ def pages(results: Path) -> dict[str, str]:
 
 
 def run(config: Config) -> dict[str, str]:
-    """Writes the pages; returns them by name."""
+    """Writes the pages, and the pictures that they show; returns them by name."""
     folder = directory(config.results)
     written = pages(folder)
     for name, text in written.items():
         (folder / name).write_text(text, "utf-8")
+    estimators = folder / "estimators.json"
+    if estimators.exists():
+        directory(f"{folder}/pictures")
+        for name, figure in pictures(json.loads(estimators.read_text("utf-8"))).items():
+            figure.savefig(folder / "pictures" / f"{name}.png")
     print(f"{len(written)} pages in {folder}")
     return written
 

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.markdown import head, short, table, where
-from benchmarks.variance_record import at_budgets, last_points, of_score_function, rows_of
+from benchmarks.variance_record import (
+    at_budgets,
+    last_points,
+    mean_log_ratio,
+    of_score_function,
+    rows_of,
+)
 from jaxgen.certify import Row
 
 LEGEND = """
@@ -74,8 +80,7 @@ def overview(parts: Mapping[tuple[str, str], Sequence[Row]], budgets: Sequence[i
     }
 
     def rank(name: str) -> float:
-        logs = [math.log(max(of[0], 1e-6)) for of in ratios[name].values()]
-        return sum(logs) / len(logs)
+        return mean_log_ratio(ratio for ratio, _ in ratios[name].values())
 
     lines = []
     for name in sorted(ratios, key=rank):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -80,10 +80,17 @@ def at_budgets(rows: Sequence[Row], budgets: Sequence[int]) -> dict[int, Row]:
 def of_score_function(rows: Sequence[Row], row: Row) -> tuple[float, float, float]:
     """Returns the row's variance x evaluations over the score function's, with its interval.
 
-    The score function's is the same at every budget: the row of most draws and samples is taken.
+    The score function's is the same at every budget: it is that of the first, against which it has
+    no interval itself.
     """
-    plain = [other for other in rows if other.estimator == "score_function"]
-    return relative_variance(row, plain[0])
+    plain = next(other for other in rows if other.estimator == "score_function")
+    return (1.0, 1.0, 1.0) if row == plain else relative_variance(row, plain)
+
+
+def mean_log_ratio(ratios: Iterable[float]) -> float:
+    """Returns the mean of the logarithms, by which estimators are ranked; zeros count as 1e-6."""
+    logs = [math.log(max(ratio, 1e-6)) for ratio in ratios]
+    return sum(logs) / len(logs)
 
 
 def in_lines(record: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from jaxgen.certify.bias import Bias, paired_bias
 from jaxgen.certify.bijector_laws import BijectorErrors, bijector_errors
 from jaxgen.certify.budget import accepted, at_budget, refusal
 from jaxgen.certify.certificate import Certificate, certify
+from jaxgen.certify.counted import counted_evaluations
 from jaxgen.certify.density_check import check_density, density_report
 from jaxgen.certify.dependence import dependence
 from jaxgen.certify.dequantization import check_dequantizer
@@ -86,6 +87,7 @@ __all__ = [
     "check_dequantizer",
     "constant_velocity",
     "cosine",
+    "counted_evaluations",
     "coupled",
     "density_report",
     "dependence",

@@ -12,7 +12,7 @@ from jaxtyping import Array
 from jaxgen.certify.problem import Problem
 from jaxgen.checks import at_least
 from jaxgen.estimators import Estimator, MakeEstimator, count_evaluations
-from jaxgen.types import Distribution
+from jaxgen.types import Distribution, Key
 
 
 def at_budget(make: MakeEstimator, q: Distribution, budget: int) -> tuple[int, Estimator]:
@@ -58,8 +58,12 @@ def refusal(problem: Problem, make: MakeEstimator) -> str:
     f, q = problem.target(problem.params, x)
     try:
         _, estimator = at_budget(make, q, 2)
-        key = jax.random.key(0)
-        jax.eval_shape(lambda k: estimator.apply(estimator.init(k, q, x), k, f, q, x), key)
+
+        def once(key: Key) -> object:
+            key_init, key = jax.random.split(key)
+            return estimator.apply(estimator.init(key_init, q, x), key, f, q, x)
+
+        jax.eval_shape(once, jax.random.key(0))
     except ValueError as error:
         return str(error)
     return ""

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from jaxgen.certify.budget import accepted, at_budget, refusal
+from jaxgen.certify.counted import counted_evaluations
 from jaxgen.certify.enumerated import enumerated_moments
 from jaxgen.certify.exact_gradient import exact_gradient
 from jaxgen.certify.judged import EstimatorReport, Judged
@@ -91,6 +92,8 @@ def estimator_report(
 def _judge(
     problem: Problem, rows: Sequence[Row], make: MakeEstimator, evaluations: int
 ) -> list[Judged]:
+    _, q = problem.target(problem.params, problem.batch(jax.random.key(0))[0])
+    counted = counted_evaluations(problem, at_budget(make, q, evaluations)[1])
     exact = _exact(problem, make, evaluations)
     judged = []
     for part in dict.fromkeys(row.subtree for row in rows):
@@ -102,7 +105,7 @@ def _judge(
         )
         plain = next(row for row in last if row.estimator == "score_function")
         points = tuple(row for row in of_part if row.estimator == NAME)
-        judged.append(Judged(points, plain, best, *exact.get(part, (None, None))))
+        judged.append(Judged(points, plain, best, counted, *exact.get(part, (None, None))))
     return judged
 
 

@@ -19,6 +19,7 @@ class Judged(NamedTuple):
       score_function: the row of the score function at the last point.
       best: of the unbiased rivals the one of the least variance x evaluations there; its name is
         `best.estimator`.
+      counted: evaluations of f in one call, counted; the rows have what the estimator says.
       exact_variance: at the last point, by enumeration of the samples; None where it is not known.
       exact_bias: length of the exact mean less the exact gradient over the gradient's, likewise.
     Example:
@@ -29,6 +30,7 @@ class Judged(NamedTuple):
     points: tuple[Row, ...]
     score_function: Row
     best: Row
+    counted: int
     exact_variance: float | None = None
     exact_bias: float | None = None
 
@@ -95,9 +97,14 @@ class EstimatorReport(NamedTuple):
         )
 
     @property
+    def dearer(self) -> tuple[Judged, ...]:
+        """Where f was evaluated more often than the estimator says."""
+        return tuple(of for of in self.judged if of.counted > of.row.evaluations)
+
+    @property
     def holds(self) -> bool:
-        """Whether the estimator is what it says: of one called unbiased no bias was seen."""
-        return not (self.claims_unbiased and self.biased)
+        """Whether the estimator is what it says: as dear, and without a bias that it denies."""
+        return not (self.dearer or (self.claims_unbiased and self.biased))
 
     def smallest_bias(self, judged: Judged) -> float:
         """The bias of one coordinate, over the gradient's length, seen with probability .999.

@@ -17,7 +17,11 @@ COLUMNS = (
 def report_text(report: EstimatorReport) -> str:
     """Returns the page: the verdict, a line for every part of a problem, and the refusals."""
     rows = [_row(report, of) for of in report.judged]
-    lines = [_verdict(report), "", *aligned(COLUMNS, rows), "", LEGEND]
+    lines = [_verdict(report), ""]
+    if report.dearer:
+        names = ", ".join(of.name for of in report.dearer)
+        lines += [f"**It takes more evaluations of f than it says**: {names}.", ""]
+    lines += [*aligned(COLUMNS, rows), "", LEGEND]
     if report.refused:
         lines += ["", "Refused:", ""]
         lines += [f"- {name}: {words}" for name, words in report.refused.items()]
@@ -27,9 +31,9 @@ def report_text(report: EstimatorReport) -> str:
 LEGEND = (
     "z: bias in standard errors, the largest of all coordinates and points. Smallest bias seen: of "
     "one coordinate, in percent of the gradient's length, with probability .999. E: evaluations of "
-    "f per datapoint and gradient. Variance: of one gradient, at the last point; exact where the "
-    "samples could be enumerated. Of the score function's: at equal evaluations. Best known: the "
-    "unbiased estimator of the least variance at equal evaluations."
+    "f per datapoint and gradient, as it says, and counted. Variance: of one gradient, at the last "
+    "point; exact where the samples could be enumerated. Of the score function's: at equal "
+    "evaluations. Best known: the unbiased estimator of the least variance at equal evaluations."
 )
 
 
@@ -54,7 +58,7 @@ def _row(report: EstimatorReport, judged: Judged) -> list[str]:
         judged.name,
         seen,
         f"{100 * report.smallest_bias(judged):.2g}%",
-        str(row.evaluations),
+        str(row.evaluations) + (f" (takes {judged.counted})" if judged in report.dearer else ""),
         f"{row.variance:.4g}",
         f"{row.variance_low:.4g} to {row.variance_high:.4g}",
         "" if judged.exact_variance is None else f"{judged.exact_variance:.4g}",

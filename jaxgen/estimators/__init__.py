@@ -34,12 +34,14 @@ from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
+    QuadraticState,
     RebarState,
     RelaxState,
     RodeoState,
     constant,
     double_control_variates,
     learned,
+    learned_quadratic,
     leave_one_out,
     moving_average,
     muprop,
@@ -49,6 +51,7 @@ from jaxgen.estimators.control_variates import (
     relax,
     relax_black_box,
     rodeo,
+    taylor,
 )
 from jaxgen.estimators.doubly_reparameterized import doubly_reparameterized
 from jaxgen.estimators.enumeration import all_states, enumeration
@@ -65,11 +68,13 @@ from jaxgen.estimators.mix import MixState, mix
 from jaxgen.estimators.over_sets import over_sets
 from jaxgen.estimators.ovis import ovis
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.quasi_monte_carlo import quasi_monte_carlo
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.reweighted_wake_sleep import reweighted_wake_sleep
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.sum_and_sample import sum_and_sample
 from jaxgen.estimators.two_bounds import two_bounds
 from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.estimators.vimco import vimco
@@ -83,6 +88,7 @@ __all__ = [
     "Integrand",
     "MakeEstimator",
     "MixState",
+    "QuadraticState",
     "RebarState",
     "RelaxState",
     "RodeoState",
@@ -102,6 +108,7 @@ __all__ = [
     "gumbel_rao",
     "gumbel_straight_through",
     "learned",
+    "learned_quadratic",
     "leave_one_out",
     "local_expectation",
     "log_prob",
@@ -115,6 +122,7 @@ __all__ = [
     "over_sets",
     "ovis",
     "pathwise",
+    "quasi_monte_carlo",
     "rebar",
     "reinmax",
     "relax",
@@ -125,6 +133,8 @@ __all__ = [
     "score_function",
     "sticking_the_landing",
     "straight_through",
+    "sum_and_sample",
+    "taylor",
     "two_bounds",
     "unordered_set",
     "vimco",

@@ -26,6 +26,10 @@ def arms(num_samples: int = 2) -> Estimator:
     often as they can in so large a set; c makes up for that. Two samples are DisARM's. Unbiased for
     any f, which is never differentiated in the sample and sees floats, 0 or 1.
 
+    Not always below DisARM's independent pairs, each of which cancels the even part of f. At six
+    evaluations on eight coupled bits its variance is .089, RLOO's .102, DisARM's .147, ARM's .182;
+    at four on a belief network of 200 (digits, 1,000 steps) 2.26, 2.72, 1.56 and 1.91 (+-1.5%).
+
     Args:
       num_samples: S, evaluations of f per call.
     Raises:

@@ -32,6 +32,7 @@ from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
 from jaxgen.estimators.sticking_the_landing import sticking_the_landing
+from jaxgen.estimators.sum_and_sample import sum_and_sample
 from jaxgen.estimators.unordered_set import unordered_set
 from jaxgen.types import Key, Params
 
@@ -56,6 +57,7 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "rodeo": rodeo,
     "local_expectation": local_expectation,
     "unordered_set": unordered_set,
+    "sum_and_sample": sum_and_sample,
     "relaxed": relaxed,
     "straight_through": straight_through,
     "gumbel_straight_through": gumbel_straight_through,

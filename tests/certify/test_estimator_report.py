@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.certify import enumerated_moments, estimator_report, quadratic, refusal, toy
+from jaxgen.certify import (
+    counted_evaluations,
+    enumerated_moments,
+    estimator_report,
+    quadratic,
+    refusal,
+    toy,
+)
 from jaxgen.estimators import disarm, leave_one_out, moving_average, pathwise, score_function
 from tests.certify.broken import scaled
 
@@ -52,6 +59,16 @@ def test_a_bias_that_is_denied_is_seen_and_said(sound):
     assert twin.judged[0].row.unbiased
     assert not twin.holds
     assert "**BIASED, though it says that it is unbiased**: toy_0.45 phi" in str(twin)
+
+
+def test_evaluations_that_are_not_told_are_counted(sound):
+    assert sound.judged[0].counted == 2
+    assert counted_evaluations(TOY, disarm(6)) == 6
+    twin = report(lambda n: dataclasses.replace(disarm(2 * n), evaluations=n), TOY)
+    assert twin.judged[0].counted == 4
+    assert not twin.holds
+    assert "**It takes more evaluations of f than it says**: toy_0.45 phi" in str(twin)
+    assert "2 (takes 4)" in str(twin)
 
 
 def test_the_threshold_is_of_all_coordinates(sound):

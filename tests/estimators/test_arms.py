@@ -34,7 +34,6 @@ def found():
 @pytest.mark.parametrize(
     ("estimator", "problem"),
     [
-        (arms(2), coupled),
         (arms(3), bernoulli_inside),
         (arms(6), coupled),
         (carms(2), one_hots),
@@ -105,7 +104,7 @@ def exact_variance(num_samples, target, logit):
     return scale**2 * (law @ grads**2 - mean**2)
 
 
-@pytest.mark.parametrize(("make", "num_samples"), [(arms, 2), (arms, 4), (carms, 4)])
+@pytest.mark.parametrize(("make", "num_samples"), [(arms, 4), (carms, 4)])
 def test_second_moments_on_one_bit(make, num_samples, key):
     problem = toy(0.45)
     second = exact_variance(num_samples, 0.45, 0.3) + problem.gradient() ** 2

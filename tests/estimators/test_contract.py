@@ -28,6 +28,7 @@ from jaxgen.estimators import (
     gumbel_rao,
     gumbel_straight_through,
     learned,
+    learned_quadratic,
     leave_one_out,
     local_expectation,
     measure_valued,
@@ -47,6 +48,8 @@ from jaxgen.estimators import (
     score_function,
     sticking_the_landing,
     straight_through,
+    sum_and_sample,
+    taylor,
     unordered_set,
     vimco,
 )
@@ -240,7 +243,9 @@ FACTORIES = [
         relaxed,
         score_function,
     ),
-    *(sticking_the_landing, straight_through, rodeo, unordered_set, vimco),
+    *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
+    taylor,
+    learned_quadratic,
 ]
 
 

@@ -31,6 +31,7 @@ from jaxgen.estimators import (
     relaxed,
     rodeo,
     straight_through,
+    sum_and_sample,
     unordered_set,
     vimco,
 )
@@ -53,7 +54,7 @@ RELAXABLE = [
     relax(4, **LINEAR),
     relax_black_box(4, **LINEAR),
 ]
-ALL = [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE, vimco(4), ovis(4)]
+ALL = [*ANTITHETIC, carms(4), unordered_set(4), sum_and_sample(4), *RELAXABLE, vimco(4), ovis(4)]
 PROBLEM = bernoulli_inside
 
 
@@ -107,7 +108,9 @@ def test_evaluations_are_counted(estimator, key):
 
 
 @pytest.mark.parametrize(
-    "estimator", [*ANTITHETIC, carms(4), unordered_set(4), *RELAXABLE], ids=by_name
+    "estimator",
+    [*ANTITHETIC, carms(4), unordered_set(4), sum_and_sample(4), *RELAXABLE],
+    ids=by_name,
 )
 def test_a_continuous_q_is_refused(estimator, key):
     with pytest.raises(ValueError, match=r"q: got Normal, expected distrax\.Bernoulli"):
@@ -174,6 +177,7 @@ def test_probs_are_as_good_as_logits(key):
         *ANTITHETIC,
         carms(4),
         unordered_set(4),
+        sum_and_sample(4),
         *RELAXABLE,
         local_expectation(4),
         measure_valued(4),

@@ -1,6 +1,5 @@
-"""GDReG by quadrature, beside DReG; and the path of a sample that its distribution did not draw."""
+"""GDReG by quadrature, beside DReG."""
 
-import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -10,9 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxgen.bounds import IWAE, VR_MAX
 from jaxgen.certify import exact_moments, normal_quadrature
-from jaxgen.distributions import diagonal_normal
 from jaxgen.estimators import doubly_reparameterized, generalized_doubly_reparameterized
-from jaxgen.estimators.fixed_noise import at_fixed_noise
 
 NOISE, PROBS = normal_quadrature(40, 2)
 PARAMS = {
@@ -96,36 +93,6 @@ def test_with_the_posterior_its_noise_is_by_what_the_likelihood_says(scale, rati
     general, dreg = jax.tree.map(np.asarray, found())
     np.testing.assert_allclose(general.mean[1:3], dreg.mean[1:3], rtol=1e-4)
     np.testing.assert_allclose(general.variance[1] / dreg.variance[1], ratio, rtol=1e-3)
-
-
-LOC, SCALE = jnp.array([0.3, -0.5]), jnp.array([0.7, 1.2])
-WITH_A_PATH = {
-    "normal": lambda m, s: distrax.Independent(distrax.Normal(m, s), 1),
-    "jaxgen's": lambda m, s: diagonal_normal(m, jnp.log(s)),
-    "diag": distrax.MultivariateNormalDiag,
-    "tri": lambda m, s: distrax.MultivariateNormalTri(m, jnp.diag(s).at[1, 0].set(m[0])),
-    "laplace": lambda m, s: distrax.Independent(distrax.Laplace(m, s), 1),
-    "logistic": lambda m, s: distrax.Independent(distrax.Logistic(m, s), 1),
-    "gumbel": lambda m, s: distrax.Independent(distrax.Gumbel(m, s), 1),
-    "tanh": lambda m, s: distrax.Transformed(
-        distrax.MultivariateNormalDiag(m, s), distrax.Block(distrax.Tanh(), 1)
-    ),
-}
-
-
-def test_a_sample_moves_with_the_parameters_as_when_it_is_drawn():
-    @jax.jit
-    def found(*at):
-        def drawn(*at):
-            return {k: p(*at).sample(seed=jax.random.key(0)) for k, p in WITH_A_PATH.items()}
-
-        def moved(*at):
-            return {k: at_fixed_noise(p(*at), z[k]) for k, p in WITH_A_PATH.items()}
-
-        z = drawn(*at)
-        return [(g(*at), jax.jacfwd(g, (0, 1))(*at)) for g in (moved, drawn)]
-
-    chex.assert_trees_all_close(*found(LOC, SCALE), rtol=1e-4, atol=1e-5)
 
 
 def test_refusals(key):
