@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -55,9 +54,9 @@ def mix(estimators: Sequence[Estimator], *, decay: float = 0.99) -> Estimator:
 
     The covariances are decaying averages over *earlier* batches, so no draw weighs itself: the mix
     of unbiased estimators is unbiased, whatever it has learned. Before the first batch the weights
-    are equal; while few draws are known they are drawn towards that. A weight may be negative, and
-    two members whose noise is the same cancel it. The members draw with one key: those that sample
-    alike share their samples, and their difference is a control variate.
+    are equal; while few draws are known they are drawn towards the inverse variances. A weight may
+    be negative, and two members whose noise is the same cancel it. The members draw with one key:
+    those that sample alike share their samples, and their difference is a control variate.
 
     The covariances are of the gradients in q's own parameters (mean and scale, logits); the weights
     found there serve the gradient of f too. First derivatives only. Its values are those of its
@@ -159,22 +158,21 @@ def mix(estimators: Sequence[Estimator], *, decay: float = 0.99) -> Estimator:
 def least_variance(
     products: Float[Array, "members members"], count: Scalar
 ) -> Float[Array, "members"]:
-    """Returns the w that minimize w' products w among those that add up to one.
+    """Returns the w that minimize sum_ij w_i w_j P_ij + 1/count sum_i w_i² P_ii, P the products.
 
-    What `count` draws cannot tell apart yet is shared: the squared differences between members, per
-    draw, are added to the diagonal, 1 / count of them.
+    They add up to one. The second term is what `count` draws cannot tell apart yet: alone, it gives
+    each member a weight in inverse proportion to its variance, so a loud one cannot spoil the rest.
     """
-    size = len(products)
-    equal = jnp.full(size, 1 / size, products.dtype)
-    centered = jnp.eye(size, dtype=products.dtype) - 1 / size
-    exact = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    differences = exact(exact(centered, products), centered)
-    spread = jnp.trace(differences) / max(size - 1, 1)
-    unknown = spread == 0  # nothing seen, or all alike: any weights do
-    ridge = spread / jnp.maximum(count, 1.0) + 1e-6 * spread + unknown
-    # The last term gives the direction of equal weights, which has no difference, a curvature.
-    curvature = differences + ridge * jnp.eye(size) + (spread + unknown) / size
-    return equal - jnp.linalg.solve(curvature, exact(centered, exact(products, equal)))
+    deviation = jnp.sqrt(jnp.maximum(jnp.diagonal(products), 0.0))
+    largest = jnp.max(deviation)
+    # In units of the members' own deviations, so that every variance counts alike; nothing is
+    # known where all are zero, and what seems exact has a millionth of the largest.
+    deviation = jnp.where(largest > 0, jnp.maximum(deviation / largest, 1e-6), 1.0)
+    scale = jnp.where(largest > 0, largest, 1.0)
+    correlation = (products / scale / scale) / (deviation[:, None] * deviation)
+    ridge = (1 / jnp.maximum(count, 1.0) + 1e-6) * jnp.eye(len(products))
+    weights = jnp.linalg.solve(correlation + ridge, 1 / deviation) / deviation
+    return weights / jnp.sum(weights)
 
 
 def _members(estimators: Any) -> tuple[Estimator, ...]:

@@ -116,8 +116,20 @@ def test_the_weights_are_those_of_least_variance(covariance):
     np.testing.assert_allclose(found, solved / solved.sum(), atol=1e-4)
     few = least_variance(products, jnp.asarray(1.0))
     assert np.all(np.abs(few - 0.5) < np.abs(found - 0.5))
+    for alike in (jnp.zeros((2, 2)), jnp.full((2, 2), 3.0)):
+        np.testing.assert_allclose(least_variance(alike, jnp.asarray(9.0)), 0.5, rtol=1e-6)
     np.testing.assert_allclose(least_variance(jnp.zeros((2, 2)), jnp.asarray(0.0)), 0.5)
-    np.testing.assert_allclose(least_variance(jnp.full((2, 2), 3.0), jnp.asarray(9.0)), 0.5)
+
+
+def test_a_loud_member_does_not_spoil_the_rest():
+    """The least variance of C = diag(1, 1, 40,000) is 1 / (1 + 1 + 1 / 40,000), about one half."""
+    covariance = np.diag([1.0, 1.0, 4e4])
+    for count in (1.0, 100.0):
+        weights = np.asarray(least_variance(jnp.asarray(covariance), jnp.asarray(count)))
+        assert weights @ covariance @ weights == pytest.approx(0.5, rel=1e-3)
+        assert weights.sum() == pytest.approx(1)
+    exact = least_variance(jnp.diag(jnp.array([0.0, 1.0])), jnp.asarray(10.0))
+    np.testing.assert_allclose(exact, [1.0, 0.0], atol=1e-5)
 
 
 def test_averages_leave_out_what_is_not_finite():
