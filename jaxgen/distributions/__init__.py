@@ -8,6 +8,7 @@ r"""Distributions that distrax lacks, or has in a form that is slower or less st
 | many entries as one event | `Independent` |
 | a flow out of bijectors | `Transformed` |
 | the bijectors | `coupling`, `MaskedAutoregressive`, `logit`, `Squeeze`, `Permutation` |
+| near categories, out of a Gaussian | `SoftmaxPlusPlus` |
 | what they do to each entry | `affine`, `rational_quadratic_spline` |
 | pixel after pixel, by any causal net | `Autoregressive` |
 | samples in fewer passes than pixels | `triangular_fixed_point` |
@@ -33,6 +34,7 @@ from jaxgen.distributions.scalar_transforms import (
     affine,
     rational_quadratic_spline,
 )
+from jaxgen.distributions.softmax_plus_plus import SoftmaxPlusPlus
 from jaxgen.distributions.stratified import stratified_uniform
 from jaxgen.distributions.toy import IsotropicMixture, grid, line, ring
 from jaxgen.distributions.transformed import Transformed
@@ -50,6 +52,7 @@ __all__ = [
     "OneDistribution",
     "Permutation",
     "ScalarTransform",
+    "SoftmaxPlusPlus",
     "Squeeze",
     "Transformed",
     "affine",

@@ -14,9 +14,12 @@ from jaxgen.distributions import (
     Conditioner,
     MaskedAutoregressive,
     Permutation,
+    SoftmaxPlusPlus,
     Squeeze,
+    Transformed,
     affine,
     coupling,
+    diagonal_normal,
     logit,
     rational_quadratic_spline,
 )
@@ -57,6 +60,7 @@ BIJECTORS = {
     "permutation": (lambda: Permutation([2, 0, 3, 1]), (4,)),
     "squeeze": (lambda: Squeeze(2), (4, 2, 3)),
     "logit": (lambda: logit(0.05, 1), (4,)),
+    "softmax++": (lambda: SoftmaxPlusPlus(0.7, 2.0), (4,)),
 }
 
 
@@ -184,3 +188,21 @@ def test_what_makes_no_bijector_is_refused(make, message):
 def test_transforms_made_alike_are_equal():
     assert affine() == affine(1.0)
     assert repr(rational_quadratic_spline(8, 3.0)) == "rational_quadratic_spline(8)"
+
+
+def test_softmax_plus_plus_is_the_softmax_of_one_number_more():
+    numbers, bijector = jnp.array([0.3, -1.0]), SoftmaxPlusPlus(0.5, 2.0)
+    expected = np.exp([0.6, -2.0]) / (np.exp(0.6) + np.exp(-2.0) + 2.0)
+    np.testing.assert_allclose(bijector.forward(numbers), expected, rtol=1e-5)
+    # The KL of two is that of their Gaussians: the determinants cancel, draw by draw.
+    normals = [diagonal_normal(jnp.zeros(2), s * jnp.ones(2)) for s in (0.0, 0.5)]
+    q, p = (Transformed(normal, bijector) for normal in normals)
+    x = bijector.forward(numbers)
+    expected = normals[0].log_prob(numbers) - normals[1].log_prob(numbers)
+    np.testing.assert_allclose(q.log_prob(x) - p.log_prob(x), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"delta": -1.0}])
+def test_softmax_plus_plus_takes_positive_numbers(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: got .*, expected a positive"):
+        SoftmaxPlusPlus(**wrong)

@@ -46,7 +46,7 @@ def test_the_real_library_writes_them_without_a_network(tmp_path, monkeypatch):
     library = pytest.importorskip("wandb", reason="needs the extra: pip install 'jaxgen[wandb]'")
     monkeypatch.setenv("WANDB_MODE", "offline")
     wandb(tmp_path, ImageConfig(), "one")({"epoch": 1, "train_elbo": -2.5})
-    library.finish()
+    library.teardown()  # which waits for its writer
     (written,) = tmp_path.rglob("*.wandb")
     assert b"train_elbo" in written.read_bytes()
 
