@@ -66,6 +66,7 @@ ORDERS = (
           "encoder", 4, _BITS),
     Order("Titsias & Shi (2022)", "double_control_variates", "disarm", "variance", "sbn_linear",
           "encoder", 4, _BITS),
+    Order("Shi et al. (2022)", "rodeo", "disarm", "variance", "sbn_linear", "encoder", 4, _BITS),
     Order("Kool et al. (2020)", "unordered_set", "rloo", "variance", "categorical", "params", 4,
           _TABLE),
     Order("Paulus et al. (2021)", "gumbel_rao", "gumbel_straight_through", "variance",

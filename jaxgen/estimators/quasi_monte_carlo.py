@@ -32,6 +32,10 @@ class Evenly:
         samples = jax.vmap(lambda u: of_uniforms(self.q, u.reshape(shape)))(uniforms)
         return samples.reshape(*sample_shape, *samples.shape[1:])
 
+    def log_prob(self, value: Array) -> Array:
+        """Log density of q, in nats."""
+        return self.q.log_prob(value)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "q":
             raise AttributeError(name)

@@ -10,6 +10,7 @@ they are traced each time, as all else.
 | question | answer |
 |---|---|
 | log p(x), without trust in an encoder | `annealed_importance_weight` |
+| a bound of it with a gradient in all | `differentiable_annealed_weight` |
 | between which two numbers it lies, x drawn from the model | `bidirectional_bounds` |
 | what the encoder and the family of q each lose | `inference_gap` |
 | the best q of one datapoint | `optimize_local` |
@@ -30,6 +31,7 @@ from jaxgen.inference.ais import (
 )
 from jaxgen.inference.amortized import amortized_loss, semi_amortized_loss
 from jaxgen.inference.bidirectional import BidirectionalBounds, bidirectional_bounds
+from jaxgen.inference.differentiable_ais import differentiable_annealed_weight
 from jaxgen.inference.em import EMResult, EMSteps, em
 from jaxgen.inference.hmc import HMCInfo, LogDensity, hmc_step, leapfrog
 from jaxgen.inference.inference_gap import InferenceGap, inference_gap
@@ -63,6 +65,7 @@ __all__ = [
     "amortized_loss",
     "annealed_importance_weight",
     "bidirectional_bounds",
+    "differentiable_annealed_weight",
     "em",
     "ess_below",
     "hmc_step",

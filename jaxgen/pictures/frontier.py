@@ -12,9 +12,13 @@ from jaxgen.pictures.figure import INK, blank, legend_below
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
-ABOVE, BELOW = (7, 6), (7, -13)
-"""Where labels stand, in points from what they name."""
+BESIDE = ((7, 6), (7, -13), (-7, 6), (-7, -13), (7, 17), (7, -24), (-7, 17), (-7, -24))
+"""Where a label may stand, in points from what it names; the first that is free is taken."""
+WIDE = 5
+"""So many times the least x is the greatest where the plane of all points is logarithmic."""
 
 
 class Place(NamedTuple):
@@ -74,20 +78,30 @@ def frontier(
     for axes in (near, whole):
         axes.axvspan(*band[:2], color="C0", alpha=0.12, lw=0, label=band[2])
         axes.set_xlabel(xlabel, color=INK)
+    if placed[-1].x[0] > WIDE * placed[0].x[0] > 0:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        whole.set_xscale("log")
+        whole.xaxis.set(
+            major_locator=LogLocator(subs=(1, 2, 5)),
+            major_formatter="{x:g}",
+            minor_formatter=NullFormatter(),
+        )
+    names = []
     for color, (label, path) in enumerate(paths.items()):
         for axes in (near, whole):
             _draw(axes, path, f"C{color}", marker="o", ms=3.5, lw=1.4, label=label)
-        for place in path:
-            _name(near, place, f"C{color}", ABOVE, size=7)
-    for i, point in enumerate(placed):
+        names += [_name(near, place, f"C{color}", size=7) for place in path if place.label]
+    for point in placed:
         _draw(whole, [point], INK, marker="D", ms=5, zorder=5)
-        _name(whole, point, INK, BELOW if i % 2 else ABOVE, size=8)
+        names.append(_name(whole, point, INK, size=8))
     for i, point in enumerate(point for point in points if not np.isfinite(point.x[0])):
         here = point._replace(x=(float(i),) * 3)
         _draw(side, [here], INK, marker="s", ms=5)
-        at = (here.x[0], here.y[2])
-        turned = {"rotation": 90, "ha": "center", "va": "bottom", "textcoords": "offset points"}
-        side.annotate(point.label, at, (0, 4), color=INK, size=8, **turned)
+        high = here.y[0] > np.mean([point.y[0] for point in points])
+        end, offset, edge = (here.y[1], -4, "top") if high else (here.y[2], 4, "bottom")
+        turned = {"rotation": 90, "ha": "center", "va": edge, "textcoords": "offset points"}
+        side.annotate(point.label, (here.x[0], end), (0, offset), color=INK, size=8, **turned)
     for axes in (near, whole, side):
         axes.axhline(level, color=INK, lw=1, ls="--")
         axes.spines[["top", "right"]].set_visible(False)
@@ -99,6 +113,8 @@ def frontier(
     side.set_xticks([])
     side.margins(x=0.3)
     side.set_xlabel(margin, color=INK)
+    figure.draw_without_rendering()  # only now is it known where everything stands
+    _set_apart(names)
     return figure
 
 
@@ -108,6 +124,24 @@ def _draw(axes: Axes, places: Sequence[Place], color: str, **style: Any) -> None
     axes.errorbar(x[:, 0], y[:, 0], y_error, x_error, color=color, elinewidth=0.7, **style)
 
 
-def _name(axes: Axes, place: Place, color: str, offset: tuple[int, int], **style: Any) -> None:
+def _name(axes: Axes, place: Place, color: str, **style: Any) -> Annotation:
     at = (place.x[0], place.y[0])
-    axes.annotate(place.label, at, offset, textcoords="offset points", color=color, **style)
+    return axes.annotate(
+        place.label, at, BESIDE[0], textcoords="offset points", color=color, **style
+    )
+
+
+def _set_apart(names: Sequence[Annotation]) -> None:
+    """Moves each label to the first place beside its point where none before it stands."""
+    taken: list[Bbox] = []
+    for name in names:
+        for at in BESIDE:
+            if not any(_moved(name, at).overlaps(of) for of in taken):
+                break
+        taken.append(name.get_window_extent())
+
+
+def _moved(name: Annotation, at: tuple[int, int]) -> Bbox:
+    name.set(ha="left" if at[0] > 0 else "right")
+    name.xyann = at
+    return name.get_window_extent()

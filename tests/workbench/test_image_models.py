@@ -8,7 +8,6 @@ import pytest
 from jaxgen import workbench as wb
 from jaxgen.data import from_arrays
 from jaxgen.models import memorizer, standard_normal, uniform_levels
-from jaxgen.pictures import Place, frontier
 
 LEVELS = 5
 K = np.random.default_rng(0).integers(0, LEVELS, size=(60, 2, 2, 1))
@@ -70,18 +69,6 @@ def test_a_model_without_a_likelihood_has_no_loss_and_no_bracket():
     assert np.isnan(judge.log_prob(model, {})).all()
     with pytest.raises(ValueError, match="model: got one without a bracket"):
         judge.bracket(model, {})
-
-
-def test_the_frontier_shows_what_has_no_place_in_its_margin():
-    one = Place((80.0, 79.0, 81.0), (0.6, 0.55, 0.65), "PixelCNN")
-    nowhere = one._replace(x=(np.inf,) * 3, label="GAN")
-    options = {"band": (80.0, 84.6, "lost"), "level": 0.5, "xlabel": "", "ylabel": ""}
-    figure = frontier([one, nowhere], {"path": [one, one]}, **options, margin="none")
-    _, whole, side = figure.axes
-    assert [text.get_text() for text in side.texts] == ["GAN"]
-    assert [text.get_text() for text in whole.texts] == ["PixelCNN"]
-    with pytest.raises(ValueError, match="points: got none with a finite x"):
-        frontier([nowhere], {}, **options, margin="none")
 
 
 def test_what_takes_no_key_has_a_loss_and_what_takes_one_is_given_it():
