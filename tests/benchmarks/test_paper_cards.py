@@ -5,7 +5,7 @@ import pytest
 from benchmarks.estimator_variance import ESTIMATORS
 from benchmarks.networks import NETWORKS
 from benchmarks.paper_cards import Config, jackknife_slope, measure_orders, relative_bias
-from benchmarks.paper_claims import ORDERS, SLOPES
+from benchmarks.paper_claims import ORDERS, SLOPES, Order
 from benchmarks.papers_page import papers_page, slope_verdict, verdict
 from jaxgen.certify import TOYS, Row
 from tests.benchmarks.test_mixes import ENVIRONMENT
