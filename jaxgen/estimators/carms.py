@@ -59,7 +59,7 @@ def carms(num_samples: int = 2) -> Estimator:
         weights = jnp.exp(chosen(importance(num_samples, ends), first[..., None])[..., 0])
         weights = jnp.where(at[:, None] == at[None], 0.0, weights)
         gains = jnp.sum(weights * (values[:, None] - values)[..., None], axis=1)
-        log_probs = chosen(latents.log_probs, states[..., None])[..., 0]
+        log_probs = latents.log_probs_of(states)
         grad = gains / (num_samples * (num_samples - 1))
         surrogate = with_gradient(jnp.mean(values), grad, log_probs)
         return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, log_probs))

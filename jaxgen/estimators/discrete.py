@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import distrax
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from tensorflow_probability.substrates import jax as tfp
 
 from jaxgen.array_checks import one_distribution
@@ -28,6 +28,11 @@ class Factors(NamedTuple):
     log_probs: Float[Array, "latents states"]
     decode: Callable[[Array], Array]
     encode: Callable[[Array], Array]
+
+    def log_probs_of(self, states: Int[Array, "*n latents"]) -> Float[Array, "*n latents"]:
+        """Returns the log probability of each latent's state, in nats."""
+        table = self.log_probs.reshape((1,) * (states.ndim - 1) + self.log_probs.shape)
+        return jnp.take_along_axis(table, states[..., None], axis=-1)[..., 0]
 
 
 def innermost(q: Distribution) -> Any:

@@ -51,7 +51,7 @@ def sum_and_sample(num_samples: int = 2) -> Estimator:
         count = evaluations(q)
         top, log_top = likeliest(held, count - 1)
         states = jnp.concatenate([top, other_than(top, distinct(key, held, count)[0])])
-        drawn = jnp.take_along_axis(latents.log_probs[None], states[..., None], -1)[..., 0]
+        drawn = latents.log_probs_of(states)
         log_probs = jnp.sum(drawn, axis=1)
         possible = jax.lax.stop_gradient(log_probs) > -jnp.inf
         values = evaluate(without_score(f, q), latents.decode(states))

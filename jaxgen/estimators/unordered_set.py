@@ -57,7 +57,7 @@ def unordered_set(num_samples: int = 2) -> Estimator:
 
         weights, given = set_weights(log_p)
         gains = weights * (values - jnp.sum(given * values, axis=1))
-        drawn = jnp.take_along_axis(latents.log_probs[None], states[..., None], -1)[..., 0]
+        drawn = latents.log_probs_of(states)
         drawn = jnp.where(possible, jnp.sum(jnp.where(possible[:, None], drawn, 0.0), axis=1), 0.0)
         surrogate = with_gradient(jnp.sum(weights * values), gains, drawn)
         return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values, drawn))

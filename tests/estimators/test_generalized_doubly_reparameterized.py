@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from quadrature import Replay
 
 from jaxgen.bounds import IWAE, VR_MAX
 from jaxgen.certify import exact_moments, normal_quadrature
@@ -18,18 +19,6 @@ PARAMS = {
     "q": jnp.array([0.4, -0.2]),
 }
 OURS, THEIRS = generalized_doubly_reparameterized(2), doubly_reparameterized(2)
-
-
-class Replay(distrax.Normal):
-    """A normal whose noise is given."""
-
-    def __init__(self, noise, loc, scale):
-        super().__init__(loc, scale)
-        self.noise = noise
-
-    def sample(self, *, seed, sample_shape=()):
-        noise = self.noise.reshape(sample_shape) if sample_shape else self.noise[0]
-        return self.loc + self.scale * noise
 
 
 def normal(params):

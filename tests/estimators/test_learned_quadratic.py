@@ -6,23 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from quadrature import Replay
 
 from jaxgen.certify import exact_moments, normal_quadrature
 from jaxgen.estimators import QuadraticState, learned_quadratic, pathwise, taylor
 
 NOISE, PROBS = normal_quadrature(48, 1)
 PARAMS = jnp.array([0.4, 0.6])  # mean and scale
-
-
-class Replay(distrax.Normal):
-    """A normal whose noise is given."""
-
-    def __init__(self, noise, loc, scale):
-        super().__init__(loc, scale)
-        self.noise = noise
-
-    def sample(self, *, seed, sample_shape=()):
-        return self.loc + self.scale * (self.noise.reshape(sample_shape) if sample_shape else 0.3)
 
 
 def f(z):

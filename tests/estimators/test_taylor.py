@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from quadrature import Replay
 
 from jaxgen.certify import exact_moments, normal_quadrature
 from jaxgen.estimators import count_evaluations, pathwise, taylor
@@ -36,17 +37,6 @@ def test_a_quadratic_leaves_no_noise_whatever_the_covariance(key):
     np.testing.assert_allclose(found[1]["mean"], expected[1]["mean"], rtol=1e-5)
     of_factor = [grads["factor"] * lower for _, grads in (found, expected)]
     np.testing.assert_allclose(*of_factor, rtol=1e-5, atol=1e-6)
-
-
-class Replay(distrax.Normal):
-    """A normal whose noise is given."""
-
-    def __init__(self, noise, loc, scale):
-        super().__init__(loc, scale)
-        self.noise = noise
-
-    def sample(self, *, seed, sample_shape=()):
-        return self.loc + self.scale * (self.noise.reshape(sample_shape) if sample_shape else 0.3)
 
 
 def moments(estimator, scale, with_q=False):

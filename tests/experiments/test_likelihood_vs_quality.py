@@ -2,7 +2,12 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+
+from experiments.likelihood_vs_quality import of_any_temperature, pixel_cnn
+from jaxgen.data import from_arrays
 
 HUNDREDTH = "0.01 of it in noise"
 
@@ -48,3 +53,19 @@ def test_a_path_loses_what_its_shares_allow_and_ends_where_its_other_end_is(tiny
     assert in_noise[-1]["y"][0] > 0.9
     assert abs(in_copies[-1]["y"][0] - 0.5) < 0.1
     assert np.isfinite(result["bracket"]["value"])
+
+
+def test_a_temperature_among_the_params_is_the_one_that_the_head_is_given():
+    images = from_arrays(
+        np.array([0, 255], np.uint8)[np.eye(3, dtype=int)][None, ..., None], levels=2
+    )
+    image, temperature = jnp.asarray(images.images[0]), jnp.float32(0.6)
+    any_of_them, (_, one) = of_any_temperature(images), pixel_cnn(images, 0.6)
+    params = one.init(jax.random.key(0))
+    own = jax.jit(one.log_prob)(params, jax.random.key(2), image)
+    found = jax.jit(any_of_them.log_prob)((params, temperature), jax.random.key(2), image)
+    np.testing.assert_allclose(found, own, rtol=1e-5)
+    warmer = any_of_them.log_prob((params, jnp.float32(1.6)), jax.random.key(2), image)
+    assert abs(float(warmer - own)) > 1e-2
+    drawn = any_of_them.draw((params, temperature), jax.random.key(1))
+    np.testing.assert_array_equal(drawn, one.draw(params, jax.random.key(1)))

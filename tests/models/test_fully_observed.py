@@ -54,11 +54,14 @@ def test_a_memorizer_knows_its_points_and_nothing_else():
     np.testing.assert_allclose(jnp.exp(p.log_prob(asked)), [2 / 3, 1 / 3, 0.0], rtol=1e-6)
 
 
-def test_noisy_copies_have_the_density_that_scikit_learn_gives():
-    xs = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    p = parzen_window(xs, 0.4)
-    scores = p.distribution(p.init(jax.random.key(0), ()), ()).log_prob(jnp.asarray(xs[:5] + 0.1))
-    expected = KernelDensity(bandwidth=0.4).fit(xs).score_samples(xs[:5] + 0.1)
+@pytest.mark.parametrize(("dims", "bandwidth"), [(3, 0.4), (784, 0.4), (784, 0.05)])
+def test_noisy_copies_have_the_density_that_scikit_learn_gives(dims, bandwidth):
+    """By differences in few dimensions, by a product in many."""
+    xs = np.random.default_rng(0).uniform(size=(50, dims)).astype(np.float32)
+    p = parzen_window(xs, bandwidth)
+    near = xs[:5] + bandwidth / 4
+    scores = p.distribution(p.init(jax.random.key(0), ()), ()).log_prob(jnp.asarray(near))
+    expected = KernelDensity(bandwidth=bandwidth).fit(xs).score_samples(near)
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
 
 

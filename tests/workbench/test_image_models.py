@@ -37,6 +37,17 @@ def test_noise_costs_log_levels_a_pixel_by_mass_and_by_density():
         assert set(np.unique(np.rint(k))) == set(range(LEVELS))
 
 
+def test_what_trains_a_model_of_levels_is_not_what_measures_it():
+    images, image = from_arrays(BYTES, levels=LEVELS), jnp.asarray(BYTES[0])
+    cheap = lambda params, key, x: 3 * jnp.sum(x)  # noqa: E731
+    model = wb.levels_model(uniform_levels((2, 2, 1), LEVELS), images, climbed=cheap)
+    loss, info = model.loss({}, jax.random.key(0), image)
+    np.testing.assert_allclose(loss, -3 * np.sum(BYTES[0] / 255.0), rtol=1e-5)
+    assert info["nll"] == loss
+    exact = model.log_prob({}, jax.random.key(0), image)
+    np.testing.assert_allclose(exact, -4 * np.log(LEVELS), rtol=1e-5)
+
+
 def test_a_memorizer_of_the_bytes_knows_them():
     images = from_arrays(BYTES, levels=LEVELS)
     model = wb.levels_model(memorizer(BYTES.astype(np.float32) / 255), images)
