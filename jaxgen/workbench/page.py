@@ -74,8 +74,9 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        shown = ", ".join(_text(of) for of in value[:8])
-        return f"{shown}, ... ({len(value)} in all)" if len(value) > 8 else shown
+        shown = [_text(of) for of in value[:8]]
+        between = "; " if any("," in of for of in shown) else ", "
+        return between.join([*shown, f"... ({len(value)} in all)"] if len(value) > 8 else shown)
     return "-" if value is None else str(value)
 
 
