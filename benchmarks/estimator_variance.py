@@ -12,9 +12,13 @@ Most of the time goes into compiling each estimator at each budget: with that fl
 for gradients that take a third longer. A run that was killed goes on after the last problem that it
 ended, when the same command is given again: until the end, DIR/estimators.part.json holds them.
 
-With `--quick` it takes three minutes, on the embedded digits. Of an estimator of your own,
-`num_samples -> Estimator`, it writes the certificate instead: which toy problems it accepts,
-whether a bias is seen, its variance beside the best known, its price.
+With `--quick` it takes three minutes, on the embedded digits. An estimator of your own,
+`num_samples -> Estimator`, stands beside the known ones by FILE.py:NAME, here on a belief network:
+
+  python -m benchmarks.estimator_variance --problems sbn_nonlinear --estimators rloo my_file.py:mine
+
+By `--estimator` its certificate is written instead: which toy problems it accepts, whether a bias
+is seen, its variance beside the best known, its price.
 
   python -m benchmarks.estimator_variance --estimator my_file.py:my_estimator --out DIR
 """
@@ -27,7 +31,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from benchmarks.named_estimator import certify_named
+from benchmarks.named_estimator import certify_named, load_estimator
 from benchmarks.networks import NETWORKS
 from benchmarks.record import directory
 from benchmarks.timing import environment
@@ -60,11 +64,16 @@ ESTIMATORS: dict[str, MakeEstimator] = {
 }
 """`num_samples -> Estimator`, by name."""
 
-
 Draws: TypeAlias = Annotated[
     int, Rule(lambda n: n >= 2 * GROUPS and n % GROUPS == 0, "a multiple of 20, at least 40")
 ]
 """Gradients per cell."""
+
+NAMED = Rule(
+    lambda name: name in ESTIMATORS or ".py:" in name,
+    f"{Among(ESTIMATORS).expected}; or FILE.py:NAME",
+)
+"""An estimator of the table, or one's own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,10 +82,11 @@ class Config:
 
     problems: Annotated[tuple[str, ...], Among((*TOYS, *NETWORKS)), SEVERAL] = (*TOYS, *NETWORKS)
     """Problems, by name."""
-    estimators: Annotated[tuple[str, ...], Among(ESTIMATORS), SEVERAL] = tuple(ESTIMATORS)
-    """Estimators, by name; each is tried on the problems that it accepts."""
+    estimators: Annotated[tuple[str, ...], NAMED, SEVERAL] = tuple(ESTIMATORS)
+    """Estimators, by name, or by FILE.py:NAME your own, whose file is run; each is tried on the
+    problems that it accepts."""
     estimator: str | None = None
-    """FILE.py:NAME, an estimator of your own to certify; the file is run."""
+    """FILE.py:NAME, an estimator of your own to certify on the toy problems; the file is run."""
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
     evaluations: Annotated[tuple[Count, ...], RISING] = (2, 4, 8, 16)
@@ -119,12 +129,12 @@ def run(config: Config) -> dict[str, Any]:
     if config.estimator is not None:
         toys = [TOYS[name]() for name in config.problems if name in TOYS]
         return certify_named(config.estimator, toys, config.draws, config.out)
+    tried = {name: ESTIMATORS.get(name) or load_estimator(name) for name in config.estimators}
     out = directory(config.out)
     directory(f"{out}/pictures")
     part = out / "estimators.part.json"
     record = _begun(config, part)
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
-    tried = {estimator: ESTIMATORS[estimator] for estimator in config.estimators}
     left = [name for name in config.problems if name not in record["kinds"]]
     with progress(len(left), unit="problem") as advance:
         for name in left:

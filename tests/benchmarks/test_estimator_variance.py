@@ -112,6 +112,22 @@ def test_a_killed_run_goes_on_after_the_last_problem_that_it_ended(tmp_path, mon
     assert measured[3:] == ["toy_0.45", "toy_0.499"]
 
 
+def test_an_estimator_of_ones_own_stands_beside_the_known_ones(tmp_path):
+    mine = tmp_path / "my_file.py"
+    mine.write_text("from jaxgen.estimators import disarm as mine")
+    config = estimator_variance.Config(
+        problems=("toy_0.45",),
+        estimators=("disarm", f"{mine}:mine"),
+        evaluations=(2,),
+        draws=40,
+        out=str(tmp_path / "out"),
+    )
+    rows = rows_of(estimator_variance.run(config))
+    known, own = ([row for row in rows if row.estimator == name] for name in config.estimators)
+    assert [row.variance for row in own] == [row.variance for row in known]
+    assert len(own) == 4  # points
+
+
 def test_a_budget_pays_for_what_costs_no_more():
     row = Row(*[0] * len(Row._fields))
     rows = [row._replace(evaluations=of) for of in (2, 6)]
@@ -126,6 +142,7 @@ def test_a_budget_pays_for_what_costs_no_more():
     [
         ("problems", ("cubic",)),
         ("estimators", ("reinforce",)),
+        ("estimators", ("my_file.py",)),
         ("evaluations", (0,)),
         ("steps", (3, 2)),
         ("draws", 50),
