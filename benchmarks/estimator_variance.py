@@ -1,11 +1,16 @@
 """How noisy, how biased and how dear is each gradient estimator, on each problem it accepts?
 
 Each estimator gets the same evaluations of f, on the same trajectory of params: toy problems whose
-gradient is known, belief networks and a VAE along their training. The estimators are those of
+gradient is known, belief networks and VAEs along their training. The estimators are those of
 `jaxgen.estimators.ESTIMATORS` and `network_estimators`. Into DIR go estimators.json, the page
 estimators.md and its pictures.
 
-  python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
+  XLA_FLAGS=--xla_backend_optimization_level=1 \
+    python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
+
+Most of the time goes into compiling each estimator at each budget: with that flag a fifth of it,
+for gradients that take a third longer. A run that was killed goes on after the last problem that it
+ended, when the same command is given again: until the end, DIR/estimators.part.json holds them.
 
 With `--quick` it takes three minutes, on the embedded digits. An estimator of your own,
 `num_samples -> Estimator`, stands beside the known ones by FILE.py:NAME, here on a belief network:
@@ -23,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from benchmarks.named_estimator import certify_named, load_estimator
@@ -33,7 +39,7 @@ from benchmarks.variance_page import variance_page
 from benchmarks.variance_record import in_lines, kind_of, to_record
 from benchmarks.variance_report import pictures
 from jaxgen import estimators
-from jaxgen.certify import GROUPS, TOYS, Row, accepted, measure, tables
+from jaxgen.certify import GROUPS, TOYS, accepted, measure, tables
 from jaxgen.data import load
 from jaxgen.estimators import MakeEstimator, network_estimators, score_function
 from jaxgen.nets import MLP
@@ -126,47 +132,66 @@ def run(config: Config) -> dict[str, Any]:
     tried = {name: ESTIMATORS.get(name) or load_estimator(name) for name in config.estimators}
     out = directory(config.out)
     directory(f"{out}/pictures")
+    part = out / "estimators.part.json"
+    record = _begun(config, part)
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
-    start, cpu = time.monotonic(), time.process_time()
-    rows: list[Row] = []
-    kinds: dict[str, str] = {}
-    with progress(len(config.problems), unit="problem") as advance:
-        for name in config.problems:
+    left = [name for name in config.problems if name not in record["kinds"]]
+    with progress(len(left), unit="problem") as advance:
+        for name in left:
+            start, cpu = time.monotonic(), time.process_time()
             problem = TOYS[name]() if name in TOYS else NETWORKS[name](images, config.steps)
-            kinds[name] = kind_of(problem)
-            # What all are compared with is always there.
-            taken = accepted(problem, {"score_function": score_function, **tried})
-            mine = measure(
+            rows = measure(
                 problem,
-                taken,
+                # What all are compared with is always there.
+                accepted(problem, {"score_function": score_function, **tried}),
                 evaluations=config.evaluations,
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
-            for table in tables(mine):
+            for table in tables(rows):
                 print_table(*table)
-            rows += mine
+            record["kinds"][name] = kind_of(problem)
+            record["seconds"] = round(record["seconds"] + time.monotonic() - start, 1)
+            record["cpu_seconds"] = round(record["cpu_seconds"] + time.process_time() - cpu, 1)
+            record["rows"] += to_record(rows)["rows"]
+            draft = part.with_suffix(".draft")
+            draft.write_text(in_lines(record), encoding="utf-8")
+            draft.replace(part)
             advance(1, name)
-    record = {
-        "config": {
-            k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_COMPARED_ON_RESUME
-        },
-        "seconds": round(time.monotonic() - start, 1),
-        "cpu_seconds": round(time.process_time() - cpu, 1),
-        "environment": environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
-        "kinds": kinds,
-        **to_record(rows),
-    }
-    record = json.loads(in_lines(record))
-    (out / "estimators.json").write_text(in_lines(record), encoding="utf-8")
+    part.replace(out / "estimators.json")
     (out / "estimators.md").write_text(variance_page(record), encoding="utf-8")
     for name, figure in pictures(record).items():
         figure.savefig(out / "pictures" / f"{name}.png")
-    print(f"{len(rows)} rows in {record['seconds']} s: {out}/estimators.json, .md and pictures/")
+    count = len(record["rows"])
+    print(f"{count} rows in {record['seconds']} s: {out}/estimators.json, .md and pictures/")
     return record
 
 
-NOT_COMPARED_ON_RESUME = ("data_dir", "out")  # say where, not what
+def _begun(config: Config, part: Path) -> dict[str, Any]:
+    """Returns what a killed run of the same command has measured here; else a record of nothing."""
+    fields = dataclasses.asdict(config)
+    record = {
+        "config": {k: v for k, v in fields.items() if k not in PLACES},
+        "seconds": 0.0,
+        "cpu_seconds": 0.0,
+        "environment": environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
+        "kinds": {},
+        **to_record([]),
+    }
+    record = json.loads(in_lines(record))
+    if part.exists():
+        found = json.loads(part.read_text(encoding="utf-8"))
+        same = ("config", "columns")
+        if all(found[k] == record[k] for k in same) and _machine(found) == _machine(record):
+            return found
+    return record
+
+
+def _machine(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in record["environment"].items() if k != "load_average"}
+
+
+PLACES = ("data_dir", "out")  # say where, not what
 
 if __name__ == "__main__":
     main(Config, run)
