@@ -1,15 +1,24 @@
 """How noisy, how biased and how dear is each gradient estimator, on each problem it accepts?
 
 Each estimator gets the same evaluations of f, on the same trajectory of params: toy problems whose
-gradient is known, belief networks and a VAE along their training. The estimators are those of
+gradient is known, belief networks and VAEs along their training. The estimators are those of
 `jaxgen.estimators.ESTIMATORS` and `network_estimators`. Into DIR go estimators.json, the page
 estimators.md and its pictures.
 
-  python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
+  XLA_FLAGS=--xla_backend_optimization_level=1 \
+    python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
 
-With `--quick` it takes three minutes, on the embedded digits. Of an estimator of your own,
-`num_samples -> Estimator`, it writes the certificate instead: which toy problems it accepts,
-whether a bias is seen, its variance beside the best known, its price.
+Most of the time goes into compiling each estimator at each budget: with that flag a fifth of it,
+for gradients that take a third longer. A run that was killed goes on after the last problem that it
+ended, when the same command is given again: until the end, DIR/estimators.part.json holds them.
+
+With `--quick` it takes three minutes, on the embedded digits. An estimator of your own,
+`num_samples -> Estimator`, stands beside the known ones by FILE.py:NAME, here on a belief network:
+
+  python -m benchmarks.estimator_variance --problems sbn_nonlinear --estimators rloo my_file.py:mine
+
+By `--estimator` its certificate is written instead: which toy problems it accepts, whether a bias
+is seen, its variance beside the best known, its price.
 
   python -m benchmarks.estimator_variance --estimator my_file.py:my_estimator --out DIR
 """
@@ -19,9 +28,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from benchmarks.named_estimator import certify_named
+from benchmarks.named_estimator import certify_named, load_estimator
 from benchmarks.networks import NETWORKS
 from benchmarks.record import directory
 from benchmarks.timing import environment
@@ -29,7 +39,7 @@ from benchmarks.variance_page import variance_page
 from benchmarks.variance_record import in_lines, kind_of, to_record
 from benchmarks.variance_report import pictures
 from jaxgen import estimators
-from jaxgen.certify import GROUPS, TOYS, Row, accepted, measure, tables
+from jaxgen.certify import GROUPS, TOYS, accepted, measure, tables
 from jaxgen.data import load
 from jaxgen.estimators import MakeEstimator, network_estimators, score_function
 from jaxgen.nets import MLP
@@ -54,11 +64,16 @@ ESTIMATORS: dict[str, MakeEstimator] = {
 }
 """`num_samples -> Estimator`, by name."""
 
-
 Draws: TypeAlias = Annotated[
     int, Rule(lambda n: n >= 2 * GROUPS and n % GROUPS == 0, "a multiple of 20, at least 40")
 ]
 """Gradients per cell."""
+
+NAMED = Rule(
+    lambda name: name in ESTIMATORS or ".py:" in name,
+    f"{Among(ESTIMATORS).expected}; or FILE.py:NAME",
+)
+"""An estimator of the table, or one's own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,10 +82,11 @@ class Config:
 
     problems: Annotated[tuple[str, ...], Among((*TOYS, *NETWORKS)), SEVERAL] = (*TOYS, *NETWORKS)
     """Problems, by name."""
-    estimators: Annotated[tuple[str, ...], Among(ESTIMATORS), SEVERAL] = tuple(ESTIMATORS)
-    """Estimators, by name; each is tried on the problems that it accepts."""
+    estimators: Annotated[tuple[str, ...], NAMED, SEVERAL] = tuple(ESTIMATORS)
+    """Estimators, by name, or by FILE.py:NAME your own, whose file is run; each is tried on the
+    problems that it accepts."""
     estimator: str | None = None
-    """FILE.py:NAME, an estimator of your own to certify; the file is run."""
+    """FILE.py:NAME, an estimator of your own to certify on the toy problems; the file is run."""
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
     evaluations: Annotated[tuple[Count, ...], RISING] = (2, 4, 8, 16)
@@ -113,50 +129,69 @@ def run(config: Config) -> dict[str, Any]:
     if config.estimator is not None:
         toys = [TOYS[name]() for name in config.problems if name in TOYS]
         return certify_named(config.estimator, toys, config.draws, config.out)
+    tried = {name: ESTIMATORS.get(name) or load_estimator(name) for name in config.estimators}
     out = directory(config.out)
     directory(f"{out}/pictures")
+    part = out / "estimators.part.json"
+    record = _begun(config, part)
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
-    start, cpu = time.monotonic(), time.process_time()
-    rows: list[Row] = []
-    kinds: dict[str, str] = {}
-    with progress(len(config.problems), unit="problem") as advance:
-        for name in config.problems:
+    left = [name for name in config.problems if name not in record["kinds"]]
+    with progress(len(left), unit="problem") as advance:
+        for name in left:
+            start, cpu = time.monotonic(), time.process_time()
             problem = TOYS[name]() if name in TOYS else NETWORKS[name](images, config.steps)
-            kinds[name] = kind_of(problem)
-            tried = {estimator: ESTIMATORS[estimator] for estimator in config.estimators}
-            # What all are compared with is always there.
-            taken = accepted(problem, {"score_function": score_function, **tried})
-            mine = measure(
+            rows = measure(
                 problem,
-                taken,
+                # What all are compared with is always there.
+                accepted(problem, {"score_function": score_function, **tried}),
                 evaluations=config.evaluations,
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
-            for table in tables(mine):
+            for table in tables(rows):
                 print_table(*table)
-            rows += mine
+            record["kinds"][name] = kind_of(problem)
+            record["seconds"] = round(record["seconds"] + time.monotonic() - start, 1)
+            record["cpu_seconds"] = round(record["cpu_seconds"] + time.process_time() - cpu, 1)
+            record["rows"] += to_record(rows)["rows"]
+            draft = part.with_suffix(".draft")
+            draft.write_text(in_lines(record), encoding="utf-8")
+            draft.replace(part)
             advance(1, name)
-    record = {
-        "config": {
-            k: v for k, v in dataclasses.asdict(config).items() if k not in NOT_COMPARED_ON_RESUME
-        },
-        "seconds": round(time.monotonic() - start, 1),
-        "cpu_seconds": round(time.process_time() - cpu, 1),
-        "environment": environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
-        "kinds": kinds,
-        **to_record(rows),
-    }
-    record = json.loads(in_lines(record))
-    (out / "estimators.json").write_text(in_lines(record), encoding="utf-8")
+    part.replace(out / "estimators.json")
     (out / "estimators.md").write_text(variance_page(record), encoding="utf-8")
     for name, figure in pictures(record).items():
         figure.savefig(out / "pictures" / f"{name}.png")
-    print(f"{len(rows)} rows in {record['seconds']} s: {out}/estimators.json, .md and pictures/")
+    count = len(record["rows"])
+    print(f"{count} rows in {record['seconds']} s: {out}/estimators.json, .md and pictures/")
     return record
 
 
-NOT_COMPARED_ON_RESUME = ("data_dir", "out")  # say where, not what
+def _begun(config: Config, part: Path) -> dict[str, Any]:
+    """Returns what a killed run of the same command has measured here; else a record of nothing."""
+    fields = dataclasses.asdict(config)
+    record = {
+        "config": {k: v for k, v in fields.items() if k not in PLACES},
+        "seconds": 0.0,
+        "cpu_seconds": 0.0,
+        "environment": environment(["jax", "jaxlib", "flax", "optax", "distrax"]),
+        "kinds": {},
+        **to_record([]),
+    }
+    record = json.loads(in_lines(record))
+    if part.exists():
+        found = json.loads(part.read_text(encoding="utf-8"))
+        same = ("config", "columns")
+        if all(found[k] == record[k] for k in same) and _machine(found) == _machine(record):
+            return found
+    return record
+
+
+def _machine(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in record["environment"].items() if k != "load_average"}
+
+
+PLACES = ("data_dir", "out")  # say where, not what
 
 if __name__ == "__main__":
     main(Config, run)

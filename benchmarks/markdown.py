@@ -30,7 +30,9 @@ def where(environment: Mapping[str, Any]) -> list[str]:
     cores = f"{environment['threads']} threads of {environment['processor']}"
     device = cores if environment["platform"] == "cpu" else environment["device"]
     load = f"load average {environment['load_average']:.1f} at the start"
-    return [f"On {device}, {load}; Python {environment['python']}, {versions}.", ""]
+    flags = environment.get("xla_flags")
+    options = f"; XLA_FLAGS={flags}" if flags else ""
+    return [f"On {device}, {load}; Python {environment['python']}, {versions}{options}.", ""]
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:

@@ -113,6 +113,7 @@ def environment(packages: Iterable[str]) -> dict[str, Any]:
         "processor": _processor(),
         "threads": len(os.sched_getaffinity(0)),
         "load_average": os.getloadavg()[0],
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "python": platform.python_version(),
         "versions": versions,
     }

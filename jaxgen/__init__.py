@@ -1,9 +1,25 @@
 """Deep generative models as pure functions: `import jaxgen; jaxgen.estimators.pathwise()`.
 
-Each room is imported when it is first used. Likelihoods: `models`, `bounds`, `estimators`,
-`objectives`, `inference`, `certify`. Samples alone: `divergences`, `two_sample`, `pairwise`,
-`metrics`. What both stand on: `distributions`, `nets`, `data`, `train`, `types`, `checks`,
-`numerics`. What is cited: `bibliography`. With the extra `workbench`: `pictures` and `workbench`.
+Each room is imported when it is first used; the last two need the extra `workbench`.
+
+| question | room |
+|---|---|
+| a VAE, a flow, an autoregressive model, a GAN | `jaxgen.models` |
+| the nets and distributions that they are made of | `jaxgen.nets`, `jaxgen.distributions` |
+| what to climb or lower: a bound, the losses of a game | `jaxgen.objectives`, `jaxgen.bounds` |
+| the gradient of an expectation | `jaxgen.estimators` |
+| is a gradient unbiased, how noisy is it; is it a density? | `jaxgen.certify` |
+| one update, an epoch, many devices, checkpoints | `jaxgen.train` |
+| images, my own among them | `jaxgen.data` |
+| EM, HMC, annealed importance sampling, particle filters | `jaxgen.inference` |
+| a number to report, of likelihood or of samples | `jaxgen.metrics` |
+| do two sets of samples differ; how far apart | `jaxgen.two_sample`, `jaxgen.divergences` |
+| the source of what I use | `jaxgen.bibliography` |
+| a figure | `jaxgen.pictures` |
+| what every recipe shares: flags, run directory, a whole training | `jaxgen.workbench` |
+
+What they stand on: `jaxgen.numerics`, `jaxgen.pairwise`, `jaxgen.types`, `jaxgen.values`, and the
+checks of what comes in.
 """
 
 import importlib

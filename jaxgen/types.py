@@ -3,7 +3,7 @@
 The dictionary of the house: `x` is data, `z` a latent, `q` a posterior or any distribution whose
 parameters are learned, `theta`/`phi` are spelled `params`, `logits` and `probs` say which they are,
 `num_samples` is a count, `value` is the number whose gradient is wanted. Keys are typed
-(`jax.random.key`), stand first and are consumed once.
+(`jax.random.key`), stand before the data that they act on and are consumed once.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ value estimates E_q[f], its gradient the gradient.
 | question | answer |
 |---|---|
 | q is reparameterized and f is smooth | `pathwise` |
-| and f is a log weight near the posterior | `sticking_the_landing` |
-| and the bound has many samples | `doubly_reparameterized` |
+| that, and f a log weight near the posterior | `sticking_the_landing` |
+| that, and a bound of many samples | `doubly_reparameterized` |
 | any q, f a step or a black box | `score_function`, with the baseline `leave_one_out` |
-| the same from the mean of the past, or from a net | `moving_average`, `learned` |
-| bits | `disarm`; `rebar` and `relax` learn beside the model |
+| a baseline from the past, or from a net | `moving_average`, `learned` |
+| Bernoulli latents | `disarm`; `rebar` and `relax` learn beside the model |
 | a bound of many discrete samples | `vimco` |
 | an encoder that learns the posterior, not the bound | `reweighted_wake_sleep` |
 | few states, or one latent at a time | `enumeration`, `local_expectation` |

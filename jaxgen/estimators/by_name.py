@@ -15,6 +15,7 @@ from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     double_control_variates,
     learned,
+    learned_quadratic,
     leave_one_out,
     moving_average,
     muprop,
@@ -22,12 +23,14 @@ from jaxgen.estimators.control_variates import (
     rebar,
     relax,
     rodeo,
+    taylor,
 )
 from jaxgen.estimators.gapped_straight_through import gapped_straight_through
 from jaxgen.estimators.gumbel_rao import gumbel_rao
 from jaxgen.estimators.local_expectation import local_expectation
 from jaxgen.estimators.measure_valued import measure_valued
 from jaxgen.estimators.pathwise import pathwise
+from jaxgen.estimators.quasi_monte_carlo import quasi_monte_carlo
 from jaxgen.estimators.reinmax import reinmax
 from jaxgen.estimators.relaxations import gumbel_straight_through, relaxed, straight_through
 from jaxgen.estimators.score_function import score_function
@@ -48,6 +51,9 @@ ESTIMATORS: dict[str, MakeEstimator] = {
     "measure_valued": measure_valued,
     "pathwise": pathwise,
     "sticking_the_landing": sticking_the_landing,
+    "taylor": taylor,
+    "learned_quadratic": learned_quadratic,
+    "quasi_monte_carlo": lambda n: quasi_monte_carlo(pathwise(n)),
     "arm": arm,
     "disarm": disarm,
     "arms": arms,

@@ -11,8 +11,8 @@ latent-variable model.
 | p(x\|z) of pixels | `LIKELIHOODS`, `categorical`, `logistic_mixture` |
 | an exact likelihood of images | `autoregressive`, `dequantized` |
 | a flow | `coupling_flow`, `autoregressive_flow`; of my own layers, `flow` |
-| a density that closed forms fit | `mixture_density`, `factor_density` |
-| what says p(x\|y) | `conditioned`, `conditional_gan` |
+| a density that EM fits | `mixture_density`, `factor_density` |
+| one that is told y: p(x\|y) | `conditioned`, `conditional_gan` |
 | sequences | `linear_gaussian`, `variational_rnn`; exact, `kalman_filter` |
 | a GAN; with an encoder; between two domains | `gan`; `bigan`; `cyclegan` |
 | what fools a likelihood, or a test of samples | `mixed`, `memorizer`, `parzen_window` |

@@ -24,7 +24,7 @@ def vae(
     posterior: Density,
     decoder: Density,
     *,
-    latent_size: int,
+    latent_size: int | tuple[int, ...],
     x_shape: tuple[int, ...],
 ) -> LatentVariableModel:
     """Returns the model of any prior p(z), posterior q(z|x) and decoder p(x|z).
@@ -32,10 +32,10 @@ def vae(
     Params: `encoder`, the posterior's; `decoder`; `prior`, where it has any.
 
     Args:
-      prior: of one vector, in the context ().
-      posterior: of a vector of the same length, in the context of one x.
+      prior: of one z, in the context ().
+      posterior: of a z of the same shape, in the context of one x.
       decoder: of one x, in the context of one z.
-      latent_size: length of z.
+      latent_size: length of the vector z, or the shape of an array: (20, 10) of twenty one-hots.
       x_shape: shape of one datapoint.
     Raises:
       ValueError: latent_size is below one; at init, what the densities refuse; in use, x or z has
@@ -52,7 +52,8 @@ def vae(
       >>> q = model.encode(params, jnp.ones((4, 4, 1)))
     Source: Kingma & Welling (2014), section 2.
     """
-    z_shape = (at_least("latent_size", latent_size, 1),)
+    sizes = latent_size if isinstance(latent_size, tuple) else (latent_size,)
+    z_shape = tuple(at_least("latent_size", size, 1) for size in sizes)
 
     def init(key: Key) -> Params:
         key_encoder, key_decoder, key_prior = jax.random.split(key, 3)

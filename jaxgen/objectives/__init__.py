@@ -3,9 +3,9 @@
 | question | answer |
 |---|---|
 | the bound of a VAE, its terms apart | `elbo` |
-| of many samples | `importance_weighted_bound`; the weights, `log_importance_weights` |
-| climbed by another gradient | `GRADIENTS` |
-| latents that are not used | `free_bits`, `info_elbo` |
+| the bound of many samples | `importance_weighted_bound`; the weights, `log_importance_weights` |
+| any bound by a gradient of my choice | `GRADIENTS` |
+| latents that the decoder ignores | `free_bits`, `info_elbo` |
 | sequences | `filtering_bound`, by one of `FILTERING_OBJECTIVES` |
 | a GAN | `game_losses`, with a loss of `GAN_LOSSES` |
 | the loss to begin with | `non_saturating`, with `r1_penalty` |
@@ -13,7 +13,7 @@
 | any f-divergence | `f_gan` |
 | an encoder beside the generator | `swapped`, `latent_regression` |
 | two domains without pairs | `cycle_losses` |
-| few data | `augmented`, with `jaxgen.data.random_translation` |
+| a GAN of few data | `augmented`, with `jaxgen.data.random_translation` |
 """
 
 from jaxgen.boundary import doors

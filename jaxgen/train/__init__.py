@@ -9,14 +9,14 @@ use `flax.training.early_stopping.EarlyStopping`, for clipping and skipped steps
 |---|---|
 | the loss of a batch, from that of one datapoint | `mean_over_batch` |
 | one update | `gradient_step`, from `init_state` |
-| with an estimator that learns | `estimator_step`, from `init_estimator_state` |
-| of a GAN's two players | `game_update`, from `init_game` |
+| one update with an estimator that learns | `estimator_step`, from `init_estimator_state` |
+| one update of a GAN's two players | `game_update`, from `init_game` |
 | who moves when | `critic_first`, `simultaneous`, `extragradient` |
 | an epoch in one compiled program | `scan_epoch`; of fresh draws, `scan_draws` |
 | of two sets without pairs; of data that do not fit | `scan_sets`; `stream_epoch` |
 | many devices | `shard`, with `data_mesh` and `replicate` |
 | save and go on | `save`, `restore`; what is in order, `intact_steps` |
-| a critic that remembers | `image_pool` |
+| a critic that sees past fakes | `image_pool` |
 """
 
 from jaxgen.boundary import doors

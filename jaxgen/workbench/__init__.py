@@ -7,7 +7,7 @@ Each name is imported when it is first used, so that a command line can be read 
 | a recipe: its flags; its command line | a dataclass upon `TrainingConfig`; `main` |
 | a run; its training, saved and resumed | `begin`; `train`, of a game `play` |
 | images; the VAE, the GAN of them | `load_images`; `image_vae`, `image_gan` |
-| a loss of bytes; a judge of it | `negative_elbo`, `negative_log_prob`; `judge_by` |
+| the loss of stored images; its judge | `negative_elbo`, `negative_log_prob`; `judge_by` |
 | several settings, several seeds | `sweep`, `seed_by_seed`, `mean_over_seeds` |
 | scores of samples | `score_samples`, of features by `load_features` |
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jaxgen.workbench.compared_runs import ComparedRuns
-from jaxgen.workbench.page import STYLE
+from jaxgen.workbench.page import head
 from jaxgen.workbench.polylines import COLORS, polylines
 from jaxgen.workbench.run_files import Curve
 
@@ -30,9 +30,7 @@ def compared_page(of_all: ComparedRuns) -> str:
         for name, curves in of_all.curves
     ]
     parts = [
-        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Runs compared</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE}{WIDE}</style><h1>Runs compared</h1>",
+        head("Runs compared", WIDE),
         f"<p>{legend}</p>",
         *(f"<p>{escape(note)}</p>" for note in of_all.notes),
         *(_html_table(*table) for table in of_all.tables),
@@ -47,11 +45,11 @@ def _range(curves: Sequence[Curve]) -> str:
 
 
 def _html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    names = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
         f"<tr>{''.join(f'<td>{escape(_shown(cell))}</td>' for cell in row)}</tr>" for row in rows
     )
-    return f'<h2>{title}</h2><div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    return f'<h2>{title}</h2><div class="wide"><table><tr>{names}</tr>{body}</table></div>'
 
 
 def _shown(cell: Any) -> str:

@@ -17,7 +17,7 @@ from jaxgen.workbench.polylines import polylines
 STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 75em; margin: 1em auto; padding: 0 1em }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(15em, 1fr)); gap: 1em }
-figure { margin: 0 } img { max-width: 100% } svg { width: 100%; background: #f6f6f6 }
+figure { margin: 0 0 1em } img { max-width: 100% } svg { width: 100%; background: #f6f6f6 }
 table { border-collapse: collapse } td { padding: .1em 1em .1em 0; overflow-wrap: anywhere }
 td { border-bottom: 1px solid #ddd; vertical-align: top } td:first-child { min-width: 9em }
 """
@@ -31,13 +31,9 @@ def run_page(path: Path) -> str:
       >>> run_page(folder.path)[:15]
       '<!doctype html>'
     """
-    title = escape(path.name)
     pictures = sorted((path / "pictures").glob("*.png"))
     parts = [
-        "<!doctype html>",
-        f'<html lang="en"><meta charset="utf-8"><title>{title}</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE}</style><h1>{title}</h1>",
+        head(path.name),
         _table("Result", _read(path / "result.json")),
         "<h2>Pictures</h2>" if pictures else "",
         *map(_picture, pictures),
@@ -47,6 +43,16 @@ def run_page(path: Path) -> str:
         parts.append(_curves("Epochs" if part == "." else f"Epochs of {part}", records))
     parts.append(_table("Configuration", _read(path / "config.json")))
     return "\n".join(filter(None, parts)) + "\n</html>\n"
+
+
+def head(title: str, style: str = "") -> str:
+    """Returns the beginning of a page; the empty icon spares a browser asking for one."""
+    title = escape(title)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<link rel="icon" href="data:,"><style>{STYLE}{style}</style><h1>{title}</h1>'
+    )
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -68,8 +74,9 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        shown = ", ".join(_text(of) for of in value[:8])
-        return f"{shown}, ... ({len(value)} in all)" if len(value) > 8 else shown
+        shown = [_text(of) for of in value[:8]]
+        between = "; " if any("," in of for of in shown) else ", "
+        return between.join([*shown, f"... ({len(value)} in all)"] if len(value) > 8 else shown)
     return "-" if value is None else str(value)
 
 
@@ -82,9 +89,9 @@ def _table(title: str, values: Mapping[str, Any]) -> str:
 
 
 def _picture(path: Path) -> str:
-    name = escape(path.stem)
+    name, file = escape(path.stem), f"pictures/{quote(path.name)}"
     return (
-        f'<figure><img src="pictures/{quote(path.name)}" alt="{name}">'
+        f'<figure><a href="{file}"><img src="{file}" alt="{name}"></a>'
         f"<figcaption>{name}</figcaption></figure>"
     )
 

@@ -1,13 +1,15 @@
 """The variance benchmark: its networks, its table of estimators, its record and page."""
 
+import dataclasses
 import json
 import math
 
+import jax
 import pytest
 
 from benchmarks import estimator_variance
 from benchmarks.estimator_variance import ESTIMATORS
-from benchmarks.networks import sbn_linear
+from benchmarks.networks import categorical_vae, sbn_linear
 from benchmarks.variance_page import variance_page
 from benchmarks.variance_record import at_budgets, rows_of
 from jaxgen.certify import GROUPS, Row, accepted, measure, toy
@@ -18,6 +20,15 @@ def test_only_what_accepts_q_is_tried():
     names = set(accepted(toy(0.45), ESTIMATORS))
     assert {"disarm", "relax", "score_function"} <= names
     assert not names & {"pathwise", "sticking_the_landing"}
+
+
+def test_a_categorical_vae_takes_what_knows_categories():
+    problem = categorical_vae(load("digits", "train", binarization="dynamic"), (1,))
+    q = problem.target(problem.params, problem.batch(jax.random.key(0))[0])[1]
+    assert q.event_shape == (20, 10)
+    names = set(accepted(problem, ESTIMATORS))
+    assert {"rloo", "carms", "reinmax", "local_expectation"} <= names
+    assert not names & {"disarm", "pathwise", "taylor", "quasi_monte_carlo"}
 
 
 def test_a_network_trains_on_its_own_and_estimators_learn_beside_it():
@@ -70,6 +81,53 @@ def test_the_page_compares_variance_at_equal_evaluations(record):
     assert variance_page(result) == page
 
 
+def test_a_killed_run_goes_on_after_the_last_problem_that_it_ended(tmp_path, monkeypatch):
+    measured = []
+
+    def killed(problem, *args, **options):
+        measured.append(problem.name)
+        if measured == ["toy_0.45", "toy_0.499"]:
+            raise KeyboardInterrupt
+        row = Row(*[0.0] * len(Row._fields))
+        return [row._replace(problem=problem.name, estimator="score_function", evaluations=2)]
+
+    monkeypatch.setattr(estimator_variance, "measure", killed)
+    monkeypatch.setattr(estimator_variance, "pictures", lambda record: {})
+    monkeypatch.setattr(estimator_variance, "variance_page", lambda record: "")
+    problems = ("toy_0.45", "toy_0.499")
+    config = estimator_variance.Config(problems=problems, draws=40, out=str(tmp_path))
+    other = dataclasses.replace(config, draws=60)
+    with pytest.raises(KeyboardInterrupt):
+        estimator_variance.run(config)
+    half = (tmp_path / "estimators.part.json").read_text()
+    assert not (tmp_path / "estimators.json").exists()
+
+    rows = rows_of(estimator_variance.run(config))
+    assert measured == ["toy_0.45", "toy_0.499", "toy_0.499"]
+    assert {row.problem for row in rows} == set(problems)
+    assert not (tmp_path / "estimators.part.json").exists()
+
+    (tmp_path / "estimators.part.json").write_text(half)
+    estimator_variance.run(other)  # of other flags: nothing of it is taken
+    assert measured[3:] == ["toy_0.45", "toy_0.499"]
+
+
+def test_an_estimator_of_ones_own_stands_beside_the_known_ones(tmp_path):
+    mine = tmp_path / "my_file.py"
+    mine.write_text("from jaxgen.estimators import disarm as mine")
+    config = estimator_variance.Config(
+        problems=("toy_0.45",),
+        estimators=("disarm", f"{mine}:mine"),
+        evaluations=(2,),
+        draws=40,
+        out=str(tmp_path / "out"),
+    )
+    rows = rows_of(estimator_variance.run(config))
+    known, own = ([row for row in rows if row.estimator == name] for name in config.estimators)
+    assert [row.variance for row in own] == [row.variance for row in known]
+    assert len(own) == 4  # points
+
+
 def test_a_budget_pays_for_what_costs_no_more():
     row = Row(*[0] * len(Row._fields))
     rows = [row._replace(evaluations=of) for of in (2, 6)]
@@ -84,6 +142,7 @@ def test_a_budget_pays_for_what_costs_no_more():
     [
         ("problems", ("cubic",)),
         ("estimators", ("reinforce",)),
+        ("estimators", ("my_file.py",)),
         ("evaluations", (0,)),
         ("steps", (3, 2)),
         ("draws", 50),

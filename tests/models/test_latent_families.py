@@ -16,9 +16,11 @@ from scipy.special import logsumexp
 
 from jaxgen.bounds import ELBO, IWAE
 from jaxgen.certify import normal_quadrature
+from jaxgen.distributions import Independent
 from jaxgen.estimators import pathwise
 from jaxgen.models import (
     LIKELIHOODS,
+    Density,
     decoder,
     flow_posterior,
     gaussian_mixture,
@@ -302,3 +304,25 @@ def test_the_plain_parts_are_the_plain_vae():
     assert jax.tree.leaves(params["prior"]) == []
     composed = MODELS["gaussian"].encode(params, X)
     np.testing.assert_array_equal(plain.encode(params, X).mean(), composed.mean())
+
+
+def test_latents_may_be_an_array_of_any_shape(key):
+    """Twenty one-hots, as a VAE of categories has them: log q and log p of one z are scalars."""
+    shape = (20, 10)
+
+    def uniform(given):
+        return Independent(distrax.OneHotCategorical(jnp.zeros(shape), dtype=jnp.float32), 1)
+
+    prior = Density(lambda key, context: {}, lambda params, context: uniform(context))
+    posterior = Density(lambda key, x: {}, lambda params, x: uniform(x))
+    net = decoder(mlp(*SHAPE, 1), BERNOULLI)
+    model = vae(prior, posterior, net, latent_size=shape, x_shape=SHAPE)
+    at = observe(model, model.init(key), X)
+    z = at.q.sample(seed=jax.random.key(1))
+    assert z.shape == shape
+    np.testing.assert_allclose(at.prior.log_prob(z), 20 * np.log(1 / 10), rtol=1e-6)
+    assert at.log_weight(z).shape == ()
+    with pytest.raises(ValueError, match="latent_size: got 0, expected"):
+        vae(prior, posterior, net, latent_size=(20, 0), x_shape=SHAPE)
+    with pytest.raises(ValueError, match=r"z: got shape \(200,\)"):
+        at.log_likelihood(jnp.zeros(200))

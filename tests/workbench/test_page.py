@@ -24,7 +24,7 @@ class Seen(HTMLParser):
 
 
 def filled(path):
-    (path / "config.json").write_text(json.dumps({"dataset": EVIL, "hidden": [64, 32]}))
+    (path / "config.json").write_text(json.dumps({"dataset": EVIL, "hidden": ["64, 32", 16]}))
     (path / "result.json").write_text(
         json.dumps({"nll": 22.625, "of": {EVIL: 1, "lost": None}, "kl": list(range(16))})
     )
@@ -40,11 +40,11 @@ def filled(path):
 
 def test_the_page_shows_numbers_curves_and_pictures(tmp_path):
     seen = filled(tmp_path)
-    for text in ("22.625", "64, 32", "0, 1, 2, 3, 4, 5, 6, 7, ... (16 in all)", "of.lost", "-"):
+    for text in ("22.625", "64, 32; 16", "0, 1, 2, 3, 4, 5, 6, 7, ... (16 in all)", "of.lost", "-"):
         assert text in seen.text
     assert "elbo: -1 at 3 (from -3 to -1)" in seen.text
     assert "Epochs of beta_2" in seen.text
-    assert seen.sources == ["pictures/a%22b%26.png"]
+    assert seen.sources == ["data:,", *2 * ["pictures/a%22b%26.png"]]
 
 
 def test_a_curve_goes_through_what_was_recorded(tmp_path):
