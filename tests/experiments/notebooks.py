@@ -1,6 +1,7 @@
 """The notebooks: executed with the solutions of their exercises, and what they show, stored small.
 
 python tests/experiments/notebooks.py [NAME...]     stores anew what all, or these, show
+python tests/experiments/notebooks.py --thumbnails  makes their small pictures of what is stored
 """
 
 import base64
@@ -20,6 +21,17 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "experiments" / "colab").glob("*.ipynb"))
 MAX_PICTURE, MAX_WIDTH = 40_000, 720
 RUN_LONG = ("gan", "likelihoods", "translation")
+THUMBNAILS = {
+    "vae": 4,
+    "bounds": 0,
+    "estimators": 0,
+    "gan": 2,
+    "translation": 1,
+    "likelihoods": 1,
+    "two_sample": 0,
+}
+"""Which picture of a notebook stands for it."""
+MAX_THUMBNAIL, THUMBNAIL_SIZE = 15_000, (300, 180)
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 
 
@@ -108,6 +120,22 @@ def small(picture):
     return file.getvalue()
 
 
+def thumbnail_path(name):
+    return ROOT / ".github" / "pictures" / f"notebook_{name}.png"
+
+
+def thumbnail(name, notebook):
+    """The picture of the notebook that stands for it, small, in at most `MAX_THUMBNAIL` bytes."""
+    shown = [picture for cell in notebook.cells for picture in pictures_of(cell)]
+    image = Image.open(io.BytesIO(shown[THUMBNAILS[name]])).convert("RGB")
+    image.thumbnail(THUMBNAIL_SIZE, Image.Resampling.LANCZOS)
+    for colors in (64, 32, 16, 8):
+        image.quantize(colors).save(file := io.BytesIO(), "PNG", optimize=True)
+        if file.tell() <= MAX_THUMBNAIL:
+            break
+    return file.getvalue()
+
+
 def store(path):
     """Writes what the notebook shows into it."""
     notebook = nbformat.read(path, as_version=4)
@@ -133,7 +161,11 @@ def store(path):
 
 
 if __name__ == "__main__":
+    names = [name for name in sys.argv[1:] if name != "--thumbnails"]
     for path in NOTEBOOKS:
-        if not sys.argv[1:] or path.stem in sys.argv[1:]:
-            store(path)
+        if not names or path.stem in names:
+            if "--thumbnails" not in sys.argv:
+                store(path)
+            picture = thumbnail(path.stem, nbformat.read(path, as_version=4))
+            thumbnail_path(path.stem).write_bytes(picture)
             print(path.stem, f"{path.stat().st_size / 1000:.0f} kB")

@@ -1,32 +1,36 @@
 """Every notebook runs, on the installed library alone, and shows what is stored in it."""
 
 import ast
+import io
 import json
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from notebooks import (
     MAX_PICTURE,
+    MAX_THUMBNAIL,
     NOTEBOOKS,
+    ROOT,
     differences,
     executed,
     pictures_of,
     solutions,
     text_of,
+    thumbnail,
+    thumbnail_path,
 )
+from PIL import Image
 
 from jaxgen.bibliography import BIBLIOGRAPHY
 
 IDS = [path.stem for path in NOTEBOOKS]
 STORED = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
-TAUGHT = [name for name in IDS if any(cell.get("outputs") for cell in STORED[name].cells)]
-"""Those that store what they show."""
 TOLERANCE = 0.05
 """Of a number that is shown, relative to it or, below one, absolute: what other versions of JAX
 and other processors make of rounding in a training."""
 each_notebook = pytest.mark.parametrize("name", IDS)
-each_taught = pytest.mark.parametrize("name", TAUGHT)
 
 
 def code_of(name):
@@ -45,14 +49,12 @@ def test_a_notebook_runs_and_shows_what_is_stored(name, tmp_path):
     """With its solutions. What the first cell shows is of the machine."""
     seen = executed(name, STORED[name], tmp_path)
     for before, now in list(zip(STORED[name].cells, seen.cells, strict=True))[2:]:
-        if name in TAUGHT:
-            apart = list(differences(text_of(before), text_of(now), TOLERANCE))
-            assert not apart, (before.source[:80], apart)
-            assert len(pictures_of(before)) == len(pictures_of(now))
-    assert any(map(pictures_of, seen.cells))
+        apart = list(differences(text_of(before), text_of(now), TOLERANCE))
+        assert not apart, (before.source[:80], apart)
+        assert len(pictures_of(before)) == len(pictures_of(now))
 
 
-@each_taught
+@each_notebook
 def test_what_is_stored_is_whole_and_small(name):
     cells = [cell for cell in STORED[name].cells if cell.cell_type == "code"]
     shown = [picture for cell in cells for picture in pictures_of(cell)]
@@ -60,6 +62,16 @@ def test_what_is_stored_is_whole_and_small(name):
     assert max(map(len, shown)) <= MAX_PICTURE
     assert len(json.dumps(STORED[name])) < 300_000
     assert sum(bool(text_of(cell)) for cell in cells) > 3
+
+
+@each_notebook
+def test_its_thumbnail_is_of_what_is_stored(name):
+    """In the README, which `python tests/experiments/notebooks.py --thumbnails` makes."""
+    kept, made = thumbnail_path(name).read_bytes(), thumbnail(name, STORED[name])
+    assert max(len(kept), len(made)) <= MAX_THUMBNAIL
+    pixels = [np.asarray(Image.open(io.BytesIO(of)).convert("L"), float) for of in (kept, made)]
+    assert np.abs(np.subtract(*pixels)).mean() < 4
+    assert f"pictures/notebook_{name}.png" in (ROOT / "README.md").read_text()
 
 
 @each_notebook
@@ -75,7 +87,7 @@ def test_a_notebook_needs_no_clone(name):
             }
 
 
-@each_taught
+@each_notebook
 def test_a_notebook_begins_with_its_badge_and_by_installing(name):
     badge = f"(https://colab.research.google.com/github/jaxgen/jaxgen/blob/main/experiments/colab/{name}.ipynb)"
     assert badge in STORED[name].cells[0].source.splitlines()[0]
@@ -85,7 +97,7 @@ def test_a_notebook_begins_with_its_badge_and_by_installing(name):
     assert install in STORED[name].cells[1].source
 
 
-@each_taught
+@each_notebook
 def test_a_notebook_teaches(name):
     """Formulas set, papers linked, fields to play with, something of one's own, two exercises."""
     prose, code = prose_of(name), "\n".join(code_of(name))
