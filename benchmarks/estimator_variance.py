@@ -10,7 +10,7 @@ estimators.md and its pictures.
 
 Most of the time goes into compiling each estimator at each budget: with that flag a fifth of it,
 for gradients that take a third longer. A run that was killed goes on after the last problem that it
-ended, when the same command is given again: until the end, DIR/estimators.part.json holds them.
+ended, when the same command is given again: until the end, DIR/estimators.json.part holds them.
 
 With `--quick` it takes three minutes, on the embedded digits. An estimator of your own,
 `num_samples -> Estimator`, stands beside the known ones by FILE.py:NAME, here on a belief network:
@@ -132,7 +132,7 @@ def run(config: Config) -> dict[str, Any]:
     tried = {name: ESTIMATORS.get(name) or load_estimator(name) for name in config.estimators}
     out = directory(config.out)
     directory(f"{out}/pictures")
-    part = out / "estimators.part.json"
+    part = out / "estimators.json.part"
     record = _begun(config, part)
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
     left = [name for name in config.problems if name not in record["kinds"]]

@@ -99,15 +99,15 @@ def test_a_killed_run_goes_on_after_the_last_problem_that_it_ended(tmp_path, mon
     other = dataclasses.replace(config, draws=60)
     with pytest.raises(KeyboardInterrupt):
         estimator_variance.run(config)
-    half = (tmp_path / "estimators.part.json").read_text()
+    half = (tmp_path / "estimators.json.part").read_text()
     assert not (tmp_path / "estimators.json").exists()
 
     rows = rows_of(estimator_variance.run(config))
     assert measured == ["toy_0.45", "toy_0.499", "toy_0.499"]
     assert {row.problem for row in rows} == set(problems)
-    assert not (tmp_path / "estimators.part.json").exists()
+    assert not (tmp_path / "estimators.json.part").exists()
 
-    (tmp_path / "estimators.part.json").write_text(half)
+    (tmp_path / "estimators.json.part").write_text(half)
     estimator_variance.run(other)  # of other flags: nothing of it is taken
     assert measured[3:] == ["toy_0.45", "toy_0.499"]
 
