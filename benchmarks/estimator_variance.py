@@ -5,8 +5,8 @@ gradient is known, belief networks and VAEs along their training. The estimators
 `jaxgen.estimators.ESTIMATORS` and `network_estimators`. Into DIR go estimators.json, the page
 estimators.md and its pictures.
 
-  XLA_FLAGS=--xla_backend_optimization_level=1 \
-    python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
+  export XLA_FLAGS=--xla_backend_optimization_level=1
+  python -m benchmarks.estimator_variance --dataset fashion_mnist --out benchmarks/results
 
 Most of the time goes into compiling each estimator at each budget: with that flag a fifth of it,
 for gradients that take a third longer. A run that was killed goes on after the last problem that it

@@ -27,7 +27,8 @@ def head(benchmark: str) -> list[str]:
 def where(environment: Mapping[str, Any]) -> list[str]:
     """Returns a paragraph of the device, the load and the versions that numbers belong to."""
     versions = ", ".join(f"{name} {of}" for name, of in environment["versions"].items())
-    cores = f"{environment['threads']} threads of {environment['processor']}"
+    threads = environment["threads"]
+    cores = f"{threads} thread{'s' * (threads > 1)} of {environment['processor']}"
     device = cores if environment["platform"] == "cpu" else environment["device"]
     load = f"load average {environment['load_average']:.1f} at the start"
     flags = environment.get("xla_flags")

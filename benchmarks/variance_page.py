@@ -21,7 +21,8 @@ Every number of variance is variance x evaluations of f, over the score function
 better, at whatever budget. In parentheses its 95% interval. Each column is a budget: evaluations of
 f per datapoint and gradient; one that no budget pays for stands in the first, with its own number.
 *Biased* estimators are in italics, with the length of their bias in percent of the gradient's; of
-the others stands the largest bias in standard errors, |z|. "ms" is of one gradient of the whole
+the others stands the largest bias in standard errors, |z|. An arrow in a picture stands for less
+than 1e-6, which is rounding. "ms" is of one gradient of the whole
 batch at the first budget, "of time" variance x seconds over the score function's.
 """
 

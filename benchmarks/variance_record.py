@@ -87,9 +87,13 @@ def of_score_function(rows: Sequence[Row], row: Row) -> tuple[float, float, floa
     return (1.0, 1.0, 1.0) if row == plain else relative_variance(row, plain)
 
 
+ROUNDING = 1e-6
+"""Of the score function's variance: what is below it says nothing but how floats are rounded."""
+
+
 def mean_log_ratio(ratios: Iterable[float]) -> float:
-    """Returns the mean of the logarithms, by which estimators are ranked; zeros count as 1e-6."""
-    logs = [math.log(max(ratio, 1e-6)) for ratio in ratios]
+    """Returns the mean of the logarithms, which rank estimators; the least is `ROUNDING`."""
+    logs = [math.log(max(ratio, ROUNDING)) for ratio in ratios]
     return sum(logs) / len(logs)
 
 

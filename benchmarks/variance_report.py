@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.variance_page import by_estimator
 from benchmarks.variance_record import (
+    ROUNDING,
     at_budgets,
     last_points,
     mean_log_ratio,
@@ -25,6 +26,8 @@ Interval: TypeAlias = tuple[float, float, float]
 def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
     """Returns for each kind of latents the intervals at the first budget, problem by problem.
 
+    An arrow to the left stands for less than `ROUNDING`.
+
     Example:
       pictures(record)["estimators-bits"].savefig("bits.png")
     """
@@ -36,11 +39,12 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
         for estimator, of in by_estimator(rows).items():
             row = next(iter(at_budgets(of, budgets).values()))
             label = estimator if row.unbiased else f"{estimator} (biased)"
-            of_part[label] = of_score_function(rows, row)
+            interval = of_score_function(rows, row)
+            of_part[label] = interval if interval[1] >= ROUNDING else (0.0, 0.0, 0.0)
     return {
         f"estimators-{kind.lower()}": intervals(
             _best_first(of),
-            xlabel="variance at equal evaluations, of the score function's",
+            xlabel="variance x evaluations, of the score function's",
             title=f"Latents that are {kind}, {budgets[0]} evaluations: 95% intervals",
         )
         for kind, of in shown.items()

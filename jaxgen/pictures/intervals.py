@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from jaxgen.pictures.figure import INK, legend_below, plot
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_LETTERS = 100
+"""Of a legend, in the width of the figure."""
 
 Intervals: TypeAlias = Mapping[str, Mapping[str, tuple[float, float, float]]]
 """Of each kind and name the low end, the number, and the high end; all positive, or all zero."""
@@ -50,12 +54,24 @@ def intervals(kinds: Intervals, *, xlabel: str, title: str, one: float | None = 
                 continue
             axes.plot([low, high], [at, at], color=color, linewidth=2, alpha=0.7)
             axes.plot([value], [at], "o", color=color, markersize=5)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     if one is not None:
         axes.axvline(one, color=INK, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.25)
     if len(kinds) > 1:
-        legend_below(figure, axes)
+        longest = max(map(len, kinds)) + 8  # letters, with the mark and the gap
+        legend_below(figure, axes, columns=min(6, max(1, _LETTERS // longest)))
     return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Makes the horizontal axis one of decades; of fewer than two, of 1, 2 and 5 in each."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -21,6 +21,19 @@ def test_every_number_is_a_dot_on_its_bar():
     assert arrow[1] < 0.1
 
 
+def test_a_narrow_axis_and_long_names_can_be_read():
+    kinds = {
+        f"linear_gaussian, scale {i}": {"a": (0.4, 0.5, 0.6), "b": (1, 2, 3)} for i in "123456"
+    }
+    figure = intervals(kinds, xlabel="variance", title="Intervals")
+    drawn(figure)
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert {"0.5", "1", "2"} <= {label.get_text() for label in axes.get_xticklabels()}
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= box.x0
+    assert box.x1 <= whole.x1
+
+
 def test_no_number_is_refused():
     with pytest.raises(ValueError, match="kinds: got no number"):
         intervals({"mine": {}}, xlabel="variance", title="")
