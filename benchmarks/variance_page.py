@@ -8,22 +8,23 @@ from typing import Any
 
 from benchmarks.markdown import head, short, table, where
 from benchmarks.variance_record import (
+    ROUNDING,
     at_budgets,
     last_points,
     mean_log_ratio,
     of_score_function,
     rows_of,
 )
-from jaxgen.certify import Row
+from jaxgen.certify import TOYS, Row
 
 LEGEND = """
 Every number of variance is variance x evaluations of f, over the score function's: below one is
 better, at whatever budget. In parentheses its 95% interval. Each column is a budget: evaluations of
 f per datapoint and gradient; one that no budget pays for stands in the first, with its own number.
 *Biased* estimators are in italics, with the length of their bias in percent of the gradient's; of
-the others stands the largest bias in standard errors, |z|. An arrow in a picture stands for less
-than 1e-6, which is rounding. "ms" is of one gradient of the whole
-batch at the first budget, "of time" variance x seconds over the score function's.
+the others stands the largest bias in standard errors, |z|. What is below 1e-6, an arrow in a
+picture, is rounding. "ms" is of one gradient of the whole batch at the first budget, "of time"
+variance x seconds over the score function's.
 """
 
 
@@ -38,12 +39,12 @@ def variance_page(record: Mapping[str, Any]) -> str:
     lines = [*head("estimator_variance"), " ".join(LEGEND.split()), ""]
     lines += where(record["environment"])
     config = record["config"]
-    lines += [
-        f"Toys: {config['draws']:,} gradients a row; networks: {config['network_draws']:,}, on "
-        f"{config['dataset']} after {max(config['steps']):,} steps. It took "
-        f"{record['cpu_seconds'] / 60:.0f} minutes of CPU.",
-        "",
-    ]
+    counts = [f"{config['draws']:,} gradients in each row of a toy problem"]
+    if networks := [name for name in record["kinds"] if name not in TOYS]:
+        training = f"{config['dataset']} after {max(config['steps']):,} steps"
+        counts.append(f"{config['network_draws']:,} of {', '.join(networks)}, on {training}")
+    minutes = record["cpu_seconds"] / 60
+    lines += [f"{'; '.join(counts)}. It took {minutes:.0f} minutes of CPU.", ""]
     for kind in dict.fromkeys(record["kinds"].values()):
         mine = {k: rows for k, rows in parts.items() if record["kinds"][k[0]] == kind}
         lines += [f"## Latents that are {kind}", "", *overview(mine, budgets)]
@@ -91,7 +92,8 @@ def overview(parts: Mapping[tuple[str, str], Sequence[Row]], budgets: Sequence[i
         for i, column in enumerate(columns):
             if column in of:
                 ratio, _ = of[column]
-                cells[i] = f"**{short(ratio)}**" if ratio == best[column] else short(ratio)
+                shown = _ratio(ratio)
+                cells[i] = f"**{shown}**" if ratio <= max(best[column], ROUNDING) else shown
         lines.append([f"*{name}*" if biased else name, *cells])
     return table(["at the first budget", *columns], lines)
 
@@ -129,4 +131,10 @@ def _cell(rows: Sequence[Row], row: Row | None, budget: int) -> str:
         return ""
     low, value, high = of_score_function(rows, row)
     dearer = f" at E = {row.evaluations}" if row.evaluations > budget else ""
+    if value < ROUNDING:
+        return f"{_ratio(value)}{dearer}"
     return f"{short(value)} ({short(low)} to {short(high)}){dearer}"
+
+
+def _ratio(ratio: float) -> str:
+    return short(ratio) if ratio >= ROUNDING else "<1e-6"
