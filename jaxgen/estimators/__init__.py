@@ -6,6 +6,7 @@ value estimates E_q[f], its gradient the gradient.
 | question | answer |
 |---|---|
 | q is reparameterized and f is smooth | `pathwise` |
+| that, with less noise | `learned_quadratic`, `taylor` of few latents, `quasi_monte_carlo` |
 | that, and f a log weight near the posterior | `sticking_the_landing` |
 | that, and a bound of many samples | `doubly_reparameterized` |
 | any q, f a step or a black box | `score_function`, with the baseline `leave_one_out` |
