@@ -28,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -129,7 +130,7 @@ def run(config: Config) -> dict[str, Any]:
     if config.estimator is not None:
         toys = [TOYS[name]() for name in config.problems if name in TOYS]
         return certify_named(config.estimator, toys, config.draws, config.out)
-    tried = {name: ESTIMATORS.get(name) or load_estimator(name) for name in config.estimators}
+    tried = _by_short_name(config.estimators)
     out = directory(config.out)
     directory(f"{out}/pictures")
     part = out / "estimators.json.part"
@@ -165,6 +166,17 @@ def run(config: Config) -> dict[str, Any]:
     count = len(record["rows"])
     print(f"{count} rows in {record['seconds']} s: {out}/estimators.json, .md and pictures/")
     return record
+
+
+def _by_short_name(names: Sequence[str]) -> dict[str, MakeEstimator]:
+    """The estimators; one's own without the folder of its file."""
+    found: dict[str, MakeEstimator] = {}
+    for name in names:
+        short = Path(name).name
+        if short in found:
+            raise ValueError(f"estimators: got {short} twice, expected other names of files")
+        found[short] = ESTIMATORS.get(name) or load_estimator(name)
+    return found
 
 
 def _begun(config: Config, part: Path) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def intervals(kinds: Intervals, *, xlabel: str, title: str, one: float | None = 
     names = list(dict.fromkeys(name for of in kinds.values() for name in of))
     if not names:
         raise ValueError("kinds: got no number, expected one or more")
-    figure, axes = plot(title, xlabel, size=(7.0, 1.6 + 0.3 * len(names)))
+    width = max(7.0, 4.0 + 0.09 * max(map(len, names)))  # inches, of which a letter takes .09
+    figure, axes = plot(title, xlabel, size=(width, 1.6 + 0.3 * len(names)))
     positive = [low for of in kinds.values() for low, _, _ in of.values() if low > 0]
     edge = min([*positive, one or 1.0]) / 3
     for kind, (label, of_names) in enumerate(kinds.items()):

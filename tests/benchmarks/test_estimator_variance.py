@@ -113,7 +113,8 @@ def test_a_killed_run_goes_on_after_the_last_problem_that_it_ended(tmp_path, mon
 
 
 def test_an_estimator_of_ones_own_stands_beside_the_known_ones(tmp_path):
-    mine = tmp_path / "my_file.py"
+    mine = tmp_path / ("long_" * 20) / "my_file.py"
+    mine.parent.mkdir(parents=True)
     mine.write_text("from jaxgen.estimators import disarm as mine")
     config = estimator_variance.Config(
         problems=("toy_0.45",),
@@ -123,9 +124,15 @@ def test_an_estimator_of_ones_own_stands_beside_the_known_ones(tmp_path):
         out=str(tmp_path / "out"),
     )
     rows = rows_of(estimator_variance.run(config))
-    known, own = ([row for row in rows if row.estimator == name] for name in config.estimators)
+    names = ("disarm", "my_file.py:mine")
+    known, own = ([row for row in rows if row.estimator == name] for name in names)
     assert [row.variance for row in own] == [row.variance for row in known]
     assert len(own) == 4  # points
+    other = mine.rename(tmp_path / "my_file.py")
+    mine.write_text(other.read_text())
+    again = dataclasses.replace(config, estimators=(f"{mine}:mine", f"{other}:mine"))
+    with pytest.raises(ValueError, match=r"estimators: got my_file\.py:mine twice, expected"):
+        estimator_variance.run(again)
 
 
 def test_a_budget_pays_for_what_costs_no_more():

@@ -22,9 +22,8 @@ def test_every_number_is_a_dot_on_its_bar():
 
 
 def test_a_narrow_axis_and_long_names_can_be_read():
-    kinds = {
-        f"linear_gaussian, scale {i}": {"a": (0.4, 0.5, 0.6), "b": (1, 2, 3)} for i in "123456"
-    }
+    of = {"a": (0.4, 0.5, 0.6), "one estimator of many, " * 4: (1, 2, 3)}
+    kinds = {f"linear_gaussian, scale {i}": of for i in "123456"}
     figure = intervals(kinds, xlabel="variance", title="Intervals")
     drawn(figure)
     (axes,), (legend,) = figure.axes, figure.legends
