@@ -28,7 +28,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -37,7 +37,7 @@ from benchmarks.networks import NETWORKS
 from benchmarks.record import directory
 from benchmarks.timing import environment
 from benchmarks.variance_page import variance_page
-from benchmarks.variance_record import in_lines, kind_of, to_record
+from benchmarks.variance_record import budgets_of, in_lines, kind_of, to_record
 from benchmarks.variance_report import pictures
 from jaxgen import estimators
 from jaxgen.certify import GROUPS, TOYS, accepted, measure, tables
@@ -91,7 +91,9 @@ class Config:
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
     evaluations: Annotated[tuple[Count, ...], RISING] = (2, 4, 8, 16)
-    """Budgets: evaluations of f per datapoint and gradient."""
+    """Budgets: evaluations of f per datapoint and gradient, on the toy problems."""
+    network_evaluations: Annotated[tuple[Count, ...], RISING] = (2, 8)
+    """The same on the networks, where what learns is trained at each budget."""
     draws: Draws = 20_000
     """Gradients per cell, on the problems whose gradient is known; a multiple of 20."""
     network_draws: Draws = 400
@@ -114,6 +116,7 @@ class Config:
 QUICK: dict[str, Any] = {
     "problems": ("quadratic", "toy_0.45", "sbn_linear"),
     "evaluations": (2,),
+    "network_evaluations": (2,),
     "draws": 4000,
     "network_draws": 40,
     "steps": (100,),
@@ -130,11 +133,12 @@ def run(config: Config) -> dict[str, Any]:
     if config.estimator is not None:
         toys = [TOYS[name]() for name in config.problems if name in TOYS]
         return certify_named(config.estimator, toys, config.draws, config.out)
+    fields = dataclasses.asdict(config)
     tried = _by_short_name(config.estimators)
     out = directory(config.out)
     directory(f"{out}/pictures")
     part = out / "estimators.json.part"
-    record = _begun(config, part)
+    record = _begun(fields, part)
     images = load(config.dataset, "train", data_dir=config.data_dir, binarization="dynamic")
     left = [name for name in config.problems if name not in record["kinds"]]
     with progress(len(left), unit="problem") as advance:
@@ -145,7 +149,7 @@ def run(config: Config) -> dict[str, Any]:
                 problem,
                 # What all are compared with is always there.
                 accepted(problem, {"score_function": score_function, **tried}),
-                evaluations=config.evaluations,
+                evaluations=budgets_of(fields, name),
                 num_draws=config.draws if name in TOYS else config.network_draws,
                 seed=config.seed,
             )
@@ -179,9 +183,8 @@ def _by_short_name(names: Sequence[str]) -> dict[str, MakeEstimator]:
     return found
 
 
-def _begun(config: Config, part: Path) -> dict[str, Any]:
+def _begun(fields: Mapping[str, Any], part: Path) -> dict[str, Any]:
     """Returns what a killed run of the same command has measured here; else a record of nothing."""
-    fields = dataclasses.asdict(config)
     record = {
         "config": {k: v for k, v in fields.items() if k not in PLACES},
         "seconds": 0.0,

@@ -10,6 +10,7 @@ from benchmarks.markdown import head, short, table, where
 from benchmarks.variance_record import (
     ROUNDING,
     at_budgets,
+    budgets_of,
     last_points,
     mean_log_ratio,
     of_score_function,
@@ -35,11 +36,10 @@ def variance_page(record: Mapping[str, Any]) -> str:
     Example:
       variance_page(json.loads(Path("benchmarks/results/estimators.json").read_text()))
     """
-    budgets = record["config"]["evaluations"]
     parts = last_points(rows_of(record))
+    config = record["config"]
     lines = [*head("estimator_variance"), " ".join(LEGEND.split()), ""]
     lines += where(record["environment"])
-    config = record["config"]
     counts = [f"{config['draws']:,} gradients in each row of a toy problem"]
     if networks := [name for name in record["kinds"] if name not in TOYS]:
         training = f"{config['dataset']} after {max(config['steps']):,} steps"
@@ -48,10 +48,11 @@ def variance_page(record: Mapping[str, Any]) -> str:
     lines += [f"{'; '.join(counts)}. It took {minutes:.0f} minutes of CPU.", ""]
     for kind in dict.fromkeys(record["kinds"].values()):
         mine = {k: rows for k, rows in parts.items() if record["kinds"][k[0]] == kind}
-        lines += [f"## Latents that are {kind}", "", *overview(mine, budgets)]
+        lines += [f"## Latents that are {kind}", "", *overview(mine, config)]
         lines += [f"![95% intervals](pictures/estimators-{kind.lower()}.png)", ""]
         for (problem, part), rows in mine.items():
             title = problem if part == "params" else f"{problem}: gradient of {part}"
+            budgets = budgets_of(config, problem)
             lines += [f"### {title} ({rows[0].point})", "", *of_problem(rows, budgets)]
     return "\n".join(lines)
 
@@ -64,14 +65,16 @@ def by_estimator(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return names
 
 
-def overview(parts: Mapping[tuple[str, str], Sequence[Row]], budgets: Sequence[int]) -> list[str]:
+def overview(
+    parts: Mapping[tuple[str, str], Sequence[Row]], config: Mapping[str, Any]
+) -> list[str]:
     """Returns a table of all problems of one kind at the first budget, the best in bold."""
     columns: list[str] = []
     ratios: dict[str, dict[str, tuple[float, bool]]] = {}
     for (problem, part), rows in parts.items():
         columns.append(problem if part == "params" else f"{problem}, {part}")
         for name, of in by_estimator(rows).items():
-            row = next(iter(at_budgets(of, budgets).values()))
+            row = next(iter(at_budgets(of, budgets_of(config, problem)).values()))
             ratio = of_score_function(rows, row)[1]
             ratios.setdefault(name, {})[columns[-1]] = (ratio, row.unbiased)
     best = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from jaxgen.certify import Problem, Row, relative_variance
+from jaxgen.certify import TOYS, Problem, Row, relative_variance
 
 KINDS = {
     "Bernoulli": "bits",
@@ -61,6 +61,15 @@ def last_points(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
         if row.step == last[row.problem]:
             parts.setdefault((row.problem, row.subtree), []).append(row)
     return parts
+
+
+def budgets_of(config: Mapping[str, Any], problem: str) -> tuple[int, ...]:
+    """Returns the evaluations of f that the configuration grants on a problem.
+
+    Example:
+      budgets_of(record["config"], "toy_0.45")  # (2, 4, 8, 16)
+    """
+    return tuple(config["evaluations" if problem in TOYS else "network_evaluations"])
 
 
 def at_budgets(rows: Sequence[Row], budgets: Sequence[int]) -> dict[int, Row]:

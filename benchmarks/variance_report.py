@@ -9,6 +9,7 @@ from benchmarks.variance_page import by_estimator
 from benchmarks.variance_record import (
     ROUNDING,
     at_budgets,
+    budgets_of,
     last_points,
     mean_log_ratio,
     of_score_function,
@@ -31,10 +32,10 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
     Example:
       pictures(record)["estimators-bits"].savefig("bits.png")
     """
-    budgets = record["config"]["evaluations"]
     shown: dict[str, dict[str, dict[str, Interval]]] = {}
     for (problem, part), rows in last_points(rows_of(record)).items():
         name = problem if part == "params" else f"{problem}, {part}"
+        budgets = budgets_of(record["config"], problem)
         of_part = shown.setdefault(record["kinds"][problem], {}).setdefault(name, {})
         for estimator, of in by_estimator(rows).items():
             row = next(iter(at_budgets(of, budgets).values()))
@@ -45,7 +46,7 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
         f"estimators-{kind.lower()}": intervals(
             _best_first(of),
             xlabel="variance x evaluations, of the score function's",
-            title=f"Latents that are {kind}, {budgets[0]} evaluations: 95% intervals",
+            title=f"Latents that are {kind}, at the first budget: 95% intervals",
         )
         for kind, of in shown.items()
     }
