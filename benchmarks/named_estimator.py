@@ -15,17 +15,24 @@ from jaxgen.workbench import progress
 
 
 def load_estimator(named: str) -> MakeEstimator:
-    """Returns NAME of FILE.py, given as `FILE.py:NAME`. The file is run as a module of its own.
+    """Returns that of `ESTIMATORS` by its name, or NAME of FILE.py, given as `FILE.py:NAME`.
+
+    The file is run as a module of its own.
 
     Raises:
       ValueError: there is no such file, no such name in it, or it makes no estimator.
     Example:
       load_estimator("my_file.py:my_estimator")(2)
     """
+    if named in ESTIMATORS:
+        return ESTIMATORS[named]
     file, _, name = named.rpartition(":")
     path = Path(file)
     if not (file and name and path.suffix == ".py" and path.is_file()):
-        raise ValueError(f"estimator: got {named!r}, expected FILE.py:NAME of a file that is there")
+        raise ValueError(
+            f"estimator: got {named!r}, expected a name of jaxgen.estimators.ESTIMATORS, or "
+            "FILE.py:NAME of a file that is there"
+        )
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None

@@ -48,7 +48,8 @@ def estimator_report(
     Args:
       make: `num_samples -> Estimator`.
       problems: by default all of `TOYS`.
-      rivals: by name, of which the best is told: by default all that need no network.
+      rivals: by name, of which the best is told: by default all that need no network. One that
+        equals the estimator is none.
       evaluations: of f per datapoint and gradient.
       num_draws: gradients for every row, a multiple of 20 and at least 40.
       false_alarm: chance that an estimator without bias is called biased.
@@ -77,10 +78,15 @@ def estimator_report(
         if words:
             refused[problem.name] = words
             continue
-        x = problem.batch(jax.random.key(0))[0]
-        _, estimator = at_budget(make, problem.target(problem.params, x)[1], evaluations)
+        _, q = problem.target(problem.params, problem.batch(jax.random.key(0))[0])
+        _, estimator = at_budget(make, q, evaluations)
         claims = estimator.unbiased
-        makes = {"score_function": score_function, **accepted(problem, rivals), NAME: make}
+        others = {
+            name: rival
+            for name, rival in accepted(problem, rivals).items()
+            if at_budget(rival, q, evaluations)[1] != estimator
+        }
+        makes = {"score_function": score_function, **others, NAME: make}
         rows = measure(problem, makes, evaluations=(evaluations,), num_draws=num_draws, seed=seed)
         judged += _judge(problem, rows, make, evaluations)
     if not judged:

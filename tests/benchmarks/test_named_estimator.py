@@ -29,11 +29,15 @@ def test_a_name_of_a_file_makes_an_estimator(file):
     assert load_estimator(f"{file}:mine")(2).unbiased
 
 
+def test_a_name_of_the_table_is_that_of_the_table(file):
+    assert load_estimator("rloo")(2) == load_estimator(f"{file}:mine")(2)
+
+
 @pytest.mark.parametrize(
     ("named", "refusal"),
     [
         ("nowhere.py:mine", "expected FILE.py:NAME of a file that is there"),
-        ("my_file", "expected FILE.py:NAME of a file that is there"),
+        ("my_file", "expected a name of jaxgen.estimators.ESTIMATORS, or FILE.py:NAME of a file"),
         ("{file}", "expected FILE.py:NAME of a file that is there"),
         ("{file}:yours", "got 'yours', which .* has not, expected one of .*'mine', 'halved'"),
         ("{file}:NUMBER", "got NUMBER of .*, int, expected a function `num_samples -> Estimator`"),

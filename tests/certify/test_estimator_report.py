@@ -15,7 +15,7 @@ from jaxgen.certify import (
     refusal,
     toy,
 )
-from jaxgen.estimators import disarm, leave_one_out, moving_average, pathwise, score_function
+from jaxgen.estimators import arm, disarm, leave_one_out, moving_average, pathwise, score_function
 from tests.certify.broken import scaled
 
 TOY = toy(0.45)._replace(params={"phi": jnp.array(0.3)}, steps=(1,))  # moves to .31
@@ -33,7 +33,7 @@ def report(make, *problems, **rivals):
 
 @pytest.fixture(scope="module")
 def sound():
-    return report(disarm, TOY, quadratic(), pairs=disarm)
+    return report(disarm, TOY, quadratic(), itself=disarm, pairs=arm)
 
 
 def test_what_an_estimator_accepts_refuses_and_costs(sound):
