@@ -87,7 +87,7 @@ class Config:
     """Estimators, by name, or by FILE.py:NAME your own, whose file is run; each is tried on the
     problems that it accepts."""
     estimator: str | None = None
-    """FILE.py:NAME, an estimator of your own to certify on the toy problems, and the file is run; or
+    """FILE.py:NAME, an estimator of your own, whose file is run, to certify on the toy problems; or
     a name of `jaxgen.estimators.ESTIMATORS`."""
     quick: bool = False
     """Fewer problems, points, budgets and draws (where the flags leave them at their defaults)."""
