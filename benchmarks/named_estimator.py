@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import directory
+from benchmarks.variance_report import unless_rounding
 from jaxgen.certify import EstimatorReport, Problem, estimator_report
 from jaxgen.estimators import ESTIMATORS, Estimator, MakeEstimator
 from jaxgen.pictures import intervals
@@ -30,8 +31,8 @@ def load_estimator(named: str) -> MakeEstimator:
     path = Path(file)
     if not (file and name and path.suffix == ".py" and path.is_file()):
         raise ValueError(
-            f"estimator: got {named!r}, expected a name of jaxgen.estimators.ESTIMATORS, or "
-            "FILE.py:NAME of a file that is there"
+            f"estimator: got {named!r}, expected FILE.py:NAME of a file that is there, or a name "
+            "of jaxgen.estimators.ESTIMATORS"
         )
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -90,13 +91,16 @@ def certify_named(
 def draw(report: EstimatorReport, name: str) -> Any:
     """Returns the picture of its variance beside the best known, relative to the score function's.
 
+    An arrow to the left stands for rounding.
+
     Example:
       draw(estimator_report(disarm, [toy(0.45)]), "DisARM").savefig("certificate.png")
     """
+
     return intervals(
         {
-            name: {of.name: of.relative for of in report.judged},
-            "best known": {of.name: of.best_relative for of in report.judged},
+            name: {of.name: unless_rounding(of.relative) for of in report.judged},
+            "best known": {of.name: unless_rounding(of.best_relative) for of in report.judged},
         },
         xlabel="variance at equal evaluations, of the score function's",
         title=f"{name}: 95% intervals",

@@ -40,8 +40,7 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
         for estimator, of in by_estimator(rows).items():
             row = next(iter(at_budgets(of, budgets).values()))
             label = estimator if row.unbiased else f"{estimator} (biased)"
-            interval = of_score_function(rows, row)
-            of_part[label] = interval if interval[1] >= ROUNDING else (0.0, 0.0, 0.0)
+            of_part[label] = unless_rounding(of_score_function(rows, row))
     return {
         f"estimators-{kind.lower()}": intervals(
             _best_first(of),
@@ -50,6 +49,15 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
         )
         for kind, of in shown.items()
     }
+
+
+def unless_rounding(interval: Interval) -> Interval:
+    """Returns the interval, or zeros of one below `ROUNDING`, which `intervals` draws as an arrow.
+
+    Example:
+      unless_rounding((1e-15, 2e-15, 3e-15))  # (0.0, 0.0, 0.0)
+    """
+    return interval if interval[1] >= ROUNDING else (0.0, 0.0, 0.0)
 
 
 def _best_first(kinds: Mapping[str, Mapping[str, Interval]]) -> dict[str, dict[str, Interval]]:

@@ -92,7 +92,8 @@ def run(config: Config) -> dict[str, Any]:
     images = wb.on_levels(wb.load_images(config), config.levels)
     key_fit, key_judge, key_mix = config.keys(3)
     judge = wb.ImageJudge(images, config.judged, key_judge, config.features)
-    trained = families(config, images, key_fit)
+    with wb.renamed("x", "dataset"):
+        trained = families(config, images, key_fit)
     swept = wb.sweep(out, trained, lambda part, family: family.fit(part))
     models = {name: (trained[name].model, params) for name, params in swept.results.items()}
     base = pixel_cnn(images.train)[0], swept[BASE]

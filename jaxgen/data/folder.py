@@ -51,6 +51,16 @@ def skip(message: str) -> None:
     warnings.warn(f"{message}; it is left out", RuntimeWarning, stacklevel=3)
 
 
+class Unlike(ValueError):
+    """Images of more than one size, or number of channels; `images` says which."""
+
+    def __init__(self, name: str, which: str, example: str):
+        self.images = f"images of unlike {name}, {which}"
+        super().__init__(
+            f"{name}: got None of {self.images}; expected one to convert all to, such as {example}"
+        )
+
+
 def load_folder(
     directory: str | os.PathLike[str],
     *,
@@ -103,15 +113,23 @@ def load_folder(
         except (OSError, ValueError) as error:
             unreadable(f"directory: {path} {error}")
     if len(images) < 2:
-        folders = ", ".join(path.name for path in entries if path.is_dir())
-        hint = f" (it has the folders {folders})" if folders else ""
         raise ValueError(
-            f"directory: got {len(images)} images in {folder}{hint}, expected two or more, "
-            f"{' or '.join(FORMATS)}"
+            f"directory: got {len(images)} images in {folder}{folders_within(folder)}, expected "
+            f"two or more, {' or '.join(FORMATS)}"
         )
     _alike("channels", {name: image.shape[2] for name, image in images.items()}, "channels=3")
     _alike("size", {name: image.shape[:2] for name, image in images.items()}, "size=(256, 256)")
     return from_arrays(np.stack([*images.values()]), levels=256, name=folder.name, split="all")
+
+
+def folders_within(folder: Path) -> str:
+    """Returns a remark on the folders in a folder, where there are any.
+
+    Example:
+      folders_within(Path("faces"))  # " (it has the folders test, train)"
+    """
+    names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
+    return f" (it has the folders {', '.join(names)})" if names else ""
 
 
 def _converted(image: Image, size: tuple[int, int] | None, channels: int | None) -> Image:
@@ -131,7 +149,4 @@ def _alike(name: str, of_each: dict[str, object], example: str) -> None:
     (first, reference), *_ = of_each.items()
     for other, found in of_each.items():
         if found != reference:
-            raise ValueError(
-                f"{name}: got None of images of unlike {name}, {first} ({reference}) and {other} "
-                f"({found}); expected one to convert all to, such as {example}"
-            )
+            raise Unlike(name, f"{first} ({reference}) and {other} ({found})", example)

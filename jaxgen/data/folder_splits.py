@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from jaxgen.data.cache import cached
-from jaxgen.data.folder import load_folder
+from jaxgen.data.folder import Unlike, folders_within, load_folder
 from jaxgen.data.splits import Arrays, Source
 
 FOLDER = "folder:"
@@ -34,16 +34,22 @@ def of_folder(name: str) -> Source:
             status = path.stat()
             files.append([path.name, status.st_size, status.st_mtime_ns])
     if len(files) < 7:
-        raise ValueError(f"name: got {name!r} with {len(files)} images, expected 7 or more")
+        within = folders_within(folder)
+        raise ValueError(f"name: got {name!r} with {len(files)} images{within}, expected 7 or more")
     order = sorted(range(len(files)), key=lambda i: sha256(files[i][0].encode()).digest())
     test = min(10_000, len(files) // 7)
 
     def decode() -> Arrays:
         try:
             return Arrays(load_folder(folder).images[order], None)
+        except Unlike as error:
+            raise ValueError(
+                f"name: got {name!r} with {error.images}, expected all of one size and as many "
+                "channels"
+            ) from None
         except ValueError as error:
             raise ValueError(
-                f"name: got {name!r}, expected a folder of images of one size and kind ({error})"
+                f"name: got {name!r}, expected a folder of nothing but images ({error})"
             ) from None
 
     def read(split: str) -> Arrays:

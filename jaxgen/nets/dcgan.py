@@ -26,8 +26,8 @@ def scale_init(key: Key, shape: Sequence[int], dtype: Any = float) -> Array:
 def dcgan_channels(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
     """Returns channels for images of a size, the largest map first: `width`, then twice as many...
 
-    Maps are halved until their shorter side is odd or at most 4, but at least twice where it can
-    be.
+    Maps are halved until a side is odd or the shorter one at most 4, but at least twice where it
+    can be.
 
     Args:
       image_shape: (height, width, channels) of an image.
@@ -36,10 +36,10 @@ def dcgan_channels(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
       >>> dcgan_channels((28, 28, 1), 64), dcgan_channels((32, 32, 3), 64)
       ((64, 128), (64, 128, 256))
     """
-    channels, small = [at_least("width", width, 1)], min(image_shape[:2]) // 2
-    while small % 2 == 0 and (small > 4 or len(channels) < 2):
+    channels, sides = [at_least("width", width, 1)], [side // 2 for side in image_shape[:2]]
+    while not any(side % 2 for side in sides) and (min(sides) > 4 or len(channels) < 2):
         channels.append(2 * channels[-1])
-        small //= 2
+        sides = [side // 2 for side in sides]
     return tuple(channels)
 
 

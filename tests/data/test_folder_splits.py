@@ -63,7 +63,7 @@ def test_decoded_once_and_anew_when_it_has_changed(tmp_path, cache, monkeypatch)
     [
         (0, "expected a folder of images after 'folder:'"),
         (6, "with 6 images, expected 7 or more"),
-        (8, r"expected a folder of images of one size and kind \(size: got None of images of unl"),
+        (8, r"with images of unlike size, Image 0\.png .* and Image 7\.png .*, expected all of o"),
     ],
 )
 def test_what_is_no_such_folder_is_refused(tmp_path, count, message):
@@ -73,3 +73,13 @@ def test_what_is_no_such_folder_is_refused(tmp_path, count, message):
         write(folder, count - 7, size=(6, 5), start=7)
     with pytest.raises(ValueError, match=f"name: got 'folder:{folder}'.*{message}"):
         load(f"folder:{folder}", "train")
+
+
+def test_a_folder_of_folders_and_one_with_another_file_are_named(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"with 0 images \(it has the folders test, train\), exp"):
+        load(f"folder:{tmp_path / 'faces'}", "train")
+    (write(tmp_path / "noted", 7) / "notes.txt").write_text("of faces")
+    with pytest.raises(ValueError, match=r"expected a folder of nothing but images \(.*notes\.txt"):
+        load(f"folder:{tmp_path / 'noted'}", "train")

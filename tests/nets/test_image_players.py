@@ -166,6 +166,7 @@ def test_bytes_are_refused_by_every_player(net, key):
         ((32, 32, 3), (2, 4, 8)),
         ((64, 64, 3), (2, 4, 8, 16)),
         ((7, 9, 1), (2,)),
+        ((18, 16, 1), (2,)),
     ],
 )
 def test_maps_are_halved_down_to_an_odd_side_or_four(shape, channels):
