@@ -146,6 +146,7 @@ class FilesAndRecipes(LoadScopeScheduling):
         return f"{file}[{case[1]}]" if case else file
 
 
+@pytest.hookimpl(optionalhook=True)  # for `-p no:xdist`
 def pytest_xdist_make_scheduler(config, log):
     return FilesAndRecipes(config, log) if config.getvalue("dist") == "loadfile" else None
 
