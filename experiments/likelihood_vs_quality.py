@@ -142,7 +142,7 @@ def run(config: Config) -> dict[str, Any]:
             paths,
             band=(own.x[0], own.x[0] + np.log(1 / SHARES[-1]), "lost at most: log 100"),
             level=0.5,
-            xlabel=f"NLL of {config.dataset} (nats per image)",
+            xlabel=f"NLL of {config.set_name} (nats per image)",
             ylabel="accuracy of a classifier: samples or data?",
             margin="no likelihood",
             title=f"What becomes of the {BASE}; all models",

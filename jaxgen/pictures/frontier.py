@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BESIDE = ((7, 6), (7, -13), (-7, 6), (-7, -13), (7, 17), (7, -24), (-7, 17), (-7, -24))
 """Where a label may stand, in points from what it names; the first that is free is taken."""
+GAP = 4
+"""Pixels around a label, which stay free."""
 WIDE = 5
 """So many times the least x is the greatest where the plane of all points is logarithmic."""
 
@@ -138,7 +140,7 @@ def _set_apart(names: Sequence[Annotation]) -> None:
         for at in BESIDE:
             if not any(_moved(name, at).overlaps(of) for of in taken):
                 break
-        taken.append(name.get_window_extent())
+        taken.append(name.get_window_extent().padded(GAP))
 
 
 def _moved(name: Annotation, at: tuple[int, int]) -> Bbox:

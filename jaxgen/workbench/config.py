@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import tyro
@@ -185,6 +186,16 @@ class ImageConfig(TrainingConfig):
     stream: Literal["auto", "always", "never"] = "auto"
     """Whether the training images stay on the host, read in chunks; auto: if they take more than a
     quarter of a device's memory. The numbers are the same to the bit."""
+
+    @property
+    def set_name(self) -> str:
+        """What pictures call the set: its last name, where a path may be long.
+
+        Example:
+          >>> ImageConfig(dataset="folder:~/pictures/faces/").set_name
+          'faces'
+        """
+        return Path(self.dataset).name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,7 @@ def score_table(
                 *shares,
                 f"{of.density:.2f}",
                 f"{of.coverage.value:.2f}",
-                f"{of.nearer:.2f}",
+                f"{of.nearer:z.2f}",
                 f"{of.memorization_p:.1g}",
             ]
         )
