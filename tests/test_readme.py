@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mixes import against_best
 from benchmarks.variance_record import rows_of
 from experiments.vae import Config
 from jaxgen.workbench.distributed import Cluster
@@ -167,3 +168,11 @@ def test_variances_are_those_of_the_benchmark():
         networks = ("sbn_linear", "sbn_nonlinear")
         assert [measured[network, name] for network in networks] == variances
     assert f"in {record['cpu_seconds'] / 60:.0f} minutes of CPU" in README
+
+
+def test_mixes_are_as_the_benchmark_found_them():
+    record = json.loads((ROOT / "benchmarks/results/mixes.json").read_text())
+    against = [against_best(found) for found in record["problems"].values()]
+    better = sum(high < 1 for *_, high in against)
+    assert f"on {better} of {len(against)} problems, and more on none" in README
+    assert not any(low > 1 for _, low, *_ in against)
