@@ -128,7 +128,12 @@ def mixes_page(record: Mapping[str, Any]) -> str:
     )
     columns = ("problem", "variance", "best member", "mix / best", "", "evaluations", "mix's |z|")
     lines = [*head("mixes"), said, "", *table(columns, rows)]
-    lines += ["In parentheses the 95% interval. |z|: of the mix's bias.", ""]
+    lines += [
+        f"The networks are of {record['dataset']}. In parentheses the 95% interval, of one seed. "
+        "Evaluations: those of the mix, then of its best member alone, which with as many as the "
+        "mix may be better still. |z|: of the mix's bias.",
+        "",
+    ]
     return "\n".join(lines + where(record["environment"]))
 
 

@@ -45,7 +45,7 @@ def pictures(record: Mapping[str, Any]) -> dict[str, Figure]:
         f"estimators-{kind.lower()}": intervals(
             _best_first(of),
             xlabel="variance x evaluations, of the score function's",
-            title=f"Latents that are {kind}, at the first budget: 95% intervals",
+            title=f"Latents that are {kind}, first budget: 95% intervals",
         )
         for kind, of in shown.items()
     }

@@ -1,7 +1,6 @@
 """What the README shows runs as it stands there."""
 
 import ast
-import csv
 import json
 import re
 import string
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.mixes import against_best
+from benchmarks.variance_record import rows_of
 from experiments.vae import Config
 from jaxgen.workbench.distributed import Cluster
 from jaxgen.workbench.flags import parse
@@ -157,10 +158,21 @@ def three(number):
 
 
 def test_variances_are_those_of_the_benchmark():
-    path = ROOT / "benchmarks/results/estimator_variance_fashion_mnist/rows.csv"
-    with path.open() as file:
-        rows = [r for r in csv.DictReader(file) if (r["step"], r["subtree"]) == ("1000", "encoder")]
-    measured = {row["estimator"]: f"{float(three(row['variance'])):,.0f}" for row in rows}
-    told = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|$", README, re.MULTILINE)
+    record = json.loads((ROOT / "benchmarks/results/estimators.json").read_text())
+    rows = [row for row in rows_of(record) if (row.step, row.subtree) == (1000, "encoder")]
+    rows = [row for row in rows if row.evaluations == 2]
+    measured = {(row.problem, row.estimator): f"{float(three(row.variance)):,.0f}" for row in rows}
+    told = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d,]+) \|$", README, re.MULTILINE)
     assert len(told) > 5
-    assert all(measured[name] == variance for name, variance in told)
+    for name, *variances in told:
+        networks = ("sbn_linear", "sbn_nonlinear")
+        assert [measured[network, name] for network in networks] == variances
+    assert f"in {record['cpu_seconds'] / 60:.0f} minutes of CPU" in README
+
+
+def test_mixes_are_as_the_benchmark_found_them():
+    record = json.loads((ROOT / "benchmarks/results/mixes.json").read_text())
+    against = [against_best(found) for found in record["problems"].values()]
+    better = sum(high < 1 for *_, high in against)
+    assert f"on {better} of {len(against)} problems, and more on none" in README
+    assert not any(low > 1 for _, low, *_ in against)

@@ -186,9 +186,14 @@ def _random_subsets(key: Key, num: int, size: int, total: int) -> Bool[Array, "n
         return jnp.where(jnp.sum(numbers < tried, axis=1, keepdims=True) < size, tried, least)
 
     nth = jax.lax.fori_loop(0, 32, with_bit, jnp.zeros((num, 1), jnp.uint32))
-    below, ties = numbers < nth, numbers == nth
-    missing = size - jnp.sum(below, axis=1, keepdims=True)
-    return below | (ties & (jnp.cumsum(ties, axis=1) <= missing))
+
+    def without_ties() -> Array:
+        below, ties = numbers < nth, numbers == nth
+        missing = size - jnp.sum(below, axis=1, keepdims=True)
+        return below | (ties & (jnp.cumsum(ties, axis=1) <= missing))
+
+    chosen = numbers <= nth
+    return jax.lax.cond(jnp.all(jnp.sum(chosen, axis=1) == size), lambda: chosen, without_ties)
 
 
 def p_value(observed: Scalar, permuted: Float[Array, "permutations"]) -> Scalar:

@@ -34,7 +34,7 @@ def test_the_best_member_is_what_a_mix_is_held_against(variance, verdict):
     assert ratio == variance / 2
     error = math.hypot(math.log(1.1), math.log(1.1))
     assert (low, high) == pytest.approx((ratio * math.exp(-error), ratio * math.exp(error)))
-    record = {"problems": {"toy": found}, "environment": ENVIRONMENT}
+    record = {"problems": {"toy": found}, "dataset": "digits", "environment": ENVIRONMENT}
     assert f"| {verdict} |" in mixes_page(record)
     assert ("better than its best member beyond the interval on 1 (toy)" in mixes_page(record)) == (
         verdict == "better"
