@@ -64,7 +64,7 @@ class Config(wb.ImageConfig):
     """Of Adam at first, down to a hundredth along half a cosine; the GAN's is 5e-4."""
     levels: Annotated[int, wb.AtLeast(2)] = 17
     """Gray levels that pixels are rounded to; the digits have 17."""
-    judged: wb.Count = 500
+    judged: Annotated[int, wb.AtLeast(20)] = 500
     """Samples of each model, and test images, at most."""
     components: wb.Count = 10
     """Gaussians of the mixture."""

@@ -17,6 +17,7 @@ from jaxgen.workbench.features import load_features
 from jaxgen.workbench.image_models import ImageModel
 from jaxgen.workbench.images import Images
 from jaxgen.workbench.sample_scores import (
+    FEWEST,
     Reals,
     SampleScores,
     classifier_accuracy,
@@ -39,6 +40,8 @@ class ImageJudge:
       at_most: test images, and samples of each model.
       key: of draws, noise and tests; the same for all models.
       features: run directory of a classifier whose features are compared; None for the pixels.
+    Raises:
+      ValueError: there are too few images to judge by; the message names the flag --dataset.
     Example:
       >>> judge = ImageJudge(images, 50, key)
       >>> judge.count, judge.test.shape
@@ -48,6 +51,11 @@ class ImageJudge:
     def __init__(self, images: Images, at_most: int, key: Key, features: Any = None):
         self.test = images.test.images[:at_most]
         self.count = min(len(images.validation.images), len(self.test))
+        if self.count < FEWEST:
+            raise ValueError(
+                f"dataset: got {self.count} images of {images.test.name} to judge by, expected at "
+                f"least {FEWEST} to validate and as many to test"
+            )
         self._fresh = images.validation.images[: self.count]
         self._features = load_features(features, self.test.shape[1:])
         sets = images.train.images, images.validation.images[:at_most], self.test

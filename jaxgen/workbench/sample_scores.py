@@ -33,6 +33,8 @@ STEPS, BATCH, SPLITS = 600, 64, 8
 """Of the classifier: steps at most, batch, how often, on other halves of the samples each time."""
 SUBSETS = 5
 """Whose spread is the error of the kernel distance."""
+FEWEST = 4 * SUBSETS
+"""Samples and data that can be judged."""
 CLASSIFIER = MLP((64,), (1,))
 
 
@@ -124,8 +126,8 @@ def score_samples(key: Key, reals: Reals, samples: Features) -> SampleScores:
       ValueError: samples: got 3 rows, expected at least 20
     """
     for name, rows in {**reals._asdict(), "samples": samples}.items():
-        if len(rows) < 4 * SUBSETS:
-            raise ValueError(f"{name}: got {len(rows)} rows, expected at least {4 * SUBSETS}")
+        if len(rows) < FEWEST:
+            raise ValueError(f"{name}: got {len(rows)} rows, expected at least {FEWEST}")
     found = jax.device_get(_measured(jax.random.clone(key), reals, jnp.asarray(samples)))
     shares = found["shares"]
     fewer = min(len(reals.test), len(samples))

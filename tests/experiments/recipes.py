@@ -186,6 +186,7 @@ RECIPES = [
         {"MADE": 1, "PixelCNN": 1, "flow": 1, "VAE": 1, "GAN": 1},
         {
             "--levels 1": "levels: got 1, expected an integer >= 2",
+            "--judged 19": "judged: got 19, expected an integer >= 20",
             "--components 0": "components: got 0, expected an integer >= 1",
             "--features nowhere": "features: got nowhere, expected the run directory",
         },

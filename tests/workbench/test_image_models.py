@@ -71,6 +71,12 @@ def test_too_few_samples_are_refused():
         wb.score_samples(jax.random.key(0), wb.Reals(*(jnp.zeros((30, 3)),) * 3), few)
 
 
+def test_a_set_with_too_few_images_is_refused_before_anything_is_trained():
+    few = wb.Images(*(from_arrays(BYTES[:19], levels=LEVELS, name="few") for _ in range(3)))
+    with pytest.raises(ValueError, match=r"^dataset: got 19 images of few to judge by, exp"):
+        wb.ImageJudge(few, 60, jax.random.key(0))
+
+
 def test_a_model_without_a_likelihood_has_no_loss_and_no_bracket():
     images = wb.Images(*(from_arrays(BYTES, levels=LEVELS) for _ in range(3)))
     model = wb.implicit_model(wb.image_gan((4, 4, 1), 2, width=2), LEVELS)
