@@ -69,7 +69,7 @@ def jaxgen_manifolds() -> Call:
 
 
 def prdc_manifolds() -> Call:
-    """Those of Naeem et al.'s package."""
+    """Those of the package of Naeem et al. (2020)."""
     from prdc import compute_prdc
 
     reals, fakes = two_sets(COUNTED, 1.0)
