@@ -74,7 +74,7 @@ ORDERS = (
     Order("Liu et al. (2023)", "reinmax", "straight_through", "bias", "categorical", "params", 2,
           _TABLE),
 )  # fmt: skip
-_GAUSSIAN = "z of eight numbers, x | z normal about z, q off its optimum by .1; K = 8, 32, 128"
+_GAUSSIAN = "z of eight numbers, x normal about z, q off its optimum by .1; K = 8, 32, 128"
 SLOPES = (
     Slope("Rainforth et al. (2018)", "signal-to-noise, pathwise", -0.5, _GAUSSIAN),
     Slope("Tucker et al. (2019)", "signal-to-noise, doubly_reparameterized", 0.5, _GAUSSIAN),

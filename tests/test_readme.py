@@ -176,3 +176,14 @@ def test_mixes_are_as_the_benchmark_found_them():
     better = sum(high < 1 for *_, high in against)
     assert f"on {better} of {len(against)} problems, and more on none" in README
     assert not any(low > 1 for _, low, *_ in against)
+
+
+def test_the_best_peers_are_those_of_the_benchmark():
+    jobs = json.loads((ROOT / "benchmarks/results/peers.json").read_text())["jobs"]
+    _, _, table = README.partition("The main jobs beside the best peer of each")
+    told = re.findall(r"^\| (.+) \| (.+) \| ([\d.]+) \|$", table, re.MULTILINE)
+    assert [job for job, *_ in told] == list(jobs)
+    for name, peer, ratio in told:
+        of_medians = {k: of["of_medians"] for k, of in jobs[name]["ratios"].items()}
+        best = max(of_medians, key=lambda k: of_medians[k])
+        assert (peer, ratio) == (best, f"{of_medians[best]:.2f}")
