@@ -20,11 +20,14 @@ def peers_page(record: Mapping[str, Any]) -> str:
             spread = f"{short(of['lower_quartile'])} to {short(of['upper_quartile'])}"
             ours, theirs = (job["seconds"][who]["median"] for who in ("jaxgen", peer))
             answers = " / ".join(short(job["answers"][who]) for who in ("jaxgen", peer))
-            line = [of["of_medians"], spread, ours, theirs, f"{answers} ({job['answer']})"]
+            line = [of["median"], spread, ours, theirs, f"{answers} ({job['answer']})"]
             rows.append([f"{name}: {job['work']}", peer, *line])
     columns = ["job", "peer", "jaxgen / peer", "quartiles", "jaxgen, s", "peer, s", "answers"]
     lines = head("peers")
-    lines += [f"Ratios of medians of {record['rounds']} rounds; below one, jaxgen is faster.", ""]
+    lines += [
+        f"Medians of the ratios of {record['rounds']} rounds; below one, jaxgen is faster.",
+        "",
+    ]
     lines += [*table(columns, rows), *where(record["environment"])]
     absent = [name for job in record["jobs"].values() for name in job["absent"]]
     if absent:
