@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +57,7 @@ def numpy_test() -> Call:
         products = gram @ signs
         both = np.sum(signs * products, axis=0)  # of equal labels, less of different ones
         pairs, total = n * (n - 1), gram.sum()
-        statistics = (both + total) / 2 / pairs - (total - both) / n**2
+        statistics = (both + total) / 2 / pairs - (total - both) / 2 / n**2
         return (1 + np.sum(statistics[1:] >= statistics[0])) / (1 + PERMUTATIONS)
 
     return call
@@ -104,12 +105,12 @@ def root_frechet() -> Call:
     return call
 
 
-def eigenvalue_frechet() -> Call:
-    """As torchmetrics does it: PyTorch's eigenvalues of the covariances' product, in float64."""
+def eigenvalue_frechet(dtype: str) -> Call:
+    """As torchmetrics does it, in float64: PyTorch's eigenvalues of the covariances' product."""
     import torch
 
     torch_on_the_same_device()
-    reals, fakes = (torch.tensor(x).double() for x in two_sets(FEATURES, 1.0))
+    reals, fakes = (torch.tensor(x, dtype=getattr(torch, dtype)) for x in two_sets(FEATURES, 1.0))
 
     def call(index: int) -> float:
         (m, s), (n, t) = ((x.mean(0), torch.cov(x.T)) for x in (reals, fakes))
@@ -142,8 +143,9 @@ SAMPLE_JOBS = {
         1e-2,
         jaxgen_frechet,
         {
-            "SciPy's sqrtm": (("scipy",), root_frechet),
-            "PyTorch's eigvals": (("torch",), eigenvalue_frechet),
+            "SciPy's sqrtm, float64": (("scipy",), root_frechet),
+            "PyTorch's eigvals, float64": (("torch",), partial(eigenvalue_frechet, "float64")),
+            "PyTorch's eigvals, float32": (("torch",), partial(eigenvalue_frechet, "float32")),
         },
     ),
 }

@@ -1,9 +1,10 @@
 """How fast are the main jobs beside the best peer?
 
 Each job is done by this package and by others that do the same, with the same sizes and, where
-there are any, the same params and data; the answers stand beside the times and must agree, those of
-trainings as far as their random starts let them. Rounds are interleaved, and compilation is apart.
-The jobs of training are those of the benchmarks of their own, in fewer steps.
+there are any, the same params and data. The answers stand beside the times and must agree, those of
+trainings as far as their random starts let them; equal answers alone do not prove equal work. In
+float32 where no precision is named; PyTorch is eager. Rounds are interleaved, and compilation is
+apart. The jobs of training are those of the benchmarks of their own, in fewer steps.
 
   pip install -e '.[bench]'
   python -m benchmarks.peers --out benchmarks/results

@@ -69,7 +69,8 @@ def budgets_of(config: Mapping[str, Any], problem: str) -> tuple[int, ...]:
     Example:
       budgets_of(record["config"], "toy_0.45")  # (2, 4, 8, 16)
     """
-    return tuple(config["evaluations" if problem in TOYS else "network_evaluations"])
+    toys = config["evaluations"]
+    return tuple(toys if problem in TOYS else config.get("network_evaluations", toys))
 
 
 def at_budgets(rows: Sequence[Row], budgets: Sequence[int]) -> dict[int, Row]:

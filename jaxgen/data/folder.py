@@ -52,13 +52,11 @@ def skip(message: str) -> None:
 
 
 class Unlike(ValueError):
-    """Images of more than one size, or number of channels; `images` says which."""
+    """Images of more than one size, or number of channels; the second argument says which."""
 
-    def __init__(self, name: str, which: str, example: str):
-        self.images = f"images of unlike {name}, {which}"
-        super().__init__(
-            f"{name}: got None of {self.images}; expected one to convert all to, such as {example}"
-        )
+    def __str__(self) -> str:
+        name, images, example = self.args
+        return f"{name}: got None of {images}; expected one to convert all to, such as {example}"
 
 
 def load_folder(
@@ -129,6 +127,7 @@ def folders_within(folder: Path) -> str:
       folders_within(Path("faces"))  # " (it has the folders test, train)"
     """
     names = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
+    names = [name for name in names if not name.startswith(".")]
     return f" (it has the folders {', '.join(names)})" if names else ""
 
 
@@ -149,4 +148,5 @@ def _alike(name: str, of_each: dict[str, object], example: str) -> None:
     (first, reference), *_ = of_each.items()
     for other, found in of_each.items():
         if found != reference:
-            raise Unlike(name, f"{first} ({reference}) and {other} ({found})", example)
+            images = f"images of unlike {name}, {first} ({reference}) and {other} ({found})"
+            raise Unlike(name, images, example)

@@ -44,7 +44,7 @@ def of_folder(name: str) -> Source:
             return Arrays(load_folder(folder).images[order], None)
         except Unlike as error:
             raise ValueError(
-                f"name: got {name!r} with {error.images}, expected all of one size and as many "
+                f"name: got {name!r} with {error.args[1]}, expected all of one size and as many "
                 "channels"
             ) from None
         except ValueError as error:

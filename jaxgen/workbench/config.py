@@ -189,13 +189,14 @@ class ImageConfig(TrainingConfig):
 
     @property
     def set_name(self) -> str:
-        """What pictures call the set: its last name, where a path may be long.
+        """What pictures call the set: a folder by its own name, for its path may be long.
 
         Example:
           >>> ImageConfig(dataset="folder:~/pictures/faces/").set_name
           'faces'
         """
-        return Path(self.dataset).name
+        _, is_folder, path = self.dataset.rpartition("folder:")
+        return Path(path).name if is_folder else self.dataset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

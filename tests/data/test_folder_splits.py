@@ -76,7 +76,7 @@ def test_what_is_no_such_folder_is_refused(tmp_path, count, message):
 
 
 def test_a_folder_of_folders_and_one_with_another_file_are_named(tmp_path):
-    for name in ("train", "test"):
+    for name in ("train", "test", ".cache"):
         (tmp_path / "faces" / name).mkdir(parents=True)
     with pytest.raises(ValueError, match=r"with 0 images \(it has the folders test, train\), exp"):
         load(f"folder:{tmp_path / 'faces'}", "train")
