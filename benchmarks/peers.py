@@ -20,16 +20,18 @@ import functools
 import importlib.util
 import json
 import statistics
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from benchmarks import dcgan_step, gan_training, rloo_speed, vae_contestants
 from benchmarks.peer_inference import INFERENCE_JOBS
-from benchmarks.peer_job import Job
+from benchmarks.peer_job import Call, Job
 from benchmarks.peer_samples import SAMPLE_JOBS
 from benchmarks.peers_page import peers_page
 from benchmarks.record import TimingConfig, directory, print_caveats
 from benchmarks.timing import environment, interleaved, ratio
 from benchmarks.training_speed import synthetic_images
+from jaxgen.certify import Problem
 from jaxgen.workbench import SEVERAL, Among, Count, main, progress
 
 PACKAGES = (
@@ -39,16 +41,21 @@ PACKAGES = (
 EPOCH, GRADIENTS, STEPS = 12_800, 500, {"ring": 200, "dcgan": 10}
 
 
-def _epoch(name: str, **options: Any) -> Any:
-    return lambda: getattr(vae_contestants, f"{name}_epoch")(synthetic_images(EPOCH), **options)
+def _epoch(make: Callable[..., Call], **options: bool) -> Callable[[], Call]:
+    return lambda: make(synthetic_images(EPOCH), **options)
 
 
-def _gradients(**options: bool) -> Any:
-    problem = rloo_speed.make_problem()
-    draws = functools.partial(rloo_speed.jaxgen_draws, problem, rloo_speed.ESTIMATORS["rloo"])
-    make = functools.partial(rloo_speed.torch_draws, problem) if options else draws
-    answer = make(GRADIENTS, **options)
-    return lambda index: answer(index)["trace"]
+def _gradients(make: Callable[[Problem], Callable[[int], rloo_speed.Answer]]) -> Call:
+    draws = make(rloo_speed.make_problem())
+    return lambda index: draws(index)["trace"]
+
+
+def _by_jaxgen(problem: Problem) -> Callable[[int], rloo_speed.Answer]:
+    return rloo_speed.jaxgen_draws(problem, rloo_speed.ESTIMATORS["rloo"], GRADIENTS)
+
+
+def _by_vmap(problem: Problem) -> Callable[[int], rloo_speed.Answer]:
+    return rloo_speed.torch_draws(problem, GRADIENTS, vmapped=True)
 
 
 TRAINING_JOBS = {
@@ -56,19 +63,19 @@ TRAINING_JOBS = {
         f"784-400-20, {EPOCH:,} images by {vae_contestants.BATCH}",
         "-ELBO, nats",
         5.0,
-        _epoch("jaxgen"),
+        _epoch(vae_contestants.jaxgen_epoch),
         {
-            "numpyro": (("numpyro",), _epoch("numpyro")),
-            "torch": (("torch",), _epoch("torch")),
-            "torch, fused Adam": (("torch",), _epoch("torch", fused=True)),
+            "numpyro": (("numpyro",), _epoch(vae_contestants.numpyro_epoch)),
+            "torch": (("torch",), _epoch(vae_contestants.torch_epoch)),
+            "torch, fused Adam": (("torch",), _epoch(vae_contestants.torch_epoch, fused=True)),
         },
     ),
     "independent gradients": Job(
         f"RLOO, a belief network of 200 bits, {GRADIENTS} gradients of a batch of 50",
         "variance",
         200.0,
-        _gradients,
-        {"torch.func.vmap": (("torch",), functools.partial(_gradients, vmapped=True))},
+        functools.partial(_gradients, _by_jaxgen),
+        {"torch.func.vmap": (("torch",), functools.partial(_gradients, _by_vmap))},
     ),
     "GAN's step": Job(
         f"the ring, {STEPS['ring']} alternating steps by 512",
