@@ -8,7 +8,7 @@ a classifier that tells samples from data, along what spoils a model.
 
   python -m experiments likelihood_vs_quality
 
-Measured, one seed: NLL 79.5 ± 1.3 nats (PixelCNN), 85.9 (flow, a bound), 89.6 (VAE, by AIS to .20),
+Measured, one seed: NLL 79.3 ± 1.3 nats (PixelCNN), 85.7 (flow, a bound), 89.6 (VAE, by AIS to .20),
 90.4 (MADE), 116.8 (ten Gaussians), 130.4 (one). A hundredth of the PixelCNN in noise loses 4.6, at
 most log 100; a classifier tells it from data in .98. The memorizer passes the MMD test (p .84), the
 classifier (.49), precision and recall, not the memorization test (p 0). Centroids have 26.7 ± 1.6
