@@ -185,6 +185,25 @@ def normalized(log_weights: Float[Array, "..."]) -> Float[Array, "samples"]:
     return jnp.where(defined, jnp.exp(log_weights - jnp.where(defined, log_sum, 0.0)), 0.0)
 
 
+def log_of_the_others(log_weights: Float[Array, "..."]) -> Float[Array, "samples"]:
+    """Returns log(1 - v_k), v_k the normalized weights, exact for the smallest and the largest.
+
+    Args:
+      log_weights: [samples], of one datapoint.
+    Raises:
+      ValueError: log_weights has not one axis, or no entry.
+    Example:
+      >>> jnp.exp(log_of_the_others(jnp.log(jnp.array([1.0, 3.0])))).tolist()
+      [0.75, 0.25]
+    """
+    v = normalized(log_weights)
+    log_weights = at_least_float32("log_weights", log_weights)
+    is_own = jnp.eye(len(log_weights), dtype=bool)
+    others = jnp.where(is_own, -jnp.inf, log_weights - jax.nn.logsumexp(log_weights))
+    few = jax.nn.logsumexp(others, axis=1)
+    return jnp.where(v < 0.5, jnp.log1p(-v), few)
+
+
 def effective_sample_size(log_weights: Float[Array, "..."]) -> Scalar:
     """Returns (sum_k w_k)² / sum_k w_k², between 1 and the number of particles.
 

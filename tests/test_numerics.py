@@ -11,6 +11,7 @@ from jaxgen.numerics import (
     expm1,
     highest_precision,
     log_mean_exp,
+    log_of_the_others,
     wilson_interval,
 )
 
@@ -104,3 +105,11 @@ def test_products_of_reported_numbers_have_the_highest_precision():
     asked = str(jax.make_jaxpr(highest_precision(jnp.dot))(jnp.ones(3), jnp.ones(3)))
     assert "HIGHEST" in asked
     assert "HIGHEST" not in str(jax.make_jaxpr(jnp.dot)(jnp.ones(3), jnp.ones(3)))
+
+
+def test_logs_of_the_others_are_exact_at_both_ends():
+    logs = np.array([-20.0, 0.0, 60.0, -200.0])
+    total, others = special.logsumexp(logs), special.logsumexp([-20.0, 0.0])
+    expected = [-np.exp(-20.0 - total), -np.exp(-total), others - total, 0.0]
+    found = log_of_the_others(jnp.asarray(logs + 1000.0))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -49,6 +49,19 @@ def likeliest(
     return beam_search(log_probs, log_probs, count, lambda total, best, own: total)
 
 
+def other_than(
+    top: Int[Array, "few latents"], drawn: Int[Array, "more latents"]
+) -> Int[Array, "1 latents"]:
+    """Returns the first of the distinct `drawn` that is not among the fewer `top`: one there is.
+
+    Example:
+      >>> other_than(jnp.array([[1]]), jnp.array([[1], [0]]))
+      Array([[0]], dtype=int32)
+    """
+    among = jnp.any(jnp.all(drawn[:, None] == top, axis=-1), axis=1)
+    return drawn[jnp.argmin(among)][None]
+
+
 def beam_search(
     log_probs: Float[Array, "latents states"],
     inputs: Array,

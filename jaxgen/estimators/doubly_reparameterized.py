@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
-from jaxgen.estimators.base import Estimate, Estimator
+from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
 from jaxgen.estimators.pathwise import reparameterized_samples
 from jaxgen.estimators.sticking_the_landing import with_stopped
@@ -49,11 +49,7 @@ def doubly_reparameterized(num_samples: int = 1, *, bound: Bound = IWAE) -> Esti
     path_weights = path_weights_of(bound)
 
     def apply(
-        state: Any,
-        key: Key,
-        f: Callable[..., Array],
-        q: Distribution,
-        context: Any = None,
+        state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         log_weight = with_stopped(f, q)
         samples = reparameterized_samples(key, q, num_samples)

@@ -50,10 +50,8 @@ def at_fixed_noise(p: Any, z: Array) -> Array:
 def of_uniforms(q: Any, u: Float[Array, "..."]) -> Array:
     """Returns one sample of q, made of as many uniforms as it has noise, of `noise_shape(q)`.
 
-    Args:
-      q: as `at_fixed_noise` has it.
     Raises:
-      ValueError: q is another.
+      ValueError: q is none of those of `at_fixed_noise`.
     Example:
       >>> of_uniforms(distrax.Normal(1.0, 2.0), jnp.array(0.5))
       Array(1., dtype=float32)

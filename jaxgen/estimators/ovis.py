@@ -7,13 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from jaxgen.bounds import IWAE, Bound
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.evaluation import evaluate, finite, log_prob, with_gradient
-from jaxgen.numerics import normalized
+from jaxgen.numerics import log_of_the_others, normalized
 from jaxgen.types import Distribution, Key, Scalar
 from jaxgen.values import known_by_call
 
@@ -75,17 +74,3 @@ def ovis(num_samples: int, *, gamma: float = 0.0, bound: Bound = IWAE) -> Estima
         evaluations=num_samples,
         bound=bound,
     )
-
-
-def log_of_the_others(log_weights: Float[Array, "samples"]) -> Float[Array, "samples"]:
-    """Returns log(1 - v_k), v_k the normalized weights, exact for the smallest and the largest.
-
-    Example:
-      >>> jnp.exp(log_of_the_others(jnp.log(jnp.array([1.0, 3.0])))).tolist()
-      [0.75, 0.25]
-    """
-    v = normalized(log_weights)
-    is_own = jnp.eye(len(log_weights), dtype=bool)
-    others = jnp.where(is_own, -jnp.inf, log_weights - jax.nn.logsumexp(log_weights))
-    few = jax.nn.logsumexp(others, axis=1)
-    return jnp.where(v < 0.5, jnp.log1p(-v), few)

@@ -6,13 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
 
 from jaxgen.array_checks import one_distribution
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import factors
-from jaxgen.estimators.distinct import distinct, likeliest
+from jaxgen.estimators.distinct import distinct, likeliest, other_than
 from jaxgen.estimators.enumeration import count_states
 from jaxgen.estimators.evaluation import evaluate, finite, with_gradient
 from jaxgen.estimators.held import without_score
@@ -76,16 +75,3 @@ def sum_and_sample(num_samples: int = 2) -> Estimator:
         accepts="Bernoulli or categorical",
         evaluations=evaluations,
     )
-
-
-def other_than(
-    top: Int[Array, "few latents"], drawn: Int[Array, "more latents"]
-) -> Int[Array, "1 latents"]:
-    """Returns the first of the distinct `drawn` that is not among the fewer `top`: one there is.
-
-    Example:
-      >>> other_than(jnp.array([[1]]), jnp.array([[1], [0]]))
-      Array([[0]], dtype=int32)
-    """
-    among = jnp.any(jnp.all(drawn[:, None] == top, axis=-1), axis=1)
-    return drawn[jnp.argmin(among)][None]

@@ -12,8 +12,7 @@ from scipy import stats
 
 from jaxgen.estimators import all_states, sum_and_sample
 from jaxgen.estimators.discrete import factors
-from jaxgen.estimators.distinct import distinct, likeliest
-from jaxgen.estimators.sum_and_sample import other_than
+from jaxgen.estimators.distinct import distinct, likeliest, other_than
 
 MODULE = sys.modules["jaxgen.estimators.sum_and_sample"]
 
