@@ -72,6 +72,7 @@ def test_a_draw_is_that_of_one_entry_after_another_and_its_own_resample():
     assert nothing.sample_with_passes(seed=jax.random.key(3))[1] <= 2
 
 
+@pytest.mark.exact_products
 def test_continuous_draws_are_reparameterized():
     """Entry i is N(mean_i(x before i), 1): x = (I - A)⁻¹ noise of a triangular A."""
 

@@ -8,6 +8,7 @@ import pytest
 from jaxgen.distributions import triangular_fixed_point
 
 
+@pytest.mark.exact_products
 def test_a_triangular_fixed_point_is_exact_and_has_the_slopes_of_its_unrolled_loop():
     lower = jax.random.normal(jax.random.key(0), (5, 5))
     noise = jax.random.normal(jax.random.key(1), (3, 5))

@@ -88,6 +88,7 @@ def test_a_forgotten_log_determinant_is_seen():
     assert errors.inverse_log_det > 0.01
 
 
+@pytest.mark.exact_products
 def test_the_way_back_takes_at_most_as_many_passes_as_entries_and_has_the_right_slopes():
     bijector = MaskedAutoregressive(causal(SPLINE), SPLINE)
     ys = jax.random.normal(jax.random.key(2), (3, 4))
