@@ -168,11 +168,9 @@ def test_a_step_remembers_its_batch_and_what_is_not_finite_is_left_out(key):
     np.testing.assert_allclose(state.estimator.curvatures[4], hessian, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("context", "came"), [(None, "None"), (jnp.ones(2), r"float32 of shape \(2,\)")]
-)
-def test_the_context_is_the_index_of_the_datapoint(context, came, key):
+@pytest.mark.parametrize("context", [None, jnp.ones(2), jnp.ones(2, int), 1.0])
+def test_the_context_is_the_index_of_the_datapoint(context, key):
     q = posterior(PARAMS)
     state = ESTIMATOR.init(key, q)
-    with pytest.raises(ValueError, match=f"context: got {came}, expected the index"):
+    with pytest.raises(ValueError, match=r"context: got .*, expected the index of a datapoint"):
         ESTIMATOR.apply(state, jax.random.clone(key), jnp.sum, q, context)

@@ -35,6 +35,10 @@ class JointState:
     slopes: Any
     curvatures: Any
 
+    def slope_at(self, z: Float[Array, "d"]) -> Float[Array, "*n d"]:
+        """Returns b + B z: a sum, which no accelerator rounds."""
+        return self.slopes + jnp.sum(self.curvatures * z, axis=-1)
+
 
 @known_by_call
 def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
@@ -42,10 +46,10 @@ def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
 
     of the mean over n of grad E_q f_n, for one q of all data, as of a model's parameters; `context`
     is n. t_n is f_n's quadratic expansion at q's mean when n was last seen. Unbiased whatever the t
-    are, if n is drawn uniformly and anew each time: in shuffled epochs what is left over is known.
-    The noise of n is in each t_n, that of z too, so both go: all of it where the f_n are quadratic.
-    The source differentiates t_n at the parameters of that time, this at the present ones. What f_n
-    itself depends on keeps its noise; in an f with a parameter q, log q is held.
+    are, if n is drawn uniformly and anew each time, not in shuffled epochs. The noise of n goes
+    with that of z, all of it where the f_n are quadratic. The source keeps q's parameters of that
+    time and differentiates t_n there, this at the present ones. What f_n itself depends on keeps
+    its noise; in an f with a parameter q, log q is held.
 
     Args:
       num_samples: S, draws of z per call. f is evaluated S + 1 + D times for D latents, and N D²
@@ -64,7 +68,7 @@ def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
       >>> state = estimator.update(state, seen)
       >>> print(jax.grad(lambda mean: loss(mean, state, jnp.array(2))[0])(0.5))  # 2 (0.5 - 3)
       -5.0
-    Source: Wang et al. (2024), section 4.
+    Source: Wang et al. (2024).
     """
     num_samples = at_least("num_samples", num_samples, 1)
     num_data = at_least("num_data", num_data, 1)
@@ -77,7 +81,9 @@ def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
         state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
         check_state(state, init, q, context)
-        _check_index(context)
+        index = jnp.asarray(jnp.nan if context is None else context)
+        if index.shape or not jnp.issubdtype(index.dtype, jnp.integer):
+            raise ValueError(f"context: got {context}, expected the index of a datapoint")
         held = without_score(f, q)
         samples = reparameterized_samples(key, q, num_samples)
         values = evaluate(held, samples)
@@ -85,20 +91,16 @@ def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
         slope, curvature, known = expansion(held, center, samples.shape[1:])
 
         seen = jax.lax.stop_gradient(state)
-        of_all = jax.tree.map(lambda t: jnp.mean(t, axis=0), seen)
-        own = jax.tree.map(lambda t: t[context], seen)
-        at_center = _slope_at(center, own)
-        apart = at_center - _slope_at(center, of_all)
-        surrogate = (
-            jnp.mean(values)
-            - quadratic_control(q, samples, at_center, own.curvatures)
-            # At q's mean: less E_q of the difference between t_n and their mean.
-            + quadratic_control(q, center[None], apart, own.curvatures - of_all.curvatures)
-        )
+        own, mean = (jax.tree.map(of, seen) for of in (lambda t: t[index], lambda t: t.mean(0)))
+        at_center = own.slope_at(center)
+        control = quadratic_control(q, samples, at_center, own.curvatures)
+        # At q's mean itself the control is -E_q t: E_q t_n gives way to the mean of all E_q t.
+        apart = at_center - mean.slope_at(center), own.curvatures - mean.curvatures
+        surrogate = jnp.mean(values) - control + quadratic_control(q, center[None], *apart)
         if held is not f:
             surrogate = first_derivative_only(surrogate, samples)
         at_zero = slope - jnp.sum(curvature * center, axis=-1)
-        news = jnp.where(known, context, num_data), at_zero, curvature
+        news = jnp.where(known, index, num_data), at_zero, curvature
         return surrogate, Estimate(jax.lax.stop_gradient(values), finite(q, values) & known, news)
 
     def update(state: JointState, estimates: Estimate) -> JointState:
@@ -117,17 +119,3 @@ def joint(num_samples: int = 1, *, num_data: int) -> Estimator:
         init=init,
         update=update,
     )
-
-
-def _slope_at(center: Float[Array, "d"], t: JointState) -> Float[Array, "d"]:
-    """The slope of an expansion, or of their mean, there: a sum, which no accelerator rounds."""
-    return t.slopes + jnp.sum(t.curvatures * center, axis=-1)
-
-
-def _check_index(context: Any) -> None:
-    if context is not None:
-        shape, dtype = jnp.shape(context), jnp.result_type(context)
-        if shape == () and jnp.issubdtype(dtype, jnp.integer):
-            return
-    came = "None" if context is None else f"{dtype} of shape {shape}"
-    raise ValueError(f"context: got {came}, expected the index of the datapoint, one integer")
