@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.device_page import device_page
 from benchmarks.mixes import mixes_page
 from benchmarks.papers_page import papers_page
+from benchmarks.peer_estimators import peer_estimators_page
 from benchmarks.peers_page import peers_page
 from benchmarks.record import directory
 from benchmarks.timing_page import timing_page
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "estimators": variance_page,
     "mixes": mixes_page,
     "papers": papers_page,
+    "peer_estimators": peer_estimators_page,
     "peers": peers_page,
 }
 """`record -> page` by the record's name; others compare times, and are named for the platform."""

@@ -7,6 +7,7 @@ value estimates E_q[f], its gradient the gradient.
 |---|---|
 | q is reparameterized and f is smooth | `pathwise` |
 | that, with less noise | `learned_quadratic`, `taylor` of few latents, `quasi_monte_carlo` |
+| that, of minibatches and one q for all data | `joint` of few latents |
 | that, and f a log weight near the posterior | `sticking_the_landing` |
 | that, and a bound of many samples | `doubly_reparameterized` |
 | any q, f a step or a black box | `score_function`, with the baseline `leave_one_out` |
@@ -35,12 +36,14 @@ from jaxgen.estimators.carms import carms
 from jaxgen.estimators.control_variates import (
     Baseline,
     Control,
+    JointState,
     QuadraticState,
     RebarState,
     RelaxState,
     RodeoState,
     constant,
     double_control_variates,
+    joint,
     learned,
     learned_quadratic,
     leave_one_out,
@@ -87,6 +90,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Integrand",
+    "JointState",
     "MakeEstimator",
     "MixState",
     "QuadraticState",
@@ -108,6 +112,7 @@ __all__ = [
     "generalized_doubly_reparameterized",
     "gumbel_rao",
     "gumbel_straight_through",
+    "joint",
     "learned",
     "learned_quadratic",
     "leave_one_out",

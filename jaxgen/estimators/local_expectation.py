@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen.array_checks import one_distribution
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
 from jaxgen.estimators.discrete import factors
@@ -40,6 +41,7 @@ def local_expectation(num_samples: int = 1) -> Estimator:
     def apply(
         state: Any, key: Key, f: Integrand, q: Distribution, context: Any = None
     ) -> tuple[Scalar, Estimate]:
+        one_distribution(q)
         latents = factors(q)
         num_latents, num_states = latents.log_probs.shape
         shape = (num_samples, num_latents)

@@ -27,6 +27,7 @@ from jaxgen.estimators import (
     generalized_doubly_reparameterized,
     gumbel_rao,
     gumbel_straight_through,
+    joint,
     learned,
     learned_quadratic,
     leave_one_out,
@@ -245,6 +246,7 @@ FACTORIES = [
     ),
     *(sticking_the_landing, straight_through, rodeo, sum_and_sample, unordered_set, vimco),
     taylor,
+    joint,
     learned_quadratic,
 ]
 
@@ -274,8 +276,11 @@ NETWORK_OF_Z = {
 }
 
 
+NEEDED = {relax: NETWORK_OF_Z, relax_black_box: NETWORK_OF_Z, joint: {"num_data": 3}}
+
+
 def made(make, num_samples=4):
-    return make(num_samples, **NETWORK_OF_Z if make in (relax, relax_black_box) else {})
+    return make(num_samples, **NEEDED.get(make, {}))
 
 
 @pytest.mark.parametrize("make", FACTORIES)

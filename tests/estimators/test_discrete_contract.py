@@ -18,6 +18,7 @@ from jaxgen.estimators import (
     count_evaluations,
     disarm,
     double_control_variates,
+    enumeration,
     gapped_straight_through,
     gumbel_rao,
     gumbel_straight_through,
@@ -123,7 +124,7 @@ def test_antithetic_pairs_are_of_bits(estimator, key):
         estimator.apply((), key, jnp.sum, one_hots.q(one_hots.params))
 
 
-@pytest.mark.parametrize("estimator", ALL, ids=by_name)
+@pytest.mark.parametrize("estimator", [*ALL, enumeration(), local_expectation(4)], ids=by_name)
 def test_a_batch_of_distributions_is_refused(estimator, key):
     q = distrax.Bernoulli(jnp.zeros(3))
     with pytest.raises(ValueError, match=r"q: got .*batch shape \(3,\).*Independent"):

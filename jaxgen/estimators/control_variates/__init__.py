@@ -8,6 +8,7 @@ from jaxgen.estimators.control_variates.baselines import (
     none,
 )
 from jaxgen.estimators.control_variates.double_control_variates import double_control_variates
+from jaxgen.estimators.control_variates.joint import JointState, joint
 from jaxgen.estimators.control_variates.learned import learned
 from jaxgen.estimators.control_variates.learned_quadratic import (
     QuadraticState,
@@ -23,12 +24,14 @@ from jaxgen.estimators.control_variates.taylor import taylor
 __all__ = [
     "Baseline",
     "Control",
+    "JointState",
     "QuadraticState",
     "RebarState",
     "RelaxState",
     "RodeoState",
     "constant",
     "double_control_variates",
+    "joint",
     "learned",
     "learned_quadratic",
     "leave_one_out",

@@ -1,4 +1,4 @@
-"""A quadratic of samples less its expectation under q: zero in the mean, in value and gradient."""
+"""A quadratic of samples less its expectation under q, zero in the mean; and that of an f."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from jaxgen.estimators.base import Integrand
+from jaxgen.estimators.evaluation import evaluate
 from jaxgen.types import Distribution, Scalar
 
 
@@ -58,3 +60,26 @@ def moments(q: Distribution) -> tuple[Float[Array, "d"], Float[Array, "d d"]]:
             f"q: got {type(q).__name__}, expected a distribution with a mean and a variance; or "
             "another gradient: pathwise"
         ) from None
+
+
+def expansion(
+    f: Integrand, center: Float[Array, "d"], shape: tuple[int, ...]
+) -> tuple[Float[Array, "d"], Float[Array, "d d"], Bool[Array, ""]]:
+    """Returns f' and f'' at `center`, held, and whether they are finite; else they are zeros.
+
+    Args:
+      f: of one sample.
+      center: the sample as a vector.
+      shape: that of a sample.
+    Example:
+      >>> slope, curvature, known = expansion(lambda z: z**2, jnp.array([3.0]), ())
+      >>> slope.tolist(), curvature.tolist()
+      ([6.0], [[2.0]])
+    """
+
+    def at(flat: Array) -> Scalar:
+        return evaluate(f, flat.reshape(1, *shape))[0]
+
+    slope, curvature = jax.lax.stop_gradient((jax.grad(at)(center), jax.hessian(at)(center)))
+    known = jnp.all(jnp.isfinite(slope)) & jnp.all(jnp.isfinite(curvature))
+    return jnp.where(known, slope, 0.0), jnp.where(known, curvature, 0.0), known

@@ -6,11 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from jaxgen.checks import at_least
 from jaxgen.estimators.base import Estimate, Estimator, Integrand
-from jaxgen.estimators.control_variates.quadratic import moments, quadratic_control
+from jaxgen.estimators.control_variates.quadratic import expansion, moments, quadratic_control
 from jaxgen.estimators.evaluation import evaluate, finite, first_derivative_only
 from jaxgen.estimators.held import without_score
 from jaxgen.estimators.pathwise import reparameterized_samples
@@ -51,13 +50,7 @@ def taylor(num_samples: int = 1) -> Estimator:
         samples = reparameterized_samples(key, q, num_samples)
         values = evaluate(held, samples)
         center = jax.lax.stop_gradient(moments(q)[0])
-
-        def at(flat: Array) -> Scalar:
-            return evaluate(held, flat.reshape(1, *samples.shape[1:]))[0]
-
-        slope, curvature = jax.lax.stop_gradient((jax.grad(at)(center), jax.hessian(at)(center)))
-        known = jnp.all(jnp.isfinite(slope)) & jnp.all(jnp.isfinite(curvature))
-        slope, curvature = jnp.where(known, slope, 0.0), jnp.where(known, curvature, 0.0)
+        slope, curvature, known = expansion(held, center, samples.shape[1:])
         control = quadratic_control(q, samples, slope, curvature)
         surrogate = jnp.mean(values) - control
         if held is not f:
