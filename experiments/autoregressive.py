@@ -20,7 +20,7 @@ likeliest is the right one for 98% of the test images (PixelCNN, 10 epochs). Sta
 gave (one seed) after 18 of the 20 epochs a test NLL of 86.94 nats (standard error .21), in 335 CPU
 seconds: three minutes on two cores; with --features 128 --layers 4 --rows 12 85.57, in 930; in 38
 epochs 85.00, in 2,170. MADE of 2,000 units has 88.91 in 254 (--dropout .4 --batch-size 200), of
-four orders 89.39 to 89.62: one net serves all. 81.5, of dynamic binarization, takes a GPU (not run):
+four orders 89.39 to 89.62: one net serves all. 81.5, dynamically binarized, takes a GPU (not run):
 
   python -m experiments autoregressive --dataset mnist --binarization dynamic --family gated
       --features 128 --layers 10 --dropout 0 --batch-size 128 --learning-rate 1e-3 --epochs 457
