@@ -34,6 +34,13 @@ def test_another_mean_or_variance_is_seen(broken):
     assert not compare(broken(ours), theirs)["same"]
 
 
+def test_gradients_without_noise_are_compared_by_their_means():
+    ones = np.ones((100, 2))
+    assert compare(ones, ones)["same"]
+    assert not compare(ones, 2 * ones)["same"]
+    assert not compare(ones, np.random.default_rng(0).normal(1.0, 0.1, (100, 2)))["same"]
+
+
 def test_pairs_are_rejected_by_chance_as_seldom_as_said(monkeypatch):
     monkeypatch.setattr(peer_estimators, "FALSE_ALARM", 0.2)
     pairs = np.random.default_rng(0).normal(size=(1000, 2, 500, 3))
