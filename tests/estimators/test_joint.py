@@ -23,7 +23,7 @@ PARAMS = {"mean": jnp.array([0.4, -0.3]), "scale": jnp.array([0.3, 0.5])}
 PRIOR = distrax.MultivariateNormalDiag(jnp.zeros(2), jnp.ones(2))
 ESTIMATOR = joint(2, num_data=COUNT)
 ANYTHING = JointState(  # of two thirds of the data: the others were never seen
-    jnp.asarray(3 * RNG.normal(size=(COUNT, 2)), jnp.float32).at[::3].set(0.0),
+    jnp.asarray(5 + 3 * RNG.normal(size=(COUNT, 2)), jnp.float32).at[::3].set(0.0),
     jnp.asarray(3 * RNG.normal(size=(COUNT, 2, 2)), jnp.float32).at[::3].set(0.0),
 )
 
