@@ -140,9 +140,9 @@ def _moments(gradients: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, floa
     """The mean and its error; the trace of the covariance and its error, as a share of it."""
     count, mean = len(gradients), gradients.mean(axis=0)
     squares = ((gradients - mean) ** 2).sum(axis=1)
-    trace = squares.mean()
+    trace = max(float(squares.mean()), 1e-30)  # of constant ones, too, a ratio there is
     error = gradients.std(axis=0) / count**0.5
-    return mean, error, float(trace), float(squares.std() / trace / count**0.5)
+    return mean, error, trace, float(squares.std() / trace / count**0.5)
 
 
 def peer_estimators_page(record: Mapping[str, Any]) -> str:

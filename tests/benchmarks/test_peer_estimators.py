@@ -34,11 +34,21 @@ def test_another_mean_or_variance_is_seen(broken):
     assert not compare(broken(ours), theirs)["same"]
 
 
+def test_gradients_without_noise_are_compared_by_their_means():
+    ones = np.ones((100, 2))
+    assert compare(ones, ones)["same"]
+    assert not compare(ones, 2 * ones)["same"]
+    assert not compare(ones, np.random.default_rng(0).normal(1.0, 0.1, (100, 2)))["same"]
+
+
 def test_pairs_are_rejected_by_chance_as_seldom_as_said(monkeypatch):
     monkeypatch.setattr(peer_estimators, "FALSE_ALARM", 0.2)
     pairs = np.random.default_rng(0).normal(size=(1000, 2, 500, 3))
-    rejected = sum(not compare(*pair)["same"] for pair in pairs)
+    found = [compare(*pair) for pair in pairs]
+    rejected = sum(not of["same"] for of in found)
     assert 120 < rejected < 240  # Bonferroni: at most 200 of 1,000, up to four std. errors
+    by_ratio = sum(not of["low"] <= 1 <= of["high"] for of in found)
+    assert 22 < by_ratio < 78  # a quarter of them, of three means and a ratio
 
 
 def test_the_command_leaves_a_record_and_its_page(tmp_path, monkeypatch):
