@@ -20,6 +20,8 @@ body { font: 15px/1.5 sans-serif; color: #222; max-width: 75em; margin: 1em auto
 figure { margin: 0 0 1em } img { max-width: 100% } svg { width: 100%; background: #f6f6f6 }
 table { border-collapse: collapse } td { padding: .1em 1em .1em 0; overflow-wrap: anywhere }
 td { border-bottom: 1px solid #ddd; vertical-align: top } td:first-child { min-width: 9em }
+.wide { overflow-x: auto } .wide td { overflow-wrap: normal }
+th { text-align: left; padding-right: 1em }
 """
 
 
@@ -81,11 +83,41 @@ def _text(value: Any) -> str:
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:
-    rows = [
-        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>"
-        for name, text in flattened(values).items()
-    ]
-    return f"<h2>{title}</h2><table>{''.join(rows)}</table>" if rows else ""
+    """A value a row; but of several that have parts, a table of their own."""
+    plain, wide = _parted(values)
+    parts = [f"<table>{''.join(_row(*of) for of in plain.items())}</table>"] if plain else []
+    for name, rows in wide.items():
+        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+        titles = "".join(f"<th>{escape(column)}</th>" for column in columns)
+        body = "".join(_row(of, *(row.get(c, "") for c in columns)) for of, row in rows.items())
+        table = f"<table><tr><th></th>{titles}</tr>{body}</table>"
+        parts.append(f'<h3>{escape(name)}</h3><div class="wide">{table}</div>')
+    return f"<h2>{title}</h2>{''.join(parts)}" if parts else ""
+
+
+def _parted(
+    values: Mapping[str, Any], above: str = ""
+) -> tuple[dict[str, str], dict[str, dict[str, dict[str, str]]]]:
+    """The texts of single values, and the rows of those that are tables."""
+    plain: dict[str, str] = {}
+    wide: dict[str, dict[str, dict[str, str]]] = {}
+    for name, value in values.items():
+        rows = dict(enumerate(value, 1)) if isinstance(value, list) else value
+        of_mappings = isinstance(rows, Mapping) and all(
+            isinstance(r, Mapping) for r in rows.values()
+        )
+        if of_mappings and len(rows) > 1:
+            wide[above + name] = {str(row): flattened(of) for row, of in rows.items()}
+        elif isinstance(value, Mapping):
+            inner, tables = _parted(value, f"{above}{name}.")
+            plain, wide = plain | inner, wide | tables
+        else:
+            plain[above + name] = _text(value)
+    return plain, wide
+
+
+def _row(*texts: str) -> str:
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>"
 
 
 def _picture(path: Path) -> str:

@@ -47,6 +47,18 @@ def test_the_page_shows_numbers_curves_and_pictures(tmp_path):
     assert seen.sources == ["data:,", *2 * ["pictures/a%22b%26.png"]]
 
 
+def test_what_has_like_parts_is_a_table(tmp_path):
+    scores = {"VAE": {"nll": 90.5, "p": 0.25}, EVIL: {"nll": None, EVIL: [1, 2]}}
+    paths = {"noise": [{"x": 1.5}, {"x": 2.5}]}
+    (tmp_path / "result.json").write_text(json.dumps({"scores": scores, "of": {"paths": paths}}))
+    seen = Seen(run_page(tmp_path))
+    cells = [text for text in seen.text if text.strip()]
+    rows = ["scores", "nll", "p", EVIL, "VAE", "90.5", "0.25", EVIL, "-", "1, 2"]
+    assert cells[-16:] == [*rows, "of.paths.noise", "x", "1", "1.5", "2", "2.5"]
+    assert seen.tags.count("th") == 6  # of each table one is empty
+    assert "script" not in seen.tags
+
+
 def test_a_curve_goes_through_what_was_recorded(tmp_path):
     filled(tmp_path)
     points = re.search(r'points="([^"]*)"', run_page(tmp_path))
