@@ -161,7 +161,7 @@ def draw_components(
     """Returns the ellipses of the components over the data, at six moments of the climb."""
     moments = geometric_steps(config.steps, 6)
     titles = [f"EM steps: {moment}" for moment in moments]
-    figure, axes = panels(titles, columns=3, size=(3.0, 3.2), sharex=True, sharey=True)
+    figure, axes = panels(titles, columns=3, size=(3.0, 3.5), sharex=True, sharey=True)
     step = jax.jit(lambda mixture: em(mixture_steps(family, xs), mixture, 1).params)
     mixture, done = start, 0
     points, low, high = np.asarray(xs), xs.min(axis=0), xs.max(axis=0)
